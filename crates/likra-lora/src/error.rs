@@ -1,0 +1,90 @@
+//! What can go wrong with an adapter, in words that name the file and the tensor.
+
+use std::io;
+use std::path::PathBuf;
+
+/// The result of this crate's fallible functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why an adapter could not be made, read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The rank of a low-rank update has to be at least 1.
+    #[error("LoRA rank must be at least 1, found {found}")]
+    Rank {
+        /// The rank that was asked for.
+        found: usize,
+    },
+
+    /// The scaling numerator has to be a positive number.
+    #[error("LoRA alpha must be positive and finite, found {found}")]
+    Alpha {
+        /// The alpha that was asked for.
+        found: f64,
+    },
+
+    /// No linear layer of the model has one of the target names.
+    #[error(
+        "no linear layer of the model is named by target_modules {targets:?}; it has {known:?}"
+    )]
+    NoTarget {
+        /// The names that were asked for.
+        targets: Vec<String>,
+        /// The names that the model has.
+        known: Vec<String>,
+    },
+
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+
+    /// `adapter_config.json` is not what PEFT writes.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why parsing stopped.
+        source: serde_json::Error,
+    },
+
+    /// The adapter asks for something that this crate does not compute.
+    #[error("{}: {key} = {found} is not supported; expected {expected}", path.display())]
+    Unsupported {
+        /// The adapter's `adapter_config.json`.
+        path: PathBuf,
+        /// The key in question.
+        key: &'static str,
+        /// The value found.
+        found: String,
+        /// What would be accepted.
+        expected: &'static str,
+    },
+
+    /// The tensor file is truncated or otherwise malformed.
+    #[error("{}: not a valid safetensors file: {source}", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What the parser found.
+        source: safetensors::SafeTensorError,
+    },
+
+    /// A tensor of the adapter file is missing, unknown, or of another shape or type.
+    #[error("{}: tensor `{tensor}`: expected {expected}, found {found}", path.display())]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in the file.
+        tensor: String,
+        /// What should have been there.
+        expected: String,
+        /// What was there.
+        found: String,
+    },
+}

@@ -1,0 +1,69 @@
+//! A linear layer that never learns, with a place for an update that does.
+
+use burn::tensor::{FloatDType, Tensor};
+
+use crate::Adapter;
+
+/// A frozen linear layer `y = x Wᵀ + b`, plus `s (x Aᵀ) Bᵀ` when an adapter has an update for it.
+///
+/// The weight is a plain tensor outside autodiff: it is a constant of every graph, so a backward
+/// pass computes no gradient for it (Hu et al. 2021, section 4.1, "W is frozen"). It stays in
+/// Hugging Face's `[out, in]` layout, which tied embeddings need and which costs no transposed copy.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    name: String,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+}
+
+impl Linear {
+    /// A layer called `name` (its module path in the checkpoint, such as
+    /// `model.layers.0.mlp.gate_proj`) with `weight: [out, in]` and `bias: [out]`.
+    #[must_use]
+    pub fn new(name: impl Into<String>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
+        Self {
+            name: name.into(),
+            weight,
+            bias,
+        }
+    }
+
+    /// The module path by which adapters refer to this layer.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `(in, out)`.
+    #[must_use]
+    pub fn features(&self) -> (usize, usize) {
+        let [out, input] = self.weight.dims();
+        (input, out)
+    }
+
+    /// Runs the layer.
+    ///
+    /// The base product is computed in the weight's type and the update in f32, whatever the weight
+    /// is: small updates would be lost in the rounding of bf16. Without an update for this layer the
+    /// extra products are not computed at all, so the base stays exactly the base.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[tokens, in]`
+    /// - output: `[tokens, out]`
+    #[must_use]
+    pub fn forward(&self, x: Tensor<2>, adapter: Option<&Adapter>) -> Tensor<2> {
+        let update = adapter.and_then(|adapter| adapter.update(&self.name, &x));
+        let mut y = x.matmul(self.weight.clone().transpose());
+        if let Some(bias) = &self.bias {
+            y = y + bias.clone().unsqueeze();
+        }
+        match update {
+            Some(update) => {
+                let dtype = FloatDType::from(y.dtype());
+                y + update.cast(dtype)
+            }
+            None => y,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Files of named f32 matrices: what an adapter is made of, and what an optimiser keeps beside it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::{Error, Result};
+
+/// Writes matrices and string metadata as one safetensors file, in f32, whole or not at all.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn save_tensors(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (String, Tensor<2>)>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    let buffers: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
+        .into_iter()
+        .map(|(name, tensor)| {
+            let shape = tensor.dims().to_vec();
+            let values = tensor.into_data_as::<f32>();
+            (name, shape, values.as_bytes().to_vec())
+        })
+        .collect();
+    let malformed = |source| Error::Safetensors {
+        path: path.into(),
+        source,
+    };
+    let views = buffers
+        .iter()
+        .map(|(name, shape, bytes)| {
+            Ok((
+                name,
+                TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(malformed)?,
+            ))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let mut header: HashMap<_, _> = metadata
+        .iter()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    header.insert("format".into(), "pt".into());
+    write_whole(
+        path,
+        &safetensors::serialize(views, Some(header)).map_err(malformed)?,
+    )
+}
+
+/// Reads every matrix of a safetensors file as f32.
+///
+/// # Errors
+///
+/// If the file cannot be read, is malformed, or holds a tensor that is not a matrix of floats.
+pub fn load_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor<2>>> {
+    let bytes = fs::read(path).map_err(|source| Error::Io {
+        path: path.into(),
+        source,
+    })?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|source| Error::Safetensors {
+        path: path.into(),
+        source,
+    })?;
+    file.iter()
+        .map(|(name, view)| Ok((name.to_owned(), matrix(path, name, &view, device)?)))
+        .collect()
+}
+
+/// Reads the string metadata of a safetensors file.
+///
+/// # Errors
+///
+/// If the file cannot be read or is malformed.
+pub fn load_metadata(path: &Path) -> Result<BTreeMap<String, String>> {
+    let bytes = fs::read(path).map_err(|source| Error::Io {
+        path: path.into(),
+        source,
+    })?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|source| Error::Safetensors {
+        path: path.into(),
+        source,
+    })?;
+    Ok(header
+        .metadata()
+        .iter()
+        .flatten()
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect())
+}
+
+fn matrix(path: &Path, name: &str, view: &TensorView, device: &Device) -> Result<Tensor<2>> {
+    let &[rows, columns] = view.shape() else {
+        return Err(mismatch(
+            path,
+            name,
+            "a matrix",
+            &format!("shape {:?}", view.shape()),
+        ));
+    };
+    let values = floats(view).ok_or_else(|| {
+        mismatch(
+            path,
+            name,
+            "f32, f16 or bf16",
+            &format!("{:?}", view.dtype()),
+        )
+    })?;
+    Ok(Tensor::from_data(
+        TensorData::new(values, [rows, columns]),
+        device,
+    ))
+}
+
+/// The view's values in f32, unless it holds something other than floats.
+fn floats(view: &TensorView) -> Option<Vec<f32>> {
+    let bytes = view.data();
+    let pairs = || bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
+    Some(match view.dtype() {
+        Dtype::F32 => bytes
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect(),
+        Dtype::F16 => pairs()
+            .map(|b| half::f16::from_le_bytes(b).to_f32())
+            .collect(),
+        Dtype::BF16 => pairs()
+            .map(|b| half::bf16::from_le_bytes(b).to_f32())
+            .collect(),
+        _ => return None,
+    })
+}
+
+pub(crate) fn mismatch(path: &Path, tensor: &str, expected: &str, found: &str) -> Error {
+    Error::Tensor {
+        path: path.into(),
+        tensor: tensor.into(),
+        expected: expected.into(),
+        found: found.into(),
+    }
+}
+
+/// Writes beside, then renames, so that a killed process leaves the old file or the new one.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let io = |source| Error::Io {
+        path: path.into(),
+        source,
+    };
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(io)?;
+    file.write_all(bytes)
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(io)?;
+    file.persist(path).map_err(|error| io(error.error))?;
+    Ok(())
+}

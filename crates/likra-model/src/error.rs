@@ -1,0 +1,97 @@
+//! Why a checkpoint folder could not be opened, in words that name the file, key or tensor.
+
+use std::io;
+use std::path::PathBuf;
+
+/// The result of this crate's fallible functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a model could not be opened or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+
+    /// A JSON file is malformed, or lacks a key that the model needs.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where and why parsing stopped.
+        source: serde_json::Error,
+    },
+
+    /// The configuration asks for something that this crate does not compute, or makes no sense.
+    #[error("{}: {key} = {found}; expected {expected}", path.display())]
+    Config {
+        /// The checkpoint's `config.json`.
+        path: PathBuf,
+        /// The key in question.
+        key: &'static str,
+        /// The value found.
+        found: String,
+        /// What would be accepted.
+        expected: String,
+    },
+
+    /// The folder holds no weights in a format that can be read.
+    #[error(
+        "{}: no weights: expected model.safetensors, or model.safetensors.index.json with its shards",
+        dir.display()
+    )]
+    NoWeights {
+        /// The checkpoint folder.
+        dir: PathBuf,
+    },
+
+    /// A weight file is truncated or otherwise malformed.
+    #[error("{}: not a valid safetensors file: {message}", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What the parser found.
+        message: String,
+    },
+
+    /// A tensor is missing, or has another shape or type than the configuration says.
+    #[error("{}: tensor `{tensor}`: expected {expected}, found {found}", path.display())]
+    Tensor {
+        /// The weight file, or the folder if no file has the tensor.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// What the configuration asks for.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
+
+    /// An adapter has an update that fits no layer of this model.
+    #[error("adapter update for `{module}` ({found}) does not fit the model, which has {expected}")]
+    Adapter {
+        /// The module path that the adapter names.
+        module: String,
+        /// The layer's sizes in the adapter.
+        found: String,
+        /// The layer's sizes in the model.
+        expected: String,
+    },
+
+    /// A token id is outside of the model's vocabulary.
+    #[error(
+        "token id {id} is outside of the model's vocabulary of {vocab_size}; does the tokenizer belong to the model?"
+    )]
+    Token {
+        /// The id.
+        id: u32,
+        /// How many ids there are.
+        vocab_size: usize,
+    },
+}

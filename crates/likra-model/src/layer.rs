@@ -1,0 +1,116 @@
+//! One transformer layer: attention and a gated feed-forward block, each around a residual.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::silu;
+use likra_lora::{Adapter, Linear};
+
+use crate::attention::{Attention, Context, KeyValue};
+use crate::config::Config;
+use crate::error::Result;
+use crate::norm::RmsNorm;
+use crate::weights::Weights;
+
+/// A pre-norm layer of the Llama family.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    input_layernorm: RmsNorm,
+    self_attn: Attention,
+    post_attention_layernorm: RmsNorm,
+    mlp: FeedForward,
+}
+
+/// `down(silu(gate(x)) · up(x))` (`SwiGLU`, Shazeer 2020).
+#[derive(Debug)]
+struct FeedForward {
+    gate_proj: Linear,
+    up_proj: Linear,
+    down_proj: Linear,
+}
+
+impl Layer {
+    /// Takes layer `number` out of `weights`.
+    pub(crate) fn load(weights: &mut Weights, config: &Config, number: usize) -> Result<Self> {
+        let path = format!("model.layers.{number}");
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let queries = config.num_attention_heads * config.head_dim;
+        let keys = config.num_key_value_heads * config.head_dim;
+        let mut norm = |name: &str| {
+            let weight = weights.take(&format!("{path}.{name}.weight"), [hidden])?;
+            Ok(RmsNorm::new(weight, config.rms_norm_eps))
+        };
+        let (input_layernorm, post_attention_layernorm) =
+            (norm("input_layernorm")?, norm("post_attention_layernorm")?);
+        let mut linear = |name: &str, input, output, bias| {
+            load_linear(weights, &format!("{path}.{name}"), input, output, bias)
+        };
+        Ok(Self {
+            input_layernorm,
+            self_attn: Attention {
+                q_proj: linear("self_attn.q_proj", hidden, queries, config.attention_bias)?,
+                k_proj: linear("self_attn.k_proj", hidden, keys, config.attention_bias)?,
+                v_proj: linear("self_attn.v_proj", hidden, keys, config.attention_bias)?,
+                o_proj: linear("self_attn.o_proj", queries, hidden, config.attention_bias)?,
+                key_heads: config.num_key_value_heads,
+                head_dim: config.head_dim,
+            },
+            post_attention_layernorm,
+            mlp: FeedForward {
+                gate_proj: linear("mlp.gate_proj", hidden, inner, config.mlp_bias)?,
+                up_proj: linear("mlp.up_proj", hidden, inner, config.mlp_bias)?,
+                down_proj: linear("mlp.down_proj", inner, hidden, config.mlp_bias)?,
+            },
+        })
+    }
+
+    /// `[tokens, hidden]` to the same, and the layer's keys and values.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<2>,
+        context: &Context,
+        prefix: Option<&KeyValue>,
+        adapter: Option<&Adapter>,
+    ) -> (Tensor<2>, KeyValue) {
+        let normed = self.input_layernorm.forward(x.clone());
+        let (attended, own) = self.self_attn.forward(normed, context, prefix, adapter);
+        let x = x + attended;
+        let normed = self.post_attention_layernorm.forward(x.clone());
+        (x + self.mlp.forward(normed, adapter), own)
+    }
+
+    /// The layer's linear layers, in the order of the forward pass.
+    pub(crate) fn linears(&self) -> [&Linear; 7] {
+        let (attention, mlp) = (&self.self_attn, &self.mlp);
+        [
+            &attention.q_proj,
+            &attention.k_proj,
+            &attention.v_proj,
+            &attention.o_proj,
+            &mlp.gate_proj,
+            &mlp.up_proj,
+            &mlp.down_proj,
+        ]
+    }
+}
+
+impl FeedForward {
+    fn forward(&self, x: Tensor<2>, adapter: Option<&Adapter>) -> Tensor<2> {
+        let gate = silu(self.gate_proj.forward(x.clone(), adapter));
+        let up = self.up_proj.forward(x, adapter);
+        self.down_proj.forward(gate * up, adapter)
+    }
+}
+
+/// Takes the linear layer at `path`, with a bias if the configuration says that it has one.
+fn load_linear(
+    weights: &mut Weights,
+    path: &str,
+    input: usize,
+    output: usize,
+    bias: bool,
+) -> Result<Linear> {
+    let weight = weights.take(&format!("{path}.weight"), [output, input])?;
+    let bias = bias
+        .then(|| weights.take(&format!("{path}.bias"), [output]))
+        .transpose()?;
+    Ok(Linear::new(path, weight, bias))
+}

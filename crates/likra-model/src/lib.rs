@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod attention;
+mod batch;
+mod config;
+mod error;
+mod layer;
+mod model;
+mod norm;
+mod rope;
+mod weights;
+
+pub use batch::{Batch, Row};
+pub use config::{Config, Llama3Scaling};
+pub use error::{Error, Result};
+pub use model::{Model, Prefix};

@@ -1,0 +1,247 @@
+//! The model: from token ids to hidden states, and from hidden states to log-likelihoods.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use likra_lora::{Adapter, Target};
+
+use crate::attention::{Context, KeyValue};
+use crate::batch::{Batch, Row};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::layer::Layer;
+use crate::norm::RmsNorm;
+use crate::rope::Rope;
+use crate::weights::{Weights, weight_files};
+
+/// A frozen causal language model of the Llama or Mistral family.
+///
+/// Its tensors are plain constants outside autodiff. A head is an [`Adapter`] that is passed to a
+/// forward pass; the same model serves all heads, in training and in scoring.
+#[derive(Debug)]
+pub struct Model {
+    config: Config,
+    /// `[vocab, hidden]`.
+    embed_tokens: Tensor<2>,
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+    /// `[vocab, hidden]`; the embedding itself if the two are tied.
+    lm_head: Tensor<2>,
+    rope: Rope,
+    dtype: FloatDType,
+    device: Device,
+}
+
+/// The keys and values of a text that many rows continue, under one head.
+#[derive(Debug, Clone)]
+pub struct Prefix {
+    layers: Vec<KeyValue>,
+    tokens: usize,
+}
+
+impl Prefix {
+    /// How many tokens the prefix has.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+}
+
+impl Model {
+    /// Opens the checkpoint folder `dir` (`config.json` and safetensors files under Hugging Face's
+    /// names) with its weights converted to `dtype` on `device`.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing or malformed, or describes a model that this crate does not compute; the
+    /// message names the file, and the key or tensor.
+    pub fn open(dir: &Path, dtype: FloatDType, device: &Device) -> Result<Self> {
+        let config = Config::read(&dir.join("config.json"))?;
+        let mut weights = Weights::open(dir, dtype, device)?;
+        let table = [config.vocab_size, config.hidden_size];
+        let embed_tokens = weights.take("model.embed_tokens.weight", table)?;
+        let layers = (0..config.num_hidden_layers)
+            .map(|number| Layer::load(&mut weights, &config, number))
+            .collect::<Result<Vec<_>>>()?;
+        let norm = weights.take("model.norm.weight", [config.hidden_size])?;
+        let lm_head = if config.tie_word_embeddings {
+            embed_tokens.clone()
+        } else {
+            weights.take("lm_head.weight", table)?
+        };
+        Ok(Self {
+            embed_tokens,
+            layers,
+            norm: RmsNorm::new(norm, config.rms_norm_eps),
+            lm_head,
+            rope: Rope::new(&config),
+            config,
+            dtype,
+            device: device.clone(),
+        })
+    }
+
+    /// The files that [`Model::open`] reads from `dir`: the configuration, then the weights.
+    ///
+    /// # Errors
+    ///
+    /// If there are no weights.
+    pub fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+        let mut files = vec![dir.join("config.json")];
+        files.extend(weight_files(dir)?);
+        Ok(files)
+    }
+
+    /// The model's shape.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where the model is.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Every linear layer that an adapter can update, in the order of the forward pass.
+    #[must_use]
+    pub fn targets(&self) -> Vec<Target> {
+        self.layers
+            .iter()
+            .flat_map(Layer::linears)
+            .map(Target::from)
+            .collect()
+    }
+
+    /// Checks that every update of `adapter` has a layer of its sizes.
+    ///
+    /// # Errors
+    ///
+    /// If one has not; the message names the module and both sizes.
+    pub fn check_adapter(&self, adapter: &Adapter) -> Result<()> {
+        let targets = self.targets();
+        for (module, update) in adapter.updates() {
+            let (input, output) = (update.a.dims()[1], update.b.dims()[0]);
+            let target = targets.iter().find(|target| target.module == module);
+            let sizes = |input, output| format!("{input} features in, {output} out");
+            if target.is_none_or(|target| (target.input, target.output) != (input, output)) {
+                return Err(Error::Adapter {
+                    module: module.into(),
+                    found: sizes(input, output),
+                    expected: target.map_or_else(
+                        || "no linear layer of this name".into(),
+                        |target| sizes(target.input, target.output),
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `tokens` under a head and keeps what rows need to continue them.
+    ///
+    /// # Errors
+    ///
+    /// If a token is outside of the vocabulary.
+    pub fn prefill(&self, tokens: &[u32], adapter: Option<&Adapter>) -> Result<Prefix> {
+        let batch = Batch::new(&[Row::sequence(tokens)]);
+        let mut layers = Vec::with_capacity(self.layers.len());
+        self.run(&batch, None, adapter, |own| layers.push(own))?;
+        Ok(Prefix {
+            layers,
+            tokens: tokens.len(),
+        })
+    }
+
+    /// Runs a batch under a head, after a prefix of the same head if there is one.
+    ///
+    /// Returns the last layer's output before the final norm, `[tokens, hidden]` in the model's
+    /// type; [`Batch::index`] says where each token is. It is part of an autodiff graph if the
+    /// adapter is [tracked](Adapter::tracked).
+    ///
+    /// # Errors
+    ///
+    /// If a token is outside of the vocabulary.
+    pub fn forward(
+        &self,
+        batch: &Batch,
+        prefix: Option<&Prefix>,
+        adapter: Option<&Adapter>,
+    ) -> Result<Tensor<2>> {
+        self.run(batch, prefix, adapter, drop)
+    }
+
+    fn run(
+        &self,
+        batch: &Batch,
+        prefix: Option<&Prefix>,
+        adapter: Option<&Adapter>,
+        mut keep: impl FnMut(KeyValue),
+    ) -> Result<Tensor<2>> {
+        let mut x = self.embed(&batch.ids)?;
+        let prefix_tokens = prefix.map_or(0, Prefix::tokens);
+        let positions: Vec<usize> = batch.positions.iter().map(|p| prefix_tokens + p).collect();
+        let angles = self.rope.at(&positions, self.dtype, &self.device);
+        let window = self.config.sliding_window;
+        let context = Context::new(batch, angles, prefix_tokens, window, &self.device);
+        for (number, layer) in self.layers.iter().enumerate() {
+            let prefix = prefix.map(|prefix| &prefix.layers[number]);
+            let (y, own) = layer.forward(x, &context, prefix, adapter);
+            keep(own);
+            x = y;
+        }
+        Ok(x)
+    }
+
+    fn embed(&self, ids: &[u32]) -> Result<Tensor<2>> {
+        let vocab_size = self.config.vocab_size;
+        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
+            return Err(Error::Token { id, vocab_size });
+        }
+        Ok(self
+            .embed_tokens
+            .clone()
+            .select(0, self.indices(ids.iter().map(|&id| id as i32))))
+    }
+
+    fn indices(&self, values: impl Iterator<Item = i32>) -> Tensor<1, Int> {
+        let values: Vec<i32> = values.collect();
+        let shape = [values.len()];
+        Tensor::from_data(TensorData::new(values, shape), &self.device)
+    }
+
+    /// The final norm and the output head: `[tokens, hidden]` to `[tokens, vocab]`, in f32.
+    #[must_use]
+    pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
+        let normed = self.norm.forward(hidden);
+        normed
+            .matmul(self.lm_head.clone().transpose())
+            .cast(FloatDType::F32)
+    }
+
+    /// The log-likelihood, in nats, of given next tokens: `[targets]`, in f32.
+    ///
+    /// Each of `targets` is the index in `hidden: [tokens, hidden]` of the token before, and the
+    /// next token's id. Only those rows are projected to the vocabulary.
+    ///
+    /// # Errors
+    ///
+    /// If a token is outside of the vocabulary.
+    pub fn log_likelihoods(
+        &self,
+        hidden: &Tensor<2>,
+        targets: &[(usize, u32)],
+    ) -> Result<Tensor<1>> {
+        let vocab_size = self.config.vocab_size;
+        if let Some(&(_, id)) = targets.iter().find(|(_, id)| *id as usize >= vocab_size) {
+            return Err(Error::Token { id, vocab_size });
+        }
+        let before = self.indices(targets.iter().map(|&(index, _)| index as i32));
+        let next = self.indices(targets.iter().map(|&(_, id)| id as i32));
+        let logits = self.logits(hidden.clone().select(0, before));
+        let chosen = log_softmax(logits, 1).gather(1, next.unsqueeze_dim(1));
+        Ok(chosen.reshape([targets.len()]))
+    }
+}

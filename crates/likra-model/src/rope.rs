@@ -1,0 +1,91 @@
+//! Rotary position embedding in Hugging Face's convention: a head's first half is rotated against
+//! its second (Burn's `RotaryEncoding` rotates neighbours, as the original paper and Meta's files do).
+
+use std::f64::consts::TAU;
+
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+
+use crate::config::{Config, Llama3Scaling};
+
+/// The angular frequencies, in radians a position, of a head's pairs of numbers.
+#[derive(Debug)]
+pub(crate) struct Rope {
+    frequencies: Vec<f64>,
+}
+
+/// Cosines and sines at the positions of a batch, each `[tokens, 1, head_dim / 2]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Angles {
+    cos: Tensor<3>,
+    sin: Tensor<3>,
+}
+
+impl Rope {
+    pub(crate) fn new(config: &Config) -> Self {
+        let pairs = config.head_dim / 2;
+        let frequencies = (0..pairs)
+            .map(|pair| config.rope_theta.powf(-(pair as f64) / pairs as f64))
+            .map(|frequency| match &config.rope_scaling {
+                Some(scaling) => scaling.stretch(frequency),
+                None => frequency,
+            })
+            .collect();
+        Self { frequencies }
+    }
+
+    /// The rotations at `positions`, computed in f64 on the host and rounded once.
+    pub(crate) fn at(&self, positions: &[usize], dtype: FloatDType, device: &Device) -> Angles {
+        let table = |function: fn(f64) -> f64| {
+            let values: Vec<f32> = positions
+                .iter()
+                .flat_map(|&position| {
+                    self.frequencies
+                        .iter()
+                        .map(move |f| function(position as f64 * f) as f32)
+                })
+                .collect();
+            let data = TensorData::new(values, [positions.len(), 1, self.frequencies.len()]);
+            Tensor::<3>::from_data(data, device).cast(dtype)
+        };
+        Angles {
+            cos: table(f64::cos),
+            sin: table(f64::sin),
+        }
+    }
+}
+
+impl Llama3Scaling {
+    /// Long wavelengths are stretched by `factor`, short ones kept, those between interpolated
+    /// (transformers 4.57, `modeling_rope_utils._compute_llama3_parameters`).
+    fn stretch(&self, frequency: f64) -> f64 {
+        let context = self.original_max_position_embeddings;
+        let wavelength = TAU / frequency;
+        if wavelength < context / self.high_freq_factor {
+            return frequency;
+        }
+        if wavelength > context / self.low_freq_factor {
+            return frequency / self.factor;
+        }
+        let smooth = (context / wavelength - self.low_freq_factor)
+            / (self.high_freq_factor - self.low_freq_factor);
+        (1.0 - smooth) * frequency / self.factor + smooth * frequency
+    }
+}
+
+impl Angles {
+    /// Rotates every head of `x: [tokens, heads, head_dim]`.
+    pub(crate) fn rotate(&self, x: Tensor<3>) -> Tensor<3> {
+        let [_, _, head_dim] = x.dims();
+        let half = head_dim / 2;
+        let first = x.clone().narrow(2, 0, half);
+        let second = x.narrow(2, half, half);
+        let (cos, sin) = (&self.cos, &self.sin);
+        Tensor::cat(
+            vec![
+                first.clone() * cos.clone() - second.clone() * sin.clone(),
+                second * cos.clone() + first * sin.clone(),
+            ],
+            2,
+        )
+    }
+}
