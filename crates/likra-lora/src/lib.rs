@@ -11,4 +11,5 @@ pub use adapter::{Adapter, LowRank, Target};
 pub use config::LoraConfig;
 pub use error::{Error, Result};
 pub use linear::Linear;
+pub use peft::adapter_files;
 pub use tensors::{load_metadata, load_tensors, save_tensors};

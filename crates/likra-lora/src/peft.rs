@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,12 @@ const CONFIG: &str = "adapter_config.json";
 const TENSORS: &str = "adapter_model.safetensors";
 /// What PEFT puts before a module's path in the base model.
 const PREFIX: &str = "base_model.model.";
+
+/// The files of the adapter in the folder `dir`.
+#[must_use]
+pub fn adapter_files(dir: &Path) -> [PathBuf; 2] {
+    [dir.join(CONFIG), dir.join(TENSORS)]
+}
 
 /// The keys of `adapter_config.json` that this crate writes, and reads if present.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Causal self-attention with grouped queries, over a batch's own tokens and a shared prefix.
 
-use burn::tensor::activation::softmax;
+use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use likra_lora::{Adapter, Linear};
 
@@ -101,15 +101,12 @@ impl Attention {
         let attended = match prefix {
             None => weighted(softmax(scores, 4).cast(dtype), &own.values),
             Some(prefix) => {
-                let prefix_tokens = prefix.keys.dims()[2];
-                let scores = Tensor::cat(
-                    vec![prefix_scores(&queries, &prefix.keys, context), scores],
-                    4,
-                );
-                let weights = softmax(scores, 4).cast(dtype);
-                let to_prefix = weights.clone().narrow(4, 0, prefix_tokens);
-                let to_own = weights.narrow(4, prefix_tokens, context.width);
-                weighted_by_head(to_prefix, &prefix.values) + weighted(to_own, &own.values)
+                let to_prefix = Part::new(prefix_scores(&queries, &prefix.keys, context));
+                let to_own = Part::new(scores);
+                let share = to_prefix.share_beside(&to_own).cast(dtype);
+                let own_share = share.clone().neg().add_scalar(1.0);
+                weighted_by_head(to_prefix.weights.cast(dtype), &prefix.values) * share
+                    + weighted(to_own.weights.cast(dtype), &own.values) * own_share
             }
         };
         (
@@ -146,6 +143,38 @@ impl Attention {
         x.reshape([key_heads, rows, group, context.width, head_dim])
             .permute([1, 3, 0, 2, 4])
             .reshape([rows * context.width, key_heads * group * head_dim])
+    }
+}
+
+/// A softmax over a part of the keys, with what it takes to join it to the softmax over the others.
+///
+/// The prefix and a row's own tokens are different tensors. Joining their scores would copy all of
+/// them, twice, and there are far more scores than anything else when the prefix is long.
+struct Part {
+    /// Softmax over this part's keys: `[key_heads, rows, group, width, keys]`.
+    weights: Tensor<5>,
+    /// log Σ exp over this part's scores: `[key_heads, rows, group, width, 1]`.
+    total: Tensor<5>,
+}
+
+impl Part {
+    fn new(scores: Tensor<5>) -> Self {
+        let largest = scores.clone().max_dim(4);
+        let weights = softmax(scores, 4);
+        // The largest weight is exp(largest score - total).
+        let total = largest - weights.clone().max_dim(4).log();
+        Self { weights, total }
+    }
+
+    /// This part's share of the softmax over both parts: `[key_heads, rows, group · width, 1]`.
+    fn share_beside(&self, other: &Self) -> Tensor<4> {
+        let [key_heads, rows, group, width, _] = self.total.dims();
+        sigmoid(self.total.clone() - other.total.clone()).reshape([
+            key_heads,
+            rows,
+            group * width,
+            1,
+        ])
     }
 }
 

@@ -128,7 +128,7 @@ impl Batch {
     }
 
     /// What is added to the attention scores among the batch's own tokens: 0 where a token is seen,
-    /// minus infinity where not. Shape `[rows, width, width]`, queries before keys.
+    /// hidden where not. Shape `[rows, width, width]`, queries before keys.
     pub(crate) fn own_bias(&self, window: Option<usize>) -> Vec<f32> {
         let window = window.unwrap_or(usize::MAX);
         let mut bias = Vec::with_capacity(self.rows * self.width * self.width);
@@ -160,8 +160,12 @@ impl Batch {
     }
 }
 
+/// Far below every score, yet finite: a token may see nothing of a prefix that its window has left
+/// behind, and a softmax over infinities alone is no number.
+const HIDDEN: f32 = -1e30;
+
 fn hidden_unless(seen: bool) -> f32 {
-    if seen { 0.0 } else { f32::NEG_INFINITY }
+    if seen { 0.0 } else { HIDDEN }
 }
 
 #[cfg(test)]

@@ -1,0 +1,265 @@
+//! Files in the format of AI2's Reasoning Challenge (ARC, Clark et al. 2018): one JSON object a line.
+//!
+//! ```json
+//! {"id": "…", "question": {"stem": "…", "choices": [{"text": "…", "label": "A"}, …]}, "answerKey": "A"}
+//! ```
+//!
+//! Labels are letters for most of ARC's questions and digits for 269 of them, so the right answer is
+//! found through the labels and never by counting letters.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::{Error, LineError, Question, Result};
+
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    question: Stem,
+    #[serde(rename = "answerKey")]
+    answer_key: String,
+}
+
+#[derive(Deserialize)]
+struct Stem {
+    stem: String,
+    choices: Vec<Choice>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    text: String,
+    label: String,
+}
+
+/// Reads all questions of a file in ARC's format, in order.
+///
+/// A byte order mark, blank lines and carriage returns at line ends are passed over.
+///
+/// # Errors
+///
+/// If the file cannot be read, or for what [`parse_arc`] refuses.
+pub fn read_arc(path: &Path) -> Result<Vec<Question>> {
+    let bytes = std::fs::read(path).map_err(|source| Error::Io {
+        path: path.into(),
+        source,
+    })?;
+    parse_arc(&bytes, path)
+}
+
+/// Reads the questions of a file that is in memory; `path` is what errors call it.
+///
+/// # Errors
+///
+/// If there is no question, or, named by its line: a line is not a question's JSON, its answer key
+/// is none of its labels, a label or an id is there twice, or the question is one that
+/// [`Question::new`] refuses.
+pub fn parse_arc(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let mut questions = Vec::new();
+    let mut lines_by_id = HashMap::new();
+    for (line, text) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        let refused = |source| Error::Line {
+            path: path.into(),
+            line,
+            source,
+        };
+        let question = parse_line(text).map_err(refused)?;
+        if let Some(first) = lines_by_id.insert(question.id().to_owned(), line) {
+            let id = question.id().to_owned();
+            return Err(refused(LineError::DuplicateId { id, first }));
+        }
+        questions.push(question);
+    }
+    if questions.is_empty() {
+        return Err(Error::NoQuestions { path: path.into() });
+    }
+    Ok(questions)
+}
+
+fn parse_line(text: &[u8]) -> Result<Question, LineError> {
+    let row: Row = serde_json::from_slice(text).map_err(|error| json_error(&error))?;
+    let (choices, labels): (Vec<String>, Vec<String>) = row
+        .question
+        .choices
+        .into_iter()
+        .map(|choice| (choice.text, choice.label))
+        .unzip();
+    if let Some(place) = (0..labels.len()).find(|&place| labels[..place].contains(&labels[place])) {
+        return Err(LineError::DuplicateLabel {
+            label: labels[place].clone(),
+        });
+    }
+    let Some(gold) = labels.iter().position(|label| *label == row.answer_key) else {
+        return Err(LineError::AnswerKey {
+            found: row.answer_key,
+            labels,
+        });
+    };
+    Ok(Question::new(row.id, row.question.stem, choices, gold)?)
+}
+
+/// What the parser said, without its own line number: each line is parsed by itself.
+fn json_error(error: &serde_json::Error) -> LineError {
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let message = message.strip_suffix(&place).unwrap_or(&message).to_owned();
+    LineError::Json {
+        column: error.column(),
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../../fixtures/data/arc-sample.jsonl");
+
+    fn parse(text: &str) -> Result<Vec<Question>> {
+        parse_arc(text.as_bytes(), Path::new("arc.jsonl"))
+    }
+
+    fn line(stem: &str, choices: &[(&str, &str)], key: &str) -> String {
+        let choices: Vec<_> = choices
+            .iter()
+            .map(|(label, text)| serde_json::json!({"text": text, "label": label}))
+            .collect();
+        let question = serde_json::json!({"stem": stem, "choices": choices});
+        serde_json::json!({"id": "q1", "question": question, "answerKey": key}).to_string()
+    }
+
+    #[test]
+    fn answers_are_found_through_letters_and_digits() {
+        let questions = parse(SAMPLE).unwrap();
+        let answers: Vec<_> = questions
+            .iter()
+            .map(|question| {
+                (
+                    question.id(),
+                    question.choices().len(),
+                    question.gold_choice(),
+                )
+            })
+            .collect();
+        assert_eq!(answers.len(), 12);
+        assert_eq!(answers[0], ("Mercury_SC_415702", 4, "dry palms"));
+        assert_eq!(answers[4], ("NYSEDREGENTS_2009_8_4", 4, "blizzard"));
+        assert_eq!(
+            answers[7],
+            ("NYSEDREGENTS_2006_8_37", 3, "beneficial or harmful")
+        );
+        assert_eq!(answers[8], ("TIMSS_2003_8_pg24", 5, "nerves"));
+    }
+
+    #[test]
+    fn what_editors_leave_in_a_file_changes_nothing() {
+        let expected = parse(SAMPLE).unwrap();
+        let windows = format!("\u{feff}{}\r\n \r\n", SAMPLE.replace('\n', "\r\n"));
+        assert_eq!(parse(&windows).unwrap(), expected);
+        assert_eq!(parse(SAMPLE.trim_end()).unwrap(), expected);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_file_and_line() {
+        let two = [("A", "heat"), ("B", "light")];
+        let good = line("Which?", &two, "B");
+        for (text, message) in [
+            (
+                format!("{good}\n\n{good}"),
+                "arc.jsonl:3: id `q1` was given on line 1 already",
+            ),
+            (
+                line("Which?", &two, "C"),
+                "arc.jsonl:1: answerKey `C` is not among the labels [\"A\", \"B\"]",
+            ),
+            (
+                line("Which?", &[("A", "heat"), ("A", "light")], "A"),
+                "arc.jsonl:1: label `A` stands at more than one choice",
+            ),
+            (
+                line(" ", &two, "A"),
+                "arc.jsonl:1: the question's stem is empty",
+            ),
+            (
+                line("Which?", &[("A", "heat"), ("B", "")], "A"),
+                "arc.jsonl:1: choice 2 is empty",
+            ),
+            (
+                line("Which?", &two[..1], "A"),
+                "arc.jsonl:1: 1 choices found, expected at least 2",
+            ),
+            (
+                format!("{good}\n{{\"id\": 7}}"),
+                "arc.jsonl:2: column 8: invalid type: integer `7`, expected a string",
+            ),
+            (
+                good[..40].into(),
+                "arc.jsonl:1: column 40: EOF while parsing a string",
+            ),
+            (
+                "{\"id\": \"q\"}".into(),
+                "arc.jsonl:1: column 11: missing field `question`",
+            ),
+            (
+                " \n".into(),
+                "arc.jsonl: no questions found, expected one JSON object a line",
+            ),
+        ] {
+            assert_eq!(parse(&text).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = read_arc(Path::new("nowhere/arc.jsonl")).unwrap_err();
+        assert!(
+            error.to_string().starts_with("nowhere/arc.jsonl: "),
+            "{error}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            _ = parse_arc(&bytes, Path::new("any"));
+        }
+
+        /// One byte of a good file changed, removed or doubled.
+        #[test]
+        fn any_damage_is_read_or_refused(place in 0..SAMPLE.len(), byte: u8, change in 0..3) {
+            let mut bytes = SAMPLE.as_bytes().to_vec();
+            match change {
+                0 => bytes[place] = byte,
+                1 => _ = bytes.remove(place),
+                _ => bytes.insert(place, byte),
+            }
+            if let Ok(questions) = parse_arc(&bytes, Path::new("damaged")) {
+                prop_assert!(questions.iter().all(|question| question.gold() < question.choices().len()));
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read(
+            stem in "\\PC{0,20}[a-z]",
+            choices in prop::collection::vec("[a-z]\\PC{0,10}", 2..7),
+            gold: prop::sample::Index,
+        ) {
+            let gold = gold.index(choices.len());
+            let labels: Vec<String> = (1..=choices.len()).map(|label| label.to_string()).collect();
+            let labelled: Vec<_> =
+                labels.iter().map(String::as_str).zip(choices.iter().map(String::as_str)).collect();
+            let questions = parse(&line(&stem, &labelled, &labels[gold])).unwrap();
+            prop_assert_eq!(questions[0].stem(), &stem);
+            prop_assert_eq!(questions[0].choices(), &choices);
+            prop_assert_eq!(questions[0].gold(), gold);
+        }
+    }
+}

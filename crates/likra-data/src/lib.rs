@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod answer_kind;
+mod arc;
+mod benchmark;
+mod encoded_pair;
+mod error;
+mod example;
+mod pairs;
+pub mod prompt;
+mod python_random;
+mod question;
+mod scoring;
+pub mod shots;
+mod tokenizer;
+
+pub use answer_kind::AnswerKind;
+pub use arc::{parse_arc, read_arc};
+pub use benchmark::{ArcFiles, Benchmark, read_arc_benchmark};
+pub use encoded_pair::EncodedPair;
+pub use error::{Error, LineError, QuestionError, Result};
+pub use example::TrainingExample;
+pub use pairs::{TrainingPair, training_order, training_pairs};
+pub use python_random::PythonRandom;
+pub use question::Question;
+pub use scoring::{CandidateTokens, ScoringRequest, scoring_requests};
+pub use tokenizer::{Bos, Tokenizer};

@@ -1,0 +1,132 @@
+//! A multiple-choice question, whatever benchmark it comes from.
+
+use crate::QuestionError;
+
+/// A multiple-choice question with exactly one right answer.
+///
+/// Its texts are as the benchmark's file has them, without a prompt around them ([`prompt`](crate::prompt)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    id: String,
+    stem: String,
+    choices: Vec<String>,
+    gold: usize,
+}
+
+impl Question {
+    /// A question whose right answer is `choices[gold]`.
+    ///
+    /// # Errors
+    ///
+    /// If the stem or a choice is blank, there are fewer than 2 choices, or `gold` is none of them.
+    pub fn new(
+        id: String,
+        stem: String,
+        choices: Vec<String>,
+        gold: usize,
+    ) -> Result<Self, QuestionError> {
+        if stem.trim().is_empty() {
+            return Err(QuestionError::EmptyStem);
+        }
+        if let Some(place) = choices.iter().position(|text| text.trim().is_empty()) {
+            return Err(QuestionError::EmptyChoice { choice: place + 1 });
+        }
+        if choices.len() < 2 {
+            return Err(QuestionError::TooFewChoices {
+                found: choices.len(),
+            });
+        }
+        if gold >= choices.len() {
+            return Err(QuestionError::Gold {
+                found: gold,
+                choices: choices.len(),
+            });
+        }
+        Ok(Self {
+            id,
+            stem,
+            choices,
+            gold,
+        })
+    }
+
+    /// The benchmark's name for it, unique in its file.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What is asked.
+    #[must_use]
+    pub fn stem(&self) -> &str {
+        &self.stem
+    }
+
+    /// All answers to choose from, at least 2, in the file's order.
+    #[must_use]
+    pub fn choices(&self) -> &[String] {
+        &self.choices
+    }
+
+    /// Which of the choices is right, from 0.
+    #[must_use]
+    pub fn gold(&self) -> usize {
+        self.gold
+    }
+
+    /// The right answer's text.
+    #[must_use]
+    pub fn gold_choice(&self) -> &str {
+        &self.choices[self.gold]
+    }
+
+    /// The choices that are not the right answer, in order. Compared by text, so that a copy of the
+    /// right answer is never among them (ARC has none, but has pairs that differ only in case, such
+    /// as the genotypes `Ss` and `SS`).
+    pub fn wrong_choices(&self) -> impl Iterator<Item = &str> {
+        self.choices
+            .iter()
+            .map(String::as_str)
+            .filter(|choice| *choice != self.gold_choice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(stem: &str, choices: &[&str], gold: usize) -> Result<Question, QuestionError> {
+        let choices = choices.iter().map(ToString::to_string).collect();
+        Question::new("q".into(), stem.into(), choices, gold)
+    }
+
+    #[test]
+    fn wrong_choices_leave_out_the_gold_text_wherever_it_stands() {
+        let question = question("?", &["Ss", "SS", "ss", "SS"], 1).unwrap();
+        assert_eq!(question.gold_choice(), "SS");
+        assert_eq!(question.wrong_choices().collect::<Vec<_>>(), ["Ss", "ss"]);
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_refused() {
+        assert_eq!(
+            question(" \n", &["a", "b"], 0),
+            Err(QuestionError::EmptyStem)
+        );
+        assert_eq!(
+            question("?", &["a", " "], 0),
+            Err(QuestionError::EmptyChoice { choice: 2 })
+        );
+        assert_eq!(
+            question("?", &["a"], 0),
+            Err(QuestionError::TooFewChoices { found: 1 })
+        );
+        assert_eq!(
+            question("?", &["a", "b"], 2),
+            Err(QuestionError::Gold {
+                found: 2,
+                choices: 2
+            })
+        );
+    }
+}
