@@ -1,0 +1,272 @@
+//! Where the files of a run lie.
+//!
+//! ```text
+//! run.toml                           the manifest
+//! heads/{name}/log.csv               a head's training log
+//! heads/{name}/n{examples:05}/       a head's adapter after so many examples, as PEFT's folder
+//! scores/base.csv                    what the base thinks of every candidate
+//! scores/{name}-n{examples:05}.csv   what a head thinks after so many examples
+//! report/                            tables and figures
+//! steps/{key}                        what is finished, for a run that goes on
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// The name of the base model among the heads: the one without an adapter.
+pub const BASE: &str = "base";
+
+const NAME: &str = "letters, digits, `-`, `_` and `.`, not starting with `.`";
+const HEAD_NAME: &str =
+    "letters, digits, `-`, `_` and `.`, not starting with `.`, other than `base`";
+
+/// The folder of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir(PathBuf);
+
+/// The folder of one head of a run: its training log and its checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadDir(PathBuf);
+
+impl RunDir {
+    /// The run in the folder at `path`, which need not exist yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The manifest.
+    #[must_use]
+    pub fn manifest(&self) -> PathBuf {
+        self.0.join("run.toml")
+    }
+
+    /// The folder of a head.
+    ///
+    /// # Errors
+    ///
+    /// If `name` cannot name a folder, or is the base's.
+    pub fn head(&self, name: &str) -> Result<HeadDir> {
+        check_head(name)?;
+        Ok(HeadDir(self.0.join("heads").join(name)))
+    }
+
+    /// The base's scores.
+    #[must_use]
+    pub fn base_scores(&self) -> PathBuf {
+        self.0.join("scores").join(format!("{BASE}.csv"))
+    }
+
+    /// A head's scores after `examples` training examples.
+    ///
+    /// # Errors
+    ///
+    /// If `head` cannot name a file, or is the base's name.
+    pub fn scores(&self, head: &str, examples: usize) -> Result<PathBuf> {
+        check_head(head)?;
+        let file = format!("{head}-{}.csv", checkpoint_name(examples));
+        Ok(self.0.join("scores").join(file))
+    }
+
+    /// All score files that are there, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be listed. A folder that does not exist has no files.
+    pub fn score_files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = entries(&self.0.join("scores"))?;
+        files.retain(|path| {
+            let hidden = file_name(path).is_none_or(|name| name.starts_with('.'));
+            !hidden && path.extension().is_some_and(|extension| extension == "csv")
+        });
+        files.sort();
+        Ok(files)
+    }
+
+    /// The folder of tables and figures.
+    #[must_use]
+    pub fn report(&self) -> PathBuf {
+        self.0.join("report")
+    }
+
+    /// The file that stands for a finished step.
+    ///
+    /// # Errors
+    ///
+    /// If `key` cannot name a file.
+    pub fn step(&self, key: &str) -> Result<PathBuf> {
+        check_name("step", NAME, key, is_file_name(key))?;
+        Ok(self.0.join("steps").join(key))
+    }
+}
+
+impl HeadDir {
+    /// The head in the folder at `path`, which need not exist yet; [`RunDir::head`] finds it in a run.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The training log.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.0.join("log.csv")
+    }
+
+    /// The folder of the checkpoint after `examples` training examples.
+    #[must_use]
+    pub fn checkpoint(&self, examples: usize) -> PathBuf {
+        self.0.join(checkpoint_name(examples))
+    }
+
+    /// The checkpoints that are there, by number of examples.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be listed. A folder that does not exist has no checkpoints.
+    pub fn checkpoints(&self) -> Result<BTreeMap<usize, PathBuf>> {
+        let checkpoint = |path: PathBuf| Some((checkpoint_examples(file_name(&path)?)?, path));
+        let checkpoints = entries(&self.0)?.into_iter().filter_map(checkpoint);
+        Ok(checkpoints.collect())
+    }
+}
+
+fn checkpoint_name(examples: usize) -> String {
+    format!("n{examples:05}")
+}
+
+/// The inverse of [`checkpoint_name`]; `None` for any other name.
+fn checkpoint_examples(name: &str) -> Option<usize> {
+    let examples = name.strip_prefix('n')?.parse().ok()?;
+    (checkpoint_name(examples) == name).then_some(examples)
+}
+
+fn file_name(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
+
+/// What lies in a folder, in no order; nothing if there is no such folder.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    match list(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other.map_err(|source| Error::Io {
+            path: folder.into(),
+            source,
+        }),
+    }
+}
+
+fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect()
+}
+
+fn check_head(name: &str) -> Result<()> {
+    check_name("head", HEAD_NAME, name, name != BASE && is_file_name(name))
+}
+
+fn check_name(what: &'static str, expected: &'static str, name: &str, good: bool) -> Result<()> {
+    let error = || Error::Name {
+        what,
+        expected,
+        found: name.into(),
+    };
+    good.then_some(()).ok_or_else(error)
+}
+
+/// Whether a name can stand in a path on every system without leaving its folder.
+fn is_file_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_where_the_layout_says() {
+        let run = RunDir::new("run");
+        let head = run.head("incorrect").unwrap();
+        let paths = [
+            (run.manifest(), "run/run.toml"),
+            (head.log(), "run/heads/incorrect/log.csv"),
+            (head.checkpoint(64), "run/heads/incorrect/n00064"),
+            (head.checkpoint(123_456), "run/heads/incorrect/n123456"),
+            (run.base_scores(), "run/scores/base.csv"),
+            (
+                run.scores("incorrect", 64).unwrap(),
+                "run/scores/incorrect-n00064.csv",
+            ),
+            (run.report(), "run/report"),
+            (run.step("score.base").unwrap(), "run/steps/score.base"),
+        ];
+        for (found, expected) in paths {
+            assert_eq!(found, Path::new(expected));
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_folder() {
+        let run = RunDir::new("run");
+        for name in [
+            "", ".", "..", "../x", "a/b", "a\\b", "c:", "\u{e9}", ".x", "a\0", "a b",
+        ] {
+            assert!(run.head(name).is_err(), "{name:?}");
+            assert!(run.scores(name, 0).is_err(), "{name:?}");
+            assert!(run.step(name).is_err(), "{name:?}");
+        }
+        let error = run.head("base").unwrap_err();
+        assert!(error.to_string().contains("other than `base`"), "{error}");
+    }
+
+    #[test]
+    fn checkpoints_are_found_by_their_exact_names() {
+        let root = tempfile::tempdir().unwrap();
+        let head = HeadDir::new(root.path().join("head"));
+        assert!(head.checkpoints().unwrap().is_empty());
+        for name in [
+            "n00064",
+            "n00000",
+            "n123456",
+            "n00128.partial",
+            "n64",
+            "n+0064",
+            "m00064",
+        ] {
+            fs::create_dir_all(head.path().join(name)).unwrap();
+        }
+        let found: Vec<usize> = head.checkpoints().unwrap().into_keys().collect();
+        assert_eq!(found, [0, 64, 123_456]);
+        assert_eq!(head.checkpoints().unwrap()[&64], head.checkpoint(64));
+    }
+
+    #[test]
+    fn score_files_are_listed_without_what_is_not_one() {
+        let root = tempfile::tempdir().unwrap();
+        let run = RunDir::new(root.path());
+        assert!(run.score_files().unwrap().is_empty());
+        let written = [run.base_scores(), run.scores("positive", 64).unwrap()];
+        for path in &written {
+            crate::write_scores(path, &[]).unwrap();
+        }
+        fs::write(root.path().join("scores/.x.csv"), "").unwrap();
+        fs::write(root.path().join("scores/notes.txt"), "").unwrap();
+        assert_eq!(run.score_files().unwrap(), written);
+    }
+}

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod atomic;
+mod csv_file;
+mod digest;
+mod error;
+mod layout;
+mod log;
+mod manifest;
+mod scores;
+
+pub use atomic::write_atomically;
+pub use digest::sha256_file;
+pub use error::{Error, Result};
+pub use layout::{BASE, HeadDir, RunDir};
+pub use log::{StepRecord, read_log, write_log};
+pub use manifest::{Input, Manifest};
+pub use scores::{Kind, ScoreRecord, UnknownKind, read_scores, write_scores};

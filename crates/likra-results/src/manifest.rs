@@ -1,0 +1,142 @@
+//! The manifest of a run: what was computed, from what, with what.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, sha256_file, write_atomically};
+
+/// What a run was made of. The same run has the same manifest, byte for byte.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The version of Likra.
+    pub likra: String,
+    /// The machine's part that ran the model, in words.
+    pub device: String,
+    /// The experiment with every default resolved.
+    pub experiment: toml::Table,
+    /// The versions of what decides the numbers, by name.
+    pub versions: BTreeMap<String, String>,
+    /// The files that were read.
+    #[serde(default)]
+    pub inputs: Vec<Input>,
+}
+
+/// A file that a run has read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// What the file is to the run, not where it lay.
+    pub name: String,
+    /// Its SHA-256 in lower-case hexadecimal.
+    pub sha256: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+impl Input {
+    /// The file at `path`, under `name`.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read.
+    pub fn of_file(name: &str, path: &Path) -> Result<Self> {
+        let metadata = fs::metadata(path).map_err(|source| Error::Io {
+            path: path.into(),
+            source,
+        })?;
+        Ok(Self {
+            name: name.into(),
+            sha256: sha256_file(path)?,
+            bytes: metadata.len(),
+        })
+    }
+}
+
+impl Manifest {
+    /// Writes the manifest as TOML.
+    ///
+    /// # Errors
+    ///
+    /// If a value has no place in TOML, or the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = toml::to_string_pretty(self).map_err(|source| Error::Unwritable {
+            path: path.into(),
+            source,
+        })?;
+        write_atomically(path, |to| to.write_all(text.as_bytes()))
+    }
+
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, is not TOML, or has missing or unknown keys.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(|source| Error::Io {
+            path: path.into(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|source| Error::Toml {
+            path: path.into(),
+            source,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let experiment = "seed = 42\n[train]\nlr = 1e-3\ntargets = [\"up_proj\"]\n";
+        Manifest {
+            likra: "0.1.0".into(),
+            device: "CPU (flex)".into(),
+            experiment: experiment.parse().unwrap(),
+            versions: BTreeMap::from([("burn".into(), "0.22.1".into())]),
+            inputs: vec![Input {
+                name: "model.safetensors".into(),
+                sha256: "e3b0".into(),
+                bytes: 12,
+            }],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run.toml");
+        manifest().write(&path).unwrap();
+        assert_eq!(Manifest::read(&path).unwrap(), manifest());
+        let first = fs::read(&path).unwrap();
+        manifest().write(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), first);
+        assert!(first.starts_with(b"likra = \"0.1.0\"\n"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("run.toml");
+        fs::write(&path, "likra = \"0.1.0\"\nmachine = \"x\"\n").unwrap();
+        let error = Manifest::read(&path).unwrap_err().to_string();
+        assert!(error.contains("run.toml"), "{error}");
+        assert!(error.contains("line 2"), "{error}");
+        assert!(error.contains("machine"), "{error}");
+    }
+
+    #[test]
+    fn an_input_is_what_the_file_is() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        fs::write(&path, "abc").unwrap();
+        let input = Input::of_file("arc/test.parquet", &path).unwrap();
+        assert_eq!(input.bytes, 3);
+        assert!(input.sha256.starts_with("ba7816bf"));
+        assert!(Input::of_file("missing", &root.path().join("missing")).is_err());
+    }
+}
