@@ -1,0 +1,49 @@
+//! Small score records for this crate's tests.
+
+use likra_results::{Kind, ScoreRecord};
+
+use crate::ScoreTable;
+
+/// A record of candidate `candidate` of question `q{question}`, which has 2 + `candidate` characters;
+/// candidate 0 is the right answer.
+pub(crate) fn score(
+    head: &str,
+    examples: usize,
+    question: usize,
+    candidate: usize,
+    log_likelihood: f64,
+) -> ScoreRecord {
+    let gold = candidate == 0;
+    ScoreRecord {
+        question_id: format!("q{question}"),
+        candidate,
+        kind: if gold { Kind::Correct } else { Kind::Incorrect },
+        gold,
+        head: head.into(),
+        examples,
+        log_likelihood,
+        tokens: 1,
+        chars: 2 + candidate,
+    }
+}
+
+/// The records of a head: log-likelihoods by question, then by candidate.
+pub(crate) fn records(head: &str, examples: usize, scores: &[&[f64]]) -> Vec<ScoreRecord> {
+    let by_question = scores.iter().enumerate();
+    by_question
+        .flat_map(|(question, scores)| {
+            let by_candidate = scores.iter().enumerate();
+            by_candidate
+                .map(move |(candidate, &value)| score(head, examples, question, candidate, value))
+        })
+        .collect()
+}
+
+/// The table of several heads.
+pub(crate) fn table(columns: &[(&str, usize, &[&[f64]])]) -> ScoreTable {
+    let all: Vec<ScoreRecord> = columns
+        .iter()
+        .flat_map(|(head, examples, scores)| records(head, *examples, scores))
+        .collect();
+    ScoreTable::new(&all).unwrap()
+}

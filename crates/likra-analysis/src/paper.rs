@@ -1,0 +1,48 @@
+//! What the paper reports, to set beside what a run finds.
+
+/// A benchmark of a model in the paper: `acc_norm` as a share of one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reference {
+    /// The model's name on Hugging Face, without its owner.
+    pub model: &'static str,
+    /// The benchmark.
+    pub benchmark: &'static str,
+    /// The base model.
+    pub base: f64,
+    /// The positive head alone, superscript + in the paper.
+    pub sft: f64,
+    /// SFT-Likra, superscript - in the paper.
+    pub likra: f64,
+}
+
+/// Table 1 of "What do LLMs learn from negative examples?": final accuracy on ARC-Challenge (25
+/// shots, 6615 training and 1172 test questions) and `HellaSwag` (10 shots, 39905 and 10042).
+pub const TABLE1: [Reference; 6] = [
+    row("Mistral-7B-v0.1", ARC, [0.5998, 0.6630, 0.8123]),
+    row("Mistral-7B-v0.1", HELLASWAG, [0.8323, 0.8468, 0.9633]),
+    row("Mistral-7B-Instruct-v0.3", ARC, [0.6365, 0.6408, 0.8063]),
+    row(
+        "Mistral-7B-Instruct-v0.3",
+        HELLASWAG,
+        [0.8463, 0.8360, 0.9569],
+    ),
+    row("Llama-3.2-3B-Instruct", ARC, [0.5222, 0.5486, 0.7321]),
+    row("Llama-3.2-3B-Instruct", HELLASWAG, [0.7312, 0.7254, 0.9071]),
+];
+
+const ARC: &str = "ARC-Challenge";
+const HELLASWAG: &str = "HellaSwag";
+
+const fn row(
+    model: &'static str,
+    benchmark: &'static str,
+    [base, sft, likra]: [f64; 3],
+) -> Reference {
+    Reference {
+        model,
+        benchmark,
+        base,
+        sft,
+        likra,
+    }
+}

@@ -1,0 +1,205 @@
+//! How two columns of log-likelihoods become a choice.
+
+use crate::{Candidate, Question, ScoreTable};
+
+/// What a score is divided by before candidates are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Norm {
+    /// Nothing: the harness's `acc`.
+    None,
+    /// The candidate's length in characters: the harness's `acc_norm`. The whole ratio is divided,
+    /// as it stands where a log-likelihood would.
+    Chars,
+}
+
+/// A way of scoring candidates: log p+(a|q) - w log p-(a|q) (paper, section 2), where either head may
+/// be any column of a table and the negative one may be absent.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule<'a> {
+    table: &'a ScoreTable,
+    positive: &'a [Vec<f64>],
+    negative: Option<(f64, &'a [Vec<f64>])>,
+}
+
+impl ScoreTable {
+    /// Scores candidates by one head alone; `None` if the table does not have it.
+    #[must_use]
+    pub fn rule(&self, head: &str, examples: usize) -> Option<Rule<'_>> {
+        Some(Rule {
+            table: self,
+            positive: self.log_likelihoods(head, examples)?,
+            negative: None,
+        })
+    }
+}
+
+impl Rule<'_> {
+    /// The same rule less `weight` times the log-likelihood under another head; `None` if the table
+    /// does not have it.
+    #[must_use]
+    pub fn minus(self, weight: f64, head: &str, examples: usize) -> Option<Self> {
+        let negative = (weight, self.table.log_likelihoods(head, examples)?);
+        Some(Self {
+            negative: Some(negative),
+            ..self
+        })
+    }
+
+    /// The scores of all candidates, in nats, by question and then by candidate.
+    #[must_use]
+    pub fn scores(&self) -> Vec<Vec<f64>> {
+        let Some((weight, negative)) = self.negative else {
+            return self.positive.to_vec();
+        };
+        let by_question = self.positive.iter().zip(negative);
+        by_question
+            .map(|(positive, negative)| {
+                let pairs = positive.iter().zip(negative);
+                pairs
+                    .map(|(positive, negative)| positive - weight * negative)
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// For each question whether the choice of the highest score is the right one. Of equal scores
+    /// the first is taken, as `NumPy` does for the harness.
+    #[must_use]
+    pub fn right(&self, norm: Norm) -> Vec<bool> {
+        let by_question = self.table.questions().iter().zip(self.scores());
+        by_question
+            .map(|(question, scores)| choice(question, &scores, norm).is_some_and(|c| c.gold))
+            .collect()
+    }
+}
+
+/// The first of the choices with the highest score.
+fn choice<'a>(question: &'a Question, scores: &[f64], norm: Norm) -> Option<&'a Candidate> {
+    let mut best: Option<(f64, &Candidate)> = None;
+    for (candidate, &score) in question.candidates.iter().zip(scores) {
+        let score = match norm {
+            Norm::None => score,
+            Norm::Chars => score / candidate.chars as f64,
+        };
+        if candidate.kind.is_choice() && best.is_none_or(|(highest, _)| score > highest) {
+            best = Some((score, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use likra_results::{Kind, ScoreRecord};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixture::{records, score, table};
+
+    #[test]
+    fn the_ratio_is_weighted_and_then_divided_by_characters() {
+        // Candidates have 2, 3 and 4 characters.
+        let table = table(&[
+            ("base", 0, &[&[-4.0, -3.0, -6.0]]),
+            ("incorrect", 64, &[&[-4.0, -2.0, -5.0]]),
+        ]);
+        let base = table.rule("base", 0).unwrap();
+        // Per character: -2, -1, -1.5.
+        assert_eq!(base.right(Norm::None), [false]);
+        assert_eq!(base.right(Norm::Chars), [false]);
+        let ratio = base.minus(1.0, "incorrect", 64).unwrap();
+        assert_eq!(ratio.scores(), [[0.0, -1.0, -1.0]]);
+        assert_eq!(ratio.right(Norm::None), [true]);
+        let half = base.minus(0.5, "incorrect", 64).unwrap();
+        // Per character: -1, -2/3, -7/8.
+        assert_eq!(half.scores(), [[-2.0, -2.0, -3.5]]);
+        assert_eq!(half.right(Norm::None), [true]);
+        assert_eq!(half.right(Norm::Chars), [false]);
+    }
+
+    #[test]
+    fn of_equal_scores_the_first_is_taken() {
+        let tie = table(&[("base", 0, &[&[-1.0, -1.0], &[-2.0, -1.0, -1.0]])]);
+        assert_eq!(
+            tie.rule("base", 0).unwrap().right(Norm::None),
+            [true, false]
+        );
+        // Two and three characters, so that the tie is per character only.
+        let tie = table(&[("base", 0, &[&[-2.0, -3.0]])]);
+        assert_eq!(tie.rule("base", 0).unwrap().right(Norm::Chars), [true]);
+    }
+
+    #[test]
+    fn answers_that_are_not_choices_are_never_chosen() {
+        let mut all = records("base", 0, &[&[-3.0, -4.0]]);
+        all.push(ScoreRecord {
+            kind: Kind::Unrelated,
+            ..score("base", 0, 0, 2, -0.1)
+        });
+        let table = ScoreTable::new(&all).unwrap();
+        assert_eq!(table.rule("base", 0).unwrap().right(Norm::None), [true]);
+    }
+
+    #[test]
+    fn what_the_table_does_not_have_makes_no_rule() {
+        let table = table(&[("base", 0, &[&[-1.0]])]);
+        assert!(table.rule("positive", 64).is_none());
+        assert!(table.rule("base", 64).is_none());
+        assert!(
+            table
+                .rule("base", 0)
+                .unwrap()
+                .minus(1.0, "incorrect", 64)
+                .is_none()
+        );
+    }
+
+    /// Log-likelihoods that are sums of few bits, so that adding to them is exact.
+    fn any_scores() -> impl Strategy<Value = Vec<[f64; 4]>> {
+        let score = (-800_i32..0).prop_map(|eighths| f64::from(eighths) / 8.0);
+        prop::collection::vec(prop::array::uniform4(score), 1..20)
+    }
+
+    fn columns(positive: &[[f64; 4]], negative: &[[f64; 4]]) -> ScoreTable {
+        let slices = |scores: &[[f64; 4]]| scores.iter().map(|q| q.to_vec()).collect::<Vec<_>>();
+        let (positive, negative) = (slices(positive), slices(negative));
+        let positive: Vec<&[f64]> = positive.iter().map(Vec::as_slice).collect();
+        let negative: Vec<&[f64]> = negative.iter().map(Vec::as_slice).collect();
+        table(&[("base", 0, &positive), ("incorrect", 64, &negative)])
+    }
+
+    proptest! {
+        #[test]
+        fn a_constant_added_to_a_question_changes_no_choice(
+            scores in any_scores(),
+            shift in -100_i32..100,
+        ) {
+            let shifted: Vec<[f64; 4]> =
+                scores.iter().map(|question| question.map(|score| score + f64::from(shift))).collect();
+            let right = |scores: &[[f64; 4]]| {
+                columns(scores, scores).rule("base", 0).unwrap().right(Norm::None)
+            };
+            prop_assert_eq!(right(&scores), right(&shifted));
+        }
+
+        #[test]
+        fn weight_zero_is_the_positive_head_alone(pair in (any_scores(), any_scores())) {
+            let length = pair.0.len().min(pair.1.len());
+            let table = columns(&pair.0[..length], &pair.1[..length]);
+            let alone = table.rule("base", 0).unwrap();
+            let weighted = alone.minus(0.0, "incorrect", 64).unwrap();
+            for norm in [Norm::None, Norm::Chars] {
+                prop_assert_eq!(alone.right(norm), weighted.right(norm));
+            }
+        }
+
+        #[test]
+        fn a_head_less_itself_takes_the_first_choice(scores in any_scores()) {
+            let table = columns(&scores, &scores);
+            let rule = table.rule("base", 0).unwrap().minus(1.0, "incorrect", 64).unwrap();
+            for norm in [Norm::None, Norm::Chars] {
+                prop_assert!(rule.right(norm).into_iter().all(|right| right));
+            }
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! Score records, checked and laid out so that heads can be compared.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use likra_results::{BASE, Kind, ScoreRecord};
+
+use crate::{Error, Place, Result};
+
+/// The log-likelihoods of one head, in nats: by question, then by candidate.
+type Column = Vec<Vec<f64>>;
+
+/// A candidate answer, the same under all heads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its place among the candidates of its question, from 0.
+    pub index: usize,
+    /// What it is to its question. A model chooses among correct and incorrect ones only.
+    pub kind: Kind,
+    /// Whether it is the right answer.
+    pub gold: bool,
+    /// How many tokens it has.
+    pub tokens: usize,
+    /// How many Unicode scalar values it has, without the space before it.
+    pub chars: usize,
+}
+
+/// A question and its candidate answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Its id.
+    pub id: String,
+    /// Its candidates by index: the choices, and possibly irrelevant and unrelated answers.
+    pub candidates: Vec<Candidate>,
+}
+
+impl Question {
+    /// Those of its candidates among which a model chooses.
+    pub fn choices(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates
+            .iter()
+            .filter(|candidate| candidate.kind.is_choice())
+    }
+}
+
+/// The scores of all heads over the same candidates of the same questions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreTable {
+    questions: Vec<Question>,
+    heads: BTreeMap<String, BTreeMap<usize, Column>>,
+}
+
+impl ScoreTable {
+    /// Groups records by head and number of examples.
+    ///
+    /// # Errors
+    ///
+    /// If there are none of the base, a group has other candidates than the base (one missing, one
+    /// more, or one of another kind, length or correctness) or the same one twice, a log-likelihood
+    /// is not finite, or a question does not have precisely one right answer.
+    pub fn new(records: &[ScoreRecord]) -> Result<Self> {
+        let mut groups: BTreeMap<(&str, usize), Vec<&ScoreRecord>> = BTreeMap::new();
+        for record in records {
+            let key = (record.head.as_str(), record.examples);
+            groups.entry(key).or_default().push(record);
+        }
+        let base = groups.get(&(BASE, 0)).ok_or(Error::NoBase {
+            found: records.len(),
+        })?;
+        let questions = questions(base)?;
+        let mut heads: BTreeMap<String, BTreeMap<usize, Column>> = BTreeMap::new();
+        for ((head, examples), records) in groups {
+            let column = column(&questions, head, examples, &records)?;
+            heads
+                .entry(head.into())
+                .or_default()
+                .insert(examples, column);
+        }
+        Ok(Self { questions, heads })
+    }
+
+    /// The questions, in the order of the base's records.
+    #[must_use]
+    pub fn questions(&self) -> &[Question] {
+        &self.questions
+    }
+
+    /// The log-likelihoods of a head after so many examples, in nats, in the order of
+    /// [`questions`](Self::questions) and of their candidates.
+    #[must_use]
+    pub fn log_likelihoods(&self, head: &str, examples: usize) -> Option<&[Vec<f64>]> {
+        let column = self.heads.get(head)?.get(&examples)?;
+        Some(column)
+    }
+
+    /// All numbers of examples after which some head was scored.
+    #[must_use]
+    pub fn examples(&self) -> BTreeSet<usize> {
+        self.heads
+            .values()
+            .flat_map(BTreeMap::keys)
+            .copied()
+            .collect()
+    }
+
+    /// The accuracy of a guess: the mean over questions of one over the number of choices.
+    #[must_use]
+    pub fn chance(&self) -> f64 {
+        let guesses = self
+            .questions
+            .iter()
+            .map(|q| 1.0 / q.choices().count() as f64);
+        guesses.sum::<f64>() / self.questions.len() as f64
+    }
+}
+
+/// The questions of the base's records, in order of appearance.
+fn questions(base: &[&ScoreRecord]) -> Result<Vec<Question>> {
+    let mut questions: Vec<Question> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for record in base {
+        let place = *places.entry(&record.question_id).or_insert(questions.len());
+        if place == questions.len() {
+            questions.push(Question {
+                id: record.question_id.clone(),
+                candidates: Vec::new(),
+            });
+        }
+        questions[place].candidates.push(Candidate::from(*record));
+        if record.kind.is_choice() && record.chars == 0 {
+            return Err(Error::Empty {
+                at: (*record).into(),
+            });
+        }
+    }
+    for question in &mut questions {
+        question.candidates.sort_by_key(|candidate| candidate.index);
+        // What is dropped here is found, and refused, when the base's own column is filled.
+        question
+            .candidates
+            .dedup_by_key(|candidate| candidate.index);
+        check_gold(question)?;
+    }
+    Ok(questions)
+}
+
+fn check_gold(question: &Question) -> Result<()> {
+    let among_choices = question.choices().filter(|choice| choice.gold).count();
+    let gold = question
+        .candidates
+        .iter()
+        .filter(|candidate| candidate.gold);
+    let elsewhere = gold.count() - among_choices;
+    if (among_choices, elsewhere) == (1, 0) {
+        return Ok(());
+    }
+    Err(Error::Gold {
+        question: question.id.clone(),
+        among_choices,
+        elsewhere,
+    })
+}
+
+/// The log-likelihoods of one head's records, which have to be those of `questions`.
+fn column(
+    questions: &[Question],
+    head: &str,
+    examples: usize,
+    records: &[&ScoreRecord],
+) -> Result<Column> {
+    let places: HashMap<&str, usize> = questions
+        .iter()
+        .enumerate()
+        .map(|(place, question)| (question.id.as_str(), place))
+        .collect();
+    let mut cells: Vec<Vec<Option<f64>>> = questions
+        .iter()
+        .map(|question| vec![None; question.candidates.len()])
+        .collect();
+    for &record in records {
+        let (question, candidate) = find(questions, &places, record)?;
+        let cell = &mut cells[question][candidate];
+        if cell.is_some() {
+            return Err(Error::Duplicate { at: record.into() });
+        }
+        *cell = Some(record.log_likelihood);
+    }
+    let filled = questions.iter().zip(cells).map(|(question, cells)| {
+        let candidates = question.candidates.iter().zip(cells);
+        let cell = |(candidate, cell): (&Candidate, Option<f64>)| {
+            cell.ok_or_else(|| missing(head, examples, question, candidate))
+        };
+        candidates.map(cell).collect()
+    });
+    filled.collect()
+}
+
+/// The place of a record's question and candidate, which have to be as the base says.
+fn find(
+    questions: &[Question],
+    places: &HashMap<&str, usize>,
+    record: &ScoreRecord,
+) -> Result<(usize, usize)> {
+    let place = || {
+        let question = *places.get(record.question_id.as_str())?;
+        let candidates = &questions[question].candidates;
+        let candidate = candidates
+            .binary_search_by_key(&record.candidate, |c| c.index)
+            .ok()?;
+        Some((question, candidate))
+    };
+    let (question, candidate) = place().ok_or_else(|| Error::Unknown { at: record.into() })?;
+    let (expected, found) = (
+        &questions[question].candidates[candidate],
+        Candidate::from(record),
+    );
+    if *expected != found {
+        return Err(Error::Differs {
+            at: record.into(),
+            expected: describe(expected),
+            found: describe(&found),
+        });
+    }
+    if !record.log_likelihood.is_finite() {
+        return Err(Error::NotFinite {
+            at: record.into(),
+            found: record.log_likelihood,
+        });
+    }
+    Ok((question, candidate))
+}
+
+impl From<&ScoreRecord> for Candidate {
+    fn from(record: &ScoreRecord) -> Self {
+        Self {
+            index: record.candidate,
+            kind: record.kind,
+            gold: record.gold,
+            tokens: record.tokens,
+            chars: record.chars,
+        }
+    }
+}
+
+fn describe(candidate: &Candidate) -> String {
+    let Candidate {
+        kind,
+        gold,
+        tokens,
+        chars,
+        ..
+    } = candidate;
+    format!("kind {kind}, gold {gold}, {tokens} tokens, {chars} chars")
+}
+
+fn missing(head: &str, examples: usize, question: &Question, candidate: &Candidate) -> Error {
+    Error::Missing {
+        at: Place {
+            head: head.into(),
+            examples,
+            question: question.id.clone(),
+            candidate: candidate.index,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{records, score};
+
+    fn two_heads() -> Vec<ScoreRecord> {
+        let mut all = records("base", 0, &[&[-1.0, -2.0], &[-3.0, -1.0, -2.0]]);
+        all.extend(records(
+            "positive",
+            64,
+            &[&[-1.5, -2.5], &[-3.5, -1.5, -2.5]],
+        ));
+        all
+    }
+
+    #[test]
+    fn columns_follow_the_base_whatever_the_order_of_records() {
+        let forward = ScoreTable::new(&two_heads()).unwrap();
+        assert_eq!(forward.questions().len(), 2);
+        let column = [vec![-1.5, -2.5], vec![-3.5, -1.5, -2.5]];
+        assert_eq!(forward.log_likelihoods("positive", 64).unwrap(), column);
+        assert_eq!(forward.examples(), BTreeSet::from([0, 64]));
+        assert_eq!(forward.chance(), f64::midpoint(1.0 / 2.0, 1.0 / 3.0));
+
+        let mut shuffled = two_heads();
+        shuffled[5..].reverse();
+        assert_eq!(ScoreTable::new(&shuffled).unwrap(), forward);
+    }
+
+    #[test]
+    fn only_choices_are_choices() {
+        let mut all = records("base", 0, &[&[-1.0, -2.0]]);
+        all.push(ScoreRecord {
+            kind: Kind::Irrelevant,
+            ..score("base", 0, 0, 2, -0.5)
+        });
+        let table = ScoreTable::new(&all).unwrap();
+        assert_eq!(table.questions()[0].candidates.len(), 3);
+        assert_eq!(table.questions()[0].choices().count(), 2);
+        assert_eq!(table.chance(), 0.5);
+    }
+
+    #[test]
+    fn without_the_base_there_is_no_table() {
+        let found = ScoreTable::new(&records("positive", 64, &[&[-1.0]])).unwrap_err();
+        assert!(matches!(found, Error::NoBase { found: 1 }), "{found}");
+        assert!(ScoreTable::new(&[]).is_err());
+    }
+
+    #[test]
+    fn a_head_that_differs_from_the_base_is_named() {
+        type Change = fn(&mut Vec<ScoreRecord>);
+        let cases: [(Change, &str); 8] = [
+            (
+                |all| drop(all.pop()),
+                "question `q1`, candidate 2: not scored",
+            ),
+            (
+                |all| all.push(all[5].clone()),
+                "question `q0`, candidate 0: scored twice",
+            ),
+            (
+                |all| all.push(score("positive", 64, 1, 3, -1.0)),
+                "candidate 3: the base has no",
+            ),
+            (
+                |all| all.push(score("positive", 64, 7, 0, -1.0)),
+                "question `q7`, candidate 0: the",
+            ),
+            (
+                |all| all[6].chars += 1,
+                "candidate 1: expected kind incorrect, gold false",
+            ),
+            (
+                |all| all[6].gold = true,
+                "candidate 1: expected kind incorrect, gold false",
+            ),
+            (|all| all[6].kind = Kind::Unrelated, "found kind unrelated"),
+            (
+                |all| all[6].log_likelihood = f64::NAN,
+                "candidate 1: expected a finite",
+            ),
+        ];
+        for (change, expected) in cases {
+            let mut all = two_heads();
+            change(&mut all);
+            let message = ScoreTable::new(&all).unwrap_err().to_string();
+            assert!(
+                message.starts_with("head `positive` after 64 examples, "),
+                "{message}"
+            );
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_base_itself_is_checked() {
+        type Change = fn(&mut Vec<ScoreRecord>);
+        let cases: [(Change, &str); 6] = [
+            (|all| all.push(all[0].clone()), "scored twice"),
+            (|all| all[0].gold = false, "found 0 there and 0 elsewhere"),
+            (|all| all[1].gold = true, "found 2 there and 0 elsewhere"),
+            (
+                |all| all[0].kind = Kind::Irrelevant,
+                "found 0 there and 1 elsewhere",
+            ),
+            (|all| all[1].chars = 0, "at least one character"),
+            (
+                |all| all[1].log_likelihood = f64::NEG_INFINITY,
+                "found -inf",
+            ),
+        ];
+        for (change, expected) in cases {
+            let mut all = records("base", 0, &[&[-1.0, -2.0]]);
+            change(&mut all);
+            let message = ScoreTable::new(&all).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}
