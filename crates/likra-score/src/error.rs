@@ -1,0 +1,52 @@
+//! Why questions could not be scored.
+
+/// The result of this crate's fallible functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why questions could not be scored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A question has no candidates.
+    #[error("question `{question}` has no candidate answers")]
+    NoCandidates {
+        /// The question's id.
+        question: String,
+    },
+
+    /// A candidate has no answer token, or no token before its answer.
+    #[error(
+        "question `{question}`, candidate {candidate}: the answer starts at token {start} of {tokens}; expected at least one token before and one after that"
+    )]
+    Candidate {
+        /// The question's id.
+        question: String,
+        /// The candidate's place, from 0.
+        candidate: usize,
+        /// Where its answer starts.
+        start: usize,
+        /// How many tokens it has, the question's included.
+        tokens: usize,
+    },
+
+    /// The model gave something other than a number.
+    #[error(
+        "head `{head}` after {examples} examples gives candidate {candidate} of question `{question}` the log-likelihood {value}"
+    )]
+    NotFinite {
+        /// The head's name.
+        head: String,
+        /// How many examples the head has seen.
+        examples: usize,
+        /// The question's id.
+        question: String,
+        /// The candidate's place, from 0.
+        candidate: usize,
+        /// What it was given.
+        value: f64,
+    },
+
+    /// The model could not run.
+    #[error(transparent)]
+    Model(#[from] likra_model::Error),
+}

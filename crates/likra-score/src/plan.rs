@@ -1,0 +1,194 @@
+//! What is computed once: the text that all questions share, and each question for its candidates.
+
+use likra_data::ScoringRequest;
+use likra_model::{Batch, Row};
+
+use crate::{Error, Result};
+
+/// How a set of questions is laid out in forward passes; the same for every head.
+///
+/// What is shared is found among the token ids, not assumed from the text: few-shot examples that
+/// stand before every question become a prefix that runs once, and the tokens in which a question's
+/// candidates agree become the trunk of one row, with the candidates as its branches.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    pub(crate) requests: &'a [ScoringRequest],
+    /// How many tokens, from the first, all candidates of all questions have in common.
+    prefix: usize,
+    /// For each question the end of its trunk.
+    forks: Vec<usize>,
+    /// Questions that run together, by place in `requests`, of about the same length.
+    batches: Vec<Vec<usize>>,
+}
+
+/// One candidate's answer tokens in a batch.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// The question, by place in the plan's requests.
+    pub(crate) question: usize,
+    /// The candidate, by place in its question.
+    pub(crate) candidate: usize,
+    /// How many targets of the batch are its own.
+    pub(crate) tokens: usize,
+}
+
+impl<'a> Plan<'a> {
+    /// Lays out `requests` in batches of at most `batch_tokens` tokens, padding included (one
+    /// question at least).
+    ///
+    /// # Errors
+    ///
+    /// If a question has no candidates, or a candidate no answer or no question.
+    pub fn new(requests: &'a [ScoringRequest], batch_tokens: usize) -> Result<Self> {
+        let forks = requests.iter().map(fork).collect::<Result<Vec<_>>>()?;
+        let prefix = shared_prefix(requests, &forks);
+        let mut plan = Self {
+            requests,
+            prefix,
+            forks,
+            batches: Vec::new(),
+        };
+        plan.batches = plan.batched(batch_tokens);
+        Ok(plan)
+    }
+
+    /// How many questions there are.
+    #[must_use]
+    pub fn questions(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// The tokens that stand before every question, to be run once for each head.
+    #[must_use]
+    pub fn prefix(&self) -> &'a [u32] {
+        self.requests
+            .first()
+            .map_or(&[], |request| &request.candidates[0].tokens[..self.prefix])
+    }
+
+    /// Questions in forward passes: for each pass the places of its questions.
+    #[must_use]
+    pub fn batches(&self) -> &[Vec<usize>] {
+        &self.batches
+    }
+
+    /// The row of a question: what it adds to the prefix.
+    fn row(&self, question: usize) -> Row<'a> {
+        let (candidates, fork) = (&self.requests[question].candidates, self.forks[question]);
+        Row {
+            trunk: &candidates[0].tokens[self.prefix..fork],
+            branches: candidates
+                .iter()
+                // The last token predicts nothing that is asked for.
+                .map(|candidate| &candidate.tokens[fork..(candidate.tokens.len() - 1).max(fork)])
+                .collect(),
+        }
+    }
+
+    /// Groups questions of like length, longest first, so that little is padded and a batch that
+    /// does not fit into memory fails at the start.
+    fn batched(&self, batch_tokens: usize) -> Vec<Vec<usize>> {
+        let lengths: Vec<usize> = (0..self.requests.len())
+            .map(|q| self.row(q).len())
+            .collect();
+        let mut order: Vec<usize> = (0..self.requests.len()).collect();
+        order.sort_by_key(|&question| std::cmp::Reverse(lengths[question]));
+        let mut batches: Vec<Vec<usize>> = Vec::new();
+        for question in order {
+            match batches.last_mut() {
+                Some(batch) if (batch.len() + 1) * lengths[batch[0]] <= batch_tokens => {
+                    batch.push(question)
+                }
+                _ => batches.push(vec![question]),
+            }
+        }
+        batches
+    }
+
+    /// One forward pass: its batch, the next tokens to be looked up (each after the index of the
+    /// token before), and which of them belong to which candidate.
+    pub(crate) fn pass(&self, questions: &[usize]) -> (Batch, Vec<(usize, u32)>, Vec<Span>) {
+        let rows: Vec<Row> = questions
+            .iter()
+            .map(|&question| self.row(question))
+            .collect();
+        let batch = Batch::new(&rows);
+        let (mut targets, mut spans) = (Vec::new(), Vec::new());
+        for (row, &question) in questions.iter().enumerate() {
+            let fork = self.forks[question];
+            let trunk = fork - self.prefix;
+            let mut branch = trunk;
+            let candidates = &self.requests[question].candidates;
+            for (candidate, answer) in candidates.iter().enumerate() {
+                for place in answer.start..answer.tokens.len() {
+                    // The token before is the trunk's last, or stands on the branch.
+                    let before = if place == fork {
+                        trunk - 1
+                    } else {
+                        branch + place - 1 - fork
+                    };
+                    targets.push((batch.index(row, before), answer.tokens[place]));
+                }
+                let tokens = answer.tokens.len() - answer.start;
+                spans.push(Span {
+                    question,
+                    candidate,
+                    tokens,
+                });
+                branch += rows[row].branches[candidate].len();
+            }
+        }
+        (batch, targets, spans)
+    }
+}
+
+/// How many tokens the candidates of a question share before the first answer token of any.
+fn fork(request: &ScoringRequest) -> Result<usize> {
+    let first = request
+        .candidates
+        .first()
+        .ok_or_else(|| Error::NoCandidates {
+            question: request.question_id.clone(),
+        })?;
+    let mut fork = first.start;
+    for (number, candidate) in request.candidates.iter().enumerate() {
+        let (start, tokens) = (candidate.start, candidate.tokens.len());
+        if start == 0 || start >= tokens {
+            return Err(Error::Candidate {
+                question: request.question_id.clone(),
+                candidate: number,
+                start,
+                tokens,
+            });
+        }
+        fork = fork
+            .min(start)
+            .min(common(&first.tokens, &candidate.tokens));
+    }
+    Ok(fork)
+}
+
+/// How many tokens all questions share, short of the last token of the shortest trunk: a row needs
+/// a token of its own to predict the first answer token from.
+fn shared_prefix(requests: &[ScoringRequest], forks: &[usize]) -> usize {
+    let Some(first) = requests.first() else {
+        return 0;
+    };
+    let first = &first.candidates[0].tokens;
+    requests
+        .iter()
+        .zip(forks)
+        .map(|(request, fork)| {
+            common(
+                first,
+                &request.candidates[0].tokens[..fork.saturating_sub(1)],
+            )
+        })
+        .min()
+        .unwrap_or(0)
+}
+
+/// The length of the longest common prefix.
+fn common(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}

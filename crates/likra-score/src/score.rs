@@ -1,0 +1,111 @@
+//! Log-likelihoods of every candidate under any number of heads of one base.
+
+use likra_data::ScoringRequest;
+use likra_lora::Adapter;
+use likra_model::Model;
+use likra_results::{Kind, ScoreRecord};
+
+use crate::plan::{Plan, Span};
+use crate::{Error, Result};
+
+/// How many answer tokens are projected to the vocabulary at a time: bounds memory at this many
+/// rows of logits.
+const TARGETS_AT_ONCE: usize = 256;
+
+/// A head to score with: the base itself, or an adapter on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    /// The name that its records carry.
+    pub name: &'a str,
+    /// How many training examples it has seen.
+    pub examples: usize,
+    /// Its adapter; the base has none.
+    pub adapter: Option<&'a Adapter>,
+}
+
+/// Scores every candidate of the plan's questions under `head`, in the questions' order.
+///
+/// `progress` hears, after each forward pass, how many more questions are done.
+///
+/// # Errors
+///
+/// If the adapter does not fit the model, a token is outside of its vocabulary, or a result is not
+/// a number.
+pub fn score(
+    model: &Model,
+    head: &Head,
+    plan: &Plan,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<ScoreRecord>> {
+    if let Some(adapter) = head.adapter {
+        model.check_adapter(adapter)?;
+    }
+    let mut sums: Vec<Vec<f64>> = plan
+        .requests
+        .iter()
+        .map(|request| vec![0.0; request.candidates.len()])
+        .collect();
+    let prefix = match plan.prefix() {
+        [] => None,
+        tokens => Some(model.prefill(tokens, head.adapter)?),
+    };
+    for questions in plan.batches() {
+        let (batch, targets, spans) = plan.pass(questions);
+        let hidden = model.forward(&batch, prefix.as_ref(), head.adapter)?;
+        let mut values = Vec::with_capacity(targets.len());
+        for targets in targets.chunks(TARGETS_AT_ONCE) {
+            let found = model.log_likelihoods(&hidden, targets)?;
+            values.extend(found.into_data_as::<f32>().iter::<f32>().map(f64::from));
+        }
+        add_up(&spans, &values, &mut sums);
+        progress(questions.len());
+    }
+    records(head, plan.requests, &sums)
+}
+
+/// Adds each candidate's tokens, in f64.
+fn add_up(spans: &[Span], values: &[f64], sums: &mut [Vec<f64>]) {
+    let mut values = values.iter();
+    for span in spans {
+        sums[span.question][span.candidate] = values.by_ref().take(span.tokens).sum();
+    }
+}
+
+fn records(
+    head: &Head,
+    requests: &[ScoringRequest],
+    sums: &[Vec<f64>],
+) -> Result<Vec<ScoreRecord>> {
+    let mut records = Vec::new();
+    for (request, sums) in requests.iter().zip(sums) {
+        for (candidate, (tokens, &log_likelihood)) in
+            request.candidates.iter().zip(sums).enumerate()
+        {
+            if !log_likelihood.is_finite() {
+                return Err(Error::NotFinite {
+                    head: head.name.into(),
+                    examples: head.examples,
+                    question: request.question_id.clone(),
+                    candidate,
+                    value: log_likelihood,
+                });
+            }
+            records.push(ScoreRecord {
+                question_id: request.question_id.clone(),
+                candidate,
+                kind: if tokens.gold {
+                    Kind::Correct
+                } else {
+                    Kind::Incorrect
+                },
+                gold: tokens.gold,
+                head: head.name.into(),
+                examples: head.examples,
+                log_likelihood,
+                tokens: tokens.tokens.len() - tokens.start,
+                chars: tokens.chars,
+            });
+        }
+    }
+    Ok(records)
+}

@@ -1,0 +1,93 @@
+//! Why a head could not be trained.
+
+use std::io;
+use std::path::PathBuf;
+
+/// The result of this crate's fallible functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a head could not be trained.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting makes no sense.
+    #[error("{setting} = {found}: expected {expected}")]
+    Setting {
+        /// The setting's name.
+        setting: &'static str,
+        /// The value found.
+        found: String,
+        /// What would be accepted.
+        expected: String,
+    },
+
+    /// An example has no answer to learn, or no question before it.
+    #[error(
+        "training example {example}: the answer starts at token {answer_start} of {tokens}; expected at least one token before and one after that"
+    )]
+    Example {
+        /// The example's place in the order of training, from 0.
+        example: usize,
+        /// Where its answer starts.
+        answer_start: usize,
+        /// How many tokens it has.
+        tokens: usize,
+    },
+
+    /// Training has left the range of numbers.
+    #[error(
+        "{quantity} is {value} at step {step} (after {examples} examples); try a lower learning rate"
+    )]
+    NotFinite {
+        /// The loss or the gradient norm.
+        quantity: &'static str,
+        /// Its value.
+        value: f64,
+        /// The optimiser step, from 1.
+        step: usize,
+        /// How many examples had been seen before it.
+        examples: usize,
+    },
+
+    /// The folder holds checkpoints of a run with other settings or other data.
+    #[error(
+        "{}: made with other settings, another model or other examples; \
+         remove the folder or choose another", path.display()
+    )]
+    OtherRun {
+        /// The checkpoint in question.
+        path: PathBuf,
+    },
+
+    /// A checkpoint's optimiser state does not fit its adapter.
+    #[error("{}: {found}; expected {expected}", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+        /// What it should hold.
+        expected: String,
+    },
+
+    /// A file or folder could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+
+    /// The base model could not run.
+    #[error(transparent)]
+    Model(#[from] likra_model::Error),
+
+    /// An adapter could not be read or written.
+    #[error(transparent)]
+    Lora(#[from] likra_lora::Error),
+
+    /// The training log could not be read or written.
+    #[error(transparent)]
+    Results(#[from] likra_results::Error),
+}
