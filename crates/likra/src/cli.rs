@@ -1,0 +1,157 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use likra_data::AnswerKind;
+
+use crate::device::Choice;
+use crate::experiment::Overrides;
+
+/// Shows what a language model learns from negative examples.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run an experiment: train its heads, score its questions, write the tables and figures.
+    Reproduce(ReproduceArgs),
+    /// Redraw the tables and figures of a finished run from its scores, without a model.
+    Report(ReportArgs),
+    /// Train one head on questions and leave its adapters along the way.
+    Train(TrainArgs),
+    /// Score the candidates of questions under the base and any number of adapters.
+    Score(ScoreArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReproduceArgs {
+    /// A built-in experiment (tiny, smollm2-arc), or a path to a TOML file.
+    #[arg(default_value = "tiny")]
+    pub(crate) spec: String,
+    /// The checkpoint folder: config.json, safetensors, tokenizer.json.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// The folder with the benchmark's files.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to compute: auto, cpu, cuda or cuda:N.
+    #[arg(long, value_name = "D", default_value = "auto")]
+    pub(crate) device: Choice,
+    /// Where the run's files go [default: runs/NAME].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Score only the first N test questions.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Train each head on N examples.
+    #[arg(long, value_name = "N")]
+    examples: Option<usize>,
+    /// Put K solved questions before each question.
+    #[arg(long, value_name = "K")]
+    shots: Option<usize>,
+    /// Seed of the examples' order, the wrong answers and the initial adapters.
+    #[arg(long, value_name = "S")]
+    seed: Option<u32>,
+    /// Remove what an earlier run left in the folder, rather than going on from it.
+    #[arg(long)]
+    pub(crate) fresh: bool,
+}
+
+impl ReproduceArgs {
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides {
+            model: self.model.clone(),
+            data: self.data.clone(),
+            questions: self.limit,
+            examples: self.examples,
+            shots: self.shots,
+            seed: self.seed,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// The run's folder.
+    pub(crate) run: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// The checkpoint folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// Questions in ARC's JSONL format.
+    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    pub(crate) questions: Vec<PathBuf>,
+    /// Which answers the head learns: correct, incorrect, or irrelevant (wrong for another question).
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: AnswerKind,
+    /// Where the head's adapters go.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Train on the first N examples of the shuffled order; all of them if absent.
+    #[arg(long, value_name = "N")]
+    pub(crate) examples: Option<usize>,
+    /// Seed of the examples' order, the wrong answers and the initial adapter.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u32,
+    /// The constant learning rate.
+    #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
+    pub(crate) learning_rate: f64,
+    /// Examples of an optimiser step.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(crate) batch_size: usize,
+    /// The adapter's rank.
+    #[arg(long, value_name = "R", default_value_t = 8)]
+    pub(crate) rank: usize,
+    /// The numerator of the adapter's scale.
+    #[arg(long, value_name = "ALPHA", default_value_t = 8.0)]
+    pub(crate) alpha: f64,
+    /// Where to compute: auto, cpu, cuda or cuda:N.
+    #[arg(long, value_name = "D", default_value = "auto")]
+    pub(crate) device: Choice,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScoreArgs {
+    /// The checkpoint folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) model: PathBuf,
+    /// An adapter in PEFT's format, and the name of its head; may be given many times.
+    #[arg(long = "adapter", value_name = "NAME=DIR", value_parser = parse_adapter)]
+    pub(crate) adapters: Vec<(String, PathBuf)>,
+    /// Questions in ARC's JSONL format.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) questions: PathBuf,
+    /// Where the solved questions come from, in the same format.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) shots_from: Option<PathBuf>,
+    /// How many solved questions stand before each question.
+    #[arg(long, value_name = "K", default_value_t = 0, requires = "shots_from")]
+    pub(crate) shots: usize,
+    /// Sample the solved questions with this seed; without it they are the first K of the file.
+    #[arg(long, value_name = "S")]
+    pub(crate) shot_seed: Option<u64>,
+    /// Score only the first N questions.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// The CSV file to write.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Where to compute: auto, cpu, cuda or cuda:N.
+    #[arg(long, value_name = "D", default_value = "auto")]
+    pub(crate) device: Choice,
+}
+
+fn parse_adapter(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, dir)) if !name.is_empty() && !dir.is_empty() => Ok((name.into(), dir.into())),
+        _ => Err("expected NAME=DIR".into()),
+    }
+}

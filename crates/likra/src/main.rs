@@ -1,0 +1,60 @@
+//! `likra`: shows on a model and a benchmark of yours what a language model learns from negative
+//! examples.
+
+mod assets;
+mod cli;
+mod device;
+mod experiment;
+mod progress;
+mod questions;
+mod reproduce;
+mod score;
+mod steps;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command};
+
+/// Every tensor operation allocates its result. An allocator that keeps its pages is worth 1.3 to 4
+/// times the speed of the system's on a CPU, which gives large blocks back and faults them in anew.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Usage errors end here, with exit code 2.
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_env("LIKRA_LOG").unwrap_or_else(|_| EnvFilter::new("warn")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let done = match cli.command {
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
+        Command::Report(arguments) => reproduce::report(&arguments.run),
+        Command::Train(arguments) => train::run(&arguments),
+        Command::Score(arguments) => score::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", describe(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The error and its causes on one line, each once: many messages already hold their cause.
+fn describe(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}

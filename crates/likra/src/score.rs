@@ -1,0 +1,79 @@
+//! `likra score`: the base and any number of adapters over a file of questions.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use likra_data::{Bos, Tokenizer, read_arc, shots};
+use likra_lora::Adapter;
+use likra_model::Model;
+use likra_results::{BASE, write_scores};
+use likra_score::{Head, Plan};
+
+use crate::cli::ScoreArgs;
+use crate::questions::requests;
+use crate::reproduce::score_with_progress;
+
+/// Scores questions from a file and writes one CSV for all heads, the base first.
+pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
+    for (place, (name, _)) in arguments.adapters.iter().enumerate() {
+        let taken = name == BASE
+            || arguments.adapters[..place]
+                .iter()
+                .any(|(other, _)| other == name);
+        ensure!(
+            !taken,
+            "--adapter {name}=...: the name is taken; expected another"
+        );
+    }
+    let questions = read_arc(&arguments.questions)?;
+    let pool = match &arguments.shots_from {
+        Some(path) => read_arc(path)?,
+        None => Vec::new(),
+    };
+    let shots = shots::fixed(&pool, arguments.shots, arguments.shot_seed)?;
+    let limit = arguments
+        .limit
+        .unwrap_or(questions.len())
+        .min(questions.len());
+    ensure!(limit > 0, "--limit 0: expected at least 1");
+    let tokenizer = Tokenizer::open(&arguments.model, Bos::Auto)?;
+    let requests = requests(&tokenizer, &shots, &questions[..limit])?;
+    let chosen = arguments.device.resolve()?;
+    let plan = Plan::new(&requests, chosen.batch_tokens)?;
+    let model = Model::open(&arguments.model, chosen.dtype, &chosen.device)?;
+
+    let base = Head {
+        name: BASE,
+        examples: 0,
+        adapter: None,
+    };
+    let mut records = score_with_progress(&model, &base, &plan)?;
+    for (name, dir) in &arguments.adapters {
+        let adapter = Adapter::load(dir, &chosen.device)?;
+        let head = Head {
+            name,
+            examples: examples(dir),
+            adapter: Some(&adapter),
+        };
+        records.extend(score_with_progress(&model, &head, &plan)?);
+    }
+    write_scores(&arguments.out, &records)?;
+    eprintln!(
+        "Scores of {} heads: {}",
+        arguments.adapters.len() + 1,
+        arguments.out.display()
+    );
+    Ok(())
+}
+
+/// How many examples an adapter has seen, by the name that training gives its folder (`n00256`);
+/// 0 if it has another.
+fn examples(dir: &Path) -> usize {
+    let name = dir
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    name.strip_prefix('n')
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(0)
+}

@@ -1,0 +1,83 @@
+//! Builds `likra` in release with the features that its device needs, and runs it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result};
+
+/// The `cargo` that runs this.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// Builds `likra`, then runs it with `arguments` in the caller's folder.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+    let mut run = cargo();
+    run.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "likra",
+        "--manifest-path",
+    ])
+    .arg(root().join("Cargo.toml"));
+    if wants_cuda(arguments, gpu_present) {
+        run.args(["--features", "cuda"]);
+    }
+    eprintln!("Building likra in release (minutes the first time, seconds after that) ...");
+    let status = run
+        .arg("--")
+        .args(arguments)
+        .status()
+        .context("cargo run")?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Whether the device that `arguments` name needs the CUDA build: if it is a GPU, or may be one and
+/// the machine has one.
+fn wants_cuda(arguments: &[String], gpu_present: impl Fn() -> bool) -> bool {
+    let after = arguments.iter().position(|argument| argument == "--device");
+    let device = after
+        .and_then(|place| arguments.get(place + 1).map(String::as_str))
+        .or_else(|| {
+            arguments
+                .iter()
+                .find_map(|argument| argument.strip_prefix("--device="))
+        });
+    match device {
+        Some(device) if device.starts_with("cuda") => true,
+        Some("cpu") => false,
+        _ => gpu_present(),
+    }
+}
+
+/// Whether the NVIDIA driver shows a GPU.
+fn gpu_present() -> bool {
+    Path::new("/dev/nvidiactl").exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_device_decides_the_features() {
+        let wants = |line: &str, gpu: bool| {
+            let arguments: Vec<String> = line.split(' ').map(String::from).collect();
+            wants_cuda(&arguments, || gpu)
+        };
+        assert!(wants("train --device cuda:1", false));
+        assert!(wants("train --device=cuda", false));
+        assert!(!wants("train --device cpu", true));
+        assert!(wants("train --device auto", true));
+        assert!(!wants("train", false));
+    }
+}
