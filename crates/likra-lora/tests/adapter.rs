@@ -1,0 +1,234 @@
+//! Adapters: what they compute, what they begin as, and what is refused in their files.
+
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::{Device, FloatDType, Tensor};
+use likra_lora::{Adapter, Error, Linear, LoraConfig, Target};
+
+fn targets() -> Vec<Target> {
+    [
+        "layers.0.mlp.up_proj",
+        "layers.0.self_attn.q_proj",
+        "layers.1.mlp.down_proj",
+    ]
+    .map(|module| Target {
+        module: module.into(),
+        input: 25,
+        output: 6,
+    })
+    .to_vec()
+}
+
+fn fresh(seed: u64) -> Adapter {
+    Adapter::init(LoraConfig::default(), &targets(), seed, &Device::flex()).unwrap()
+}
+
+fn values(tensor: &Tensor<2>) -> Vec<f32> {
+    tensor.try_to_vec_as::<f32>().unwrap()
+}
+
+#[test]
+fn a_new_adapter_is_uniform_in_a_and_zero_in_b() {
+    let adapter = fresh(1);
+    // The attention is no target by default.
+    assert_eq!(adapter.tensors().len(), 4);
+    assert_eq!(adapter.parameters(), 2 * 8 * (25 + 6));
+    for (name, tensor) in adapter.tensors() {
+        let values = values(&tensor);
+        if name.ends_with("lora_B.weight") {
+            assert!(values.iter().all(|value| *value == 0.0));
+            continue;
+        }
+        // 200 draws from ±1/√25: all inside, and some near both ends.
+        let (low, high) = values
+            .iter()
+            .fold((0.0f32, 0.0f32), |(l, h), v| (l.min(*v), h.max(*v)));
+        assert!(
+            (-0.2..-0.18).contains(&low) && (0.18..0.2).contains(&high),
+            "{low} {high}"
+        );
+    }
+    let of = |seed| values(&fresh(seed).tensors()[0].1);
+    assert_eq!(of(1), of(1));
+    assert_ne!(of(1), of(2));
+}
+
+#[test]
+fn an_update_is_scale_times_b_a_x() {
+    let device = Device::flex();
+    let weight = Tensor::from_floats([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], &device);
+    let bias = Tensor::from_floats([0.5, 0.0, 0.0], &device);
+    let layer = Linear::new("up_proj", weight, Some(bias));
+    let config = LoraConfig {
+        rank: 1,
+        alpha: 2.0,
+        ..LoraConfig::default()
+    };
+    let mut parts = [
+        Tensor::<2>::from_floats([[1.0, 2.0]], &device),
+        Tensor::from_floats([[1.0], [10.0], [0.0]], &device),
+    ]
+    .into_iter();
+    let adapter = Adapter::init(config, &[Target::from(&layer)], 1, &device)
+        .unwrap()
+        .map(|_| parts.next().unwrap());
+    let x = Tensor::from_floats([[3.0, 4.0]], &device);
+    assert_eq!(values(&layer.forward(x.clone(), None)), [3.5, 4.0, 7.0]);
+    // A x = 3 + 8 = 11, twice that is 22.
+    assert_eq!(
+        values(&layer.forward(x, Some(&adapter))),
+        [25.5, 224.0, 7.0]
+    );
+}
+
+#[test]
+fn only_the_adapter_gets_gradients() {
+    let device = Device::flex();
+    let weight = Tensor::ones([3, 25], &device);
+    let layer = Linear::new("layers.0.mlp.up_proj", weight.clone(), None);
+    let adapter = Adapter::init(LoraConfig::default(), &[Target::from(&layer)], 1, &device)
+        .unwrap()
+        .tracked();
+    let gradients = layer
+        .forward(Tensor::ones([2, 25], &device), Some(&adapter))
+        .sum()
+        .backward();
+    assert!(weight.grad(&gradients).is_none());
+    assert!(
+        adapter
+            .tensors()
+            .iter()
+            .all(|(_, tensor)| tensor.grad(&gradients).is_some())
+    );
+}
+
+#[test]
+fn half_precision_weights_keep_updates_in_full_precision() {
+    let device = Device::flex();
+    let weight = Tensor::<2>::ones([6, 25], &device).cast(FloatDType::BF16);
+    let layer = Linear::new("layers.0.mlp.up_proj", weight, None);
+    let adapter = fresh(1).tracked();
+    let x = Tensor::<2>::ones([1, 25], &device).cast(FloatDType::BF16);
+    let y = layer.forward(x, Some(&adapter));
+    assert_eq!(FloatDType::from(y.dtype()), FloatDType::BF16);
+    let mut gradients = y.cast(FloatDType::F32).sum().backward();
+    let gradient = adapter.tensors()[0].1.grad_remove(&mut gradients).unwrap();
+    assert_eq!(FloatDType::from(gradient.dtype()), FloatDType::F32);
+}
+
+#[test]
+fn what_is_saved_is_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = LoraConfig {
+        rank: 3,
+        alpha: 6.0,
+        rslora: true,
+        ..LoraConfig::default()
+    };
+    let adapter = Adapter::init(config, &targets(), 5, &Device::flex()).unwrap();
+    adapter.save(dir.path()).unwrap();
+    let loaded = Adapter::load(dir.path(), &Device::flex()).unwrap();
+    assert_eq!(loaded.config(), adapter.config());
+    for ((name, found), (expected_name, expected)) in loaded.tensors().iter().zip(adapter.tensors())
+    {
+        assert_eq!((name, values(found)), (&expected_name, values(&expected)));
+    }
+    let names: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[test]
+fn no_layer_of_that_name_is_an_error() {
+    let config = LoraConfig {
+        target_modules: vec!["fc1".into()],
+        ..LoraConfig::default()
+    };
+    let error = Adapter::init(config, &targets(), 1, &Device::flex()).unwrap_err();
+    assert!(matches!(error, Error::NoTarget { .. }));
+    assert!(
+        error.to_string().contains("fc1") && error.to_string().contains("up_proj"),
+        "{error}"
+    );
+}
+
+/// What loading says after `spoil` has been at a good adapter's folder.
+fn refusal(spoil: impl FnOnce(&Path)) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    fresh(1).save(dir.path()).unwrap();
+    spoil(dir.path());
+    Adapter::load(dir.path(), &Device::flex())
+        .unwrap_err()
+        .to_string()
+}
+
+fn settings(from: &'static str, to: &'static str) -> impl FnOnce(&Path) {
+    move |dir| {
+        let path = dir.join("adapter_config.json");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(path, text.replacen(from, to, 1)).unwrap();
+    }
+}
+
+#[test]
+fn what_is_not_a_plain_update_is_refused_by_name() {
+    for (from, to, message) in [
+        ("\"LORA\"", "\"IA3\"", "peft_type"),
+        ("\"use_dora\": false", "\"use_dora\": true", "use_dora"),
+        ("\"bias\": \"none\"", "\"bias\": \"all\"", "bias"),
+        (
+            "\"rank_pattern\": {}",
+            "\"rank_pattern\": {\"up_proj\": 4}",
+            "rank_pattern",
+        ),
+        (
+            "\"modules_to_save\": null",
+            "\"modules_to_save\": [\"lm_head\"]",
+            "modules_to_save",
+        ),
+        (
+            "\"fan_in_fan_out\": false",
+            "\"fan_in_fan_out\": true",
+            "fan_in_fan_out",
+        ),
+        ("\"r\": 8", "\"r\": 4", "lora_A"),
+        ("\"r\": 8", "\"r\": 0", "rank"),
+        ("\"r\": 8", "\"r\": \"eight\"", "adapter_config.json"),
+        ("\"lora_alpha\": 8.0", "\"lora_alpha\": -1", "alpha"),
+    ] {
+        let error = refusal(settings(from, to));
+        assert!(error.contains(message), "{to}: {error}");
+    }
+}
+
+#[test]
+fn damaged_files_are_refused_by_name() {
+    let tensors = "adapter_model.safetensors";
+    let cut = |dir: &Path| {
+        let bytes = fs::read(dir.join(tensors)).unwrap();
+        fs::write(dir.join(tensors), &bytes[..bytes.len() - 7]).unwrap();
+    };
+    assert!(refusal(cut).contains(tensors));
+    assert!(
+        refusal(|dir| fs::write(dir.join(tensors), b"\xff\xff\xff\xff\xff\xff\xff\xff{").unwrap())
+            .contains(tensors)
+    );
+    assert!(refusal(|dir| fs::remove_file(dir.join(tensors)).unwrap()).contains(tensors));
+    assert!(
+        refusal(|dir| fs::remove_file(dir.join("adapter_config.json")).unwrap())
+            .contains("adapter_config.json")
+    );
+    let renamed = |dir: &Path| {
+        let bytes = fs::read(dir.join(tensors)).unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let place = text.find("lora_B").unwrap();
+        let mut bytes = bytes;
+        bytes[place + 5] = b'C';
+        fs::write(dir.join(tensors), bytes).unwrap();
+    };
+    assert!(refusal(renamed).contains("lora_B"));
+}

@@ -1,0 +1,254 @@
+//! Sharing context changes the work, not the numbers: scores through a plan are those of every
+//! candidate run alone, from its first token to its last.
+
+use std::path::PathBuf;
+
+use burn::tensor::{Device, FloatDType};
+use likra_data::{Bos, CandidateTokens, ScoringRequest, Tokenizer, read_arc};
+use likra_lora::Adapter;
+use likra_model::{Batch, Model, Row};
+use likra_results::Kind;
+use likra_score::{Error, Head, Plan, score};
+
+const TOLERANCE: f64 = 1e-4;
+
+fn open(name: &str) -> (Model, Adapter) {
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/models")
+        .join(name);
+    let device = Device::flex();
+    let model = Model::open(&dir, FloatDType::F32, &device).unwrap();
+    let adapter = Adapter::load(&dir.join("adapter"), &device).unwrap();
+    (model, adapter)
+}
+
+/// A question from the tokens before its answers and the tokens of each answer; the first is right.
+fn request(id: &str, context: &[u32], answers: &[&[u32]]) -> ScoringRequest {
+    let candidates = answers
+        .iter()
+        .enumerate()
+        .map(|(place, answer)| CandidateTokens {
+            tokens: [context, answer].concat(),
+            start: context.len(),
+            chars: 3 * answer.len(),
+            gold: place == 0,
+        });
+    ScoringRequest {
+        question_id: id.into(),
+        candidates: candidates.collect(),
+    }
+}
+
+/// Questions of several lengths after the same shots.
+fn requests() -> Vec<ScoringRequest> {
+    let shots: Vec<u32> = (0..9).map(|i| (i * 7 + 3) % 48).collect();
+    let after = |rest: &[u32]| [&shots, rest].concat();
+    vec![
+        request("a", &after(&[1, 2, 3]), &[&[4], &[5, 6, 7], &[5, 6]]),
+        request(
+            "b",
+            &after(&[1, 9]),
+            &[&[10, 11], &[12], &[13, 14, 15, 16], &[17]],
+        ),
+        // Answers that begin alike, and a question of one token.
+        request("c", &after(&[20]), &[&[21, 22], &[21, 23]]),
+        request("d", &after(&[1, 2, 3, 30, 31, 32, 33]), &[&[4], &[40]]),
+    ]
+}
+
+/// Every candidate by itself.
+fn alone(model: &Model, adapter: Option<&Adapter>, requests: &[ScoringRequest]) -> Vec<f64> {
+    let mut sums = Vec::new();
+    for candidate in requests.iter().flat_map(|request| &request.candidates) {
+        let batch = Batch::new(&[Row::sequence(&candidate.tokens)]);
+        let hidden = model.forward(&batch, None, adapter).unwrap();
+        let targets: Vec<(usize, u32)> = (candidate.start..candidate.tokens.len())
+            .map(|place| (place - 1, candidate.tokens[place]))
+            .collect();
+        let values = model.log_likelihoods(&hidden, &targets).unwrap();
+        sums.push(
+            values
+                .try_into_vec_as::<f32>()
+                .unwrap()
+                .into_iter()
+                .map(f64::from)
+                .sum(),
+        );
+    }
+    sums
+}
+
+fn through_plan(
+    model: &Model,
+    adapter: Option<&Adapter>,
+    requests: &[ScoringRequest],
+    batch_tokens: usize,
+) -> Vec<f64> {
+    let plan = Plan::new(requests, batch_tokens).unwrap();
+    let head = Head {
+        name: "head",
+        examples: 32,
+        adapter,
+    };
+    let mut done = 0;
+    let records = score(model, &head, &plan, &mut |more| done += more).unwrap();
+    assert_eq!(done, requests.len());
+    records
+        .into_iter()
+        .map(|record| record.log_likelihood)
+        .collect()
+}
+
+fn assert_close(found: &[f64], expected: &[f64], case: &str) {
+    assert_eq!(found.len(), expected.len(), "{case}");
+    for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert!(
+            (found - expected).abs() < TOLERANCE,
+            "{case}, {place}: {found} is not {expected}"
+        );
+    }
+}
+
+#[test]
+fn a_plan_gives_the_numbers_of_every_candidate_alone() {
+    for name in ["llama", "llama3", "mistral"] {
+        let (model, adapter) = open(name);
+        let requests = requests();
+        for adapter in [None, Some(&adapter)] {
+            let expected = alone(&model, adapter, &requests);
+            for batch_tokens in [1, 20, 1000] {
+                let found = through_plan(&model, adapter, &requests, batch_tokens);
+                assert_close(
+                    &found,
+                    &expected,
+                    &format!("{name}, batches of {batch_tokens}"),
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn questions_that_share_nothing_need_no_prefix() {
+    let (model, _) = open("llama");
+    let requests = vec![
+        request("a", &[1, 2], &[&[3], &[4, 5]]),
+        request("b", &[6, 7, 8], &[&[9], &[10]]),
+    ];
+    assert!(Plan::new(&requests, 100).unwrap().prefix().is_empty());
+    assert_close(
+        &through_plan(&model, None, &requests, 100),
+        &alone(&model, None, &requests),
+        "no prefix",
+    );
+}
+
+#[test]
+fn candidates_may_differ_before_their_answers() {
+    let (model, _) = open("llama");
+    // The border between question and answer may fall into a merged token.
+    let mut request = request("a", &[1, 2, 3], &[&[4], &[5, 6]]);
+    request.candidates[1].tokens[2] = 30;
+    let requests = [request];
+    assert_close(
+        &through_plan(&model, None, &requests, 100),
+        &alone(&model, None, &requests),
+        "border",
+    );
+}
+
+#[test]
+fn the_prefix_is_what_all_questions_share() {
+    let requests = requests();
+    let plan = Plan::new(&requests, 1000).unwrap();
+    // `c` has one token of its own before its answers, which the prefix must leave to it.
+    assert_eq!(plan.prefix().len(), 9);
+    assert_eq!(plan.questions(), 4);
+    assert_eq!(plan.batches().len(), 1);
+    // Alone, a question keeps its last token for itself.
+    let plan = Plan::new(&requests[..1], 1000).unwrap();
+    assert_eq!(plan.prefix().len(), 11);
+}
+
+#[test]
+fn batches_hold_their_bound_and_every_question_once() {
+    let requests = requests();
+    let plan = Plan::new(&requests, 24).unwrap();
+    let mut places: Vec<usize> = plan.batches().concat();
+    places.sort_unstable();
+    assert_eq!(places, [0, 1, 2, 3]);
+    assert!(plan.batches().len() > 1);
+    assert_eq!(Plan::new(&requests, 1).unwrap().batches().len(), 4);
+}
+
+#[test]
+fn records_carry_what_analysis_needs() {
+    let (model, _) = open("llama");
+    let requests = requests();
+    let plan = Plan::new(&requests, 1000).unwrap();
+    let head = Head {
+        name: "base",
+        examples: 0,
+        adapter: None,
+    };
+    let records = score(&model, &head, &plan, &mut drop).unwrap();
+    let places: Vec<(&str, usize)> = records
+        .iter()
+        .map(|record| (record.question_id.as_str(), record.candidate))
+        .collect();
+    assert_eq!(places[..4], [("a", 0), ("a", 1), ("a", 2), ("b", 0)]);
+    assert_eq!((records[0].kind, records[0].gold), (Kind::Correct, true));
+    assert_eq!((records[1].kind, records[1].gold), (Kind::Incorrect, false));
+    assert_eq!((records[1].tokens, records[1].chars), (3, 9));
+}
+
+#[test]
+fn a_candidate_without_an_answer_is_refused_by_name() {
+    let empty = request("q7", &[1, 2], &[&[3], &[]]);
+    let error = Plan::new(&[empty], 100).map(drop).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::Candidate {
+                candidate: 1,
+                start: 2,
+                tokens: 2,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert!(error.to_string().contains("q7"), "{error}");
+    let error = Plan::new(&[request("q8", &[1], &[])], 100)
+        .map(drop)
+        .unwrap_err();
+    assert!(matches!(error, Error::NoCandidates { .. }), "{error}");
+}
+
+#[derive(serde::Deserialize)]
+struct Reference {
+    golden: Golden,
+}
+
+/// What PyTorch measured (`fixtures/tiny/make.py --reference`).
+#[derive(serde::Deserialize)]
+struct Golden {
+    /// Of the base, for every choice of the first test questions.
+    log_likelihoods: Vec<Vec<f64>>,
+}
+
+#[test]
+fn log_likelihoods_of_real_text_are_pytorch_s() {
+    let tiny = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny");
+    let reference = std::fs::read(tiny.join("reference.json")).unwrap();
+    let Reference { golden } = serde_json::from_slice(&reference).unwrap();
+    let model = Model::open(&tiny, FloatDType::F32, &Device::flex()).unwrap();
+    let tokenizer = Tokenizer::open(&tiny, Bos::Never).unwrap();
+    let questions = read_arc(&tiny.join("test.jsonl")).unwrap();
+    let requests: Vec<ScoringRequest> = questions[..golden.log_likelihoods.len()]
+        .iter()
+        .map(|question| ScoringRequest::new(&tokenizer, "", question).unwrap())
+        .collect();
+    let found = through_plan(&model, None, &requests, 512);
+    assert_close(&found, &golden.log_likelihoods.concat(), "tiny");
+}

@@ -1,0 +1,295 @@
+//! Training on a small model: against PyTorch and PEFT step by step, and against itself when it is
+//! stopped and goes on.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, FloatDType};
+use likra_data::{Bos, Tokenizer, TrainingExample, TrainingPair, read_arc};
+use likra_lora::{Adapter, LoraConfig};
+use likra_model::Model;
+use likra_results::{HeadDir, StepRecord, read_log};
+use likra_train::{Error, Settings, train_head};
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures")
+        .join(name)
+}
+
+fn small_model() -> Model {
+    Model::open(&fixture("models/llama"), FloatDType::F32, &Device::flex()).unwrap()
+}
+
+/// Texts of different lengths over the small model's 48 tokens.
+fn examples(count: usize) -> Vec<TrainingExample> {
+    (0..count as u32)
+        .map(|n| {
+            let tokens: Vec<u32> = (0..6 + n % 5)
+                .map(|i| (n * 13 + i * i * 5 + 1) % 48)
+                .collect();
+            TrainingExample {
+                answer_start: tokens.len() - 1 - n as usize % 3,
+                tokens,
+            }
+        })
+        .collect()
+}
+
+fn settings() -> Settings {
+    Settings {
+        learning_rate: 1e-2,
+        batch_size: 4,
+        first_checkpoint: 8,
+        ..Settings::default()
+    }
+}
+
+fn start(model: &Model, seed: u64) -> Adapter {
+    Adapter::init(
+        LoraConfig::default(),
+        &model.targets(),
+        seed,
+        model.device(),
+    )
+    .unwrap()
+}
+
+fn run(
+    model: &Model,
+    count: usize,
+    dir: &Path,
+    fingerprint: &str,
+) -> Result<Vec<StepRecord>, Error> {
+    let mut heard = Vec::new();
+    train_head(
+        model,
+        start(model, 1),
+        &examples(count),
+        &settings(),
+        &HeadDir::new(dir),
+        fingerprint,
+        &mut |record, _| heard.push(record.clone()),
+    )?;
+    Ok(heard)
+}
+
+/// Every file below `dir` with its bytes.
+fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            let below = files(&path).into_iter();
+            found.extend(
+                below.map(|(name, bytes)| (Path::new(path.file_name().unwrap()).join(name), bytes)),
+            );
+        } else {
+            found.insert(path.file_name().unwrap().into(), fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+#[test]
+fn a_head_learns_and_leaves_adapters_along_the_way() {
+    let (model, dir) = (small_model(), tempfile::tempdir().unwrap());
+    let heard = run(&model, 40, dir.path(), "x").unwrap();
+    assert_eq!(heard.len(), 10);
+    assert!(
+        heard[9].loss < heard[0].loss,
+        "{} then {}",
+        heard[0].loss,
+        heard[9].loss
+    );
+    let head = HeadDir::new(dir.path());
+    let counts: Vec<usize> = head.checkpoints().unwrap().into_keys().collect();
+    assert_eq!(counts, [0, 8, 16, 32, 40]);
+    assert_eq!(read_log(&head.log()).unwrap(), heard);
+    for count in counts {
+        let adapter = Adapter::load(&head.checkpoint(count), model.device()).unwrap();
+        model.check_adapter(&adapter).unwrap();
+        // Only the newest keeps the optimiser's state.
+        assert_eq!(
+            head.checkpoint(count)
+                .join("optimizer.safetensors")
+                .exists(),
+            count == 40
+        );
+    }
+}
+
+#[test]
+fn training_that_was_stopped_ends_with_the_same_bytes() {
+    let model = small_model();
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(&model, 40, whole.path(), "x").unwrap();
+    run(&model, 16, parts.path(), "x").unwrap();
+    // What a kill in the middle of a later checkpoint leaves: a log that is ahead, a partial folder.
+    let head = HeadDir::new(parts.path());
+    let log = fs::read_to_string(head.log()).unwrap();
+    fs::write(head.log(), format!("{log}5,20,1.5,0.5,8,30\n")).unwrap();
+    fs::create_dir(parts.path().join("n00032.partial")).unwrap();
+    fs::write(parts.path().join("n00032.partial/adapter_config.json"), "{").unwrap();
+    let heard = run(&model, 40, parts.path(), "x").unwrap();
+    assert_eq!(
+        heard.first().map(|record| record.examples),
+        Some(16),
+        "it went on, rather than over"
+    );
+    assert_eq!(files(whole.path()), files(parts.path()));
+    // A finished run has nothing to do.
+    assert_eq!(run(&model, 40, parts.path(), "x").unwrap().len(), 1);
+    assert_eq!(files(whole.path()), files(parts.path()));
+}
+
+#[test]
+fn a_longer_run_continues_a_shorter_one_at_a_whole_batch() {
+    let model = small_model();
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(&model, 40, whole.path(), "x").unwrap();
+    // 18 examples end in a half batch, which the longer run does not have.
+    run(&model, 18, parts.path(), "x").unwrap();
+    run(&model, 40, parts.path(), "x").unwrap();
+    let last = |dir: &Path| files(&HeadDir::new(dir).checkpoint(40));
+    assert_eq!(last(whole.path()), last(parts.path()));
+}
+
+#[test]
+fn another_run_s_folder_is_refused() {
+    let (model, dir) = (small_model(), tempfile::tempdir().unwrap());
+    run(&model, 8, dir.path(), "one").unwrap();
+    let error = run(&model, 8, dir.path(), "two").unwrap_err();
+    assert!(matches!(error, Error::OtherRun { .. }), "{error}");
+}
+
+#[test]
+fn an_example_without_an_answer_is_refused() {
+    let (model, dir) = (small_model(), tempfile::tempdir().unwrap());
+    let bad = [TrainingExample {
+        tokens: vec![1, 2],
+        answer_start: 2,
+    }];
+    let head = HeadDir::new(dir.path());
+    let error = train_head(
+        &model,
+        start(&model, 1),
+        &bad,
+        &settings(),
+        &head,
+        "x",
+        &mut |_, _| {},
+    );
+    assert!(matches!(
+        error.unwrap_err(),
+        Error::Example { example: 0, .. }
+    ));
+    assert!(!head.log().exists());
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_with_its_step() {
+    let (model, dir) = (small_model(), tempfile::tempdir().unwrap());
+    let settings = Settings {
+        learning_rate: 1e38,
+        ..settings()
+    };
+    let head = HeadDir::new(dir.path());
+    let error = train_head(
+        &model,
+        start(&model, 1),
+        &examples(40),
+        &settings,
+        &head,
+        "x",
+        &mut |_, _| {},
+    )
+    .unwrap_err();
+    let Error::NotFinite { step, .. } = error else {
+        panic!("{error}")
+    };
+    assert!(
+        step > 1,
+        "the first step starts from a head that changes nothing"
+    );
+}
+
+#[derive(serde::Deserialize)]
+struct Reference {
+    golden: Golden,
+}
+
+/// What PyTorch and PEFT measured (`fixtures/tiny/make.py --reference`).
+#[derive(serde::Deserialize)]
+struct Golden {
+    losses: Vec<f64>,
+    grad_norms: Vec<f64>,
+}
+
+/// Twenty steps on the tiny model from PEFT's own initial adapter: every loss, every gradient norm, and
+/// the adapter that comes out.
+#[test]
+fn steps_follow_pytorch_and_peft() {
+    let (tiny, device) = (fixture("tiny"), Device::flex());
+    let reference = fs::read(tiny.join("reference.json")).unwrap();
+    let Reference { golden } = serde_json::from_slice(&reference).unwrap();
+    let model = Model::open(&tiny, FloatDType::F32, &device).unwrap();
+    let tokenizer = Tokenizer::open(&tiny, Bos::Never).unwrap();
+    let questions = read_arc(&tiny.join("train.jsonl")).unwrap();
+    let examples: Vec<TrainingExample> = questions[..160]
+        .iter()
+        .map(|question| TrainingPair {
+            question,
+            answer: question.gold_choice(),
+        })
+        .map(|pair| TrainingExample::new(&tokenizer, &pair).unwrap())
+        .collect();
+    let start = Adapter::load(&tiny.join("golden/adapter_init"), &device).unwrap();
+    let settings = Settings {
+        learning_rate: 3e-3,
+        ..Settings::default()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (head, mut steps) = (HeadDir::new(dir.path()), Vec::new());
+    train_head(
+        &model,
+        start,
+        &examples,
+        &settings,
+        &head,
+        "x",
+        &mut |step, _| steps.push(step.clone()),
+    )
+    .unwrap();
+
+    assert_eq!(steps.len(), golden.losses.len());
+    for (step, (loss, norm)) in steps
+        .iter()
+        .zip(golden.losses.iter().zip(&golden.grad_norms))
+    {
+        assert!(
+            (step.loss / loss - 1.0).abs() < 1e-4,
+            "step {}: {} is not {loss}",
+            step.step,
+            step.loss
+        );
+        let found = step.grad_norm;
+        assert!(
+            (found / norm - 1.0).abs() < 1e-3,
+            "step {}: {found} is not {norm}",
+            step.step
+        );
+    }
+    let expected = Adapter::load(&tiny.join("golden/adapter_20"), &device).unwrap();
+    let found = Adapter::load(&head.checkpoint(160), &device).unwrap();
+    for ((name, found), (_, expected)) in found.tensors().into_iter().zip(expected.tensors()) {
+        let error = (found - expected.clone())
+            .square()
+            .sum()
+            .sqrt()
+            .into_scalar::<f32>();
+        let size = expected.square().sum().sqrt().into_scalar::<f32>();
+        assert!(error < 2e-3 * size, "{name}: off by {error} of {size}");
+    }
+}
