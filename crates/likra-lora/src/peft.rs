@@ -81,7 +81,7 @@ impl Adapter {
             .tensors()
             .into_iter()
             .map(|(name, tensor)| (format!("{PREFIX}{name}"), tensor));
-        save_tensors(&dir.join(TENSORS), tensors, &BTreeMap::new())?;
+        save_tensors(&dir.join(TENSORS), tensors, ("format", "pt"))?;
         write_whole(&dir.join(CONFIG), &config)
     }
 

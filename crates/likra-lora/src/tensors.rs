@@ -10,7 +10,10 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::{Error, Result};
 
-/// Writes matrices and string metadata as one safetensors file, in f32, whole or not at all.
+/// Writes matrices as one safetensors file, in f32, whole or not at all.
+///
+/// `metadata` is one key and its value: the format's writer puts several into an order that differs
+/// from run to run, and equal runs are to leave equal bytes.
 ///
 /// # Errors
 ///
@@ -18,7 +21,7 @@ use crate::{Error, Result};
 pub fn save_tensors(
     path: &Path,
     tensors: impl IntoIterator<Item = (String, Tensor<2>)>,
-    metadata: &BTreeMap<String, String>,
+    metadata: (&str, &str),
 ) -> Result<()> {
     let buffers: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
         .into_iter()
@@ -41,11 +44,7 @@ pub fn save_tensors(
             ))
         })
         .collect::<Result<Vec<_>>>()?;
-    let mut header: HashMap<_, _> = metadata
-        .iter()
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    header.insert("format".into(), "pt".into());
+    let header = HashMap::from([(metadata.0.to_owned(), metadata.1.to_owned())]);
     write_whole(
         path,
         &safetensors::serialize(views, Some(header)).map_err(malformed)?,
@@ -151,7 +150,12 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         source,
     };
     let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(io)?;
+    // Named so that whoever finds one after a kill knows what it is.
+    let mut file = tempfile::Builder::new()
+        .prefix(".likra-")
+        .suffix(".partial")
+        .tempfile_in(dir)
+        .map_err(io)?;
     file.write_all(bytes)
         .and_then(|()| file.as_file().sync_all())
         .map_err(io)?;

@@ -98,6 +98,15 @@ impl RunDir {
         self.0.join("report")
     }
 
+    /// Removes what a killed run has left half-written anywhere in the folder.
+    ///
+    /// # Errors
+    ///
+    /// If a folder cannot be listed or a file not removed.
+    pub fn sweep(&self) -> Result<()> {
+        sweep(&self.0)
+    }
+
     /// The file that stands for a finished step.
     ///
     /// # Errors
@@ -143,6 +152,19 @@ impl HeadDir {
         let checkpoints = entries(&self.0)?.into_iter().filter_map(checkpoint);
         Ok(checkpoints.collect())
     }
+}
+
+fn sweep(folder: &Path) -> Result<()> {
+    for path in entries(folder)? {
+        let partial = file_name(&path)
+            .is_some_and(|name| name.starts_with(".likra-") && name.ends_with(".partial"));
+        if partial && path.is_file() {
+            fs::remove_file(&path).map_err(|source| Error::Io { path, source })?;
+        } else if path.is_dir() && !path.is_symlink() {
+            sweep(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn checkpoint_name(examples: usize) -> String {
@@ -254,6 +276,22 @@ mod tests {
         let found: Vec<usize> = head.checkpoints().unwrap().into_keys().collect();
         assert_eq!(found, [0, 64, 123_456]);
         assert_eq!(head.checkpoints().unwrap()[&64], head.checkpoint(64));
+    }
+
+    #[test]
+    fn half_written_files_are_swept_and_no_others() {
+        let root = tempfile::tempdir().unwrap();
+        let run = RunDir::new(root.path());
+        let (partial, other) = (
+            root.path().join("scores/.likra-x.partial"),
+            root.path().join("scores/y.partial"),
+        );
+        fs::create_dir(root.path().join("scores")).unwrap();
+        fs::write(&partial, "half").unwrap();
+        fs::write(&other, "theirs").unwrap();
+        run.sweep().unwrap();
+        assert!(!partial.exists() && other.exists());
+        RunDir::new(root.path().join("none")).sweep().unwrap();
     }
 
     #[test]

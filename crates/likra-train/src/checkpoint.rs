@@ -16,6 +16,8 @@ use crate::adamw::AdamW;
 use crate::{Error, Result};
 
 const OPTIMIZER: &str = "optimizer.safetensors";
+/// The key of its metadata that names the run.
+const FINGERPRINT: &str = "fingerprint";
 /// torch's names of the two moments.
 const MEAN: &str = "exp_avg";
 const SQUARE: &str = "exp_avg_sq";
@@ -41,8 +43,13 @@ pub(crate) fn save(head: &HeadDir, state: &State, fingerprint: &str) -> Result<(
         path: place.clone(),
         source,
     })?;
+    drop_older_states(head, state.examples)
+}
+
+/// Removes the optimiser's state from every checkpoint but that of `newest` examples.
+fn drop_older_states(head: &HeadDir, newest: usize) -> Result<()> {
     for (examples, older) in checkpoints(head)? {
-        if examples != state.examples {
+        if examples != newest {
             remove_file(&older.join(OPTIMIZER))?;
         }
     }
@@ -64,12 +71,14 @@ pub(crate) fn resume(
         if !path.exists() {
             continue;
         }
-        if load_metadata(&path)?.get("fingerprint").map(String::as_str) != Some(fingerprint) {
+        if load_metadata(&path)?.get(FINGERPRINT).map(String::as_str) != Some(fingerprint) {
             return Err(Error::OtherRun { path: dir });
         }
         if !examples.is_multiple_of(batch_size) {
             continue;
         }
+        // A kill may have come between a checkpoint and the tidying after it.
+        drop_older_states(head, examples)?;
         let adapter = Adapter::load(&dir, device)?;
         let optimiser = load_optimiser(&path, &adapter, examples / batch_size, device)?;
         return Ok(Some(State {
@@ -97,8 +106,7 @@ fn save_optimiser(path: &Path, state: &State, fingerprint: &str) -> Result<()> {
                 (format!("{name}.{SQUARE}"), square.clone()),
             ]
         });
-    let metadata = BTreeMap::from([("fingerprint".to_owned(), fingerprint.to_owned())]);
-    Ok(save_tensors(path, moments, &metadata)?)
+    Ok(save_tensors(path, moments, (FINGERPRINT, fingerprint))?)
 }
 
 fn load_optimiser(path: &Path, adapter: &Adapter, step: usize, device: &Device) -> Result<AdamW> {

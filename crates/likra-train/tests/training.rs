@@ -9,7 +9,7 @@ use burn::tensor::{Device, FloatDType};
 use likra_data::{Bos, Tokenizer, TrainingExample, TrainingPair, read_arc};
 use likra_lora::{Adapter, LoraConfig};
 use likra_model::Model;
-use likra_results::{HeadDir, StepRecord, read_log};
+use likra_results::{HeadDir, StepRecord, read_log, sha256_file};
 use likra_train::{Error, Settings, train_head};
 
 fn fixture(name: &str) -> PathBuf {
@@ -75,8 +75,8 @@ fn run(
     Ok(heard)
 }
 
-/// Every file below `dir` with its bytes.
-fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+/// Every file below `dir` with the hash of its bytes.
+fn files(dir: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -86,7 +86,10 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
                 below.map(|(name, bytes)| (Path::new(path.file_name().unwrap()).join(name), bytes)),
             );
         } else {
-            found.insert(path.file_name().unwrap().into(), fs::read(&path).unwrap());
+            found.insert(
+                path.file_name().unwrap().into(),
+                sha256_file(&path).unwrap(),
+            );
         }
     }
     found

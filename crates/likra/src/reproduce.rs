@@ -54,6 +54,7 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     if arguments.fresh {
         clear(&dir)?;
     }
+    dir.sweep()?;
     let chosen = arguments.device.resolve()?;
     eprintln!(
         "{}, on {}, into {}",
