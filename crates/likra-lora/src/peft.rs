@@ -24,6 +24,7 @@ pub fn adapter_files(dir: &Path) -> [PathBuf; 2] {
 
 /// The keys of `adapter_config.json` that this crate writes, and reads if present.
 #[derive(Debug, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "the file has them")]
 struct ConfigFile {
     peft_type: String,
     #[serde(default)]

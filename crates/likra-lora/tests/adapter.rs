@@ -1,5 +1,7 @@
 //! Adapters: what they compute, what they begin as, and what is refused in their files.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 

@@ -109,10 +109,7 @@ impl Attention {
                     + weighted(to_own.weights.cast(dtype), &own.values) * own_share
             }
         };
-        (
-            self.o_proj.forward(self.joined(attended, context), adapter),
-            own,
-        )
+        (self.o_proj.forward(joined(attended, context), adapter), own)
     }
 
     /// `[tokens, heads · head_dim]` to `[tokens, heads, head_dim]`.
@@ -135,15 +132,15 @@ impl Attention {
                 head_dim,
             ])
     }
+}
 
-    /// The inverse of [`Attention::by_key_head`] and [`Attention::heads`].
-    fn joined(&self, x: Tensor<4>, context: &Context) -> Tensor<2> {
-        let [key_heads, rows, queries, head_dim] = x.dims();
-        let group = queries / context.width;
-        x.reshape([key_heads, rows, group, context.width, head_dim])
-            .permute([1, 3, 0, 2, 4])
-            .reshape([rows * context.width, key_heads * group * head_dim])
-    }
+/// The inverse of [`Attention::by_key_head`] and [`Attention::heads`].
+fn joined(x: Tensor<4>, context: &Context) -> Tensor<2> {
+    let [key_heads, rows, queries, head_dim] = x.dims();
+    let group = queries / context.width;
+    x.reshape([key_heads, rows, group, context.width, head_dim])
+        .permute([1, 3, 0, 2, 4])
+        .reshape([rows * context.width, key_heads * group * head_dim])
 }
 
 /// A softmax over a part of the keys, with what it takes to join it to the softmax over the others.

@@ -273,7 +273,7 @@ mod tests {
 
     use super::*;
 
-    fn resolve(changes: Value) -> Result<Config> {
+    fn resolve(changes: &Value) -> Result<Config> {
         let mut file = json!({
             "model_type": "llama", "vocab_size": 32, "hidden_size": 24, "intermediate_size": 48,
             "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 2,
@@ -290,27 +290,27 @@ mod tests {
 
     #[test]
     fn derived_values_follow_transformers() {
-        let config = resolve(json!({})).unwrap();
+        let config = resolve(&json!({})).unwrap();
         assert_eq!((config.head_dim, config.queries_per_key()), (4, 3));
-        assert_eq!(resolve(json!({"head_dim": 16})).unwrap().head_dim, 16);
+        assert_eq!(resolve(&json!({"head_dim": 16})).unwrap().head_dim, 16);
     }
 
     #[test]
     fn a_window_is_a_matter_of_mistral() {
         let window = json!({"sliding_window": 8});
-        assert_eq!(resolve(window).unwrap().sliding_window, None);
+        assert_eq!(resolve(&window).unwrap().sliding_window, None);
         let window = json!({"sliding_window": 8, "model_type": "mistral"});
-        assert_eq!(resolve(window).unwrap().sliding_window, Some(8));
+        assert_eq!(resolve(&window).unwrap().sliding_window, Some(8));
     }
 
     #[test]
     fn both_spellings_of_rope_are_read() {
         let llama3 = json!({"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0,
             "high_freq_factor": 4.0, "original_max_position_embeddings": 8192});
-        let old = resolve(json!({"rope_scaling": llama3})).unwrap();
+        let old = resolve(&json!({"rope_scaling": llama3})).unwrap();
         let mut parameters = llama3.clone();
         parameters["rope_theta"] = json!(500_000.0);
-        let new = resolve(json!({"rope_theta": null, "rope_parameters": parameters})).unwrap();
+        let new = resolve(&json!({"rope_theta": null, "rope_parameters": parameters})).unwrap();
         assert_eq!(old, new);
         assert_eq!(old.rope_scaling.unwrap().factor, 32.0);
     }
@@ -332,7 +332,7 @@ mod tests {
             (json!({"num_attention_heads": 0}), "num_attention_heads = 0"),
             (json!({"head_dim": 5}), "head_dim = 5"),
         ] {
-            let error = resolve(change).unwrap_err().to_string();
+            let error = resolve(&change).unwrap_err().to_string();
             assert!(
                 error.contains(message) && error.contains("config.json"),
                 "{error}"

@@ -21,6 +21,7 @@ pub(crate) struct Layer {
 
 /// `down(silu(gate(x)) · up(x))` (`SwiGLU`, Shazeer 2020).
 #[derive(Debug)]
+#[allow(clippy::struct_field_names, reason = "the checkpoint's names")]
 struct FeedForward {
     gate_proj: Linear,
     up_proj: Linear,

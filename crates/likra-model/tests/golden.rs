@@ -1,6 +1,8 @@
 //! The forward pass against what transformers and PEFT computed for the checkpoints in
 //! `fixtures/models` (made by the script there).
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::PathBuf;
 
 use burn::tensor::{Device, FloatDType, Tensor};

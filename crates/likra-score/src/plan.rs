@@ -97,7 +97,7 @@ impl<'a> Plan<'a> {
         for question in order {
             match batches.last_mut() {
                 Some(batch) if (batch.len() + 1) * lengths[batch[0]] <= batch_tokens => {
-                    batch.push(question)
+                    batch.push(question);
                 }
                 _ => batches.push(vec![question]),
             }

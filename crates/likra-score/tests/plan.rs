@@ -1,6 +1,8 @@
 //! Sharing context changes the work, not the numbers: scores through a plan are those of every
 //! candidate run alone, from its first token to its last.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::PathBuf;
 
 use burn::tensor::{Device, FloatDType};

@@ -57,11 +57,15 @@ impl Settings {
             ));
         }
         if self.batch_size == 0 {
-            return Err(invalid("batch size", 0, "at least 1"));
+            return Err(invalid("batch size", 0.0, "at least 1"));
         }
         if self.first_checkpoint == 0 || !self.first_checkpoint.is_multiple_of(self.batch_size) {
             let expected = format!("a multiple of the batch size, {}", self.batch_size);
-            return Err(invalid("first checkpoint", self.first_checkpoint, expected));
+            return Err(invalid(
+                "first checkpoint",
+                self.first_checkpoint as f64,
+                expected,
+            ));
         }
         Ok(())
     }
@@ -81,7 +85,7 @@ impl Settings {
     }
 }
 
-fn invalid(setting: &'static str, found: impl ToString, expected: impl Into<String>) -> Error {
+fn invalid(setting: &'static str, found: f64, expected: impl Into<String>) -> Error {
     Error::Setting {
         setting,
         found: found.to_string(),

@@ -36,22 +36,7 @@ pub fn train_head(
     settings.validate()?;
     check_examples(examples)?;
     model.check_adapter(&start)?;
-    let resumed = checkpoint::resume(head, settings.batch_size, fingerprint, model.device())?;
-    let (mut state, mut log) = match resumed {
-        Some(state) => {
-            let log = log_until(head, state.optimiser.step)?;
-            (state, log)
-        }
-        None => {
-            let state = State {
-                examples: 0,
-                optimiser: AdamW::new(&start),
-                adapter: start,
-            };
-            save(head, &state, &[], fingerprint)?;
-            (state, Vec::new())
-        }
-    };
+    let (mut state, mut log) = begin(model, start, settings, head, fingerprint)?;
     if let Some(last) = log.last() {
         progress(last, true);
     }
@@ -67,6 +52,30 @@ pub fn train_head(
         }
     }
     Ok(())
+}
+
+/// Where training goes on, with the log of the steps before: at the newest checkpoint of the same run,
+/// or at a first one of `start`, which this leaves.
+fn begin(
+    model: &Model,
+    start: Adapter,
+    settings: &Settings,
+    head: &HeadDir,
+    fingerprint: &str,
+) -> Result<(State, Vec<StepRecord>)> {
+    let resumed = checkpoint::resume(head, settings.batch_size, fingerprint, model.device())?;
+    if let Some(state) = resumed {
+        let log = log_until(head, state.optimiser.step)?;
+        return Ok((state, log));
+    }
+    let optimiser = AdamW::new(&start);
+    let state = State {
+        examples: 0,
+        adapter: start,
+        optimiser,
+    };
+    save(head, &state, &[], fingerprint)?;
+    Ok((state, Vec::new()))
 }
 
 /// The log first: a log that is ahead of the newest checkpoint is cut when training goes on.

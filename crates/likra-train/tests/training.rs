@@ -1,6 +1,8 @@
 //! Training on a small model: against PyTorch and PEFT step by step, and against itself when it is
 //! stopped and goes on.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,7 +64,7 @@ fn run(
     dir: &Path,
     fingerprint: &str,
 ) -> Result<Vec<StepRecord>, Error> {
-    let mut heard = Vec::new();
+    let mut steps = Vec::new();
     train_head(
         model,
         start(model, 1),
@@ -70,9 +72,9 @@ fn run(
         &settings(),
         &HeadDir::new(dir),
         fingerprint,
-        &mut |record, _| heard.push(record.clone()),
+        &mut |record, _| steps.push(record.clone()),
     )?;
-    Ok(heard)
+    Ok(steps)
 }
 
 /// Every file below `dir` with the hash of its bytes.
@@ -98,18 +100,18 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, String> {
 #[test]
 fn a_head_learns_and_leaves_adapters_along_the_way() {
     let (model, dir) = (small_model(), tempfile::tempdir().unwrap());
-    let heard = run(&model, 40, dir.path(), "x").unwrap();
-    assert_eq!(heard.len(), 10);
+    let steps = run(&model, 40, dir.path(), "x").unwrap();
+    assert_eq!(steps.len(), 10);
     assert!(
-        heard[9].loss < heard[0].loss,
+        steps[9].loss < steps[0].loss,
         "{} then {}",
-        heard[0].loss,
-        heard[9].loss
+        steps[0].loss,
+        steps[9].loss
     );
     let head = HeadDir::new(dir.path());
     let counts: Vec<usize> = head.checkpoints().unwrap().into_keys().collect();
     assert_eq!(counts, [0, 8, 16, 32, 40]);
-    assert_eq!(read_log(&head.log()).unwrap(), heard);
+    assert_eq!(read_log(&head.log()).unwrap(), steps);
     for count in counts {
         let adapter = Adapter::load(&head.checkpoint(count), model.device()).unwrap();
         model.check_adapter(&adapter).unwrap();
@@ -135,9 +137,9 @@ fn training_that_was_stopped_ends_with_the_same_bytes() {
     fs::write(head.log(), format!("{log}5,20,1.5,0.5,8,30\n")).unwrap();
     fs::create_dir(parts.path().join("n00032.partial")).unwrap();
     fs::write(parts.path().join("n00032.partial/adapter_config.json"), "{").unwrap();
-    let heard = run(&model, 40, parts.path(), "x").unwrap();
+    let steps = run(&model, 40, parts.path(), "x").unwrap();
     assert_eq!(
-        heard.first().map(|record| record.examples),
+        steps.first().map(|record| record.examples),
         Some(16),
         "it went on, rather than over"
     );

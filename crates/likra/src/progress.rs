@@ -132,6 +132,6 @@ mod tests {
     fn times_read_well() {
         assert_eq!(humantime(Duration::from_millis(4_230)), "4.2 s");
         assert_eq!(humantime(Duration::from_secs(200)), "3 min 20 s");
-        assert_eq!(humantime(Duration::from_secs(7_500)), "2 h 5 min");
+        assert_eq!(humantime(Duration::from_mins(125)), "2 h 5 min");
     }
 }

@@ -33,11 +33,9 @@ impl Key {
 
     /// The key in hexadecimal.
     pub(crate) fn finish(self) -> String {
-        self.0
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let hash = self.0.finalize();
+        hash.iter()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The program from outside: the built-in experiment shows the effect, its control does not, a killed
 //! run goes on, and what a user gets wrong is named.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
