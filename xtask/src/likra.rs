@@ -31,6 +31,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     if wants_cuda(arguments, gpu_present) {
         run.args(["--features", "cuda"]);
     }
+    // The allocator keeps pages rather than giving them back and faulting them in anew: a quarter less
+    // processor time when scoring on a CPU.
+    run.env("MIMALLOC_PURGE_DELAY", "-1");
     eprintln!("Building likra in release (minutes the first time, seconds after that) ...");
     let status = run
         .arg("--")

@@ -49,6 +49,14 @@ pub fn score(
         [] => None,
         tokens => Some(model.prefill(tokens, head.adapter)?),
     };
+    let (batches, shared) = (plan.batches().len(), plan.prefix().len());
+    tracing::info!(
+        head = head.name,
+        questions = plan.questions(),
+        batches,
+        shared,
+        "scoring"
+    );
     for questions in plan.batches() {
         let (batch, targets, spans) = plan.pass(questions);
         let hidden = model.forward(&batch, prefix.as_ref(), head.adapter)?;

@@ -43,6 +43,7 @@ pub(crate) fn save(head: &HeadDir, state: &State, fingerprint: &str) -> Result<(
         path: place.clone(),
         source,
     })?;
+    tracing::info!(place = %place.display(), "checkpoint left");
     drop_older_states(head, state.examples)
 }
 
@@ -81,6 +82,7 @@ pub(crate) fn resume(
         drop_older_states(head, examples)?;
         let adapter = Adapter::load(&dir, device)?;
         let optimiser = load_optimiser(&path, &adapter, examples / batch_size, device)?;
+        tracing::info!(dir = %dir.display(), "training goes on");
         return Ok(Some(State {
             examples,
             adapter,

@@ -170,7 +170,7 @@ impl Run {
             likra: env!("CARGO_PKG_VERSION").into(),
             device: self.chosen.name.clone(),
             experiment: toml::Table::try_from(&experiment)?,
-            versions: BTreeMap::from([("burn".into(), "0.22.1".into())]),
+            versions: versions(),
             inputs,
         };
         Ok(manifest.write(&self.dir.manifest())?)
@@ -325,6 +325,30 @@ impl Run {
     }
 }
 
+/// The versions of the libraries that decide numbers, as this program was built with them.
+fn versions() -> BTreeMap<String, String> {
+    let lock: toml::Table = include_str!("../../../Cargo.lock")
+        .parse()
+        .unwrap_or_default();
+    let packages = lock.get("package").and_then(toml::Value::as_array);
+    let version = |name: &str| {
+        let mut packages = packages?.iter();
+        let package = packages.find(|package| {
+            package
+                .get("name")
+                .is_some_and(|n| n.as_str() == Some(name))
+        })?;
+        package
+            .get("version")?
+            .as_str()
+            .map(|version| (name.to_owned(), version.to_owned()))
+    };
+    ["burn", "burn-store", "tokenizers", "safetensors"]
+        .into_iter()
+        .filter_map(version)
+        .collect()
+}
+
 /// Scores a head and shows how far it is.
 pub(crate) fn score_with_progress(
     model: &Model,
@@ -339,4 +363,16 @@ pub(crate) fn score_with_progress(
     let records = score(model, head, plan, &mut |more| progress.advance(more, ""))?;
     progress.finish("");
     Ok(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_those_of_the_lockfile() {
+        let versions = versions();
+        assert_eq!(versions.len(), 4, "{versions:?}");
+        assert_eq!(versions["burn"], "0.22.1");
+    }
 }
