@@ -268,6 +268,26 @@ impl Experiment {
         Ok(self)
     }
 
+    /// The experiment with its numbers of examples and questions as `benchmark` has them.
+    pub(crate) fn resolved(mut self, benchmark: &likra_data::Benchmark) -> Self {
+        let at_most = |asked: Option<usize>, all: usize| Some(asked.map_or(all, |n| n.min(all)));
+        self.examples = at_most(self.examples, benchmark.train().len());
+        self.evaluation.questions = at_most(self.evaluation.questions, benchmark.test().len());
+        self
+    }
+
+    /// How many examples each head sees, in a resolved experiment.
+    pub(crate) fn examples_seen(&self) -> usize {
+        self.examples.unwrap_or(0)
+    }
+
+    /// The numbers of examples after which each head is looked at; at 0 it is the base.
+    pub(crate) fn checkpoints(&self) -> Vec<usize> {
+        let mut checkpoints = self.training.settings().checkpoints(self.examples_seen());
+        checkpoints.retain(|&examples| examples > 0);
+        checkpoints
+    }
+
     fn check(&self) -> Result<()> {
         self.training.settings().validate().context("[training]")?;
         self.lora.config().validate().context("[lora]")?;

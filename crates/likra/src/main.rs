@@ -7,6 +7,7 @@ mod device;
 mod experiment;
 mod progress;
 mod questions;
+mod report;
 mod reproduce;
 mod score;
 mod steps;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         .init();
     let done = match cli.command {
         Command::Reproduce(arguments) => reproduce::run(&arguments),
-        Command::Report(arguments) => reproduce::report(&arguments.run),
+        Command::Report(arguments) => report::run(&arguments.run),
         Command::Train(arguments) => train::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
     };

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use likra_analysis::{ScoreTable, summary, write_report};
 use likra_data::TrainingExample;
 use likra_lora::{Adapter, adapter_files};
 use likra_model::Model;
-use likra_results::{BASE, Input, Manifest, RunDir, ScoreRecord, read_scores, write_scores};
+use likra_results::{BASE, Input, Manifest, RunDir, ScoreRecord, write_scores};
 use likra_score::{Plan, score};
 
 use crate::assets;
@@ -20,6 +19,7 @@ use crate::device::Chosen;
 use crate::experiment::{Experiment, Head};
 use crate::progress::{Progress, humantime, peak_memory};
 use crate::questions::{self, Materials};
+use crate::report;
 use crate::steps::{Key, step};
 use crate::train::{Training, train};
 
@@ -63,6 +63,7 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
         out.display()
     );
     let materials = prepare(&experiment, &dir)?;
+    let experiment = experiment.resolved(materials.benchmark());
     let run = Run {
         dir,
         experiment,
@@ -73,7 +74,7 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     run.write_manifest()?;
     run.train_heads()?;
     run.score_all()?;
-    let text = draw(&run.dir, &run.experiment.analysis.weights)?;
+    let text = report::draw(&run.dir, &run.experiment)?;
     println!("{text}");
     let memory = peak_memory().map_or(String::new(), |peak| {
         format!(", at most {peak} MiB of memory")
@@ -84,30 +85,6 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
         run.dir.report().display()
     );
     Ok(())
-}
-
-/// Redraws the report of the run in `dir` from its scores.
-pub(crate) fn report(dir: &Path) -> Result<()> {
-    let run = RunDir::new(dir);
-    let manifest = Manifest::read(&run.manifest())?;
-    let experiment: Experiment = manifest
-        .experiment
-        .try_into()
-        .with_context(|| run.manifest().display().to_string())?;
-    println!("{}", draw(&run, &experiment.analysis.weights)?);
-    eprintln!("Tables and figures: {}", run.report().display());
-    Ok(())
-}
-
-/// Writes the report and returns its summary.
-fn draw(run: &RunDir, weights: &[f64]) -> Result<String> {
-    let mut records = Vec::new();
-    for path in run.score_files()? {
-        records.extend(read_scores(&path)?);
-    }
-    let table = ScoreTable::new(&records)?;
-    write_report(&run.report(), &table, weights)?;
-    Ok(summary(&table))
 }
 
 /// Keeps a second run out of the folder for as long as the file is open.
@@ -196,25 +173,6 @@ impl Run {
             .with("dtype", format!("{:?}", self.chosen.dtype))
     }
 
-    /// How many examples each head sees.
-    fn examples(&self) -> usize {
-        let all = self.materials.benchmark().train().len();
-        self.experiment
-            .examples
-            .map_or(all, |examples| examples.min(all))
-    }
-
-    /// The numbers of examples after which each head is looked at; at 0 it is the base.
-    fn checkpoints(&self) -> Vec<usize> {
-        let mut checkpoints = self
-            .experiment
-            .training
-            .settings()
-            .checkpoints(self.examples());
-        checkpoints.retain(|&examples| examples > 0);
-        checkpoints
-    }
-
     fn train_heads(&self) -> Result<()> {
         for &head in &self.experiment.heads {
             let examples = self.materials.examples(
@@ -236,7 +194,11 @@ impl Run {
                     .with("examples", questions::hash_examples(&examples))
                     .finish(),
             };
-            self.train_head(head, &training, &examples[..self.examples()])?;
+            self.train_head(
+                head,
+                &training,
+                &examples[..self.experiment.examples_seen()],
+            )?;
         }
         Ok(())
     }
@@ -270,7 +232,7 @@ impl Run {
         };
         let mut looks = vec![base];
         for head in self.experiment.heads.iter().map(|head| head.name()) {
-            for examples in self.checkpoints() {
+            for examples in self.experiment.checkpoints() {
                 let adapter = Some(self.dir.head(head)?.checkpoint(examples));
                 looks.push(Look {
                     head,

@@ -207,6 +207,32 @@ fn other_settings_do_not_mix_with_a_run() {
     let message = fail(&with(&["--seed", "9"]), 1);
     assert!(message.contains("other settings"), "{message}");
     succeed(&with(&["--seed", "9", "--fresh"]));
+
+    // More questions and more examples are no other run: only what depends on them is done.
+    let longer = succeed(&[
+        "reproduce",
+        "--device",
+        "cpu",
+        "--out",
+        out,
+        "--examples",
+        "64",
+        "--limit",
+        "9",
+        "--seed",
+        "9",
+    ]);
+    assert!(
+        longer.contains(" 64 ") && longer.contains("of 9 questions"),
+        "{longer}"
+    );
+    // And back: the longer run's scores are not mixed in.
+    let shorter = succeed(&with(&["--seed", "9"]));
+    assert!(
+        !shorter.contains(" 64 ") && shorter.contains("of 8 questions"),
+        "{shorter}"
+    );
+    assert_eq!(succeed(&["report", out]), shorter);
 }
 
 #[test]
