@@ -14,8 +14,9 @@ use crate::{Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bos {
-    /// If the post-processor in `tokenizer.json` puts it there. Not asked: `add_bos_token` in
-    /// `tokenizer_config.json`, by which some classes of transformers replace that post-processor.
+    /// As transformers 4.57 does for this checkpoint: if the post-processor in `tokenizer.json` puts it
+    /// there; but where `tokenizer_config.json` names the class `LlamaTokenizer`, which replaces that
+    /// post-processor, if `add_bos_token` there is not false.
     #[default]
     Auto,
     /// Also if the post-processor does not.
@@ -96,6 +97,7 @@ impl Tokenizer {
                 needed: "bos_token",
             });
         }
+        let bos = config.resolve(bos);
         let prefix = config.prefix(&inner, dir)?;
         Ok(Self { inner, bos, prefix })
     }
@@ -152,6 +154,8 @@ const CONFIG: &str = "tokenizer_config.json";
 struct Config {
     bos_token: Option<TokenName>,
     eos_token: Option<TokenName>,
+    tokenizer_class: Option<String>,
+    add_bos_token: Option<bool>,
 }
 
 /// transformers writes a token as its text, or as an object if it carries settings.
@@ -168,6 +172,22 @@ impl Config {
             path: dir.join(CONFIG),
             source,
         })
+    }
+
+    /// `Auto` decided where the class decides it (`LlamaTokenizerFast.update_post_processor`).
+    fn resolve(&self, bos: Bos) -> Bos {
+        let class = self.tokenizer_class.as_deref();
+        let replaces = matches!(class, Some("LlamaTokenizer" | "LlamaTokenizerFast"));
+        match bos {
+            Bos::Auto if replaces && self.bos_token.is_some() => {
+                if self.add_bos_token.unwrap_or(true) {
+                    Bos::Always
+                } else {
+                    Bos::Never
+                }
+            }
+            other => other,
+        }
     }
 
     fn prefix(self, tokenizer: &tokenizers::Tokenizer, dir: &Path) -> Result<Option<SpecialToken>> {
@@ -222,6 +242,23 @@ mod tests {
             let once = never.encode(&text).unwrap();
             assert_eq!(auto.encode(&text).unwrap(), once);
             assert_eq!(always.encode(&text).unwrap(), once);
+        }
+    }
+
+    #[test]
+    fn the_llama_class_asks_its_config_and_not_the_post_processor() {
+        for (class, add, adds) in [
+            ("LlamaTokenizer", "null", true),
+            ("LlamaTokenizerFast", "true", true),
+            ("LlamaTokenizerFast", "false", false),
+            ("GPT2Tokenizer", "true", false),
+        ] {
+            let config = format!(
+                "{{\"bos_token\": \"<|im_start|>\", \"tokenizer_class\": \"{class}\", \"add_bos_token\": {add}}}"
+            );
+            let tokenizer = parse(BYTE_LEVEL, &config, Bos::Auto).unwrap();
+            let first = tokenizer.encode(TEXT).unwrap()[0];
+            assert_eq!(first == tokenizer.prefix_token().unwrap(), adds, "{config}");
         }
     }
 

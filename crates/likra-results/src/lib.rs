@@ -10,7 +10,7 @@ mod manifest;
 mod scores;
 
 pub use atomic::write_atomically;
-pub use digest::sha256_file;
+pub use digest::{sha256, sha256_file};
 pub use error::{Error, Result};
 pub use layout::{BASE, HeadDir, RunDir};
 pub use log::{StepRecord, read_log, write_log};

@@ -8,4 +8,4 @@ mod trainer;
 
 pub use error::{Error, Result};
 pub use settings::Settings;
-pub use trainer::train_head;
+pub use trainer::{loss_and_gradients, train_head};

@@ -103,13 +103,10 @@ fn step(
         step: state.optimiser.step + 1,
         examples: state.examples,
     };
-    let tracked = state.adapter.tracked();
-    let loss = loss(model, &tracked, batch)?;
-    let value = f64::from(loss.clone().into_scalar::<f32>());
+    let (value, mut gradients) = loss_and_gradients(model, &state.adapter, batch)?;
     if !value.is_finite() {
         return Err(not_finite("loss", value, state));
     }
-    let mut gradients = gradients(&loss, &tracked);
     let grad_norm = clip(&mut gradients, settings.max_grad_norm);
     if !grad_norm.is_finite() {
         return Err(not_finite("gradient norm", grad_norm, state));
@@ -127,6 +124,23 @@ fn step(
             .sum(),
         tokens: batch.iter().map(|example| example.tokens.len()).sum(),
     })
+}
+
+/// The mean negative log-likelihood of the answer tokens of `examples`, in nats, and its gradient with
+/// respect to every tensor of `adapter`, in the order of [`Adapter::tensors`] and unclipped.
+///
+/// # Errors
+///
+/// If a token is outside of the model's vocabulary.
+pub fn loss_and_gradients(
+    model: &Model,
+    adapter: &Adapter,
+    examples: &[TrainingExample],
+) -> Result<(f64, Vec<Tensor<2>>)> {
+    let tracked = adapter.tracked();
+    let loss = loss(model, &tracked, examples)?;
+    let value = f64::from(loss.clone().into_scalar::<f32>());
+    Ok((value, gradients(&loss, &tracked)))
 }
 
 /// The mean negative log-likelihood of the batch's answer tokens, in nats: `[1]`.

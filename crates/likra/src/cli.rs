@@ -26,6 +26,9 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Score the candidates of questions under the base and any number of adapters.
     Score(ScoreArgs),
+    /// Compute what a file of jobs asks for (logits, gradients, losses, prompts, draws), to be compared
+    /// with what another program computed.
+    Probe(ProbeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +146,18 @@ pub(crate) struct ScoreArgs {
     pub(crate) limit: Option<usize>,
     /// The CSV file to write.
     #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Where to compute: auto, cpu, cuda or cuda:N.
+    #[arg(long, value_name = "D", default_value = "auto")]
+    pub(crate) device: Choice,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// A JSON file of jobs; paths in it are relative to its folder.
+    pub(crate) jobs: PathBuf,
+    /// The folder for `tensors.safetensors`, `answers.json` and `adapters/`.
+    #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Where to compute: auto, cpu, cuda or cuda:N.
     #[arg(long, value_name = "D", default_value = "auto")]

@@ -5,6 +5,7 @@ mod assets;
 mod cli;
 mod device;
 mod experiment;
+mod probe;
 mod progress;
 mod questions;
 mod report;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Report(arguments) => report::run(&arguments.run),
         Command::Train(arguments) => train::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
+        Command::Probe(arguments) => probe::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,229 @@
+//! Jobs that run a checkpoint.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use burn::tensor::{FloatDType, Tensor, TensorData};
+use likra_data::TrainingExample;
+use likra_lora::Adapter;
+use likra_model::{Batch, Model, Row};
+use likra_results::{HeadDir, read_log};
+use likra_train::{Settings, loss_and_gradients, train_head};
+use serde::Deserialize;
+
+use crate::device::Chosen;
+
+/// Logits of some rows of tokens, run together: `NAME/ROW`, `[tokens, vocab]`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Logits {
+    rows: Vec<Vec<u32>>,
+    /// Run before, and kept as keys and values that all rows continue.
+    #[serde(default)]
+    prefix: Vec<u32>,
+    /// Only of the last so many tokens of each row.
+    last: Option<usize>,
+    adapter: Option<PathBuf>,
+    #[serde(default)]
+    dtype: Dtype,
+}
+
+/// The type that the checkpoint's weights are held in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Dtype {
+    #[default]
+    F32,
+    Bf16,
+}
+
+/// The gradient of the loss with respect to every tensor of an adapter: `NAME/TENSOR`, in its shape.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Gradients {
+    adapter: PathBuf,
+    examples: Vec<Example>,
+}
+
+/// The loss and the gradient norm of every step, `NAME/losses` and `NAME/norms`, `[1, steps]`, and the
+/// adapter after the last, `OUT/adapters/NAME`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Training {
+    adapter: PathBuf,
+    examples: Vec<Example>,
+    learning_rate: f64,
+    batch_size: usize,
+    max_grad_norm: f64,
+    weight_decay: f64,
+}
+
+/// Reads an adapter and writes it to `OUT/adapters/NAME`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct CopyAdapter {
+    adapter: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Example {
+    tokens: Vec<u32>,
+    answer_start: usize,
+}
+
+/// Where jobs are done: the model, opened when one needs it, and the folders.
+pub(super) struct Bench {
+    model_dir: Option<PathBuf>,
+    chosen: Chosen,
+    out: PathBuf,
+    dir: PathBuf,
+    open: Option<(Dtype, Model)>,
+}
+
+impl Bench {
+    pub(super) fn new(
+        model_dir: Option<PathBuf>,
+        chosen: Chosen,
+        out: PathBuf,
+        dir: PathBuf,
+    ) -> Self {
+        Self {
+            model_dir,
+            chosen,
+            out,
+            dir,
+            open: None,
+        }
+    }
+
+    /// The folder of the file of jobs.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn model_dir(&self) -> Result<&Path> {
+        self.model_dir
+            .as_deref()
+            .context("needs a `model`, and the file of jobs names none")
+    }
+
+    pub(super) fn logits(&mut self, name: &str, job: &Logits) -> Result<Vec<(String, Tensor<2>)>> {
+        let adapter = job.adapter.as_ref().map(|dir| self.adapter(dir)).transpose()?;
+        let adapter = adapter.as_ref();
+        let model = self.model(job.dtype)?;
+        if let Some(adapter) = adapter {
+            model.check_adapter(adapter)?;
+        }
+        let prefix = match job.prefix.as_slice() {
+            [] => None,
+            tokens => Some(model.prefill(tokens, adapter)?),
+        };
+        let rows: Vec<Row> = job.rows.iter().map(|tokens| Row::sequence(tokens)).collect();
+        let batch = Batch::new(&rows);
+        let hidden = model.forward(&batch, prefix.as_ref(), adapter)?;
+        let logits = |(number, row): (usize, &Row)| {
+            let kept = job.last.unwrap_or(row.len()).min(row.len());
+            let first = batch.index(number, row.len() - kept);
+            let logits = model.logits(hidden.clone().narrow(0, first, kept));
+            (format!("{name}/{number}"), logits)
+        };
+        Ok(rows.iter().enumerate().map(logits).collect())
+    }
+
+    pub(super) fn gradients(
+        &mut self,
+        name: &str,
+        job: &Gradients,
+    ) -> Result<Vec<(String, Tensor<2>)>> {
+        let adapter = self.adapter(&job.adapter)?;
+        let model = self.model(Dtype::F32)?;
+        model.check_adapter(&adapter)?;
+        let (_, gradients) = loss_and_gradients(model, &adapter, &examples(&job.examples))?;
+        let names = adapter.tensors().into_iter().map(|(tensor, _)| tensor);
+        Ok(names
+            .map(|tensor| format!("{name}/{tensor}"))
+            .zip(gradients)
+            .collect())
+    }
+
+    pub(super) fn training(
+        &mut self,
+        name: &str,
+        job: &Training,
+    ) -> Result<Vec<(String, Tensor<2>)>> {
+        let start = self.adapter(&job.adapter)?;
+        let copy = self.out.join("adapters").join(name);
+        let steps = tempfile_in(&self.out, name)?;
+        let head = HeadDir::new(&steps);
+        let settings = Settings {
+            learning_rate: job.learning_rate,
+            batch_size: job.batch_size,
+            max_grad_norm: job.max_grad_norm,
+            weight_decay: job.weight_decay,
+            first_checkpoint: job.batch_size.max(1) << 20,
+        };
+        let examples = examples(&job.examples);
+        let model = self.model(Dtype::F32)?;
+        train_head(model, start, &examples, &settings, &head, name, &mut |_, _| {})?;
+        let log = read_log(&head.log())?;
+        let device = model.device().clone();
+        Adapter::load(&head.checkpoint(examples.len()), &device)?.save(&copy)?;
+        std::fs::remove_dir_all(&steps).with_context(|| steps.display().to_string())?;
+        let row = |values: Vec<f32>| {
+            let shape = [1, values.len()];
+            Tensor::from_data(TensorData::new(values, shape), &device)
+        };
+        let losses = row(log.iter().map(|step| step.loss as f32).collect());
+        let norms = row(log.iter().map(|step| step.grad_norm as f32).collect());
+        Ok(vec![
+            (format!("{name}/losses"), losses),
+            (format!("{name}/norms"), norms),
+        ])
+    }
+
+    pub(super) fn copy_adapter(&self, name: &str, job: &CopyAdapter) -> Result<()> {
+        let adapter = self.adapter(&job.adapter)?;
+        Ok(adapter.save(&self.out.join("adapters").join(name))?)
+    }
+
+    fn adapter(&self, dir: &Path) -> Result<Adapter> {
+        Ok(Adapter::load(&self.dir.join(dir), &self.chosen.device)?)
+    }
+
+    /// The model with its weights in `dtype`. One at a time: two of them may not fit.
+    fn model(&mut self, dtype: Dtype) -> Result<&Model> {
+        if self.open.as_ref().is_none_or(|(open, _)| *open != dtype) {
+            self.open = None;
+            let float = match dtype {
+                Dtype::F32 => FloatDType::F32,
+                Dtype::Bf16 => FloatDType::BF16,
+            };
+            let model = Model::open(self.model_dir()?, float, &self.chosen.device)?;
+            self.open = Some((dtype, model));
+        }
+        self.open
+            .as_ref()
+            .map(|(_, model)| model)
+            .context("no model is open")
+    }
+}
+
+/// A folder for the checkpoints of a training that starts anew each time.
+fn tempfile_in(out: &Path, name: &str) -> Result<PathBuf> {
+    let dir = out.join("steps").join(name);
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir).with_context(|| dir.display().to_string())?;
+    }
+    Ok(dir)
+}
+
+fn examples(examples: &[Example]) -> Vec<TrainingExample> {
+    examples
+        .iter()
+        .map(|example| TrainingExample {
+            tokens: example.tokens.clone(),
+            answer_start: example.answer_start,
+        })
+        .collect()
+}
