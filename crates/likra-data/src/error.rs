@@ -64,6 +64,15 @@ pub enum Error {
         pool: usize,
     },
 
+    /// As many shots are asked for as there are questions, where one more has to be drawn.
+    #[error(
+        "{count} shots asked for, and one more is drawn to spare, but the pool has {count} questions"
+    )]
+    NoSpareShot {
+        /// How many were asked for.
+        count: usize,
+    },
+
     /// A shot is named that the pool does not have.
     #[error("no question `{id}` among the {pool} questions that shots are taken from")]
     UnknownShot {
