@@ -7,12 +7,11 @@
 //! Labels are letters for most of ARC's questions and digits for 269 of them, so the right answer is
 //! found through the labels and never by counting letters.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::{Error, LineError, Question, Result};
+use crate::{LineError, Question, Result, lines};
 
 #[derive(Deserialize)]
 struct Row {
@@ -42,11 +41,7 @@ struct Choice {
 ///
 /// If the file cannot be read, or for what [`parse_arc`] refuses.
 pub fn read_arc(path: &Path) -> Result<Vec<Question>> {
-    let bytes = std::fs::read(path).map_err(|source| Error::Io {
-        path: path.into(),
-        source,
-    })?;
-    parse_arc(&bytes, path)
+    parse_arc(&lines::read(path)?, path)
 }
 
 /// Reads the questions of a file that is in memory; `path` is what errors call it.
@@ -57,33 +52,11 @@ pub fn read_arc(path: &Path) -> Result<Vec<Question>> {
 /// is none of its labels, a label or an id is there twice, or the question is one that
 /// [`Question::new`] refuses.
 pub fn parse_arc(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let mut questions = Vec::new();
-    let mut lines_by_id = HashMap::new();
-    for (line, text) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
-        if text.trim_ascii().is_empty() {
-            continue;
-        }
-        let refused = |source| Error::Line {
-            path: path.into(),
-            line,
-            source,
-        };
-        let question = parse_line(text).map_err(refused)?;
-        if let Some(first) = lines_by_id.insert(question.id().to_owned(), line) {
-            let id = question.id().to_owned();
-            return Err(refused(LineError::DuplicateId { id, first }));
-        }
-        questions.push(question);
-    }
-    if questions.is_empty() {
-        return Err(Error::NoQuestions { path: path.into() });
-    }
-    Ok(questions)
+    lines::parse(bytes, path, parse_line)
 }
 
 fn parse_line(text: &[u8]) -> Result<Question, LineError> {
-    let row: Row = serde_json::from_slice(text).map_err(|error| json_error(&error))?;
+    let row: Row = serde_json::from_slice(text).map_err(|error| lines::json_error(&error))?;
     let (choices, labels): (Vec<String>, Vec<String>) = row
         .question
         .choices
@@ -102,17 +75,6 @@ fn parse_line(text: &[u8]) -> Result<Question, LineError> {
         });
     };
     Ok(Question::new(row.id, row.question.stem, choices, gold)?)
-}
-
-/// What the parser said, without its own line number: each line is parsed by itself.
-fn json_error(error: &serde_json::Error) -> LineError {
-    let message = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    let message = message.strip_suffix(&place).unwrap_or(&message).to_owned();
-    LineError::Json {
-        column: error.column(),
-        message,
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //!
 //! The harness goes on with a continuation that has no tokens left; here that is an error.
 
+use crate::python_text::is_python_space;
 use crate::{Error, Result, Tokenizer};
 
 /// The tokens of a context, and past [`start`](Self::start) those of its continuation: at least one
@@ -91,11 +92,6 @@ impl<'a> EncodedContext<'a> {
         };
         Ok(tokens.into_iter().skip(skipped).collect())
     }
-}
-
-/// What Python's `str.rstrip` takes off: Unicode's white space and four separators of ASCII.
-fn is_python_space(character: char) -> bool {
-    character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
 }
 
 #[cfg(test)]

@@ -64,6 +64,15 @@ pub enum Error {
         pool: usize,
     },
 
+    /// As many shots are asked for as there are questions, where one more has to be drawn.
+    #[error(
+        "{count} shots asked for, and one more is drawn to spare, but the pool has {count} questions"
+    )]
+    NoSpareShot {
+        /// How many were asked for.
+        count: usize,
+    },
+
     /// A shot is named that the pool does not have.
     #[error("no question `{id}` among the {pool} questions that shots are taken from")]
     UnknownShot {
@@ -169,7 +178,7 @@ pub enum Error {
     },
 }
 
-/// What is wrong with one line of an ARC file.
+/// What is wrong with one line of a benchmark file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
@@ -196,6 +205,22 @@ pub enum LineError {
     DuplicateLabel {
         /// The label.
         label: String,
+    },
+
+    /// A field that every line has is not on this one.
+    #[error("field `{field}` is missing")]
+    MissingField {
+        /// The field's name.
+        field: &'static str,
+    },
+
+    /// `label` is not the index of an ending.
+    #[error("label `{found}` is not the index, from 0, of one of {endings} endings")]
+    Label {
+        /// The label.
+        found: String,
+        /// How many endings there are.
+        endings: usize,
     },
 
     /// The id has been met before.

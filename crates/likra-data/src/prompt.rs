@@ -1,16 +1,41 @@
 //! How a question is put to a model in words.
 //!
-//! These are the texts of lm-evaluation-harness 0.4.13 (task `arc_challenge`: `doc_to_text`
-//! `Question: {{question}}\nAnswer:`, target delimiter a space, few-shot delimiter a blank line). The
-//! space before an answer belongs to the continuation. A benchmark that asks in other words
-//! (`HellaSwag`, MMLU) gets its own functions beside these.
+//! These are the texts of lm-evaluation-harness 0.4.13: target delimiter a space, few-shot delimiter a
+//! blank line, and what a task's `doc_to_text` says, which is the question's [`PromptStyle`]. The space
+//! before an answer belongs to the continuation. A benchmark that asks in other words (MMLU) gets its
+//! own style.
 
 use crate::Question;
 
-/// What stands before an answer: `Question: {stem}`, a new line, and `Answer:`.
+/// The words around a question's stem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum PromptStyle {
+    /// `Question: {stem}`, a new line, and `Answer:` (task `arc_challenge`).
+    #[default]
+    QuestionAnswer,
+    /// The stem alone, which the answer continues (task `hellaswag`).
+    Completion,
+}
+
+/// What stands before an answer, in the question's style.
+///
+/// ```
+/// use likra_data::{PromptStyle, Question, prompt};
+///
+/// let choices = vec!["melts.".into(), "burns.".into()];
+/// let question = Question::new("q".into(), "Winter: The snow".into(), choices, 0)?;
+/// assert_eq!(prompt::context(&question), "Question: Winter: The snow\nAnswer:");
+/// let question = question.with_style(PromptStyle::Completion);
+/// assert_eq!(prompt::context(&question), "Winter: The snow");
+/// # Ok::<(), likra_data::QuestionError>(())
+/// ```
 #[must_use]
 pub fn context(question: &Question) -> String {
-    format!("Question: {}\nAnswer:", question.stem())
+    match question.style() {
+        PromptStyle::QuestionAnswer => format!("Question: {}\nAnswer:", question.stem()),
+        PromptStyle::Completion => question.stem().to_owned(),
+    }
 }
 
 /// An answer as it continues a [`context`]: a space, then its text.

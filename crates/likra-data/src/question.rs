@@ -1,6 +1,6 @@
 //! A multiple-choice question, whatever benchmark it comes from.
 
-use crate::QuestionError;
+use crate::{PromptStyle, QuestionError};
 
 /// A multiple-choice question with exactly one right answer.
 ///
@@ -11,6 +11,7 @@ pub struct Question {
     stem: String,
     choices: Vec<String>,
     gold: usize,
+    style: PromptStyle,
 }
 
 impl Question {
@@ -47,7 +48,20 @@ impl Question {
             stem,
             choices,
             gold,
+            style: PromptStyle::default(),
         })
+    }
+
+    /// The same question, put in another style; [`new`](Self::new) gives the default.
+    #[must_use]
+    pub fn with_style(self, style: PromptStyle) -> Self {
+        Self { style, ..self }
+    }
+
+    /// How it is put to a model in words.
+    #[must_use]
+    pub fn style(&self) -> PromptStyle {
+        self.style
     }
 
     /// The benchmark's name for it, unique in its file.

@@ -46,6 +46,8 @@ pub fn by_id<'a>(pool: &'a [Question], ids: &[impl AsRef<str>]) -> Result<Vec<&'
 pub struct PerQuestion<'a> {
     pool: &'a [Question],
     count: usize,
+    /// How many are drawn, of which the first `count` are given.
+    drawn: usize,
     rng: PythonRandom,
 }
 
@@ -60,8 +62,30 @@ impl<'a> PerQuestion<'a> {
         Ok(Self {
             pool,
             count,
+            drawn: count,
             rng: PythonRandom::new(seed),
         })
+    }
+
+    /// Draws `count + 1` shots for each question and gives the first `count`, as the harness does for
+    /// `hellaswag`; for `arc_challenge` it does what [`new`](Self::new) does.
+    ///
+    /// The spare one would stand in for the question itself, if that were drawn. The harness draws it
+    /// where a task names one split for shots and for the test, and takes `hellaswag`, which names
+    /// neither, for such a task (`fewshot_context` in `lm_eval/api/task.py`, version 0.4.13). Its
+    /// shots come from the training set, so a question is never among them.
+    ///
+    /// # Errors
+    ///
+    /// If the pool has fewer questions than are drawn.
+    pub fn with_spare(pool: &'a [Question], count: usize, seed: u64) -> Result<Self> {
+        let shots = Self::new(pool, count, seed)?;
+        // Without shots, the harness draws nothing.
+        let drawn = if count == 0 { 0 } else { count + 1 };
+        if drawn > pool.len() {
+            return Err(Error::NoSpareShot { count });
+        }
+        Ok(Self { drawn, ..shots })
     }
 }
 
@@ -69,7 +93,9 @@ impl<'a> Iterator for PerQuestion<'a> {
     type Item = Vec<&'a Question>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(draw(self.pool, self.count, &mut self.rng))
+        let mut shots = draw(self.pool, self.drawn, &mut self.rng);
+        shots.truncate(self.count);
+        Some(shots)
     }
 }
 
@@ -150,6 +176,22 @@ mod tests {
     }
 
     #[test]
+    fn a_spare_shot_is_drawn_and_not_given() {
+        let pool = pool(40);
+        let drawn = PerQuestion::with_spare(&pool, 10, 1234).unwrap().take(3);
+        let mut rng = PythonRandom::new(1234);
+        for shots in drawn {
+            assert_eq!(places(&shots), rng.sample(40, 11)[..10]);
+        }
+    }
+
+    #[test]
+    fn without_shots_no_spare_is_needed() {
+        let mut none = PerQuestion::with_spare(&[], 0, 1).unwrap();
+        assert_eq!(none.next(), Some(Vec::new()));
+    }
+
+    #[test]
     fn shots_are_found_by_id_in_the_order_asked() {
         let pool = pool(5);
         assert_eq!(places(&by_id(&pool, &["3", "0"]).unwrap()), [3, 0]);
@@ -170,6 +212,18 @@ mod tests {
         assert_eq!(
             PerQuestion::new(&pool, 6, 1).unwrap_err().to_string(),
             expected
+        );
+        assert_eq!(
+            PerQuestion::with_spare(&pool, 6, 1)
+                .unwrap_err()
+                .to_string(),
+            expected
+        );
+        assert_eq!(
+            PerQuestion::with_spare(&pool, 5, 1)
+                .unwrap_err()
+                .to_string(),
+            "5 shots asked for, and one more is drawn to spare, but the pool has 5 questions"
         );
     }
 }
