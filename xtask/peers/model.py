@@ -199,7 +199,7 @@ def tokens(case, folder, texts):
     from transformers import AutoTokenizer
     config = AutoConfig.from_pretrained(folder)
     config.num_hidden_layers, config.tie_word_embeddings = 1, True
-    for bos, add_bos in (("auto", None), ("never", False), ("always", True)):
+    for bos, add_bos in (("auto", None), ("never", False)):
         # Not a model that runs; HFLM asks one to be there.
         stub = AutoModelForCausalLM.from_config(config)
         harness = HFLM(pretrained=stub, tokenizer=AutoTokenizer.from_pretrained(folder), add_bos_token=add_bos)

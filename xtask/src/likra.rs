@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 /// The `cargo` that runs this.
 pub(crate) fn cargo() -> Command {
@@ -42,6 +42,33 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         .context("cargo run")?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Builds `likra` for a CPU.
+pub(crate) fn build() -> Result<()> {
+    eprintln!("Building likra in release (minutes the first time, seconds after that) ...");
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--release", "--package", "likra"]);
+    let status = build.current_dir(root()).status().context("cargo build")?;
+    ensure!(status.success(), "{build:?} failed");
+    Ok(())
+}
+
+/// Has a built `likra` do the jobs of a file.
+pub(crate) fn probe(jobs: &Path, out: &Path) -> Result<()> {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let mut probe = Command::new(target.join("release/likra"));
+    probe
+        .arg("probe")
+        .arg(jobs)
+        .arg("--out")
+        .arg(out)
+        .args(["--device", "cpu"]);
+    probe.env("MIMALLOC_PURGE_DELAY", "-1");
+    let status = probe.status().with_context(|| format!("{probe:?}"))?;
+    ensure!(status.success(), "{probe:?} failed");
+    Ok(())
 }
 
 /// Whether the device that `arguments` name needs the CUDA build: if it is a GPU, or may be one and

@@ -2,6 +2,8 @@
 
 mod check;
 mod likra;
+mod parity;
+mod peers;
 
 use std::process::ExitCode;
 
@@ -13,6 +15,10 @@ Commands of the tool (built in release, then run; `cargo xtask reproduce --help`
   report RUN         redraw a finished run's tables and figures
   train              train one head
   score              score questions under the base and any number of adapters
+  probe JOBS         compute what a file of jobs asks for, to compare it with another program's
+
+Comparisons (Python, in an environment of its own):
+  parity             the same numbers as transformers, PEFT, torch and lm-evaluation-harness
 
 Chores:
   check              formatting, lints, documentation, dependency arrows, the CUDA build
@@ -27,7 +33,8 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Some("check") => check::run(),
-        Some("reproduce" | "report" | "train" | "score") => likra::run(&arguments),
+        Some("parity") => parity::run(&arguments),
+        Some("reproduce" | "report" | "train" | "score" | "probe") => likra::run(&arguments),
         Some(other) => {
             eprintln!("error: no command `{other}`\n\n{HELP}");
             return ExitCode::from(2);

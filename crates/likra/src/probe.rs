@@ -45,6 +45,7 @@ enum Job {
     Gradients(model::Gradients),
     Training(model::Training),
     CopyAdapter(model::CopyAdapter),
+    Scores(model::Scores),
     Encode(data::Encode),
     Prompts(data::Prompts),
     Pairs(data::Pairs),
@@ -63,8 +64,7 @@ struct Findings {
 pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
     let path = &arguments.jobs;
     let text = fs::read(path).with_context(|| path.display().to_string())?;
-    let jobs: Jobs =
-        serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
+    let jobs: Jobs = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
     let dir = path.parent().unwrap_or(Path::new("")).to_owned();
     let mut bench = model::Bench::new(
         jobs.model.map(|model| dir.join(model)),
@@ -96,6 +96,13 @@ fn one(bench: &mut model::Bench, name: &str, job: &Job, found: &mut Findings) ->
         Job::Gradients(job) => found.tensors.extend(bench.gradients(name, job)?),
         Job::Training(job) => found.tensors.extend(bench.training(name, job)?),
         Job::CopyAdapter(job) => bench.copy_adapter(name, job)?,
+        Job::Scores(job) => {
+            let (sums, answer) = bench.scores(name, job)?;
+            found
+                .tensors
+                .push((format!("{name}/log-likelihoods"), sums));
+            found.answers.insert(name.into(), answer);
+        }
         Job::Encode(job) => {
             let answer = job.answer(bench.model_dir()?)?;
             found.answers.insert(name.into(), answer);
@@ -115,10 +122,18 @@ fn one(bench: &mut model::Bench, name: &str, job: &Job, found: &mut Findings) ->
 
 fn write(out: &Path, found: Findings) -> Result<()> {
     let tensors = out.join("tensors.safetensors");
-    save_tensors(&tensors, found.tensors, ("likra", env!("CARGO_PKG_VERSION")))?;
+    save_tensors(
+        &tensors,
+        found.tensors,
+        ("likra", env!("CARGO_PKG_VERSION")),
+    )?;
     let answers = out.join("answers.json");
     let text = serde_json::to_vec(&found.answers)?;
     write_atomically(&answers, |to| to.write_all(&text))?;
-    eprintln!("Tensors: {}, answers: {}", tensors.display(), answers.display());
+    eprintln!(
+        "Tensors: {}, answers: {}",
+        tensors.display(),
+        answers.display()
+    );
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use likra_data::{
     AnswerKind, Benchmark, Bos, PythonRandom, Question, Tokenizer, prompt, read_arc_benchmark,
-    shots, training_order, training_pairs,
+    read_hellaswag_benchmark, training_order, training_pairs,
 };
 use likra_results::sha256;
 use serde::Deserialize;
@@ -59,16 +59,19 @@ enum Draw {
     Shuffle(usize),
 }
 
+/// A benchmark by its name.
 #[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Source {
+#[serde(rename_all = "lowercase")]
+pub(super) enum Source {
     Arc,
+    HellaSwag,
 }
 
 impl Source {
-    fn read(self, dir: &Path) -> Result<Benchmark> {
+    pub(super) fn read(self, dir: &Path) -> Result<Benchmark> {
         Ok(match self {
             Self::Arc => read_arc_benchmark(dir)?,
+            Self::HellaSwag => read_hellaswag_benchmark(dir)?,
         })
     }
 }
@@ -78,7 +81,10 @@ impl Encode {
         let tokenizer = Tokenizer::open(model, self.bos)?;
         let encode = |(context, continuation): &(String, String)| {
             let pair = tokenizer.encode_pair(context, continuation)?;
-            Ok(json!([pair.tokens[..pair.start], pair.tokens[pair.start..]]))
+            Ok(json!([
+                pair.tokens[..pair.start],
+                pair.tokens[pair.start..]
+            ]))
         };
         self.pairs.iter().map(encode).collect()
     }
@@ -87,7 +93,7 @@ impl Encode {
 impl Prompts {
     pub(super) fn answer(&self, dir: &Path) -> Result<Value> {
         let benchmark = self.benchmark.read(&dir.join(&self.data))?;
-        let shots = shots::PerQuestion::new(benchmark.shots(), self.shots, self.seed)?;
+        let shots = benchmark.shots_per_question(self.shots, self.seed)?;
         let asked = benchmark.test().iter().zip(shots);
         Ok(asked
             .map(|(question, shots)| json!([question.id(), digest(question, shots)]))

@@ -4,14 +4,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use burn::tensor::{FloatDType, Tensor, TensorData};
-use likra_data::TrainingExample;
+use likra_analysis::{Norm, ScoreTable};
+use likra_data::{Bos, Question, Tokenizer, TrainingExample, prompt, scoring_requests};
 use likra_lora::Adapter;
 use likra_model::{Batch, Model, Row};
-use likra_results::{HeadDir, read_log};
+use likra_results::{BASE, HeadDir, read_log};
+use likra_score::{Head, Plan};
 use likra_train::{Settings, loss_and_gradients, train_head};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
+use super::data::Source;
 use crate::device::Chosen;
+use crate::reproduce::score_with_progress;
 
 /// Logits of some rows of tokens, run together: `NAME/ROW`, `[tokens, vocab]`.
 #[derive(Debug, Deserialize)]
@@ -65,6 +70,19 @@ pub(super) struct CopyAdapter {
     adapter: PathBuf,
 }
 
+/// The first questions of a benchmark's test, each after shots drawn anew: `NAME/log-likelihoods`,
+/// `[1, candidates]`, and as answers `acc` and `acc_norm`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Scores {
+    benchmark: Source,
+    data: PathBuf,
+    questions: usize,
+    shots: usize,
+    seed: u64,
+    bos: Bos,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Example {
@@ -109,7 +127,11 @@ impl Bench {
     }
 
     pub(super) fn logits(&mut self, name: &str, job: &Logits) -> Result<Vec<(String, Tensor<2>)>> {
-        let adapter = job.adapter.as_ref().map(|dir| self.adapter(dir)).transpose()?;
+        let adapter = job
+            .adapter
+            .as_ref()
+            .map(|dir| self.adapter(dir))
+            .transpose()?;
         let adapter = adapter.as_ref();
         let model = self.model(job.dtype)?;
         if let Some(adapter) = adapter {
@@ -119,7 +141,11 @@ impl Bench {
             [] => None,
             tokens => Some(model.prefill(tokens, adapter)?),
         };
-        let rows: Vec<Row> = job.rows.iter().map(|tokens| Row::sequence(tokens)).collect();
+        let rows: Vec<Row> = job
+            .rows
+            .iter()
+            .map(|tokens| Row::sequence(tokens))
+            .collect();
         let batch = Batch::new(&rows);
         let hidden = model.forward(&batch, prefix.as_ref(), adapter)?;
         let logits = |(number, row): (usize, &Row)| {
@@ -165,7 +191,15 @@ impl Bench {
         };
         let examples = examples(&job.examples);
         let model = self.model(Dtype::F32)?;
-        train_head(model, start, &examples, &settings, &head, name, &mut |_, _| {})?;
+        train_head(
+            model,
+            start,
+            &examples,
+            &settings,
+            &head,
+            name,
+            &mut |_, _| {},
+        )?;
         let log = read_log(&head.log())?;
         let device = model.device().clone();
         Adapter::load(&head.checkpoint(examples.len()), &device)?.save(&copy)?;
@@ -185,6 +219,41 @@ impl Bench {
     pub(super) fn copy_adapter(&self, name: &str, job: &CopyAdapter) -> Result<()> {
         let adapter = self.adapter(&job.adapter)?;
         Ok(adapter.save(&self.out.join("adapters").join(name))?)
+    }
+
+    pub(super) fn scores(&mut self, name: &str, job: &Scores) -> Result<(Tensor<2>, Value)> {
+        let benchmark = job.benchmark.read(&self.dir.join(&job.data))?;
+        let tokenizer = Tokenizer::open(self.model_dir()?, job.bos)?;
+        let shots = benchmark.shots_per_question(job.shots, job.seed)?;
+        let asked: Vec<(String, &Question)> = shots
+            .zip(benchmark.test())
+            .take(job.questions)
+            .map(|(shots, question)| (prompt::few_shot_prefix(shots), question))
+            .collect();
+        let plan = Plan::new(
+            &scoring_requests(&tokenizer, &asked)?,
+            self.chosen.batch_tokens,
+        )?;
+        let base = Head {
+            name: BASE,
+            examples: 0,
+            adapter: None,
+        };
+        let model = self.model(Dtype::F32)?;
+        let records = score_with_progress(model, &base, &plan)?;
+        let sums: Vec<f32> = records.iter().map(|r| r.log_likelihood as f32).collect();
+        let shape = [1, sums.len()];
+        let sums = Tensor::from_data(TensorData::new(sums, shape), model.device());
+        let table = ScoreTable::new(&records)?;
+        let rule = table
+            .rule(BASE, 0)
+            .with_context(|| format!("{name}: no scores"))?;
+        let share = |norm| {
+            let right = rule.right(norm);
+            right.iter().filter(|right| **right).count() as f64 / right.len() as f64
+        };
+        let answer = json!({"acc": share(Norm::None), "acc_norm": share(Norm::Chars)});
+        Ok((sums, answer))
     }
 
     fn adapter(&self, dir: &Path) -> Result<Adapter> {

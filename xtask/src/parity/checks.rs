@@ -1,0 +1,428 @@
+//! What is compared, how, and within which bound.
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::table::Row;
+
+/// A quantity, found by the beginning of its job's name.
+pub(super) struct Check {
+    prefix: &'static str,
+    quantity: &'static str,
+    against: &'static str,
+    measure: Measure,
+}
+
+/// How two sides are compared.
+enum Measure {
+    /// Norm of the difference over the norm, and the largest difference.
+    Norm { relative: f64, absolute: f64 },
+    /// The same by tensor, without an absolute bound: the worst tensor counts.
+    EachNorm(f64),
+    /// Every number's difference over the number itself.
+    EachRelative(f64),
+    /// Every number's difference.
+    EachAbsolute(f64),
+    /// Both are approximations: the error of ours over the peer's.
+    Rounding(f64),
+    /// Lists of the same entries.
+    Identical,
+    /// Files only: compared by those who read them.
+    Nothing,
+}
+
+use Measure::{EachAbsolute, EachNorm, EachRelative, Identical, Norm, Nothing, Rounding};
+
+const fn check(
+    prefix: &'static str,
+    quantity: &'static str,
+    against: &'static str,
+    measure: Measure,
+) -> Check {
+    Check {
+        prefix,
+        quantity,
+        against,
+        measure,
+    }
+}
+
+const LOGITS: Measure = Norm {
+    relative: 1e-4,
+    absolute: 1e-3,
+};
+const HARNESS: &str = "lm-eval";
+const TORCH: &str = "torch + PEFT";
+
+/// The bounds of the project. The first that fits a name is taken.
+const CHECKS: [Check; 18] = [
+    check(
+        "tokens-",
+        "token ids of context and continuation",
+        "transformers + lm-eval",
+        Identical,
+    ),
+    check(
+        "logits-bf16",
+        "logits, bf16 (error against f32, ours over peer's)",
+        "transformers bf16",
+        Rounding(1.25),
+    ),
+    check(
+        "logits-padded",
+        "logits, f32, padded batch",
+        "transformers",
+        LOGITS,
+    ),
+    check(
+        "logits-prefix",
+        "logits, f32, after a KV prefix",
+        "transformers",
+        LOGITS,
+    ),
+    check(
+        "logits-window-prefix",
+        "logits, f32, past the window, after a KV prefix",
+        "transformers",
+        LOGITS,
+    ),
+    check(
+        "logits-window",
+        "logits, f32, at and past the sliding window",
+        "transformers",
+        LOGITS,
+    ),
+    check(
+        "logits",
+        "logits, f32, all positions",
+        "transformers",
+        LOGITS,
+    ),
+    check(
+        "adapter-mlp",
+        "PEFT's adapter in likra: r 8, alpha 8, feed-forward",
+        "PEFT",
+        LOGITS,
+    ),
+    check(
+        "adapter-attention",
+        "PEFT's adapter in likra: r 4, alpha 16, rslora, attention",
+        "PEFT",
+        LOGITS,
+    ),
+    check(
+        "ours-adapter-mlp",
+        "likra's adapter in PEFT: feed-forward",
+        "PEFT",
+        LOGITS,
+    ),
+    check(
+        "ours-adapter-attention",
+        "likra's adapter in PEFT: rslora, attention",
+        "PEFT",
+        LOGITS,
+    ),
+    check(
+        "gradients-",
+        "gradients of every A and B, one step",
+        TORCH,
+        EachNorm(1e-3),
+    ),
+    check(
+        "training",
+        "losses and gradient norms of 50 steps",
+        TORCH,
+        EachRelative(1e-3),
+    ),
+    check(
+        "scores-",
+        "log-likelihood of every candidate",
+        HARNESS,
+        EachAbsolute(1e-3),
+    ),
+    check(
+        "prompts-",
+        "prompts of all test questions, shots drawn with seed 1234",
+        HARNESS,
+        Identical,
+    ),
+    check(
+        "pairs-",
+        "training pairs: order and wrong answers",
+        "Python",
+        Identical,
+    ),
+    check("draws-", "sample, choice, shuffle", "Python", Identical),
+    check("", "", "", Nothing),
+];
+
+/// The check of the job called `name`.
+pub(super) fn of(name: &str) -> Result<&'static Check> {
+    CHECKS
+        .iter()
+        .find(|check| name.starts_with(check.prefix))
+        .context("the last fits all")
+}
+
+/// One tensor of both sides.
+pub(super) struct Pair<'a> {
+    pub(super) peer: &'a [f64],
+    pub(super) ours: &'a [f64],
+    /// What both approximate.
+    pub(super) exact: Option<&'a [f64]>,
+}
+
+/// All that a job found.
+pub(super) struct Found<'a> {
+    pub(super) tensors: Vec<Pair<'a>>,
+    pub(super) answers: Option<(&'a Value, &'a Value)>,
+}
+
+impl Check {
+    /// The table's row; none for a job that has nothing to compare.
+    pub(super) fn row(&self, model: &str, found: &Found) -> Option<Row> {
+        let row = |peer: String, ours: String, difference: String, bound: String, holds: bool| {
+            Some(Row {
+                quantity: self.quantity,
+                model: model.into(),
+                against: self.against,
+                peer,
+                ours,
+                difference,
+                bound,
+                holds,
+            })
+        };
+        let tensors = &found.tensors;
+        let numbers: usize = tensors.iter().map(|pair| pair.peer.len()).sum();
+        let norms = |side: fn(&Pair) -> f64| {
+            format!(
+                "norm {:.6}",
+                tensors
+                    .iter()
+                    .map(|pair| side(pair).powi(2))
+                    .sum::<f64>()
+                    .sqrt()
+            )
+        };
+        let (peer, ours) = (norms(|pair| norm(pair.peer)), norms(|pair| norm(pair.ours)));
+        match self.measure {
+            Norm { relative, absolute } => {
+                let (r, a) = (worst(tensors, relative_norm), worst(tensors, largest));
+                row(
+                    peer,
+                    ours,
+                    format!("{r:.1e} relative, {a:.1e} absolute"),
+                    format!("{relative:.0e}, {absolute:.0e}"),
+                    r <= relative && a <= absolute && numbers > 0,
+                )
+            }
+            EachNorm(bound) => {
+                let found = worst(tensors, relative_norm);
+                row(
+                    peer,
+                    ours,
+                    format!("{found:.1e} relative, of {} tensors", tensors.len()),
+                    format!("{bound:.0e}"),
+                    found <= bound && numbers > 0,
+                )
+            }
+            EachRelative(bound) => {
+                let found = worst(tensors, each_relative);
+                let last = |side: fn(&Pair) -> f64| {
+                    tensors
+                        .first()
+                        .map_or(String::new(), |pair| format!("last loss {:.6}", side(pair)))
+                };
+                row(
+                    last(|pair| *pair.peer.last().unwrap_or(&f64::NAN)),
+                    last(|pair| *pair.ours.last().unwrap_or(&f64::NAN)),
+                    format!("{found:.1e} relative, of {numbers} numbers"),
+                    format!("{bound:.0e}"),
+                    found <= bound && numbers > 0,
+                )
+            }
+            EachAbsolute(bound) => {
+                let found_difference = worst(tensors, largest);
+                let (peer, ours) = found.answers.unzip();
+                let text = |answer: Option<&Value>| answer.map_or(String::new(), accuracies);
+                let same = peer
+                    .zip(ours)
+                    .is_some_and(|(peer, ours)| accuracies(peer) == accuracies(ours));
+                row(
+                    text(peer),
+                    text(ours),
+                    format!("{found_difference:.1e} nats, of {numbers} candidates"),
+                    format!("{bound:.0e}, accuracies equal"),
+                    found_difference <= bound && same && numbers > 0,
+                )
+            }
+            Rounding(bound) => {
+                let errors = |side: fn(&Pair) -> f64| worst(tensors, side);
+                let (theirs, mine) = (
+                    errors(|pair| error(pair, pair.peer)),
+                    errors(|pair| error(pair, pair.ours)),
+                );
+                let ratio = mine / theirs;
+                row(
+                    format!("{theirs:.2e}"),
+                    format!("{mine:.2e}"),
+                    format!("{ratio:.2} times"),
+                    format!("{bound:.2} times"),
+                    ratio <= bound,
+                )
+            }
+            Identical => {
+                let (peer, ours) = found.answers?;
+                let (count, different) = entries(peer, ours);
+                row(
+                    format!("{count} entries"),
+                    format!("{count} entries"),
+                    format!("{different} differ"),
+                    "identical".into(),
+                    different == 0 && count > 0,
+                )
+            }
+            Nothing => None,
+        }
+    }
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum::<f64>().sqrt()
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b) * (a - b))
+        .sum::<f64>()
+        .sqrt()
+}
+
+fn relative_norm(pair: &Pair) -> f64 {
+    distance(pair.ours, pair.peer) / norm(pair.peer)
+}
+
+fn largest(pair: &Pair) -> f64 {
+    maximum(pair.ours.iter().zip(pair.peer).map(|(a, b)| (a - b).abs()))
+}
+
+fn each_relative(pair: &Pair) -> f64 {
+    maximum(
+        pair.ours
+            .iter()
+            .zip(pair.peer)
+            .map(|(a, b)| (a - b).abs() / b.abs()),
+    )
+}
+
+/// The relative error of one side against what it approximates; not a number without that.
+fn error(pair: &Pair, side: &[f64]) -> f64 {
+    pair.exact
+        .map_or(f64::NAN, |exact| distance(side, exact) / norm(exact))
+}
+
+fn worst(tensors: &[Pair], measure: impl Fn(&Pair) -> f64) -> f64 {
+    maximum(tensors.iter().map(measure))
+}
+
+/// The largest; not a number if one is not, so that it is within no bound.
+fn maximum(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |largest, value| {
+        if value.is_nan() || value > largest {
+            value
+        } else {
+            largest
+        }
+    })
+}
+
+fn accuracies(answer: &Value) -> String {
+    let share = |name: &str| {
+        answer[name]
+            .as_f64()
+            .map_or("-".into(), |share| format!("{share:.4}"))
+    };
+    format!("acc {}, acc_norm {}", share("acc"), share("acc_norm"))
+}
+
+/// How many entries two lists have, and how many of them differ.
+fn entries(peer: &Value, ours: &Value) -> (usize, usize) {
+    match (peer.as_array(), ours.as_array()) {
+        (Some(peer), Some(ours)) => {
+            let differ = peer
+                .iter()
+                .zip(ours)
+                .filter(|(peer, ours)| peer != ours)
+                .count();
+            (peer.len(), differ + peer.len().abs_diff(ours.len()))
+        }
+        _ => (1, usize::from(peer != ours)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn holds(name: &str, peer: &[f64], ours: &[f64], exact: Option<&[f64]>) -> bool {
+        let found = Found {
+            tensors: vec![Pair { peer, ours, exact }],
+            answers: None,
+        };
+        of(name).unwrap().row("model", &found).unwrap().holds
+    }
+
+    #[test]
+    fn a_bound_is_held_or_broken() {
+        let peer = [1.0, -2.0, 4.0];
+        assert!(holds("logits", &peer, &peer, None));
+        assert!(holds("logits", &peer, &[1.0, -2.0, 4.0001], None));
+        assert!(!holds("logits", &peer, &[1.0, -2.0, 4.002], None));
+        assert!(!holds("logits", &peer, &[f64::NAN, -2.0, 4.0], None));
+        assert!(!holds("logits", &[], &[], None));
+        assert!(!holds("training", &peer, &[1.0, -2.003, 4.0], None));
+        assert!(!holds("gradients-mlp", &peer, &[1.0, -2.0, 4.1], None));
+        let rough = [1.01, -2.0, 4.0];
+        assert!(holds("logits-bf16", &rough, &rough, Some(&peer)));
+        assert!(!holds(
+            "logits-bf16",
+            &rough,
+            &[1.02, -2.0, 4.0],
+            Some(&peer)
+        ));
+        assert!(!holds("logits-bf16", &rough, &rough, None));
+    }
+
+    #[test]
+    fn lists_are_the_same_entry_by_entry() {
+        assert_eq!(entries(&json!([1, [2]]), &json!([1, [2]])), (2, 0));
+        assert_eq!(entries(&json!([1, [2]]), &json!([1, [3]])), (2, 1));
+        assert_eq!(entries(&json!([1, 2]), &json!([1])), (2, 1));
+    }
+
+    #[test]
+    fn accuracies_must_be_equal_too() {
+        let numbers = [1.0];
+        let row = |ours: &Value| {
+            let found = Found {
+                tensors: vec![Pair {
+                    peer: &numbers,
+                    ours: &numbers,
+                    exact: None,
+                }],
+                answers: Some((&json!({"acc": 0.25, "acc_norm": 0.5}), ours)),
+            };
+            of("scores-arc")
+                .unwrap()
+                .row("model", &found)
+                .unwrap()
+                .holds
+        };
+        assert!(row(&json!({"acc": 0.25, "acc_norm": 0.5})));
+        assert!(!row(&json!({"acc": 0.25, "acc_norm": 0.45})));
+    }
+}
