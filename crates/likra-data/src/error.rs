@@ -30,6 +30,18 @@ pub enum Error {
         looked: Vec<PathBuf>,
     },
 
+    /// More than one file may be meant.
+    #[error(
+        "more than one file could be {file}: {}; expected one",
+        display_all(found)
+    )]
+    SeveralFiles {
+        /// The name that the file would have to have to be preferred.
+        file: String,
+        /// The files.
+        found: Vec<PathBuf>,
+    },
+
     /// A line of a benchmark file is not a question.
     #[error("{}:{line}: {source}", path.display())]
     Line {

@@ -1,0 +1,169 @@
+//! Where `HellaSwag`'s files are, and what they are for.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Benchmark, Error, Result, read_hellaswag};
+
+/// The two files of `HellaSwag` on this machine that have labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HellaswagFiles {
+    /// The training set.
+    pub train: PathBuf,
+    /// The validation set, which serves as the test: the test set's labels are secret.
+    pub test: PathBuf,
+}
+
+impl HellaswagFiles {
+    /// Finds `hellaswag_train.jsonl` and `hellaswag_val.jsonl` in `dir`. In place of either may stand one
+    /// file whose name has more before `.jsonl`, such as `hellaswag_train.partial3368.jsonl`.
+    ///
+    /// # Errors
+    ///
+    /// If one is missing, with what was tried, if several files could stand in its place, or if `dir`
+    /// cannot be listed.
+    pub fn find(dir: &Path) -> Result<Self> {
+        Ok(Self {
+            train: find(dir, "hellaswag_train")?,
+            test: find(dir, "hellaswag_val")?,
+        })
+    }
+
+    /// Reads them: shots come from the training set, as lm-evaluation-harness 0.4.13 has it.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read ([`read_hellaswag`]) or a test question, by id, is in the training file.
+    pub fn read(&self) -> Result<Benchmark> {
+        let train = read_hellaswag(&self.train)?;
+        Benchmark::new(train.clone(), read_hellaswag(&self.test)?, train)
+    }
+}
+
+/// Finds and reads `HellaSwag` in `dir`: [`HellaswagFiles::find`], then [`HellaswagFiles::read`].
+///
+/// # Errors
+///
+/// If a file is missing or refused.
+pub fn read_hellaswag_benchmark(dir: &Path) -> Result<Benchmark> {
+    HellaswagFiles::find(dir)?.read()
+}
+
+fn find(dir: &Path, stem: &str) -> Result<PathBuf> {
+    let exact = dir.join(format!("{stem}.jsonl"));
+    if exact.is_file() {
+        return Ok(exact);
+    }
+    let mut found = with_more_in_the_name(dir, stem)?;
+    match found.len() {
+        0 => Err(Error::MissingFile {
+            file: format!("{stem}.jsonl"),
+            looked: vec![exact, dir.join(format!("{stem}*.jsonl"))],
+        }),
+        1 => Ok(found.remove(0)),
+        _ => Err(Error::SeveralFiles {
+            file: format!("{stem}.jsonl"),
+            found,
+        }),
+    }
+}
+
+/// The files `{stem}*.jsonl`, by name.
+fn with_more_in_the_name(dir: &Path, stem: &str) -> Result<Vec<PathBuf>> {
+    let failed = |source| Error::Io {
+        path: dir.into(),
+        source,
+    };
+    let fits = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(stem))
+            && path.extension() == Some("jsonl".as_ref())
+            && path.is_file()
+    };
+    let mut found = Vec::new();
+    for entry in dir.read_dir().map_err(failed)? {
+        found.push(entry.map_err(failed)?.path());
+    }
+    found.retain(fits);
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../../fixtures/data/hellaswag-sample.jsonl");
+    const STRIPPED: &str = include_str!("../../../fixtures/data/hellaswag-stripped.jsonl");
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn training_files_give_the_shots_and_validation_the_test() {
+        let sample = crate::parse_hellaswag(SAMPLE.as_bytes(), Path::new("sample")).unwrap();
+        for (train, val) in [
+            ("hellaswag_train.jsonl", "hellaswag_val.jsonl"),
+            ("hellaswag_train.part.jsonl", "hellaswag_validation.jsonl"),
+        ] {
+            let dir = folder(&[(train, SAMPLE), (val, STRIPPED)]);
+            let benchmark = read_hellaswag_benchmark(dir.path()).unwrap();
+            assert_eq!(benchmark.train(), sample);
+            assert_eq!(benchmark.shots(), sample);
+            let ids: Vec<_> = benchmark.test().iter().map(crate::Question::id).collect();
+            assert_eq!(ids, ["row#0", "row#1828", "row#1692", "row#4041"]);
+        }
+    }
+
+    #[test]
+    fn the_plain_name_comes_first() {
+        let dir = folder(&[
+            ("hellaswag_train.jsonl", SAMPLE),
+            ("hellaswag_train.old.jsonl", "?"),
+            ("hellaswag_val.jsonl", STRIPPED),
+            ("hellaswag_val.jsonl.bak", "?"),
+        ]);
+        assert!(read_hellaswag_benchmark(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn a_missing_or_ambiguous_file_is_named() {
+        let dir = folder(&[("hellaswag_train.jsonl", SAMPLE)]);
+        let expected = format!(
+            "hellaswag_val.jsonl not found; looked for {0}/hellaswag_val.jsonl, {0}/hellaswag_val*.jsonl",
+            dir.path().display()
+        );
+        let error = HellaswagFiles::find(dir.path()).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+
+        let dir = folder(&[
+            ("hellaswag_train.b.jsonl", ""),
+            ("hellaswag_train.a.jsonl", ""),
+        ]);
+        let expected = format!(
+            "more than one file could be hellaswag_train.jsonl: {0}/hellaswag_train.a.jsonl, \
+             {0}/hellaswag_train.b.jsonl; expected one",
+            dir.path().display()
+        );
+        let error = HellaswagFiles::find(dir.path()).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+
+        let error = HellaswagFiles::find(Path::new("nowhere")).unwrap_err();
+        assert!(error.to_string().starts_with("nowhere: "), "{error}");
+    }
+
+    #[test]
+    fn a_test_question_in_the_training_file_is_refused() {
+        let line = SAMPLE.lines().nth(3).unwrap();
+        let dir = folder(&[
+            ("hellaswag_train.jsonl", SAMPLE),
+            ("hellaswag_val.jsonl", line),
+        ]);
+        let error = read_hellaswag_benchmark(dir.path()).unwrap_err();
+        assert!(matches!(error, Error::Leak { .. }), "{error}");
+    }
+}
