@@ -5,7 +5,6 @@
 """
 import argparse
 import hashlib
-import json
 from pathlib import Path
 
 from common import Case, say
@@ -16,8 +15,8 @@ import torch
 SHOTS = {"arc": 25, "hellaswag": 10}
 
 
-def digest(context, continuations):
-    text = "".join(part + "\0" for part in [context, *continuations])
+def digest(prompt):
+    text = "".join(part + "\0" for part in [prompt["context"], *prompt["continuations"]])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -27,7 +26,7 @@ def ask(case, benchmark, folder):
     name = f"prompts-{benchmark}"
     case.job("prompts", name, benchmark=benchmark, data=case.relative(folder), shots=shots, seed=SEED)
     made = TASKS[benchmark](folder)
-    case.answers[name] = [[id, digest(context, continuations)] for id, context, continuations in prompts(made, shots)]
+    case.answers[name] = [[prompt["id"], digest(prompt)] for prompt in prompts(made, shots)]
 
 
 def score(case, harness, benchmark, folder, questions, shots):

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use crate::shots::PerQuestion;
 use crate::{Error, Question, Result, read_arc};
 
 /// What a benchmark's files give to training and evaluation.
@@ -11,6 +12,7 @@ pub struct Benchmark {
     train: Vec<Question>,
     test: Vec<Question>,
     shots: Vec<Question>,
+    spare_shot: bool,
 }
 
 impl Benchmark {
@@ -25,7 +27,22 @@ impl Benchmark {
             Some(question) => Err(Error::Leak {
                 id: question.id().to_owned(),
             }),
-            None => Ok(Self { train, test, shots }),
+            None => Ok(Self {
+                train,
+                test,
+                shots,
+                spare_shot: false,
+            }),
+        }
+    }
+
+    /// The same benchmark, of which the harness draws one shot more than it shows
+    /// ([`PerQuestion::with_spare`]).
+    #[must_use]
+    pub fn with_spare_shot(self) -> Self {
+        Self {
+            spare_shot: true,
+            ..self
         }
     }
 
@@ -45,6 +62,19 @@ impl Benchmark {
     #[must_use]
     pub fn shots(&self) -> &[Question] {
         &self.shots
+    }
+
+    /// `count` shots drawn anew for each test question, in order, as lm-evaluation-harness does.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer questions than are drawn.
+    pub fn shots_per_question(&self, count: usize, seed: u64) -> Result<PerQuestion<'_>> {
+        if self.spare_shot {
+            PerQuestion::with_spare(&self.shots, count, seed)
+        } else {
+            PerQuestion::new(&self.shots, count, seed)
+        }
     }
 }
 

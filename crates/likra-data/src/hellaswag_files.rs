@@ -35,7 +35,8 @@ impl HellaswagFiles {
     /// If a file cannot be read ([`read_hellaswag`]) or a test question, by id, is in the training file.
     pub fn read(&self) -> Result<Benchmark> {
         let train = read_hellaswag(&self.train)?;
-        Benchmark::new(train.clone(), read_hellaswag(&self.test)?, train)
+        let benchmark = Benchmark::new(train.clone(), read_hellaswag(&self.test)?, train)?;
+        Ok(benchmark.with_spare_shot())
     }
 }
 
