@@ -4,6 +4,7 @@ A peer leaves in its folder `jobs.json` (what `likra probe` is to compute), `ten
 (what the peer computed, under the names that `likra probe` uses).
 """
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from safetensors.torch import save_file
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "fixtures/data/arc-sample.jsonl"
 
+# The libraries warn of what is meant here: models that are passed as objects, data sets that are not from the hub.
+logging.disable(logging.WARNING)
 torch.backends.cuda.matmul.allow_tf32 = False
 
 

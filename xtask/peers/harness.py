@@ -1,7 +1,9 @@
 """What lm-evaluation-harness asks, and what its `hf` model answers.
 
     python harness.py prompts CASE BENCHMARK=DIR ...
-    python harness.py scores CASE MODEL BENCHMARK=DIR ... --questions N --shots K
+    python harness.py scores CASE MODEL BENCHMARK=DIR ... --questions N --shots K [--read MODEL2]
+
+MODEL2 is the folder that `likra probe` is to open instead.
 """
 import argparse
 import hashlib
@@ -59,6 +61,7 @@ def main():
     command.add_argument("case", type=Path)
     command.add_argument("model", type=Path)
     command.add_argument("data", nargs="+")
+    command.add_argument("--read", type=Path)
     command.add_argument("--questions", type=int, default=20)
     command.add_argument("--shots", type=int, default=5)
     arguments = arguments.parse_args()
@@ -68,7 +71,7 @@ def main():
             ask(case, benchmark, folder)
     else:
         from lm_eval.models.huggingface import HFLM
-        case = Case(arguments.case, arguments.model.resolve())
+        case = Case(arguments.case, (arguments.read or arguments.model).resolve())
         harness = HFLM(pretrained=str(arguments.model), dtype="float32", device="cpu", batch_size=4)
         for benchmark, folder in folders(arguments.data):
             score(case, harness, benchmark, folder, arguments.questions, arguments.shots)

@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     for (name, model, read) in arguments.models(&peers)? {
         eprintln!("parity: {name}");
         table.extend(model_rows(&peers, &name, &model, &read)?);
-        table.extend(arguments.score_rows(&peers, &name, &read)?);
+        table.extend(arguments.score_rows(&peers, &name, &model, &read)?);
     }
     table.extend(arguments.text_rows(&peers)?);
     let broken = table.broken();
@@ -119,7 +119,7 @@ impl Arguments {
     }
 
     /// Log-likelihoods and accuracies of the harness's `hf` model.
-    fn score_rows(&self, peers: &Peers, name: &str, model: &Path) -> Result<Vec<Row>> {
+    fn score_rows(&self, peers: &Peers, name: &str, model: &Path, read: &Path) -> Result<Vec<Row>> {
         let data = self.data()?;
         if data.is_empty() {
             return Ok(Vec::new());
@@ -127,6 +127,7 @@ impl Arguments {
         let case = Case::new(peers, &format!("{name}-scores"));
         let mut arguments = vec!["scores".into(), case.folder().into(), model.into()];
         arguments.extend(data.iter().map(PathBuf::from));
+        arguments.extend(["--read".into(), read.into()]);
         for (flag, value) in [("--questions", self.questions), ("--shots", self.shots)] {
             arguments.extend([PathBuf::from(flag), PathBuf::from(value.to_string())]);
         }
@@ -146,14 +147,14 @@ impl Arguments {
             .chain(arc.map(PathBuf::from));
         peers.script("draws.py", draws.collect::<Vec<_>>())?;
         case.probe()?;
-        let mut rows = case.rows("-")?;
+        let mut rows = case.rows("")?;
         if !data.is_empty() {
             let case = Case::new(peers, "prompts");
             let prompts = ["prompts".into(), case.folder().to_owned()].into_iter();
             let data = data.iter().map(PathBuf::from);
             peers.script("harness.py", prompts.chain(data).collect::<Vec<_>>())?;
             case.probe()?;
-            rows.extend(case.rows("-")?);
+            rows.extend(case.rows("")?);
         }
         Ok(rows)
     }

@@ -105,7 +105,7 @@ fn row(name: &str, model: &str, peer: &Side, ours: &Side) -> Result<Option<Row>>
         found.answers.is_some() || !peer.answers.contains_key(name),
         "{name}: likra gave no answer"
     );
-    Ok(check.row(model, &found))
+    Ok(check.row(model, name, &found))
 }
 
 impl Side {

@@ -105,7 +105,7 @@ const CHECKS: [Check; 18] = [
         LOGITS,
     ),
     check(
-        "adapter-attention",
+        "adapter-attention-rslora",
         "PEFT's adapter in likra: r 4, alpha 16, rslora, attention",
         "PEFT",
         LOGITS,
@@ -117,7 +117,7 @@ const CHECKS: [Check; 18] = [
         LOGITS,
     ),
     check(
-        "ours-adapter-attention",
+        "ours-adapter-attention-rslora",
         "likra's adapter in PEFT: rslora, attention",
         "PEFT",
         LOGITS,
@@ -164,6 +164,11 @@ pub(super) fn of(name: &str) -> Result<&'static Check> {
         .context("the last fits all")
 }
 
+/// All quantities, in the order in which a table has them.
+pub(super) fn quantities() -> impl Iterator<Item = &'static str> {
+    CHECKS.iter().map(|check| check.quantity)
+}
+
 /// One tensor of both sides.
 pub(super) struct Pair<'a> {
     pub(super) peer: &'a [f64],
@@ -179,12 +184,16 @@ pub(super) struct Found<'a> {
 }
 
 impl Check {
-    /// The table's row; none for a job that has nothing to compare.
-    pub(super) fn row(&self, model: &str, found: &Found) -> Option<Row> {
+    /// The table's row of the job called `name`; none if it has nothing to compare.
+    pub(super) fn row(&self, model: &str, name: &str, found: &Found) -> Option<Row> {
+        let detail = name.strip_prefix(self.prefix).unwrap_or_default();
+        let detail = detail.trim_start_matches('-');
+        let case = [model, detail].into_iter().filter(|part| !part.is_empty());
+        let case = case.collect::<Vec<_>>().join(", ");
         let row = |peer: String, ours: String, difference: String, bound: String, holds: bool| {
             Some(Row {
                 quantity: self.quantity,
-                model: model.into(),
+                case: case.clone(),
                 against: self.against,
                 peer,
                 ours,
@@ -197,7 +206,7 @@ impl Check {
         let numbers: usize = tensors.iter().map(|pair| pair.peer.len()).sum();
         let norms = |side: fn(&Pair) -> f64| {
             format!(
-                "norm {:.6}",
+                "norm {:.3}",
                 tensors
                     .iter()
                     .map(|pair| side(pair).powi(2))
@@ -373,7 +382,7 @@ mod tests {
             tensors: vec![Pair { peer, ours, exact }],
             answers: None,
         };
-        of(name).unwrap().row("model", &found).unwrap().holds
+        of(name).unwrap().row("model", name, &found).unwrap().holds
     }
 
     #[test]
@@ -418,7 +427,7 @@ mod tests {
             };
             of("scores-arc")
                 .unwrap()
-                .row("model", &found)
+                .row("model", "scores-arc", &found)
                 .unwrap()
                 .holds
         };

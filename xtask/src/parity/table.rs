@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
+use super::checks;
+
 /// One quantity on one checkpoint.
 pub(super) struct Row {
     pub(super) quantity: &'static str,
-    pub(super) model: String,
+    /// The checkpoint, or what else tells it from other rows of the quantity.
+    pub(super) case: String,
     pub(super) against: &'static str,
     pub(super) peer: String,
     pub(super) ours: String,
@@ -22,7 +25,7 @@ pub(super) struct Table {
 
 const TITLES: [&str; 8] = [
     "quantity",
-    "checkpoint",
+    "of",
     "against",
     "peer",
     "ours",
@@ -55,18 +58,12 @@ impl Table {
         let mut line = |cells: [&str; 8]| _ = writeln!(text, "| {} |", cells.join(" | "));
         line(TITLES);
         line(["---"; 8]);
-        let mut quantities: Vec<&str> = Vec::new();
-        for row in &self.rows {
-            if !quantities.contains(&row.quantity) {
-                quantities.push(row.quantity);
-            }
-        }
-        for quantity in quantities {
+        for quantity in checks::quantities() {
             for row in self.rows.iter().filter(|row| row.quantity == quantity) {
                 let verdict = if row.holds { "holds" } else { "**BROKEN**" };
                 line([
                     row.quantity,
-                    &row.model,
+                    &row.case,
                     row.against,
                     &row.peer,
                     &row.ours,

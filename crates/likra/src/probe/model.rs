@@ -230,10 +230,8 @@ impl Bench {
             .take(job.questions)
             .map(|(shots, question)| (prompt::few_shot_prefix(shots), question))
             .collect();
-        let plan = Plan::new(
-            &scoring_requests(&tokenizer, &asked)?,
-            self.chosen.batch_tokens,
-        )?;
+        let requests = scoring_requests(&tokenizer, &asked)?;
+        let plan = Plan::new(&requests, self.chosen.batch_tokens)?;
         let base = Head {
             name: BASE,
             examples: 0,
