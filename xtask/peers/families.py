@@ -9,7 +9,8 @@ Each family keeps its own trap:
   numbers, so that reading them would show;
 - Llama-3.2-3B-Instruct: `llama3` rope scaling, tied embeddings, byte-level BPE with 128k entries, several eos ids;
 - SmolLM2-135M: 9 heads over 3, tied embeddings;
-- none of them, but allowed by the format: a head_dim that is not hidden/heads, and biases.
+- none of them, but allowed by the format: a head_dim that is not hidden/heads, biases, and an epsilon so large that
+  its place in the norm shows.
 """
 import json
 import shutil
@@ -44,7 +45,7 @@ SHAPES = {
         rms_norm_eps=1e-5, rope_theta=1e5, tie_word_embeddings=True)),
     "llama-biases": (LlamaForCausalLM, LlamaConfig, dict(
         vocab_size=49152, hidden_size=96, intermediate_size=256, num_attention_heads=6, num_key_value_heads=2,
-        head_dim=24, rms_norm_eps=1e-6, rope_theta=1e4, tie_word_embeddings=False, attention_bias=True, mlp_bias=True)),
+        head_dim=24, rms_norm_eps=1e-2, rope_theta=1e4, tie_word_embeddings=False, attention_bias=True, mlp_bias=True)),
 }
 # transformers 5 writes these keys otherwise; `respell` makes a second config of that kind.
 RESPELLED = ["mistral-7b-instruct-v0.3", "llama-3.2-3b-instruct"]

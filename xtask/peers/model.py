@@ -72,7 +72,8 @@ def base_logits(case, model, vocab):
     if window:
         text = ids(draw, vocab, window + 40)
         compare_logits(case, model, "logits-window", [text], last=80)
-        compare_logits(case, model, "logits-window-prefix", [text[-48:]], prefix=text[:-48])
+        cut = max(window - 8, window // 2)
+        compare_logits(case, model, "logits-window-prefix", [text[cut:]], prefix=text[:cut])
     return whole
 
 
