@@ -20,7 +20,7 @@ pub use benchmark::{ArcFiles, Benchmark, read_arc_benchmark};
 pub use encoded_pair::EncodedPair;
 pub use error::{Error, LineError, QuestionError, Result};
 pub use example::TrainingExample;
-pub use pairs::{TrainingPair, training_order, training_pairs};
+pub use pairs::{TrainingPair, WrongAnswer, training_order, training_pairs};
 pub use python_random::PythonRandom;
 pub use question::Question;
 pub use scoring::{CandidateTokens, ScoringRequest, scoring_requests};

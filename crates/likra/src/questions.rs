@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use likra_data::{
     AnswerKind, ArcFiles, Benchmark, Bos, Question, ScoringRequest, Tokenizer, TrainingExample,
-    prompt, read_arc, scoring_requests, shots, training_order, training_pairs,
+    WrongAnswer, prompt, read_arc, scoring_requests, shots, training_order, training_pairs,
 };
 use likra_model::Model;
 use likra_results::sha256_file;
@@ -112,7 +112,7 @@ pub(crate) fn training_examples(
     kind: AnswerKind,
     seed: u32,
 ) -> Result<Vec<TrainingExample>> {
-    let pairs = training_pairs(questions, kind, seed, &[])?;
+    let pairs = training_pairs(questions, kind, WrongAnswer::Random, seed, &[])?;
     training_order(pairs.len(), seed)
         .into_iter()
         .map(|place| Ok(TrainingExample::new(tokenizer, &pairs[place])?))
@@ -161,6 +161,7 @@ pub(crate) fn hash_requests(requests: &[ScoringRequest]) -> String {
                 .with("tokens", bytes(&candidate.tokens))
                 .with("start", candidate.start.to_le_bytes())
                 .with("chars", candidate.chars.to_le_bytes())
+                .with("bytes", candidate.bytes.to_le_bytes())
                 .with("gold", [u8::from(candidate.gold)]);
         }
     }
