@@ -17,7 +17,7 @@ use crate::{AnswerKind, Error, PythonRandom, Question, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WrongAnswer {
-    /// One drawn at random (paper, section 3.1).
+    /// One drawn at random (paper, section 3.2).
     #[default]
     Random,
     /// The first in order, as the authors' code takes it under `--balanced`. Nothing is drawn for it.

@@ -6,6 +6,7 @@ mod cli;
 mod device;
 mod experiment;
 mod progress;
+mod protocol;
 mod questions;
 mod report;
 mod reproduce;

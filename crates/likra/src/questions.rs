@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 use likra_data::{
@@ -11,7 +12,7 @@ use likra_data::{
 use likra_model::Model;
 use likra_results::sha256_file;
 
-use crate::experiment::{self, Evaluation, Experiment};
+use crate::experiment::{self, Evaluation, Experiment, Shots};
 use crate::steps::Key;
 
 /// The files that an experiment reads, and the questions in them.
@@ -66,25 +67,26 @@ impl Materials {
     pub(crate) fn examples(
         &self,
         kind: AnswerKind,
+        wrong: WrongAnswer,
         seed: u32,
         bos: Bos,
     ) -> Result<Vec<TrainingExample>> {
         let tokenizer = Tokenizer::open(&self.model_dir, bos)?;
-        training_examples(&tokenizer, self.benchmark.train(), kind, seed)
+        training_examples(&tokenizer, self.benchmark.train(), kind, wrong, seed)
     }
 
     /// The test questions after their shots.
     pub(crate) fn requests(&self, evaluation: &Evaluation) -> Result<Vec<ScoringRequest>> {
         let tokenizer = Tokenizer::open(&self.model_dir, evaluation.bos)?;
         let (pool, test) = (self.benchmark.shots(), self.benchmark.test());
-        let shots = match &evaluation.shot_ids {
-            Some(ids) => shots::by_id(pool, ids)?,
-            None => shots::fixed(pool, evaluation.shots, None)?,
-        };
         let asked = evaluation
             .questions
             .map_or(test.len(), |limit| limit.min(test.len()));
-        requests(&tokenizer, &shots, &test[..asked])
+        requests(
+            &tokenizer,
+            &prefixes(pool, evaluation, asked)?,
+            &test[..asked],
+        )
     }
 }
 
@@ -110,26 +112,41 @@ pub(crate) fn training_examples(
     tokenizer: &Tokenizer,
     questions: &[Question],
     kind: AnswerKind,
+    wrong: WrongAnswer,
     seed: u32,
 ) -> Result<Vec<TrainingExample>> {
-    let pairs = training_pairs(questions, kind, WrongAnswer::Random, seed, &[])?;
+    let pairs = training_pairs(questions, kind, wrong, seed, &[])?;
     training_order(pairs.len(), seed)
         .into_iter()
         .map(|place| Ok(TrainingExample::new(tokenizer, &pairs[place])?))
         .collect()
 }
 
-/// `questions` after fixed shots.
+/// The text of the shots before each of the first `count` questions.
+pub(crate) fn prefixes(
+    pool: &[Question],
+    evaluation: &Evaluation,
+    count: usize,
+) -> Result<Vec<Arc<str>>> {
+    let (shots, seed) = (evaluation.num_shots, evaluation.drawn_by());
+    let text = |shots: Vec<&Question>| Arc::from(prompt::few_shot_prefix(shots));
+    Ok(match (evaluation.shots, &evaluation.shot_ids, seed) {
+        (Shots::PerQuestion, _, Some(seed)) => {
+            let drawn = shots::PerQuestion::new(pool, shots, seed)?;
+            drawn.take(count).map(text).collect()
+        }
+        (_, Some(ids), _) => vec![text(shots::by_id(pool, ids)?); count],
+        (_, None, seed) => vec![text(shots::fixed(pool, shots, seed)?); count],
+    })
+}
+
+/// `questions`, each after the prefix at its place.
 pub(crate) fn requests(
     tokenizer: &Tokenizer,
-    shots: &[&Question],
+    prefixes: &[Arc<str>],
     questions: &[Question],
 ) -> Result<Vec<ScoringRequest>> {
-    let prefix = prompt::few_shot_prefix(shots.iter().copied());
-    let asked: Vec<(&str, &Question)> = questions
-        .iter()
-        .map(|question| (prefix.as_str(), question))
-        .collect();
+    let asked: Vec<(&str, &Question)> = prefixes.iter().map(AsRef::as_ref).zip(questions).collect();
     Ok(scoring_requests(tokenizer, &asked)?)
 }
 
@@ -173,4 +190,107 @@ fn bytes(tokens: &[u32]) -> Vec<u8> {
         .iter()
         .flat_map(|token| token.to_le_bytes())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tiny model's tokenizer and questions; its weights are not asked for.
+    fn tiny() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny")
+    }
+
+    fn questions(name: &str) -> Vec<Question> {
+        read_arc(&tiny().join(name)).unwrap()
+    }
+
+    fn per_question(seed: Option<u64>) -> Evaluation {
+        Evaluation {
+            num_shots: 3,
+            shots: Shots::PerQuestion,
+            shot_seed: seed,
+            ..Evaluation::default()
+        }
+    }
+
+    #[test]
+    fn bos_begins_every_sequence_or_none() {
+        let (train, test) = (questions("train.jsonl"), questions("test.jsonl"));
+        let beginnings = |bos: Bos| {
+            let tokenizer = Tokenizer::open(&tiny(), bos).unwrap();
+            let (kind, wrong) = (AnswerKind::Incorrect, WrongAnswer::Random);
+            let examples = training_examples(&tokenizer, &train[..9], kind, wrong, 1).unwrap();
+            let prefixes = prefixes(&train, &per_question(None), 9).unwrap();
+            let requests = requests(&tokenizer, &prefixes, &test[..9]).unwrap();
+            let candidates = requests.into_iter().flat_map(|request| request.candidates);
+            let tokens = examples.into_iter().map(|example| example.tokens);
+            tokens
+                .chain(candidates.map(|candidate| candidate.tokens))
+                .collect::<Vec<_>>()
+        };
+        let (always, never) = (beginnings(Bos::Always), beginnings(Bos::Never));
+        assert_eq!(always.len(), never.len());
+        let bos = always[0][0];
+        for (marked, bare) in always.iter().zip(&never) {
+            assert_eq!((marked[0], &marked[1..]), (bos, bare.as_slice()));
+            assert!(!bare.contains(&bos));
+        }
+        // This tokenizer's post-processor adds nothing.
+        assert_eq!(beginnings(Bos::Auto), never);
+    }
+
+    #[test]
+    fn shots_per_question_are_the_draws_of_one_generator() {
+        let (pool, test) = (questions("train.jsonl"), questions("test.jsonl"));
+        let found = prefixes(&pool, &per_question(None), 5).unwrap();
+        let drawn = shots::PerQuestion::new(&pool, 3, shots::HARNESS_SEED).unwrap();
+        let expected: Vec<String> = drawn.take(5).map(prompt::few_shot_prefix).collect();
+        assert!(
+            found
+                .iter()
+                .map(AsRef::as_ref)
+                .eq(expected.iter().map(String::as_str))
+        );
+        assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), 5);
+        assert_eq!(
+            prefixes(&pool, &per_question(Some(1234)), 5).unwrap(),
+            found
+        );
+        assert_ne!(prefixes(&pool, &per_question(Some(1)), 5).unwrap(), found);
+        // Fewer questions have the same shots.
+        assert_eq!(prefixes(&pool, &per_question(None), 2).unwrap(), found[..2]);
+
+        let tokenizer = Tokenizer::open(&tiny(), Bos::Never).unwrap();
+        let requests = requests(&tokenizer, &found, &test[..5]).unwrap();
+        for ((request, prefix), question) in requests.iter().zip(&found).zip(&test) {
+            let alone = ScoringRequest::new(&tokenizer, prefix, question).unwrap();
+            assert_eq!(*request, alone);
+        }
+    }
+
+    #[test]
+    fn fixed_shots_are_the_first_or_named_or_sampled() {
+        let pool = questions("train.jsonl");
+        let text = |shots: Vec<&Question>| prompt::few_shot_prefix(shots);
+        let fixed = |ids: Option<Vec<String>>, shot_seed| {
+            let evaluation = Evaluation {
+                num_shots: 2,
+                shot_ids: ids,
+                shot_seed,
+                ..Evaluation::default()
+            };
+            let found = prefixes(&pool, &evaluation, 3).unwrap();
+            assert_eq!(found, vec![found[0].clone(); 3]);
+            found[0].to_string()
+        };
+        assert_eq!(fixed(None, None), text(vec![&pool[0], &pool[1]]));
+        let ids = [8, 4].map(|place| pool[place].id().to_owned());
+        assert_eq!(
+            fixed(Some(ids.into()), None),
+            text(vec![&pool[8], &pool[4]])
+        );
+        let sample = shots::fixed(&pool, 2, Some(7)).unwrap();
+        assert_eq!(fixed(None, Some(7)), text(sample));
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use likra_analysis::{Norm, ScoreTable, summary, write_report};
+use likra_analysis::{ScoreTable, summary, write_report};
 use likra_results::{Manifest, RunDir, read_scores};
 
 use crate::experiment::Experiment;
@@ -33,11 +33,7 @@ pub(crate) fn draw(run: &RunDir, experiment: &Experiment) -> Result<String> {
         }
     }
     let table = ScoreTable::new(&records)?;
-    write_report(
-        &run.report(),
-        &table,
-        &experiment.analysis.weights,
-        Norm::Chars,
-    )?;
-    Ok(summary(&table, Norm::Chars))
+    let norm = experiment.analysis.normalisation;
+    write_report(&run.report(), &table, &experiment.analysis.weights, norm)?;
+    Ok(summary(&table, norm))
 }

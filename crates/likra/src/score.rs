@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use likra_data::{Bos, Tokenizer, read_arc, shots};
+use likra_data::{Tokenizer, read_arc};
 use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::{BASE, write_scores};
 use likra_score::{Head, Plan};
 
 use crate::cli::ScoreArgs;
-use crate::questions::requests;
+use crate::experiment::Evaluation;
+use crate::questions::{prefixes, requests};
 use crate::reproduce::score_with_progress;
 
 /// Scores questions from a file and writes one CSV for all heads, the base first.
@@ -30,14 +31,21 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         Some(path) => read_arc(path)?,
         None => Vec::new(),
     };
-    let shots = shots::fixed(&pool, arguments.shots, arguments.shot_seed)?;
     let limit = arguments
         .limit
         .unwrap_or(questions.len())
         .min(questions.len());
     ensure!(limit > 0, "--limit 0: expected at least 1");
-    let tokenizer = Tokenizer::open(&arguments.model, Bos::Auto)?;
-    let requests = requests(&tokenizer, &shots, &questions[..limit])?;
+    let evaluation = Evaluation {
+        num_shots: arguments.num_shots,
+        shots: arguments.shots,
+        shot_seed: arguments.shot_seed,
+        bos: arguments.bos,
+        ..Evaluation::default()
+    };
+    let prefixes = prefixes(&pool, &evaluation, limit)?;
+    let tokenizer = Tokenizer::open(&arguments.model, evaluation.bos)?;
+    let requests = requests(&tokenizer, &prefixes, &questions[..limit])?;
     let chosen = arguments.device.resolve()?;
     let plan = Plan::new(&requests, chosen.batch_tokens)?;
     let model = Model::open(&arguments.model, chosen.dtype, &chosen.device)?;

@@ -336,10 +336,10 @@ fn shots_come_from_a_file_in_order_or_by_seed() {
         succeed(&[&base, more].concat());
         fs::read_to_string(out).unwrap()
     };
-    let (none, first) = (score("0.csv", &[]), score("1.csv", &["--shots", "2"]));
+    let (none, first) = (score("0.csv", &[]), score("1.csv", &["--num-shots", "2"]));
     let (seven, again) = (
-        score("2.csv", &["--shots", "2", "--shot-seed", "7"]),
-        score("3.csv", &["--shots", "2", "--shot-seed", "7"]),
+        score("2.csv", &["--num-shots", "2", "--shot-seed", "7"]),
+        score("3.csv", &["--num-shots", "2", "--shot-seed", "7"]),
     );
     assert_ne!(none, first);
     assert_ne!(first, seven);
