@@ -346,6 +346,125 @@ fn shots_come_from_a_file_in_order_or_by_seed() {
     assert_eq!(seven, again);
 }
 
+/// The authors' protocol end to end, and the same by the two steps alone.
+#[test]
+fn a_protocol_is_run_and_written_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let spec = path("mine.toml");
+    let text = "title = \"t\"\nmodel = \"embedded:tiny\"\ndata = \"embedded:tiny\"\n\
+                benchmark = \"arc-format\"\nheads = [\"positive\", \"incorrect\"]\nexamples = 64\n\
+                protocol = \"authors\"\n[evaluation]\nnum-shots = 2\nquestions = 6\n";
+    fs::write(&spec, text).unwrap();
+    let run = path("run");
+    succeed(&["reproduce", &spec, "--device", "cpu", "--out", &run]);
+
+    let manifest: toml::Table = fs::read_to_string(path("run/run.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let resolved = &manifest["experiment"];
+    assert_eq!(resolved["protocol"].as_str(), Some("authors"));
+    assert_eq!(resolved["wrong-answer"].as_str(), Some("first"));
+    assert_eq!(resolved["training"]["batch-size"].as_integer(), Some(32));
+    assert_eq!(resolved["training"]["bos"].as_str(), Some("always"));
+    assert_eq!(resolved["lora"]["rank"].as_integer(), Some(8));
+    let evaluation = &resolved["evaluation"];
+    assert_eq!(evaluation["shots"].as_str(), Some("per-question"));
+    assert_eq!(evaluation["shot-seed"].as_integer(), Some(1234));
+    assert_eq!(
+        resolved["analysis"]["candidate-score"].as_str(),
+        Some("log-likelihood")
+    );
+    assert_eq!(
+        resolved["analysis"]["normalisation"].as_str(),
+        Some("chars")
+    );
+
+    let (tiny, head) = (fixture("tiny"), path("head"));
+    let [model, train, test] = ["", "train.jsonl", "test.jsonl"].map(|name| tiny.join(name));
+    let [model, train, test] = [&model, &train, &test].map(|path| path.to_str().unwrap());
+    let words = "--kind incorrect --examples 64 --batch-size 32 --bos always --device cpu";
+    let learn = |out: &str, wrong: &str| {
+        let mut arguments = vec![
+            "train",
+            "--model",
+            model,
+            "--questions",
+            train,
+            "--out",
+            out,
+        ];
+        arguments.extend(["--wrong-answer", wrong]);
+        arguments.extend(words.split(' '));
+        succeed(&arguments);
+        fs::read(Path::new(out).join("n00064/adapter_model.safetensors")).unwrap()
+    };
+    let first = learn(&head, "first");
+    let of_run = path("run/heads/incorrect/n00064/adapter_model.safetensors");
+    assert_eq!(first, fs::read(of_run).unwrap());
+    assert_ne!(first, learn(&path("other"), "random"));
+
+    let words = "--num-shots 2 --limit 6 --device cpu";
+    let base = |name: &str, more: &[&str]| {
+        let out = path(name);
+        let mut arguments = vec![
+            "score",
+            "--model",
+            model,
+            "--questions",
+            test,
+            "--out",
+            &out,
+        ];
+        arguments.extend(["--shots-from", train]);
+        arguments.extend(words.split(' ').chain(more.iter().copied()));
+        succeed(&arguments);
+        fs::read_to_string(out).unwrap()
+    };
+    let drawn = base("0.csv", &["--shots", "per-question", "--bos", "never"]);
+    assert_eq!(
+        drawn,
+        fs::read_to_string(path("run/scores/base.csv")).unwrap()
+    );
+    for more in [
+        &["--bos", "never"][..],
+        &["--shots", "per-question", "--bos", "always"],
+        &["--shots", "per-question", "--shot-seed", "1"],
+    ] {
+        assert_ne!(base("1.csv", more), drawn, "{more:?}");
+    }
+}
+
+#[test]
+fn another_normalisation_is_drawn_from_the_same_scores() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().to_str().unwrap();
+    let with = |more: &[&'static str]| {
+        let base = ["reproduce", "tiny", "--device", "cpu", "--out", out];
+        let words = ["--examples", "32", "--limit", "40"];
+        succeed(&[&base[..], &words, more].concat())
+    };
+    let chars = with(&[]);
+    assert!(
+        chars.contains("acc_norm is by score per character."),
+        "{chars}"
+    );
+    let scores = files(&dir.path().join("scores"));
+    let tokens = with(&["--normalisation", "tokens"]);
+    assert!(
+        tokens.contains("acc_norm is by score per token"),
+        "{tokens}"
+    );
+    let figure = fs::read_to_string(dir.path().join("report/figure1.svg")).unwrap();
+    assert!(
+        figure.contains("accuracy by score per token (%)"),
+        "{figure}"
+    );
+    assert_eq!(files(&dir.path().join("scores")), scores);
+    assert_eq!(succeed(&["report", out]), tokens);
+}
+
 /// A copy of the tiny model in which one file is spoilt.
 fn spoilt(file: &str, spoil: impl FnOnce(Vec<u8>) -> Vec<u8>) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -468,10 +587,15 @@ fn a_mistaken_command_line_is_a_usage_error() {
             "--out",
             "o",
         ],
+        &["reproduce", "--protocol", "harness"],
+        &["reproduce", "--normalisation", "words"],
+        &["reproduce", "--shots", "2"],
         &["frobnicate"],
     ] {
         fail(arguments, 2);
     }
+    let message = fail(&["reproduce", "--protocol", "harness"], 2);
+    assert!(message.contains("`harness-0.4.13`"), "{message}");
     let message = fail(&["reproduce", "nonesuch"], 1);
     assert!(
         message.contains("tiny") && message.contains("smollm2-arc"),
