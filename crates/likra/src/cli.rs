@@ -71,7 +71,7 @@ pub(crate) struct ReproduceArgs {
     /// Draw them with this seed.
     #[arg(long, value_name = "S")]
     shot_seed: Option<u32>,
-    /// What scores are divided by: chars (the harness's acc_norm), bytes, tokens or none.
+    /// What scores are divided by: chars (as the harness does), bytes, tokens or none.
     #[arg(long, value_name = "UNIT", value_parser = named::<Norm>)]
     normalisation: Option<Norm>,
     /// Seed of the examples' order, the wrong answers and the initial adapters.

@@ -346,93 +346,97 @@ fn shots_come_from_a_file_in_order_or_by_seed() {
     assert_eq!(seven, again);
 }
 
-/// The authors' protocol end to end, and the same by the two steps alone.
-#[test]
-fn a_protocol_is_run_and_written_down() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    let spec = path("mine.toml");
-    let text = "title = \"t\"\nmodel = \"embedded:tiny\"\ndata = \"embedded:tiny\"\n\
-                benchmark = \"arc-format\"\nheads = [\"positive\", \"incorrect\"]\nexamples = 64\n\
-                protocol = \"authors\"\n[evaluation]\nnum-shots = 2\nquestions = 6\n";
-    fs::write(&spec, text).unwrap();
-    let run = path("run");
-    succeed(&["reproduce", &spec, "--device", "cpu", "--out", &run]);
+/// The authors' protocol on a few examples and questions; returns the run's folder.
+fn authors(dir: &Path) -> PathBuf {
+    let (spec, run) = (dir.join("mine.toml"), dir.join("run"));
+    let experiment = "title = \"t\"\nmodel = \"embedded:tiny\"\ndata = \"embedded:tiny\"\n\
+                      benchmark = \"arc-format\"\nheads = [\"positive\", \"incorrect\"]\n\
+                      examples = 64\nprotocol = \"authors\"\n\
+                      [evaluation]\nnum-shots = 2\nquestions = 6\n";
+    fs::write(&spec, experiment).unwrap();
+    let [spec, out] = [&spec, &run].map(|path| path.to_str().unwrap());
+    succeed(&["reproduce", spec, "--device", "cpu", "--out", out]);
+    run
+}
 
-    let manifest: toml::Table = fs::read_to_string(path("run/run.toml"))
-        .unwrap()
-        .parse()
-        .unwrap();
+#[test]
+fn a_run_says_what_its_protocol_has_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = fs::read_to_string(authors(dir.path()).join("run.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
     let resolved = &manifest["experiment"];
     assert_eq!(resolved["protocol"].as_str(), Some("authors"));
     assert_eq!(resolved["wrong-answer"].as_str(), Some("first"));
-    assert_eq!(resolved["training"]["batch-size"].as_integer(), Some(32));
-    assert_eq!(resolved["training"]["bos"].as_str(), Some("always"));
     assert_eq!(resolved["lora"]["rank"].as_integer(), Some(8));
+    let training = &resolved["training"];
+    assert_eq!(training["batch-size"].as_integer(), Some(32));
+    assert_eq!(training["bos"].as_str(), Some("always"));
     let evaluation = &resolved["evaluation"];
     assert_eq!(evaluation["shots"].as_str(), Some("per-question"));
     assert_eq!(evaluation["shot-seed"].as_integer(), Some(1234));
-    assert_eq!(
-        resolved["analysis"]["candidate-score"].as_str(),
-        Some("log-likelihood")
-    );
-    assert_eq!(
-        resolved["analysis"]["normalisation"].as_str(),
-        Some("chars")
-    );
+    let analysis = &resolved["analysis"];
+    assert_eq!(analysis["candidate-score"].as_str(), Some("log-likelihood"));
+    assert_eq!(analysis["normalisation"].as_str(), Some("chars"));
+}
 
-    let (tiny, head) = (fixture("tiny"), path("head"));
-    let [model, train, test] = ["", "train.jsonl", "test.jsonl"].map(|name| tiny.join(name));
-    let [model, train, test] = [&model, &train, &test].map(|path| path.to_str().unwrap());
-    let words = "--kind incorrect --examples 64 --batch-size 32 --bos always --device cpu";
-    let learn = |out: &str, wrong: &str| {
-        let mut arguments = vec![
+#[test]
+fn a_protocol_s_head_can_be_trained_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = fixture("tiny");
+    let questions = tiny.join("train.jsonl");
+    let train = |name: &str, more: &str| {
+        let out = dir.path().join(name);
+        let [model, questions, to] = [&tiny, &questions, &out].map(|path| path.to_str().unwrap());
+        let mut words = vec![
             "train",
             "--model",
             model,
             "--questions",
-            train,
+            questions,
             "--out",
-            out,
+            to,
         ];
-        arguments.extend(["--wrong-answer", wrong]);
-        arguments.extend(words.split(' '));
-        succeed(&arguments);
-        fs::read(Path::new(out).join("n00064/adapter_model.safetensors")).unwrap()
+        words.extend("--kind incorrect --examples 64 --batch-size 32 --device cpu".split(' '));
+        words.extend(more.split(' '));
+        succeed(&words);
+        fs::read(out.join("n00064/adapter_model.safetensors")).unwrap()
     };
-    let first = learn(&head, "first");
-    let of_run = path("run/heads/incorrect/n00064/adapter_model.safetensors");
-    assert_eq!(first, fs::read(of_run).unwrap());
-    assert_ne!(first, learn(&path("other"), "random"));
+    let alone = train("0", "--bos always --wrong-answer first");
+    let of_run = authors(dir.path()).join("heads/incorrect/n00064/adapter_model.safetensors");
+    assert_eq!(alone, fs::read(of_run).unwrap());
+    assert_ne!(train("1", "--bos never --wrong-answer first"), alone);
+    assert_ne!(train("2", "--bos always --wrong-answer random"), alone);
+}
 
-    let words = "--num-shots 2 --limit 6 --device cpu";
-    let base = |name: &str, more: &[&str]| {
-        let out = path(name);
-        let mut arguments = vec![
-            "score",
-            "--model",
-            model,
-            "--questions",
-            test,
-            "--out",
-            &out,
-        ];
-        arguments.extend(["--shots-from", train]);
-        arguments.extend(words.split(' ').chain(more.iter().copied()));
-        succeed(&arguments);
-        fs::read_to_string(out).unwrap()
+#[test]
+fn shots_may_be_drawn_for_every_question() {
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = fixture("tiny");
+    let out = dir.path().join("scores.csv");
+    let files = [
+        &tiny,
+        &tiny.join("test.jsonl"),
+        &tiny.join("train.jsonl"),
+        &out,
+    ];
+    let [model, asked, pool, to] = files.map(|path| path.to_str().unwrap());
+    let score = |more: &str| {
+        let mut words = vec!["score", "--model", model, "--questions", asked, "--out", to];
+        words.extend(["--shots-from", pool]);
+        words.extend("--num-shots 2 --limit 6 --device cpu".split(' '));
+        words.extend(more.split(' '));
+        succeed(&words);
+        fs::read_to_string(&out).unwrap()
     };
-    let drawn = base("0.csv", &["--shots", "per-question", "--bos", "never"]);
-    assert_eq!(
-        drawn,
-        fs::read_to_string(path("run/scores/base.csv")).unwrap()
-    );
-    for more in [
-        &["--bos", "never"][..],
-        &["--shots", "per-question", "--bos", "always"],
-        &["--shots", "per-question", "--shot-seed", "1"],
+    let drawn = score("--shots per-question --bos never");
+    let of_run = authors(dir.path()).join("scores/base.csv");
+    assert_eq!(drawn, fs::read_to_string(of_run).unwrap());
+    for other in [
+        "--shots fixed --bos never",
+        "--shots per-question --bos always",
+        "--shots per-question --shot-seed 1",
     ] {
-        assert_ne!(base("1.csv", more), drawn, "{more:?}");
+        assert_ne!(score(other), drawn, "{other}");
     }
 }
 
