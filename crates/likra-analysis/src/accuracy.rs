@@ -72,12 +72,12 @@ impl Method {
     /// The accuracy after each number of examples for which the table has the method's heads, at
     /// weight 1.
     #[must_use]
-    pub fn rows(self, table: &ScoreTable) -> Vec<AccuracyRow> {
+    pub fn rows(self, table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
         let examples = table.examples().into_iter();
         examples
             .filter_map(|examples| {
                 let rule = self.rule(table, examples, 1.0)?;
-                Some(AccuracyRow::new(self, examples, &rule))
+                Some(AccuracyRow::new(self, examples, &rule, norm))
             })
             .collect()
     }
@@ -92,21 +92,22 @@ pub struct AccuracyRow {
     pub examples: usize,
     /// The share of questions answered by the highest score.
     pub acc: Estimate,
-    /// The share of questions answered by the highest score per character.
+    /// The share of questions answered by the highest normalised score: the harness's `acc_norm` if
+    /// the normalisation is [`Norm::Chars`].
     pub acc_norm: Estimate,
     /// How many questions there are.
     pub questions: usize,
 }
 
 impl AccuracyRow {
-    pub(crate) fn new(method: Method, examples: usize, rule: &Rule) -> Self {
+    pub(crate) fn new(method: Method, examples: usize, rule: &Rule, norm: Norm) -> Self {
         let right = rule.right(Norm::None);
         Self {
             method,
             examples,
             questions: right.len(),
             acc: accuracy(&right),
-            acc_norm: accuracy(&rule.right(Norm::Chars)),
+            acc_norm: accuracy(&rule.right(norm)),
         }
     }
 }
@@ -114,7 +115,7 @@ impl AccuracyRow {
 /// Every method's accuracy after every number of examples, at weight 1. Methods whose heads the
 /// table does not have are left out.
 #[must_use]
-pub fn table1(table: &ScoreTable) -> Vec<AccuracyRow> {
+pub fn table1(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
     [
         Method::Base,
         Method::Sft,
@@ -122,15 +123,15 @@ pub fn table1(table: &ScoreTable) -> Vec<AccuracyRow> {
         Method::BaseLikra,
     ]
     .into_iter()
-    .flat_map(|method| method.rows(table))
+    .flat_map(|method| method.rows(table, norm))
     .collect()
 }
 
 /// The base less the positive head. If Likra's gain came from taking away what any fine-tuning
 /// teaches, rather than from wrong answers, it would show here too.
 #[must_use]
-pub fn control(table: &ScoreTable) -> Vec<AccuracyRow> {
-    Method::Control.rows(table)
+pub fn control(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
+    Method::Control.rows(table, norm)
 }
 
 #[cfg(test)]
@@ -176,7 +177,7 @@ mod tests {
             // Ratios: 1 and -1, 0 and 1.
             ("base-likra", 128, 0.5, 0.5),
         ];
-        let rows = table1(&four_heads());
+        let rows = table1(&four_heads(), Norm::Chars);
         assert_eq!(found(&rows), expected);
         assert!(rows.iter().all(|row| row.questions == 2));
     }
@@ -184,14 +185,17 @@ mod tests {
     #[test]
     fn control_by_hand() {
         // Ratios: 0 and -0.5, -1 and 1.
-        assert_eq!(found(&control(&four_heads())), [("control", 64, 0.5, 0.5)]);
+        assert_eq!(
+            found(&control(&four_heads(), Norm::Chars)),
+            [("control", 64, 0.5, 0.5)]
+        );
     }
 
     #[test]
     fn without_heads_there_is_the_base() {
         let table = table(&[("base", 0, &[&[-2.0, -3.0]])]);
-        assert_eq!(found(&table1(&table)), [("base", 0, 1.0, 1.0)]);
-        assert_eq!(control(&table), []);
+        assert_eq!(found(&table1(&table, Norm::Chars)), [("base", 0, 1.0, 1.0)]);
+        assert_eq!(control(&table, Norm::Chars), []);
     }
 
     #[test]

@@ -61,11 +61,13 @@ pub enum Error {
         found: f64,
     },
 
-    /// A candidate of no characters has no score per character.
-    #[error("{at}: expected an answer of at least one character, found none")]
+    /// A candidate of no characters has no score per character, nor one of no bytes or tokens.
+    #[error("{at}: expected an answer of at least one {unit}, found none")]
     Empty {
         /// The record.
         at: Place,
+        /// What there is none of.
+        unit: &'static str,
     },
 
     /// A question has no right answer, or several, or one that is not among its choices.

@@ -1,6 +1,6 @@
 //! The rows of the paper's figures 1, 3 and 4.
 
-use crate::{AccuracyRow, Error, Method, Result, ScoreTable};
+use crate::{AccuracyRow, Error, Method, Norm, Result, ScoreTable};
 
 /// The methods of the paper's figure 1.
 const FIGURE1: [Method; 2] = [Method::Sft, Method::SftLikra];
@@ -21,15 +21,15 @@ pub struct WeightRow {
 /// Learning curves of SFT and SFT-Likra (paper, figure 1). Every curve starts from the base's
 /// accuracy at 0 examples, also Likra's, whose ratio is not defined there.
 #[must_use]
-pub fn figure1(table: &ScoreTable) -> Vec<AccuracyRow> {
-    curves(table, &FIGURE1)
+pub fn figure1(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
+    curves(table, &FIGURE1, norm)
 }
 
 /// Learning curves of Likra with and without positive examples, and of SFT (paper, figure 3), from
 /// the base's accuracy on.
 #[must_use]
-pub fn figure3(table: &ScoreTable) -> Vec<AccuracyRow> {
-    curves(table, &FIGURE3)
+pub fn figure3(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
+    curves(table, &FIGURE3, norm)
 }
 
 /// Accuracy over the weight of the negative head (paper, figure 4), after the most examples that
@@ -38,7 +38,7 @@ pub fn figure3(table: &ScoreTable) -> Vec<AccuracyRow> {
 /// # Errors
 ///
 /// If a weight is not finite.
-pub fn figure4(table: &ScoreTable, weights: &[f64]) -> Result<Vec<WeightRow>> {
+pub fn figure4(table: &ScoreTable, weights: &[f64], norm: Norm) -> Result<Vec<WeightRow>> {
     if let Some(&found) = weights.iter().find(|weight| !weight.is_finite()) {
         return Err(Error::Weight { found });
     }
@@ -51,7 +51,7 @@ pub fn figure4(table: &ScoreTable, weights: &[f64]) -> Result<Vec<WeightRow>> {
     weights.dedup();
     let row = |method: Method, weight| {
         let rule = method.rule(table, examples, weight)?;
-        let accuracy = AccuracyRow::new(method, examples, &rule);
+        let accuracy = AccuracyRow::new(method, examples, &rule, norm);
         Some(WeightRow { weight, accuracy })
     };
     let rows = |method| {
@@ -68,11 +68,11 @@ pub(crate) fn last_examples(method: Method, table: &ScoreTable) -> Option<usize>
     examples.find(|&examples| method.rule(table, examples, 1.0).is_some())
 }
 
-fn curves(table: &ScoreTable, methods: &[Method]) -> Vec<AccuracyRow> {
-    let base = Method::Base.rows(table);
+fn curves(table: &ScoreTable, methods: &[Method], norm: Norm) -> Vec<AccuracyRow> {
+    let base = Method::Base.rows(table, norm);
     let mut rows = Vec::new();
     for &method in methods {
-        let trained = method.rows(table);
+        let trained = method.rows(table, norm);
         if !trained.is_empty() {
             let start = base.iter().cloned();
             rows.extend(start.map(|row| AccuracyRow { method, ..row }));
@@ -105,14 +105,17 @@ mod tests {
         let sft = [("sft", 0, 0.0), ("sft", 32, 0.5), ("sft", 64, 0.5)];
         let likra = [("sft-likra", 0, 0.0), ("sft-likra", 32, 1.0)];
         let base_likra = [("base-likra", 0, 0.0), ("base-likra", 32, 1.0)];
-        assert_eq!(points(figure1(&heads())), [&sft[..], &likra].concat());
+        assert_eq!(
+            points(figure1(&heads(), Norm::Chars)),
+            [&sft[..], &likra].concat()
+        );
         let expected = [&likra[..], &base_likra, &sft].concat();
-        assert_eq!(points(figure3(&heads())), expected);
+        assert_eq!(points(figure3(&heads(), Norm::Chars)), expected);
     }
 
     #[test]
     fn weights_are_swept_at_the_last_common_checkpoint() {
-        let rows = figure4(&heads(), &[1.0, 0.0, 0.4, 0.4]).unwrap();
+        let rows = figure4(&heads(), &[1.0, 0.0, 0.4, 0.4], Norm::Chars).unwrap();
         let point = |row: &WeightRow| {
             let AccuracyRow {
                 method,
@@ -138,7 +141,7 @@ mod tests {
     #[test]
     fn a_weight_has_to_be_a_number() {
         for weight in [f64::NAN, f64::INFINITY] {
-            let error = figure4(&heads(), &[1.0, weight]).unwrap_err();
+            let error = figure4(&heads(), &[1.0, weight], Norm::Chars).unwrap_err();
             assert!(matches!(error, Error::Weight { .. }), "{error}");
         }
     }
@@ -146,8 +149,8 @@ mod tests {
     #[test]
     fn without_heads_there_are_no_figures() {
         let base = table(&[("base", 0, &[&[-2.0, -1.0]])]);
-        assert!(figure1(&base).is_empty());
-        assert!(figure3(&base).is_empty());
-        assert!(figure4(&base, &[1.0]).unwrap().is_empty());
+        assert!(figure1(&base, Norm::Chars).is_empty());
+        assert!(figure3(&base, Norm::Chars).is_empty());
+        assert!(figure4(&base, &[1.0], Norm::Chars).unwrap().is_empty());
     }
 }

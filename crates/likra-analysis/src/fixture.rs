@@ -4,8 +4,8 @@ use likra_results::{Kind, ScoreRecord};
 
 use crate::ScoreTable;
 
-/// A record of candidate `candidate` of question `q{question}`, which has 2 + `candidate` characters;
-/// candidate 0 is the right answer.
+/// A record of candidate `candidate` of question `q{question}`, which has 2 + `candidate` characters,
+/// twice as many bytes and one token; candidate 0 is the right answer.
 pub(crate) fn score(
     head: &str,
     examples: usize,
@@ -24,6 +24,7 @@ pub(crate) fn score(
         log_likelihood,
         tokens: 1,
         chars: 2 + candidate,
+        bytes: 2 * (2 + candidate),
     }
 }
 

@@ -7,31 +7,38 @@ use plotters::style::RGBColor;
 
 use crate::plot::{Axis, Chart, ExamplesAxis, Line, linear};
 use crate::{
-    AccuracyRow, Estimate, Method, Result, ScoreTable, WeightRow, control, csv, figure1, figure3,
-    figure4, table1,
+    AccuracyRow, Estimate, Method, Norm, Result, ScoreTable, WeightRow, control, csv, figure1,
+    figure3, figure4, table1,
 };
 
 /// Writes `table1.csv`, `control.csv`, and `figure1`, `figure3` and `figure4` as `.csv` and `.svg`
 /// into the folder `dir`, which is made if need be, and returns their paths.
 ///
 /// Accuracies are shares of one in tables, and percent in figures. `weights` are those of figure 4.
+/// Figures and the columns `acc_norm` go by scores that are normalised by `norm`.
 /// What the table has no scores for is left out.
 ///
 /// # Errors
 ///
 /// If a weight is not finite, or a file cannot be written.
-pub fn write_report(dir: &Path, table: &ScoreTable, weights: &[f64]) -> Result<Vec<PathBuf>> {
-    let sweep = figure4(table, weights)?;
+pub fn write_report(
+    dir: &Path,
+    table: &ScoreTable,
+    weights: &[f64],
+    norm: Norm,
+) -> Result<Vec<PathBuf>> {
+    let sweep = figure4(table, weights, norm)?;
     let mut report = Report {
         dir,
+        norm,
         written: Vec::new(),
     };
-    report.file("table1.csv", &csv::accuracies(&table1(table)))?;
-    report.file("control.csv", &csv::accuracies(&control(table)))?;
+    report.file("table1.csv", &csv::accuracies(&table1(table, norm)))?;
+    report.file("control.csv", &csv::accuracies(&control(table, norm)))?;
     let title = "SFT and Likra over training examples";
-    report.curves("figure1", title, &figure1(table), table.chance())?;
+    report.curves("figure1", title, &figure1(table, norm), table.chance())?;
     let title = "Likra with (SFT) and without (Base) positive examples";
-    report.curves("figure3", title, &figure3(table), table.chance())?;
+    report.curves("figure3", title, &figure3(table, norm), table.chance())?;
     report.sweep("figure4", &sweep, table.chance())?;
     Ok(report.written)
 }
@@ -39,6 +46,7 @@ pub fn write_report(dir: &Path, table: &ScoreTable, weights: &[f64]) -> Result<V
 /// A folder that is being filled.
 struct Report<'a> {
     dir: &'a Path,
+    norm: Norm,
     written: Vec<PathBuf>,
 }
 
@@ -50,7 +58,7 @@ impl Report<'_> {
         let x = ExamplesAxis::new(rows.iter().map(|row| row.examples));
         let point = |row: &AccuracyRow| (row.method, x.position(row.examples), row.acc_norm);
         let points: Vec<_> = rows.iter().map(point).collect();
-        let chart = chart(title.into(), x.axis(), &points, chance);
+        let chart = self.chart(title.into(), x.axis(), &points, chance);
         self.figure(name, &csv::accuracies(rows), &chart)
     }
 
@@ -66,8 +74,44 @@ impl Report<'_> {
         );
         let point = |row: &WeightRow| (row.accuracy.method, row.weight, row.accuracy.acc_norm);
         let points: Vec<_> = rows.iter().map(point).collect();
-        let chart = chart(title, x, &points, chance);
+        let chart = self.chart(title, x, &points, chance);
         self.figure(name, &csv::weights(rows), &chart)
+    }
+
+    /// A chart with a line for each method, in the order of `points`.
+    fn chart(
+        &self,
+        title: String,
+        x: Axis,
+        points: &[(Method, f64, Estimate)],
+        chance: f64,
+    ) -> Chart {
+        let points = points
+            .iter()
+            .map(|&(method, at, share)| (method, at, share.percent()));
+        let chance = chance * 100.0;
+        let ends = points
+            .clone()
+            .flat_map(|(_, _, percent)| [percent.low, percent.high]);
+        let y = linear(&format!("{} (%)", self.norm.label()), ends.chain([chance]));
+        let mut lines: Vec<Line> = Vec::new();
+        for (method, at, percent) in points {
+            match lines.last_mut() {
+                Some(line) if line.label == method.label() => line.points.push((at, percent)),
+                _ => lines.push(Line {
+                    label: method.label(),
+                    colour: colour(method),
+                    points: vec![(at, percent)],
+                }),
+            }
+        }
+        Chart {
+            title,
+            x,
+            y,
+            lines,
+            level: (chance, "chance"),
+        }
     }
 
     fn figure(&mut self, name: &str, rows: &str, chart: &Chart) -> Result<()> {
@@ -80,36 +124,6 @@ impl Report<'_> {
         write_atomically(&path, |to| to.write_all(content.as_bytes()))?;
         self.written.push(path);
         Ok(())
-    }
-}
-
-/// A chart with a line for each method, in the order of `points`.
-fn chart(title: String, x: Axis, points: &[(Method, f64, Estimate)], chance: f64) -> Chart {
-    let points = points
-        .iter()
-        .map(|&(method, at, share)| (method, at, share.percent()));
-    let chance = chance * 100.0;
-    let ends = points
-        .clone()
-        .flat_map(|(_, _, percent)| [percent.low, percent.high]);
-    let y = linear("acc_norm (%)", ends.chain([chance]));
-    let mut lines: Vec<Line> = Vec::new();
-    for (method, at, percent) in points {
-        match lines.last_mut() {
-            Some(line) if line.label == method.label() => line.points.push((at, percent)),
-            _ => lines.push(Line {
-                label: method.label(),
-                colour: colour(method),
-                points: vec![(at, percent)],
-            }),
-        }
-    }
-    Chart {
-        title,
-        x,
-        y,
-        lines,
-        level: (chance, "chance"),
     }
 }
 

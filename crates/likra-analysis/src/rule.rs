@@ -1,15 +1,63 @@
 //! How two columns of log-likelihoods become a choice.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Candidate, Question, ScoreTable};
 
-/// What a score is divided by before candidates are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a score is divided by before candidates are compared. The whole ratio is divided, as it stands
+/// where a log-likelihood would.
+///
+/// Written in lower case, in files and on command lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Norm {
+    /// The candidate's length in characters (Unicode scalar values, Python's `len`), without the space
+    /// before it: the harness's `acc_norm`.
+    #[default]
+    Chars,
+    /// The candidate's length in bytes of UTF-8, likewise: as `acc_norm` where all text is ASCII.
+    Bytes,
+    /// The number of the candidate's tokens.
+    Tokens,
     /// Nothing: the harness's `acc`.
     None,
-    /// The candidate's length in characters: the harness's `acc_norm`. The whole ratio is divided,
-    /// as it stands where a log-likelihood would.
-    Chars,
+}
+
+impl Norm {
+    /// Every way to normalise.
+    pub const ALL: [Self; 4] = [Self::Chars, Self::Bytes, Self::Tokens, Self::None];
+
+    /// What an accuracy under it is called. Only what the harness calls `acc_norm` is called so.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Chars => "acc_norm",
+            Self::Bytes => "accuracy by score per byte",
+            Self::Tokens => "accuracy by score per token",
+            Self::None => "acc",
+        }
+    }
+
+    /// How it scores, for a sentence on what a column `acc_norm` holds.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Chars => "by score per character",
+            Self::Bytes => "by score per byte (the harness's is per character)",
+            Self::Tokens => "by score per token (the harness's is per character)",
+            Self::None => "by score, as acc (the harness's is per character)",
+        }
+    }
+
+    /// What the score of `candidate` is divided by.
+    fn divisor(self, candidate: &Candidate) -> f64 {
+        match self {
+            Self::Chars => candidate.chars as f64,
+            Self::Bytes => candidate.bytes as f64,
+            Self::Tokens => candidate.tokens as f64,
+            Self::None => 1.0,
+        }
+    }
 }
 
 /// A way of scoring candidates: log p+(a|q) - w log p-(a|q) (paper, section 2), where either head may
@@ -77,10 +125,7 @@ impl Rule<'_> {
 fn choice<'a>(question: &'a Question, scores: &[f64], norm: Norm) -> Option<&'a Candidate> {
     let mut best: Option<(f64, &Candidate)> = None;
     for (candidate, &score) in question.candidates.iter().zip(scores) {
-        let score = match norm {
-            Norm::None => score,
-            Norm::Chars => score / candidate.chars as f64,
-        };
+        let score = score / norm.divisor(candidate);
         if candidate.kind.is_choice() && best.is_none_or(|(highest, _)| score > highest) {
             best = Some((score, candidate));
         }
@@ -115,6 +160,43 @@ mod tests {
         assert_eq!(half.scores(), [[-2.0, -2.0, -3.5]]);
         assert_eq!(half.right(Norm::None), [true]);
         assert_eq!(half.right(Norm::Chars), [false]);
+    }
+
+    #[test]
+    fn every_normalisation_has_its_own_choice() {
+        // Tokens, characters and bytes are such that each candidate is the best by one of the four.
+        let candidates = [
+            (-10.0, 1, 1, 1),    // Per byte -10, per character -10, per token -10.
+            (-40.0, 10, 10, 20), // Per byte -2, per character -4, per token -4.
+            (-24.0, 4, 10, 10),  // Per byte -2.4, per character -2.4, per token -6.
+            (-39.0, 13, 13, 13), // Per byte -3, per character -3, per token -3.
+        ];
+        let chosen = [Norm::None, Norm::Bytes, Norm::Chars, Norm::Tokens];
+        for (right, expected) in chosen.into_iter().enumerate() {
+            let record = |(place, (value, tokens, chars, bytes))| {
+                let gold = place == right;
+                let kind = if gold { Kind::Correct } else { Kind::Incorrect };
+                let of_base = score("base", 0, 0, place, value);
+                ScoreRecord {
+                    kind,
+                    gold,
+                    tokens,
+                    chars,
+                    bytes,
+                    ..of_base
+                }
+            };
+            let records: Vec<_> = candidates.into_iter().enumerate().map(record).collect();
+            let table = ScoreTable::new(&records).unwrap();
+            for norm in Norm::ALL {
+                let found = table.rule("base", 0).unwrap().right(norm);
+                assert_eq!(
+                    found,
+                    [norm == expected],
+                    "candidate {right} under {norm:?}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -188,7 +270,7 @@ mod tests {
             let table = columns(&pair.0[..length], &pair.1[..length]);
             let alone = table.rule("base", 0).unwrap();
             let weighted = alone.minus(0.0, "incorrect", 64).unwrap();
-            for norm in [Norm::None, Norm::Chars] {
+            for norm in Norm::ALL {
                 prop_assert_eq!(alone.right(norm), weighted.right(norm));
             }
         }
@@ -197,7 +279,7 @@ mod tests {
         fn a_head_less_itself_takes_the_first_choice(scores in any_scores()) {
             let table = columns(&scores, &scores);
             let rule = table.rule("base", 0).unwrap().minus(1.0, "incorrect", 64).unwrap();
-            for norm in [Norm::None, Norm::Chars] {
+            for norm in Norm::ALL {
                 prop_assert!(rule.right(norm).into_iter().all(|right| right));
             }
         }

@@ -9,7 +9,7 @@ use crate::{AccuracyRow, Estimate, Method, Norm, ScoreTable, table1};
 pub struct Gain {
     /// After how many training examples per head.
     pub examples: usize,
-    /// The difference of their `acc_norm` as a share of one, with an interval over resampled
+    /// The difference of their accuracies by normalised scores as a share of one, with an interval over resampled
     /// questions, on which both methods are compared in pairs.
     pub acc_norm: Estimate,
     /// How many questions there are.
@@ -19,9 +19,9 @@ pub struct Gain {
 /// What SFT-Likra gains over SFT after the most examples that both heads have seen; `None` if there
 /// are no such heads.
 #[must_use]
-pub fn gain(table: &ScoreTable) -> Option<Gain> {
+pub fn gain(table: &ScoreTable, norm: Norm) -> Option<Gain> {
     let examples = last_examples(Method::SftLikra, table)?;
-    let right = |method: Method| Some(method.rule(table, examples, 1.0)?.right(Norm::Chars));
+    let right = |method: Method| Some(method.rule(table, examples, 1.0)?.right(norm));
     let (likra, sft) = (right(Method::SftLikra)?, right(Method::Sft)?);
     Some(Gain {
         examples,
@@ -32,14 +32,16 @@ pub fn gain(table: &ScoreTable) -> Option<Gain> {
 
 /// A table of all methods for a terminal, and a sentence on the gain of SFT-Likra over SFT.
 #[must_use]
-pub fn summary(table: &ScoreTable) -> String {
+pub fn summary(table: &ScoreTable, norm: Norm) -> String {
     let mut lines = vec![["method", "examples", "acc", "acc_norm"].map(String::from)];
-    lines.extend(table1(table).iter().map(cells));
+    lines.extend(table1(table, norm).iter().map(cells));
     let (questions, chance) = (table.questions().len(), table.chance() * 100.0);
-    let gain = gain(table).map_or_else(String::new, |gain| sentence(&gain));
+    let gain = gain(table, norm).map_or_else(String::new, |gain| sentence(&gain, norm));
     format!(
-        "{}\nPercent [95% interval] of {questions} questions; chance is {chance:.1}.\n{gain}",
-        aligned(&lines)
+        "{}\nPercent [95% interval] of {questions} questions; chance is {chance:.1}. \
+         acc_norm is {}.\n{gain}",
+        aligned(&lines),
+        norm.describe()
     )
 }
 
@@ -67,7 +69,7 @@ fn aligned(lines: &[[String; 4]]) -> String {
     lines.iter().map(line).collect()
 }
 
-fn sentence(gain: &Gain) -> String {
+fn sentence(gain: &Gain, norm: Norm) -> String {
     let Estimate { value, low, high } = gain.acc_norm.percent();
     let Gain {
         examples,
@@ -75,7 +77,8 @@ fn sentence(gain: &Gain) -> String {
         ..
     } = gain;
     format!(
-        "SFT-Likra gains {value:+.1} points of acc_norm over SFT after {examples} examples per head \
-         (95% interval {low:+.1} to {high:+.1}, paired bootstrap over {questions} questions).\n"
+        "SFT-Likra gains {value:+.1} points of {} over SFT after {examples} examples per head \
+         (95% interval {low:+.1} to {high:+.1}, paired bootstrap over {questions} questions).\n",
+        norm.label()
     )
 }

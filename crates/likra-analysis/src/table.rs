@@ -22,6 +22,8 @@ pub struct Candidate {
     pub tokens: usize,
     /// How many Unicode scalar values it has, without the space before it.
     pub chars: usize,
+    /// How many bytes of UTF-8 it has, likewise.
+    pub bytes: usize,
 }
 
 /// A question and its candidate answers.
@@ -126,10 +128,8 @@ fn questions(base: &[&ScoreRecord]) -> Result<Vec<Question>> {
             });
         }
         questions[place].candidates.push(Candidate::from(*record));
-        if record.kind.is_choice() && record.chars == 0 {
-            return Err(Error::Empty {
-                at: (*record).into(),
-            });
+        if record.kind.is_choice() {
+            check_length(record)?;
         }
     }
     for question in &mut questions {
@@ -141,6 +141,22 @@ fn questions(base: &[&ScoreRecord]) -> Result<Vec<Question>> {
         check_gold(question)?;
     }
     Ok(questions)
+}
+
+/// Scores are divided by lengths.
+fn check_length(record: &ScoreRecord) -> Result<()> {
+    let lengths = [
+        ("token", record.tokens),
+        ("character", record.chars),
+        ("byte", record.bytes),
+    ];
+    match lengths.into_iter().find(|&(_, length)| length == 0) {
+        None => Ok(()),
+        Some((unit, _)) => Err(Error::Empty {
+            at: record.into(),
+            unit,
+        }),
+    }
 }
 
 fn check_gold(question: &Question) -> Result<()> {
@@ -237,6 +253,7 @@ impl From<&ScoreRecord> for Candidate {
             gold: record.gold,
             tokens: record.tokens,
             chars: record.chars,
+            bytes: record.bytes,
         }
     }
 }
@@ -247,9 +264,10 @@ fn describe(candidate: &Candidate) -> String {
         gold,
         tokens,
         chars,
+        bytes,
         ..
     } = candidate;
-    format!("kind {kind}, gold {gold}, {tokens} tokens, {chars} chars")
+    format!("kind {kind}, gold {gold}, {tokens} tokens, {chars} chars, {bytes} bytes")
 }
 
 fn missing(head: &str, examples: usize, question: &Question, candidate: &Candidate) -> Error {
@@ -315,7 +333,7 @@ mod tests {
     #[test]
     fn a_head_that_differs_from_the_base_is_named() {
         type Change = fn(&mut Vec<ScoreRecord>);
-        let cases: [(Change, &str); 8] = [
+        let cases: [(Change, &str); 9] = [
             (
                 |all| drop(all.pop()),
                 "question `q1`, candidate 2: not scored",
@@ -336,6 +354,7 @@ mod tests {
                 |all| all[6].chars += 1,
                 "candidate 1: expected kind incorrect, gold false",
             ),
+            (|all| all[6].bytes += 1, "3 chars, 6 bytes as for the base"),
             (
                 |all| all[6].gold = true,
                 "candidate 1: expected kind incorrect, gold false",
@@ -361,7 +380,7 @@ mod tests {
     #[test]
     fn the_base_itself_is_checked() {
         type Change = fn(&mut Vec<ScoreRecord>);
-        let cases: [(Change, &str); 6] = [
+        let cases: [(Change, &str); 8] = [
             (|all| all.push(all[0].clone()), "scored twice"),
             (|all| all[0].gold = false, "found 0 there and 0 elsewhere"),
             (|all| all[1].gold = true, "found 2 there and 0 elsewhere"),
@@ -369,7 +388,9 @@ mod tests {
                 |all| all[0].kind = Kind::Irrelevant,
                 "found 0 there and 1 elsewhere",
             ),
+            (|all| all[1].tokens = 0, "at least one token"),
             (|all| all[1].chars = 0, "at least one character"),
+            (|all| all[1].bytes = 0, "at least one byte"),
             (
                 |all| all[1].log_likelihood = f64::NEG_INFINITY,
                 "found -inf",

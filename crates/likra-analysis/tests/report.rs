@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use likra_analysis::{Error, ScoreTable, gain, summary, write_report};
+use likra_analysis::{Error, Norm, ScoreTable, gain, summary, write_report};
 use likra_results::{Kind, ScoreRecord};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -48,6 +48,7 @@ fn made_up() -> Vec<ScoreRecord> {
                     log_likelihood,
                     tokens: chars / 4 + 1,
                     chars,
+                    bytes: chars,
                 });
             };
             add("base", 0, base);
@@ -72,9 +73,42 @@ fn names(dir: &Path, paths: &[PathBuf]) -> Vec<String> {
     paths.iter().map(name).collect()
 }
 
+/// Only what the harness calls `acc_norm` is called so, outside of the columns of a table.
+#[test]
+fn figures_and_sentences_name_the_normalisation() {
+    let table = ScoreTable::new(&made_up()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let named = |norm: Norm| {
+        write_report(dir.path(), &table, &WEIGHTS, norm).unwrap();
+        let figures = ["figure1.svg", "figure3.svg", "figure4.svg"];
+        let read = |name| fs::read_to_string(dir.path().join(name)).unwrap();
+        (figures.map(read), summary(&table, norm))
+    };
+    for (norm, name) in [
+        (Norm::Chars, "acc_norm"),
+        (Norm::Bytes, "accuracy by score per byte"),
+        (Norm::Tokens, "accuracy by score per token"),
+        (Norm::None, "acc"),
+    ] {
+        let (figures, summary) = named(norm);
+        let axis = format!("\n{name} (%)\n");
+        assert!(
+            figures.iter().all(|figure| figure.contains(&axis)),
+            "{axis}"
+        );
+        let last = summary.lines().last().unwrap();
+        assert!(
+            last.contains(&format!(" points of {name} over SFT")),
+            "{last}"
+        );
+        let told = summary.contains("the harness's is per character");
+        assert_eq!(told, norm != Norm::Chars, "{summary}");
+    }
+}
+
 fn report(dir: &Path) -> Vec<String> {
     let table = ScoreTable::new(&made_up()).unwrap();
-    let written = write_report(dir, &table, &WEIGHTS).unwrap();
+    let written = write_report(dir, &table, &WEIGHTS, Norm::Chars).unwrap();
     names(dir, &written)
 }
 
@@ -107,7 +141,7 @@ fn without_heads_there_are_tables_but_no_figures() {
     let base: Vec<ScoreRecord> = made_up().into_iter().filter(|r| r.head == "base").collect();
     let table = ScoreTable::new(&base).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let written = write_report(dir.path(), &table, &WEIGHTS).unwrap();
+    let written = write_report(dir.path(), &table, &WEIGHTS, Norm::Chars).unwrap();
     assert_eq!(names(dir.path(), &written), ["table1.csv", "control.csv"]);
     let table1 = fs::read_to_string(&written[0]).unwrap();
     assert_eq!(table1.lines().count(), 2);
@@ -115,7 +149,7 @@ fn without_heads_there_are_tables_but_no_figures() {
         table1.lines().nth(1).unwrap().starts_with("base,0,0.27"),
         "{table1}"
     );
-    assert!(gain(&table).is_none());
+    assert!(gain(&table, Norm::Chars).is_none());
 }
 
 #[test]
@@ -129,10 +163,10 @@ fn odd_weights_are_drawn_or_refused() {
         &[1e300, 1e300],
         &[-1e308, 0.0, 1e308],
     ] {
-        write_report(dir.path(), &table, weights).unwrap();
+        write_report(dir.path(), &table, weights, Norm::Chars).unwrap();
     }
     let nowhere = dir.path().join("nowhere");
-    let error = write_report(&nowhere, &table, &[1.0, f64::NAN]).unwrap_err();
+    let error = write_report(&nowhere, &table, &[1.0, f64::NAN], Norm::Chars).unwrap_err();
     assert!(matches!(error, Error::Weight { .. }), "{error}");
     assert!(!nowhere.exists());
 }
@@ -140,7 +174,7 @@ fn odd_weights_are_drawn_or_refused() {
 #[test]
 fn the_summary_is_a_table_and_a_sentence() {
     let table = ScoreTable::new(&made_up()).unwrap();
-    let text = summary(&table);
+    let text = summary(&table, Norm::Chars);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines[0],
@@ -155,10 +189,15 @@ fn the_summary_is_a_table_and_a_sentence() {
         lines.iter().position(|line| line.is_empty()),
         Some(1 + 1 + 7 * 3)
     );
+    let below = lines[lines.len() - 2];
+    assert!(
+        below.ends_with("chance is 25.0. acc_norm is by score per character."),
+        "{below}"
+    );
     let sentence = "SFT-Likra gains +44.8 points of acc_norm over SFT after 1119 examples per head \
                     (95% interval +39.0 to +50.5, paired bootstrap over 400 questions).";
     assert_eq!(lines.last(), Some(&sentence));
-    let gain = gain(&table).unwrap();
+    let gain = gain(&table, Norm::Chars).unwrap();
     assert_eq!((gain.examples, gain.questions), (1119, 400));
     assert!(gain.acc_norm.low > 0.0);
 }

@@ -26,7 +26,7 @@ pub use error::{Error, LineError, QuestionError, Result};
 pub use example::TrainingExample;
 pub use hellaswag::{parse_hellaswag, read_hellaswag};
 pub use hellaswag_files::{HellaswagFiles, read_hellaswag_benchmark};
-pub use pairs::{TrainingPair, training_order, training_pairs};
+pub use pairs::{TrainingPair, WrongAnswer, training_order, training_pairs};
 pub use prompt::PromptStyle;
 pub use python_random::PythonRandom;
 pub use question::Question;

@@ -7,7 +7,22 @@
 //! training. So a question's answer does not depend on how many examples a run sees, a longer run
 //! continues a shorter one, and heads of one seed see the questions in the same order.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{AnswerKind, Error, PythonRandom, Question, Result};
+
+/// Which of a question's wrong choices a negative head learns.
+///
+/// Written in lower case, in files and on command lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WrongAnswer {
+    /// One drawn at random (paper, section 3.2).
+    #[default]
+    Random,
+    /// The first in order, as the authors' code takes it under `--balanced`. Nothing is drawn for it.
+    First,
+}
 
 /// A question and an answer to learn for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +36,13 @@ pub struct TrainingPair<'a> {
 /// Pairs each question of `train`, in order, with an answer of this kind (paper, section 4.3).
 ///
 /// - Correct: the right answer.
-/// - Incorrect: `choice` of the question's wrong choices.
-/// - Irrelevant: another question, as `randrange(n - 1)` of the others in order, then `choice` of its
-///   wrong choices; both again while that text is one of the question's own choices (59 of 132,300
-///   draws from ARC).
+/// - Incorrect: `choice` of the question's wrong choices; with [`WrongAnswer::First`] the first of them.
+/// - Irrelevant: another question, as `randrange(n - 1)` of the others in order, then one of its wrong
+///   choices in the same way; both again while that text is one of the question's own choices (59 of
+///   132,300 draws from ARC).
 /// - Unrelated: `choice` of `unrelated`, texts of another benchmark; again in the same case.
 ///
-/// `unrelated` is not looked at for other kinds.
+/// `wrong` and `unrelated` are not looked at for other kinds.
 ///
 /// # Errors
 ///
@@ -35,6 +50,7 @@ pub struct TrainingPair<'a> {
 pub fn training_pairs<'a>(
     train: &'a [Question],
     kind: AnswerKind,
+    wrong: WrongAnswer,
     seed: u32,
     unrelated: &'a [String],
 ) -> Result<Vec<TrainingPair<'a>>> {
@@ -45,8 +61,8 @@ pub fn training_pairs<'a>(
     let pair = |(place, question): (usize, &'a Question)| {
         let answer = match kind {
             AnswerKind::Correct => Some(question.gold_choice()),
-            AnswerKind::Incorrect => draw_incorrect(question, &mut rng),
-            AnswerKind::Irrelevant => draw_irrelevant(train, place, &mut rng),
+            AnswerKind::Incorrect => wrong.of(question, &mut rng),
+            AnswerKind::Irrelevant => draw_irrelevant(train, place, wrong, &mut rng),
             AnswerKind::Unrelated => draw_unrelated(question, unrelated, &mut rng),
         };
         let nothing = || Error::NothingToDraw {
@@ -87,14 +103,32 @@ fn generator(seed: u32, stream: u64) -> PythonRandom {
     PythonRandom::new(4 * u64::from(seed) + stream)
 }
 
-fn draw_incorrect<'a>(question: &'a Question, rng: &mut PythonRandom) -> Option<&'a str> {
-    let wrong: Vec<&str> = question.wrong_choices().collect();
-    rng.choice(&wrong).copied()
+impl WrongAnswer {
+    /// The wrong choices of `question` that can be its answer.
+    fn among(self, question: &Question) -> impl Iterator<Item = &str> {
+        let count = match self {
+            Self::Random => usize::MAX,
+            Self::First => 1,
+        };
+        question.wrong_choices().take(count)
+    }
+
+    /// One of them.
+    fn of<'a>(self, question: &'a Question, rng: &mut PythonRandom) -> Option<&'a str> {
+        match self {
+            Self::Random => rng
+                .choice(&self.among(question).collect::<Vec<_>>())
+                .copied(),
+            // Python's `choice` of a single element would move the generator on.
+            Self::First => self.among(question).next(),
+        }
+    }
 }
 
 fn draw_irrelevant<'a>(
     train: &'a [Question],
     place: usize,
+    wrong: WrongAnswer,
     rng: &mut PythonRandom,
 ) -> Option<&'a str> {
     let question = &train[place];
@@ -103,12 +137,12 @@ fn draw_irrelevant<'a>(
     before
         .iter()
         .chain(after)
-        .flat_map(Question::wrong_choices)
+        .flat_map(|other| wrong.among(other))
         .find(|text| foreign(text, question))?;
     loop {
         let drawn = rng.randbelow(train.len() - 1);
         let other = before.get(drawn).unwrap_or_else(|| &after[drawn - place]);
-        if let Some(text) = draw_incorrect(other, rng)
+        if let Some(text) = wrong.of(other, rng)
             && foreign(text, question)
         {
             return Some(text);
@@ -147,6 +181,8 @@ mod tests {
         AnswerKind::Unrelated,
     ];
 
+    const WRONG: [WrongAnswer; 2] = [WrongAnswer::Random, WrongAnswer::First];
+
     fn question(choices: &[&str], gold: usize) -> Question {
         let choices = choices.iter().map(ToString::to_string).collect();
         Question::new("q".into(), "?".into(), choices, gold).unwrap()
@@ -158,7 +194,7 @@ mod tests {
         seed: u32,
         unrelated: &[String],
     ) -> Vec<String> {
-        let pairs = training_pairs(train, kind, seed, unrelated).unwrap();
+        let pairs = training_pairs(train, kind, WrongAnswer::Random, seed, unrelated).unwrap();
         assert!(
             pairs
                 .iter()
@@ -189,8 +225,8 @@ mod tests {
         #[test]
         fn no_negative_is_the_right_answer(train in questions(), seed: u32) {
             let unrelated: Vec<String> = ('a'..='k').map(String::from).collect();
-            for kind in DRAWN {
-                let Ok(pairs) = training_pairs(&train, kind, seed, &unrelated) else {
+            for (kind, wrong) in DRAWN.into_iter().flat_map(|kind| WRONG.map(|wrong| (kind, wrong))) {
+                let Ok(pairs) = training_pairs(&train, kind, wrong, seed, &unrelated) else {
                     prop_assert_eq!(kind, AnswerKind::Irrelevant);
                     continue;
                 };
@@ -260,12 +296,38 @@ mod tests {
     }
 
     #[test]
+    fn the_first_wrong_answer_is_taken_without_a_draw() {
+        let train = [
+            question(&["a", "b", "c", "d"], 0),
+            question(&["e", "f", "g"], 1),
+            question(&["h", "i", "j"], 0),
+        ];
+        let first = |kind| -> Vec<&str> {
+            let pairs = training_pairs(&train, kind, WrongAnswer::First, 7, &[]).unwrap();
+            pairs.into_iter().map(|pair| pair.answer).collect()
+        };
+        assert_eq!(first(AnswerKind::Incorrect), ["b", "e", "i"]);
+        // Only the other question is drawn; all first wrong choices are foreign here.
+        let mut rng = PythonRandom::new(30);
+        let expected = [["e", "i"], ["b", "i"], ["b", "e"]].map(|others| others[rng.randbelow(2)]);
+        assert_eq!(first(AnswerKind::Irrelevant), expected);
+        assert_eq!(first(AnswerKind::Correct), ["a", "f", "h"]);
+
+        // The second wrong choice of either would do for the other, but is not looked at.
+        let train = [question(&["a", "b", "e"], 0), question(&["c", "b", "d"], 0)];
+        let pairs = |wrong| training_pairs(&train, AnswerKind::Irrelevant, wrong, 0, &[]);
+        let message = pairs(WrongAnswer::First).unwrap_err().to_string();
+        assert!(message.contains("question `q`"), "{message}");
+        assert_eq!(pairs(WrongAnswer::Random).unwrap()[0].answer, "d");
+    }
+
+    #[test]
     fn a_question_that_no_answer_is_left_for_is_named() {
         let alike = question(&["a", "a"], 0);
         let train = [question(&["a", "b"], 0), question(&["c", "b"], 0), alike];
         let error = |kind, texts: &[&str]| {
             let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
-            training_pairs(&train, kind, 0, &texts)
+            training_pairs(&train, kind, WrongAnswer::Random, 0, &texts)
                 .unwrap_err()
                 .to_string()
         };
@@ -283,9 +345,18 @@ mod tests {
             error(AnswerKind::Unrelated, &[]),
             "no texts of another benchmark are given to draw unrelated answers from"
         );
-        assert!(training_pairs(&train[..1], AnswerKind::Irrelevant, 0, &[]).is_err());
+        assert!(
+            training_pairs(
+                &train[..1],
+                AnswerKind::Irrelevant,
+                WrongAnswer::Random,
+                0,
+                &[]
+            )
+            .is_err()
+        );
         assert_eq!(
-            training_pairs(&[], AnswerKind::Irrelevant, 0, &[]).unwrap(),
+            training_pairs(&[], AnswerKind::Irrelevant, WrongAnswer::Random, 0, &[]).unwrap(),
             []
         );
     }

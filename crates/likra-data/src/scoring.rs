@@ -24,6 +24,8 @@ pub struct CandidateTokens {
     /// The choice's length in characters (Unicode scalar values, Python's `len`), without the space
     /// before it: what `acc_norm` divides by.
     pub chars: usize,
+    /// Its length in bytes of UTF-8, likewise.
+    pub bytes: usize,
     /// Whether it is the right answer.
     pub gold: bool,
 }
@@ -62,6 +64,7 @@ fn candidates(
             tokens: pair.tokens,
             start: pair.start,
             chars: choice.chars().count(),
+            bytes: choice.len(),
             gold: place == question.gold(),
         })
     };

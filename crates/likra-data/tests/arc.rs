@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use likra_data::{
-    AnswerKind, ArcFiles, Benchmark, Question, prompt, read_arc, read_arc_benchmark, shots,
-    training_pairs,
+    AnswerKind, ArcFiles, Benchmark, Question, WrongAnswer, prompt, read_arc, read_arc_benchmark,
+    shots, training_pairs,
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -90,7 +90,9 @@ fn negatives_are_never_the_right_answer() {
     let Some(benchmark) = benchmark() else { return };
     for kind in [AnswerKind::Incorrect, AnswerKind::Irrelevant] {
         for seed in 0..5 {
-            for pair in training_pairs(benchmark.train(), kind, seed, &[]).unwrap() {
+            for pair in
+                training_pairs(benchmark.train(), kind, WrongAnswer::Random, seed, &[]).unwrap()
+            {
                 let own = pair
                     .question
                     .choices()

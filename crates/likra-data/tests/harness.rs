@@ -1,8 +1,8 @@
 //! Prompts and shots against what lm-evaluation-harness 0.4.13 asks (`fixtures/data/make_harness.py`).
 
 use likra_data::{
-    AnswerKind, Bos, Question, ScoringRequest, Tokenizer, TrainingExample, parse_arc, prompt,
-    scoring_requests, shots, training_pairs,
+    AnswerKind, Bos, Question, ScoringRequest, Tokenizer, TrainingExample, WrongAnswer, parse_arc,
+    prompt, scoring_requests, shots, training_pairs,
 };
 use serde::Deserialize;
 
@@ -99,6 +99,7 @@ fn requests_hold_every_choice_after_its_own_prompt() {
             );
             assert_eq!(candidate.gold, choice == question.gold_choice());
             assert_eq!(candidate.chars, choice.chars().count());
+            assert_eq!(candidate.bytes, choice.len());
         }
     }
 }
@@ -106,7 +107,7 @@ fn requests_hold_every_choice_after_its_own_prompt() {
 #[test]
 fn a_training_example_is_the_pair_without_shots() {
     let (tokenizer, (pool, _)) = (tokenizer(), sample());
-    for pair in training_pairs(&pool, AnswerKind::Incorrect, 1, &[]).unwrap() {
+    for pair in training_pairs(&pool, AnswerKind::Incorrect, WrongAnswer::Random, 1, &[]).unwrap() {
         let example = TrainingExample::new(&tokenizer, &pair).unwrap();
         let request = ScoringRequest::new(&tokenizer, "", pair.question).unwrap();
         let choice = pair
@@ -134,7 +135,7 @@ fn a_question_that_cannot_be_encoded_is_named() {
         .unwrap_err()
         .to_string();
     assert!(error.starts_with(expected), "{error}");
-    let pairs = training_pairs(&pool, AnswerKind::Correct, 1, &[]).unwrap();
+    let pairs = training_pairs(&pool, AnswerKind::Correct, WrongAnswer::Random, 1, &[]).unwrap();
     let error = TrainingExample::new(&tokenizer, &pairs[0])
         .unwrap_err()
         .to_string();

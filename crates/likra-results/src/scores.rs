@@ -90,6 +90,8 @@ pub struct ScoreRecord {
     pub tokens: usize,
     /// How many Unicode scalar values the answer has, without the space before it.
     pub chars: usize,
+    /// How many bytes of UTF-8 the answer has, likewise.
+    pub bytes: usize,
 }
 
 impl Row for ScoreRecord {
@@ -103,6 +105,7 @@ impl Row for ScoreRecord {
         "log_likelihood",
         "tokens",
         "chars",
+        "bytes",
     ];
 
     fn to_fields(&self) -> Vec<String> {
@@ -116,6 +119,7 @@ impl Row for ScoreRecord {
             float(self.log_likelihood),
             self.tokens.to_string(),
             self.chars.to_string(),
+            self.bytes.to_string(),
         ]
     }
 
@@ -130,6 +134,7 @@ impl Row for ScoreRecord {
             log_likelihood: fields.finite("log_likelihood")?,
             tokens: fields.count("tokens")?,
             chars: fields.count("chars")?,
+            bytes: fields.count("bytes")?,
         })
     }
 }
@@ -163,7 +168,7 @@ mod tests {
     use crate::Error;
 
     const HEADER: &str =
-        "question_id,candidate,kind,gold,head,examples,log_likelihood,tokens,chars";
+        "question_id,candidate,kind,gold,head,examples,log_likelihood,tokens,chars,bytes";
 
     fn read(content: impl AsRef<[u8]>) -> Result<Vec<ScoreRecord>> {
         let root = tempfile::tempdir().unwrap();
@@ -183,6 +188,7 @@ mod tests {
             log_likelihood: -12.5,
             tokens: 4,
             chars: 17,
+            bytes: 18,
         }
     }
 
@@ -191,7 +197,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("scores/positive-n00064.csv");
         write_scores(&path, &[record()]).unwrap();
-        let expected = format!("{HEADER}\nMercury_7175875,2,correct,true,positive,64,-12.5,4,17\n");
+        let expected =
+            format!("{HEADER}\nMercury_7175875,2,correct,true,positive,64,-12.5,4,17,18\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), expected);
         write_scores(&path, &[]).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEADER}\n"));
@@ -200,26 +207,30 @@ mod tests {
 
     #[test]
     fn a_malformed_value_is_named_with_its_place() {
-        let good = "q,0,correct,true,base,0,-1.5,3,9";
+        let good = "q,0,correct,true,base,0,-1.5,3,9,9";
         let cases = [
-            ("q,-1,correct,true,base,0,-1.5,3,9", "candidate", "-1"),
-            ("q,0,right,true,base,0,-1.5,3,9", "kind", "right"),
-            ("q,0,correct,1,base,0,-1.5,3,9", "gold", "1"),
-            ("q,0,correct,true,base,1e3,-1.5,3,9", "examples", "1e3"),
-            ("q,0,correct,true,base,0,,3,9", "log_likelihood", ""),
-            ("q,0,correct,true,base,0,NaN,3,9", "log_likelihood", "NaN"),
-            ("q,0,correct,true,base,0,-inf,3,9", "log_likelihood", "-inf"),
+            ("q,-1,correct,true,base,0,-1.5,3,9,9", "candidate", "-1"),
+            ("q,0,right,true,base,0,-1.5,3,9,9", "kind", "right"),
+            ("q,0,correct,1,base,0,-1.5,3,9,9", "gold", "1"),
+            ("q,0,correct,true,base,1e3,-1.5,3,9,9", "examples", "1e3"),
+            ("q,0,correct,true,base,0,,3,9,9", "log_likelihood", ""),
+            ("q,0,correct,true,base,0,NaN,3,9,9", "log_likelihood", "NaN"),
             (
-                "q,0,correct,true,base,0,-1e999,3,9",
+                "q,0,correct,true,base,0,-inf,3,9,9",
+                "log_likelihood",
+                "-inf",
+            ),
+            (
+                "q,0,correct,true,base,0,-1e999,3,9,9",
                 "log_likelihood",
                 "-1e999",
             ),
             (
-                "q,0,correct,true,base,0,-1.5,99999999999999999999,9",
+                "q,0,correct,true,base,0,-1.5,99999999999999999999,9,9",
                 "tokens",
                 "99999999999999999999",
             ),
-            ("q,0,correct,true,base,0,-1.5,3,9 ", "chars", "9 "),
+            ("q,0,correct,true,base,0,-1.5,3,9 ,9", "chars", "9 "),
         ];
         for (bad, bad_column, bad_value) in cases {
             let error = read(format!("{HEADER}\n{good}\n{bad}\n")).unwrap_err();
@@ -239,7 +250,7 @@ mod tests {
 
     #[test]
     fn other_columns_are_refused() {
-        let fewer = HEADER.strip_suffix(",chars").unwrap();
+        let fewer = HEADER.strip_suffix(",bytes").unwrap();
         let swapped = HEADER.replace("tokens,chars", "chars,tokens");
         for header in ["", fewer, &swapped, &format!("{HEADER},seconds")] {
             let error = read(format!("{header}\n")).unwrap_err();
@@ -259,13 +270,13 @@ mod tests {
         else {
             panic!("{error}");
         };
-        assert_eq!((line, expected, found), (2, 9, 4));
+        assert_eq!((line, expected, found), (2, 10, 4));
     }
 
     #[test]
     fn bytes_that_are_not_text_are_refused() {
         let mut content = format!("{HEADER}\n").into_bytes();
-        content.extend(b"\xff\xfe,0,correct,true,base,0,-1.5,3,9\n");
+        content.extend(b"\xff\xfe,0,correct,true,base,0,-1.5,3,9,9\n");
         assert!(matches!(
             read(&content).unwrap_err(),
             Error::Utf8 { line: 2, .. }
@@ -309,12 +320,12 @@ mod tests {
             head in any_text(),
             kind in any_kind(),
             gold: bool,
-            counts: [usize; 4],
+            counts: [usize; 5],
             log_likelihood in prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO,
         ) -> ScoreRecord {
-            let [candidate, examples, tokens, chars] = counts;
+            let [candidate, examples, tokens, chars, bytes] = counts;
             ScoreRecord {
-                question_id, candidate, kind, gold, head, examples, log_likelihood, tokens, chars,
+                question_id, candidate, kind, gold, head, examples, log_likelihood, tokens, chars, bytes,
             }
         }
     }

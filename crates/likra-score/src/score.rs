@@ -112,6 +112,7 @@ fn records(
                 log_likelihood,
                 tokens: tokens.tokens.len() - tokens.start,
                 chars: tokens.chars,
+                bytes: tokens.bytes,
             });
         }
     }

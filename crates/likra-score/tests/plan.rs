@@ -33,6 +33,7 @@ fn request(id: &str, context: &[u32], answers: &[&[u32]]) -> ScoringRequest {
             tokens: [context, answer].concat(),
             start: context.len(),
             chars: 3 * answer.len(),
+            bytes: 4 * answer.len(),
             gold: place == 0,
         });
     ScoringRequest {
@@ -201,7 +202,8 @@ fn records_carry_what_analysis_needs() {
     assert_eq!(places[..4], [("a", 0), ("a", 1), ("a", 2), ("b", 0)]);
     assert_eq!((records[0].kind, records[0].gold), (Kind::Correct, true));
     assert_eq!((records[1].kind, records[1].gold), (Kind::Incorrect, false));
-    assert_eq!((records[1].tokens, records[1].chars), (3, 9));
+    let lengths = (records[1].tokens, records[1].chars, records[1].bytes);
+    assert_eq!(lengths, (3, 9, 12));
 }
 
 #[test]

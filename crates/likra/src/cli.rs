@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use likra_data::AnswerKind;
+use likra_analysis::Norm;
+use likra_data::{AnswerKind, Bos, WrongAnswer};
+use serde::de::value::{Error as ValueError, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
 use crate::device::Choice;
-use crate::experiment::Overrides;
+use crate::experiment::{Overrides, Shots};
+use crate::protocol::Protocol;
 
 /// Shows what a language model learns from negative examples.
 #[derive(Debug, Parser)]
@@ -54,9 +58,25 @@ pub(crate) struct ReproduceArgs {
     /// Train each head on N examples.
     #[arg(long, value_name = "N")]
     examples: Option<usize>,
+    /// Whose settings stand in for those that the experiment does not make: paper, authors or
+    /// harness-0.4.13.
+    #[arg(long, value_name = "NAME", value_parser = named::<Protocol>)]
+    pub(crate) protocol: Option<Protocol>,
+    /// Which wrong choice a negative head learns: random, or first.
+    #[arg(long, value_name = "RULE", value_parser = named::<WrongAnswer>)]
+    wrong_answer: Option<WrongAnswer>,
     /// Put K solved questions before each question.
     #[arg(long, value_name = "K")]
-    shots: Option<usize>,
+    num_shots: Option<usize>,
+    /// Whether they are the same for all: fixed, or per-question.
+    #[arg(long, value_name = "RULE", value_parser = named::<Shots>)]
+    shots: Option<Shots>,
+    /// Draw them with this seed.
+    #[arg(long, value_name = "S")]
+    shot_seed: Option<u32>,
+    /// What scores are divided by: chars (as the harness does), bytes, tokens or none.
+    #[arg(long, value_name = "UNIT", value_parser = named::<Norm>)]
+    normalisation: Option<Norm>,
     /// Seed of the examples' order, the wrong answers and the initial adapters.
     #[arg(long, value_name = "S")]
     seed: Option<u32>,
@@ -72,7 +92,11 @@ impl ReproduceArgs {
             data: self.data.clone(),
             questions: self.limit,
             examples: self.examples,
+            num_shots: self.num_shots,
             shots: self.shots,
+            shot_seed: self.shot_seed,
+            wrong_answer: self.wrong_answer,
+            normalisation: self.normalisation,
             seed: self.seed,
         }
     }
@@ -95,6 +119,12 @@ pub(crate) struct TrainArgs {
     /// Which answers the head learns: correct, incorrect, or irrelevant (wrong for another question).
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: AnswerKind,
+    /// Which wrong choice it is, for kinds of wrong answers: random, or first.
+    #[arg(long, value_name = "RULE", default_value = "random", value_parser = named::<WrongAnswer>)]
+    pub(crate) wrong_answer: WrongAnswer,
+    /// Whether an example begins with the BOS token: auto (as the tokenizer does), always or never.
+    #[arg(long, value_name = "RULE", default_value = "auto", value_parser = named::<Bos>)]
+    pub(crate) bos: Bos,
     /// Where the head's adapters go.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -137,10 +167,17 @@ pub(crate) struct ScoreArgs {
     pub(crate) shots_from: Option<PathBuf>,
     /// How many solved questions stand before each question.
     #[arg(long, value_name = "K", default_value_t = 0, requires = "shots_from")]
-    pub(crate) shots: usize,
-    /// Sample the solved questions with this seed; without it they are the first K of the file.
+    pub(crate) num_shots: usize,
+    /// Whether they are the same for all: fixed, or per-question (drawn anew, as the harness does).
+    #[arg(long, value_name = "RULE", default_value = "fixed", value_parser = named::<Shots>)]
+    pub(crate) shots: Shots,
+    /// Draw the solved questions with this seed; without it, fixed ones are the first K of the file, and
+    /// those per question are drawn with the harness's seed, 1234.
     #[arg(long, value_name = "S")]
     pub(crate) shot_seed: Option<u64>,
+    /// Whether a prompt begins with the BOS token: auto (as the tokenizer does), always or never.
+    #[arg(long, value_name = "RULE", default_value = "auto", value_parser = named::<Bos>)]
+    pub(crate) bos: Bos,
     /// Score only the first N questions.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
@@ -162,6 +199,12 @@ pub(crate) struct ProbeArgs {
     /// Where to compute: auto, cpu, cuda or cuda:N.
     #[arg(long, value_name = "D", default_value = "auto")]
     pub(crate) device: Choice,
+}
+
+/// A setting by the name that it has in experiment files.
+fn named<T: DeserializeOwned>(name: &str) -> Result<T, String> {
+    let name: StrDeserializer<ValueError> = name.into_deserializer();
+    T::deserialize(name).map_err(|error| error.to_string())
 }
 
 fn parse_adapter(text: &str) -> Result<(String, PathBuf), String> {

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use likra_data::{AnswerKind, Bos};
+use likra_analysis::Norm;
+use likra_data::{AnswerKind, Bos, WrongAnswer, shots::HARNESS_SEED};
 use likra_lora::LoraConfig;
 use likra_train::Settings;
 use serde::{Deserialize, Serialize};
+
+use crate::protocol::Protocol;
 
 /// The experiments that the program carries, by name.
 const BUILT_IN: [(&str, &str); 2] = [
@@ -36,6 +39,12 @@ pub(crate) struct Experiment {
     /// How many examples each head sees; all of them if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) examples: Option<usize>,
+    /// Whose settings stand in for those that are not made here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) protocol: Option<Protocol>,
+    /// Which wrong choice a negative head learns.
+    #[serde(default)]
+    pub(crate) wrong_answer: WrongAnswer,
     /// Decides the order of the examples, the wrong answers drawn and the initial adapters.
     #[serde(default)]
     pub(crate) seed: u32,
@@ -61,6 +70,8 @@ pub(crate) enum Benchmark {
     Arc,
     /// `train.jsonl` and `test.jsonl` in ARC's format.
     ArcFormat,
+    /// `HellaSwag`'s training set, and its validation set as the test.
+    Hellaswag,
 }
 
 /// A head by the answers that it learns.
@@ -182,14 +193,78 @@ impl Lora {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(crate) struct Evaluation {
     /// How many solved questions stand before each question.
-    pub(crate) shots: usize,
-    /// Which, by id and in order; the first `shots` of the benchmark's pool if absent.
+    pub(crate) num_shots: usize,
+    /// Whether they are the same for all questions.
+    pub(crate) shots: Shots,
+    /// Which, by id and in order, if they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) shot_ids: Option<Vec<String>>,
+    /// The seed they are drawn by, as Python's `random` does. Without one, fixed shots are the first of
+    /// the benchmark's pool, and shots per question are drawn by the harness's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shot_seed: Option<u64>,
     /// How many test questions, from the first; all of them if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) questions: Option<usize>,
     pub(crate) bos: Bos,
+}
+
+/// Whether all questions stand after the same shots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Shots {
+    /// They do: what they begin with is computed once a head.
+    #[default]
+    Fixed,
+    /// Each has its own, drawn by one generator that runs through the questions in order, as
+    /// lm-evaluation-harness does.
+    PerQuestion,
+}
+
+impl Evaluation {
+    /// The seed that the shots are drawn by; none if they are not drawn.
+    pub(crate) fn drawn_by(&self) -> Option<u64> {
+        match self.shots {
+            Shots::Fixed => self.shot_seed,
+            Shots::PerQuestion => Some(self.shot_seed.unwrap_or(HARNESS_SEED)),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(
+            self.questions != Some(0),
+            "questions = 0: expected at least 1"
+        );
+        let Some(ids) = &self.shot_ids else {
+            return Ok(());
+        };
+        ensure!(
+            self.shots == Shots::Fixed,
+            "shot-ids names the same questions for all, but shots = \"per-question\" draws others for \
+             each; expected shots = \"fixed\" beside shot-ids"
+        );
+        if let Some(seed) = self.shot_seed {
+            bail!(
+                "shot-ids names what shot-seed = {seed} would draw; expected one of the two keys"
+            );
+        }
+        let (ids, shots) = (ids.len(), self.num_shots);
+        ensure!(
+            ids == shots,
+            "num-shots = {shots}, but shot-ids names {ids} questions"
+        );
+        Ok(())
+    }
+}
+
+/// What a candidate answer is scored by, before heads are weighed against each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CandidateScore {
+    /// The sum over the answer's tokens of log p(token | question, tokens before), in nats. All there
+    /// is: the key is there so that a run says it.
+    #[default]
+    LogLikelihood,
 }
 
 /// `[analysis]`.
@@ -198,6 +273,10 @@ pub(crate) struct Evaluation {
 pub(crate) struct Analysis {
     /// The weights of the negative head in figure 4.
     pub(crate) weights: Vec<f64>,
+    /// What scores are divided by in columns `acc_norm`, figures and the gain.
+    pub(crate) normalisation: Norm,
+    /// What a candidate is scored by.
+    pub(crate) candidate_score: CandidateScore,
 }
 
 impl Default for Analysis {
@@ -205,6 +284,8 @@ impl Default for Analysis {
     fn default() -> Self {
         Self {
             weights: (0..=30).map(|step| f64::from(step) / 20.0).collect(),
+            normalisation: Norm::default(),
+            candidate_score: CandidateScore::default(),
         }
     }
 }
@@ -216,15 +297,20 @@ pub(crate) struct Overrides {
     pub(crate) data: Option<PathBuf>,
     pub(crate) questions: Option<usize>,
     pub(crate) examples: Option<usize>,
-    pub(crate) shots: Option<usize>,
+    pub(crate) num_shots: Option<usize>,
+    pub(crate) shots: Option<Shots>,
+    pub(crate) shot_seed: Option<u32>,
+    pub(crate) wrong_answer: Option<WrongAnswer>,
+    pub(crate) normalisation: Option<Norm>,
     pub(crate) seed: Option<u32>,
 }
 
 impl Experiment {
-    /// The experiment called `spec`: a built-in name, or a path to a TOML file. Returns its name too.
-    pub(crate) fn open(spec: &str) -> Result<(String, Self)> {
+    /// The experiment called `spec`: a built-in name, or a path to a TOML file. `protocol` stands in
+    /// for its own. Returns its name too.
+    pub(crate) fn open(spec: &str, protocol: Option<Protocol>) -> Result<(String, Self)> {
         if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == spec) {
-            return Ok(((*name).into(), Self::parse(text, name)?));
+            return Ok(((*name).into(), Self::parse(text, name, protocol)?));
         }
         let path = Path::new(spec);
         if path.extension().is_none_or(|extension| extension != "toml") {
@@ -237,13 +323,30 @@ impl Experiment {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        Ok((name, Self::parse(&text, spec)?))
+        Ok((name, Self::parse(&text, spec, protocol)?))
     }
 
-    fn parse(text: &str, origin: &str) -> Result<Self> {
-        let experiment: Self = toml::from_str(text).with_context(|| origin.to_owned())?;
-        experiment.check().with_context(|| origin.to_owned())?;
+    fn parse(text: &str, origin: &str, protocol: Option<Protocol>) -> Result<Self> {
+        let origin = || origin.to_owned();
+        // By itself first, so that what is wrong in it is named with its line.
+        let own: Self = toml::from_str(text).with_context(origin)?;
+        let experiment = match protocol.or(own.protocol) {
+            Some(protocol) => Self::under(protocol, text).with_context(origin)?,
+            None => own,
+        };
+        experiment.check().with_context(origin)?;
         Ok(experiment)
+    }
+
+    /// The experiment of `text`, with the protocol's settings for those that it does not make.
+    fn under(protocol: Protocol, text: &str) -> Result<Self> {
+        let mut table: toml::Table = toml::from_str(text)?;
+        protocol.fill(&mut table)?;
+        let experiment: Self = table.try_into()?;
+        Ok(Self {
+            protocol: Some(protocol),
+            ..experiment
+        })
     }
 
     /// The experiment as the command line changes it.
@@ -255,12 +358,10 @@ impl Experiment {
         if let Some(data) = &overrides.data {
             self.data = Some(text(data));
         }
-        if let Some(shots) = overrides.shots {
-            self.evaluation.shots = shots;
-            if let Some(ids) = &mut self.evaluation.shot_ids {
-                ids.truncate(shots);
-            }
-        }
+        self.change_shots(overrides);
+        self.wrong_answer = overrides.wrong_answer.unwrap_or(self.wrong_answer);
+        let analysis = &mut self.analysis;
+        analysis.normalisation = overrides.normalisation.unwrap_or(analysis.normalisation);
         self.evaluation.questions = overrides.questions.or(self.evaluation.questions);
         self.examples = overrides.examples.or(self.examples);
         self.seed = overrides.seed.unwrap_or(self.seed);
@@ -268,11 +369,30 @@ impl Experiment {
         Ok(self)
     }
 
-    /// The experiment with its numbers of examples and questions as `benchmark` has them.
+    /// Fewer shots are the first of those that the file names; shots that are drawn stand in for them.
+    fn change_shots(&mut self, overrides: &Overrides) {
+        let evaluation = &mut self.evaluation;
+        evaluation.num_shots = overrides.num_shots.unwrap_or(evaluation.num_shots);
+        evaluation.shots = overrides.shots.unwrap_or(evaluation.shots);
+        let drawn = overrides.shot_seed.is_some() || overrides.shots == Some(Shots::PerQuestion);
+        evaluation.shot_seed = overrides.shot_seed.map(u64::from).or(evaluation.shot_seed);
+        if drawn {
+            evaluation.shot_ids = None;
+        }
+        if let Some(ids) = &mut evaluation.shot_ids
+            && overrides.num_shots.is_some()
+        {
+            ids.truncate(evaluation.num_shots);
+        }
+    }
+
+    /// The experiment with its numbers of examples and questions as `benchmark` has them, and the seed
+    /// of its shots.
     pub(crate) fn resolved(mut self, benchmark: &likra_data::Benchmark) -> Self {
         let at_most = |asked: Option<usize>, all: usize| Some(asked.map_or(all, |n| n.min(all)));
         self.examples = at_most(self.examples, benchmark.train().len());
         self.evaluation.questions = at_most(self.evaluation.questions, benchmark.test().len());
+        self.evaluation.shot_seed = self.evaluation.drawn_by();
         self
     }
 
@@ -306,17 +426,7 @@ impl Experiment {
             self.examples != Some(0),
             "examples = 0: expected at least 1"
         );
-        ensure!(
-            self.evaluation.questions != Some(0),
-            "questions = 0: expected at least 1"
-        );
-        if let Some(ids) = &self.evaluation.shot_ids {
-            let (ids, shots) = (ids.len(), self.evaluation.shots);
-            ensure!(
-                ids == shots,
-                "[evaluation] shots = {shots}, but shot-ids names {ids} questions"
-            );
-        }
+        self.evaluation.check().context("[evaluation]")?;
         let finite = self
             .analysis
             .weights
@@ -334,16 +444,16 @@ mod tests {
     #[test]
     fn every_built_in_experiment_is_well_formed() {
         for (name, _) in BUILT_IN {
-            Experiment::open(name).unwrap();
+            Experiment::open(name, None).unwrap();
         }
     }
 
     #[test]
     fn a_resolved_experiment_reads_back_as_itself() {
         for (name, _) in BUILT_IN {
-            let (_, experiment) = Experiment::open(name).unwrap();
+            let (_, experiment) = Experiment::open(name, None).unwrap();
             let text = toml::to_string(&experiment).unwrap();
-            assert_eq!(Experiment::parse(&text, name).unwrap(), experiment);
+            assert_eq!(Experiment::parse(&text, name, None).unwrap(), experiment);
         }
     }
 
@@ -367,10 +477,188 @@ mod tests {
             (tiny.replace("\"incorrect\"", "\"positive\""), "twice"),
         ] {
             assert_ne!(text, tiny);
-            let error = format!("{:#}", Experiment::parse(&text, "tiny").unwrap_err());
+            let error = format!("{:#}", Experiment::parse(&text, "tiny", None).unwrap_err());
             assert!(error.contains(message), "{error}");
         }
-        let error = format!("{:#}", Experiment::open("huge").unwrap_err());
+        let error = format!("{:#}", Experiment::open("huge", None).unwrap_err());
         assert!(error.contains("tiny"), "{error}");
+    }
+
+    /// As little as an experiment can say, and a line more.
+    fn small(more: &str) -> String {
+        format!("title = \"t\"\nbenchmark = \"arc\"\nheads = [\"positive\"]\n{more}")
+    }
+
+    fn parse(text: &str, protocol: Option<Protocol>) -> Result<Experiment> {
+        Experiment::parse(text, "my.toml", protocol)
+    }
+
+    fn protocol(name: &str) -> Experiment {
+        let experiment = parse(&small(&format!("protocol = \"{name}\"")), None).unwrap();
+        // Written down with all it sets, it reads back as itself.
+        let text = toml::to_string(&experiment).unwrap();
+        assert_eq!(parse(&text, None).unwrap(), experiment);
+        experiment
+    }
+
+    #[test]
+    fn a_protocol_sets_what_it_names_and_nothing_else() {
+        let defaults = parse(&small(""), None).unwrap();
+        let harness = protocol("harness-0.4.13");
+        let expected = Experiment {
+            protocol: Some(Protocol::Harness0413),
+            evaluation: Evaluation {
+                shots: Shots::PerQuestion,
+                ..Evaluation::default()
+            },
+            ..defaults.clone()
+        };
+        assert_eq!(harness, expected);
+        assert_eq!(harness.evaluation.drawn_by(), Some(1234));
+
+        let paper = protocol("paper");
+        assert_eq!(paper.training, defaults.training);
+        assert_eq!(
+            (paper.wrong_answer, paper.evaluation.bos),
+            (WrongAnswer::Random, Bos::Never)
+        );
+        assert_eq!(paper.evaluation.shots, Shots::PerQuestion);
+
+        let authors = protocol("authors");
+        let expected = Training {
+            batch_size: 32,
+            bos: Bos::Always,
+            ..Training::default()
+        };
+        assert_eq!(
+            (&authors.training, &authors.lora),
+            (&expected, &Lora::default())
+        );
+        assert_eq!(authors.wrong_answer, WrongAnswer::First);
+        assert_eq!(authors.evaluation, paper.evaluation);
+        assert_eq!(authors.analysis, defaults.analysis);
+    }
+
+    #[test]
+    fn an_experiment_s_own_keys_win_over_its_protocol() {
+        let own = "protocol = \"authors\"\nwrong-answer = \"random\"\n[training]\nbatch-size = 16\n\
+                   [lora]\nalpha = 16\n[evaluation]\nshots = \"fixed\"\n";
+        let found = parse(&small(own), None).unwrap();
+        assert_eq!(found.wrong_answer, WrongAnswer::Random);
+        assert_eq!(
+            (found.training.batch_size, found.training.bos),
+            (16, Bos::Always)
+        );
+        assert_eq!((found.lora.alpha, found.lora.rank), (16.0, 8));
+        assert_eq!(
+            (found.evaluation.shots, found.evaluation.bos),
+            (Shots::Fixed, Bos::Never)
+        );
+        // The command line's protocol stands in for the file's, below its other keys.
+        let found = parse(&small(own), Some(Protocol::Paper)).unwrap();
+        assert_eq!(found.protocol, Some(Protocol::Paper));
+        assert_eq!(
+            (found.training.batch_size, found.training.bos),
+            (16, Bos::Auto)
+        );
+    }
+
+    #[test]
+    fn mistakes_under_a_protocol_are_named_with_their_line() {
+        for (more, wanted) in [
+            (
+                "protocol = \"harness\"",
+                &["line 4", "unknown variant `harness`", "`harness-0.4.13`"][..],
+            ),
+            (
+                "protocol = \"paper\"\nwrong = 1",
+                &["line 5", "unknown field `wrong`"],
+            ),
+            (
+                "protocol = \"paper\"\n[training]\nbos = true",
+                &["line 6", "bos"],
+            ),
+            (
+                "protocol = \"authors\"\n[training]\nfirst-checkpoint = 8",
+                &["[training]", "multiple of the batch size, 32"],
+            ),
+            (
+                "protocol = \"paper\"\n[evaluation]\nnum-shots = 1\nshot-ids = [\"a\"]",
+                &["[evaluation]", "shot-ids", "shots = \"fixed\""],
+            ),
+            (
+                "[evaluation]\nnum-shots = 1\nshot-seed = 3\nshot-ids = [\"a\"]",
+                &["[evaluation]", "shot-ids", "shot-seed = 3"],
+            ),
+            (
+                "[evaluation]\nnum-shots = 2\nshot-ids = [\"a\"]",
+                &["[evaluation]", "num-shots = 2", "names 1"],
+            ),
+            (
+                "[evaluation]\nshots = \"sometimes\"",
+                &["line 5", "`fixed` or `per-question`"],
+            ),
+            (
+                "[analysis]\nnormalisation = \"words\"",
+                &["line 5", "`chars`, `bytes`, `tokens`, `none`"],
+            ),
+            (
+                "[analysis]\ncandidate-score = \"perplexity\"",
+                &["line 5", "perplexity", "`log-likelihood`"],
+            ),
+            (
+                "wrong-answer = \"last\"",
+                &["line 4", "`random` or `first`"],
+            ),
+        ] {
+            let error = format!("{:#}", parse(&small(more), None).unwrap_err());
+            for wanted in [&["my.toml"], wanted].concat() {
+                assert!(error.contains(wanted), "expected {wanted:?} in {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_command_line_changes_shots_as_a_whole() {
+        let named = small("[evaluation]\nnum-shots = 2\nshot-ids = [\"a\", \"b\"]");
+        let with = |overrides: &Overrides| {
+            let experiment = parse(&named, None).unwrap();
+            experiment
+                .with(overrides)
+                .map(|experiment| experiment.evaluation)
+        };
+        let fewer = Overrides {
+            num_shots: Some(1),
+            ..Overrides::default()
+        };
+        assert_eq!(with(&fewer).unwrap().shot_ids, Some(vec!["a".into()]));
+        let more = Overrides {
+            num_shots: Some(3),
+            ..Overrides::default()
+        };
+        assert!(
+            with(&more)
+                .unwrap_err()
+                .to_string()
+                .contains("[evaluation]")
+        );
+        let drawn = Overrides {
+            shots: Some(Shots::PerQuestion),
+            ..Overrides::default()
+        };
+        let found = with(&drawn).unwrap();
+        assert_eq!(
+            (found.shot_ids, found.shots, found.num_shots),
+            (None, Shots::PerQuestion, 2)
+        );
+        let seeded = Overrides {
+            shot_seed: Some(7),
+            ..Overrides::default()
+        };
+        let found = with(&seeded).unwrap();
+        assert_eq!(
+            (found.shot_ids, found.shots, found.shot_seed),
+            (None, Shots::Fixed, Some(7))
+        );
     }
 }

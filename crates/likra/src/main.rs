@@ -7,6 +7,7 @@ mod device;
 mod experiment;
 mod probe;
 mod progress;
+mod protocol;
 mod questions;
 mod report;
 mod reproduce;

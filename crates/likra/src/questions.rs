@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 use likra_data::{
-    AnswerKind, ArcFiles, Benchmark, Bos, Question, ScoringRequest, Tokenizer, TrainingExample,
-    prompt, read_arc, scoring_requests, shots, training_order, training_pairs,
+    AnswerKind, ArcFiles, Benchmark, Bos, HellaswagFiles, Question, ScoringRequest, Tokenizer,
+    TrainingExample, WrongAnswer, prompt, read_arc, scoring_requests, shots, training_order,
+    training_pairs,
 };
 use likra_model::Model;
 use likra_results::sha256_file;
 
-use crate::experiment::{self, Evaluation, Experiment};
+use crate::experiment::{self, Evaluation, Experiment, Shots};
 use crate::steps::Key;
 
 /// The files that an experiment reads, and the questions in them.
@@ -26,10 +28,7 @@ pub(crate) struct Materials {
 impl Materials {
     /// Finds the files, reads the questions and hashes the model.
     pub(crate) fn open(experiment: &Experiment, model_dir: &Path, data_dir: &Path) -> Result<Self> {
-        let (benchmark, data_files) = match experiment.benchmark {
-            experiment::Benchmark::Arc => arc(data_dir)?,
-            experiment::Benchmark::ArcFormat => arc_format(data_dir)?,
-        };
+        let (benchmark, data_files) = read_benchmark(experiment.benchmark, data_dir)?;
         let mut model_files = Model::files(model_dir)?;
         let model_hash = hash_files(&model_files)?;
         model_files.extend(Tokenizer::files(model_dir));
@@ -66,25 +65,30 @@ impl Materials {
     pub(crate) fn examples(
         &self,
         kind: AnswerKind,
+        wrong: WrongAnswer,
         seed: u32,
         bos: Bos,
     ) -> Result<Vec<TrainingExample>> {
         let tokenizer = Tokenizer::open(&self.model_dir, bos)?;
-        training_examples(&tokenizer, self.benchmark.train(), kind, seed)
+        training_examples(&tokenizer, self.benchmark.train(), kind, wrong, seed)
     }
 
     /// The test questions after their shots.
     pub(crate) fn requests(&self, evaluation: &Evaluation) -> Result<Vec<ScoringRequest>> {
         let tokenizer = Tokenizer::open(&self.model_dir, evaluation.bos)?;
-        let (pool, test) = (self.benchmark.shots(), self.benchmark.test());
-        let shots = match &evaluation.shot_ids {
-            Some(ids) => shots::by_id(pool, ids)?,
-            None => shots::fixed(pool, evaluation.shots, None)?,
-        };
-        let asked = evaluation
-            .questions
-            .map_or(test.len(), |limit| limit.min(test.len()));
-        requests(&tokenizer, &shots, &test[..asked])
+        requests(&tokenizer, &self.benchmark, evaluation)
+    }
+}
+
+/// Finds and reads a benchmark in `dir`; returns its files too.
+pub(crate) fn read_benchmark(
+    layout: experiment::Benchmark,
+    dir: &Path,
+) -> Result<(Benchmark, Vec<PathBuf>)> {
+    match layout {
+        experiment::Benchmark::Arc => arc(dir),
+        experiment::Benchmark::ArcFormat => arc_format(dir),
+        experiment::Benchmark::Hellaswag => hellaswag(dir),
     }
 }
 
@@ -96,6 +100,12 @@ fn arc(dir: &Path) -> Result<(Benchmark, Vec<PathBuf>)> {
         benchmark,
         files.train.into_iter().chain([files.test]).collect(),
     ))
+}
+
+/// `HellaSwag`, as lm-evaluation-harness divides it.
+fn hellaswag(dir: &Path) -> Result<(Benchmark, Vec<PathBuf>)> {
+    let files = HellaswagFiles::find(dir)?;
+    Ok((files.read()?, vec![files.train, files.test]))
 }
 
 /// `train.jsonl` and `test.jsonl` in ARC's format; shots come from the first.
@@ -110,27 +120,47 @@ pub(crate) fn training_examples(
     tokenizer: &Tokenizer,
     questions: &[Question],
     kind: AnswerKind,
+    wrong: WrongAnswer,
     seed: u32,
 ) -> Result<Vec<TrainingExample>> {
-    let pairs = training_pairs(questions, kind, seed, &[])?;
+    let pairs = training_pairs(questions, kind, wrong, seed, &[])?;
     training_order(pairs.len(), seed)
         .into_iter()
         .map(|place| Ok(TrainingExample::new(tokenizer, &pairs[place])?))
         .collect()
 }
 
-/// `questions` after fixed shots.
+/// The first test questions of `benchmark`, as many as asked for, each after its shots.
 pub(crate) fn requests(
     tokenizer: &Tokenizer,
-    shots: &[&Question],
-    questions: &[Question],
+    benchmark: &Benchmark,
+    evaluation: &Evaluation,
 ) -> Result<Vec<ScoringRequest>> {
-    let prefix = prompt::few_shot_prefix(shots.iter().copied());
-    let asked: Vec<(&str, &Question)> = questions
-        .iter()
-        .map(|question| (prefix.as_str(), question))
-        .collect();
+    let test = benchmark.test();
+    let asked = evaluation
+        .questions
+        .map_or(test.len(), |limit| limit.min(test.len()));
+    let prefixes = prefixes(benchmark, evaluation, asked)?;
+    let asked: Vec<(&str, &Question)> = prefixes.iter().map(AsRef::as_ref).zip(test).collect();
     Ok(scoring_requests(tokenizer, &asked)?)
+}
+
+/// The text of the shots before each of the first `count` test questions.
+fn prefixes(benchmark: &Benchmark, evaluation: &Evaluation, count: usize) -> Result<Vec<Arc<str>>> {
+    let (pool, shots, seed) = (
+        benchmark.shots(),
+        evaluation.num_shots,
+        evaluation.drawn_by(),
+    );
+    let text = |shots: Vec<&Question>| Arc::from(prompt::few_shot_prefix(shots));
+    Ok(match (evaluation.shots, &evaluation.shot_ids, seed) {
+        (Shots::PerQuestion, _, Some(seed)) => {
+            let drawn = benchmark.shots_per_question(shots, seed)?;
+            drawn.take(count).map(text).collect()
+        }
+        (_, Some(ids), _) => vec![text(shots::by_id(pool, ids)?); count],
+        (_, None, seed) => vec![text(shots::fixed(pool, shots, seed)?); count],
+    })
 }
 
 /// One hash for the contents of several files; the same file twice counts once.
@@ -161,6 +191,7 @@ pub(crate) fn hash_requests(requests: &[ScoringRequest]) -> String {
                 .with("tokens", bytes(&candidate.tokens))
                 .with("start", candidate.start.to_le_bytes())
                 .with("chars", candidate.chars.to_le_bytes())
+                .with("bytes", candidate.bytes.to_le_bytes())
                 .with("gold", [u8::from(candidate.gold)]);
         }
     }
@@ -172,4 +203,108 @@ fn bytes(tokens: &[u32]) -> Vec<u8> {
         .iter()
         .flat_map(|token| token.to_le_bytes())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tiny model's tokenizer and questions; its weights are not asked for.
+    fn tiny() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny")
+    }
+
+    fn benchmark() -> Benchmark {
+        arc_format(&tiny()).unwrap().0
+    }
+
+    fn per_question(seed: Option<u64>) -> Evaluation {
+        Evaluation {
+            num_shots: 3,
+            shots: Shots::PerQuestion,
+            shot_seed: seed,
+            questions: Some(5),
+            ..Evaluation::default()
+        }
+    }
+
+    #[test]
+    fn bos_begins_every_sequence_or_none() {
+        let benchmark = benchmark();
+        let beginnings = |bos: Bos| {
+            let tokenizer = Tokenizer::open(&tiny(), bos).unwrap();
+            let (kind, wrong) = (AnswerKind::Incorrect, WrongAnswer::Random);
+            let examples =
+                training_examples(&tokenizer, &benchmark.train()[..9], kind, wrong, 1).unwrap();
+            let requests = requests(&tokenizer, &benchmark, &per_question(None)).unwrap();
+            let candidates = requests.into_iter().flat_map(|request| request.candidates);
+            let tokens = examples.into_iter().map(|example| example.tokens);
+            tokens
+                .chain(candidates.map(|candidate| candidate.tokens))
+                .collect::<Vec<_>>()
+        };
+        let (always, never) = (beginnings(Bos::Always), beginnings(Bos::Never));
+        assert_eq!(always.len(), never.len());
+        let bos = always[0][0];
+        for (marked, bare) in always.iter().zip(&never) {
+            assert_eq!((marked[0], &marked[1..]), (bos, bare.as_slice()));
+            assert!(!bare.contains(&bos));
+        }
+        // This tokenizer's post-processor adds nothing.
+        assert_eq!(beginnings(Bos::Auto), never);
+    }
+
+    #[test]
+    fn shots_per_question_are_the_draws_of_one_generator() {
+        let benchmark = benchmark();
+        let prefixes = |seed, count| prefixes(&benchmark, &per_question(seed), count).unwrap();
+        let found = prefixes(None, 5);
+        let drawn = shots::PerQuestion::new(benchmark.shots(), 3, shots::HARNESS_SEED).unwrap();
+        let expected: Vec<String> = drawn.take(5).map(prompt::few_shot_prefix).collect();
+        assert!(
+            found
+                .iter()
+                .map(AsRef::as_ref)
+                .eq(expected.iter().map(String::as_str))
+        );
+        assert_eq!(found.iter().collect::<BTreeSet<_>>().len(), 5);
+        assert_eq!(prefixes(Some(1234), 5), found);
+        assert_ne!(prefixes(Some(1), 5), found);
+        // Fewer questions have the same shots.
+        assert_eq!(prefixes(None, 2), found[..2]);
+
+        let tokenizer = Tokenizer::open(&tiny(), Bos::Never).unwrap();
+        let requests = requests(&tokenizer, &benchmark, &per_question(None)).unwrap();
+        let asked = found.iter().zip(benchmark.test());
+        for (request, (prefix, question)) in requests.iter().zip(asked) {
+            let alone = ScoringRequest::new(&tokenizer, prefix, question).unwrap();
+            assert_eq!(*request, alone);
+        }
+    }
+
+    #[test]
+    fn fixed_shots_are_the_first_or_named_or_sampled() {
+        let benchmark = benchmark();
+        let pool = benchmark.shots();
+        let text = |shots: Vec<&Question>| prompt::few_shot_prefix(shots);
+        let fixed = |ids: Option<Vec<String>>, shot_seed| {
+            let evaluation = Evaluation {
+                num_shots: 2,
+                shot_ids: ids,
+                shot_seed,
+                ..Evaluation::default()
+            };
+            let found = prefixes(&benchmark, &evaluation, 3).unwrap();
+            assert_eq!(found, vec![found[0].clone(); 3]);
+            found[0].to_string()
+        };
+        assert_eq!(fixed(None, None), text(vec![&pool[0], &pool[1]]));
+        let ids = [8, 4].map(|place| pool[place].id().to_owned());
+        assert_eq!(
+            fixed(Some(ids.into()), None),
+            text(vec![&pool[8], &pool[4]])
+        );
+        let sample = shots::fixed(pool, 2, Some(7)).unwrap();
+        assert_eq!(fixed(None, Some(7)), text(sample));
+    }
 }

@@ -33,6 +33,7 @@ pub(crate) fn draw(run: &RunDir, experiment: &Experiment) -> Result<String> {
         }
     }
     let table = ScoreTable::new(&records)?;
-    write_report(&run.report(), &table, &experiment.analysis.weights)?;
-    Ok(summary(&table))
+    let norm = experiment.analysis.normalisation;
+    write_report(&run.report(), &table, &experiment.analysis.weights, norm)?;
+    Ok(summary(&table, norm))
 }

@@ -43,7 +43,7 @@ struct Look {
 /// Runs an experiment and prints what it found.
 pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     let started = Instant::now();
-    let (name, experiment) = Experiment::open(&arguments.spec)?;
+    let (name, experiment) = Experiment::open(&arguments.spec, arguments.protocol)?;
     let experiment = experiment.with(&arguments.overrides())?;
     let out = arguments
         .out
@@ -177,6 +177,7 @@ impl Run {
         for &head in &self.experiment.heads {
             let examples = self.materials.examples(
                 head.answers(),
+                self.experiment.wrong_answer,
                 self.experiment.seed,
                 self.experiment.training.bos,
             )?;

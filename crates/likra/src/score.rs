@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use likra_data::{Bos, Tokenizer, read_arc, shots};
+use likra_data::{Benchmark, Tokenizer, read_arc};
 use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::{BASE, write_scores};
 use likra_score::{Head, Plan};
 
 use crate::cli::ScoreArgs;
+use crate::experiment::Evaluation;
 use crate::questions::requests;
 use crate::reproduce::score_with_progress;
 
@@ -30,14 +31,18 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         Some(path) => read_arc(path)?,
         None => Vec::new(),
     };
-    let shots = shots::fixed(&pool, arguments.shots, arguments.shot_seed)?;
-    let limit = arguments
-        .limit
-        .unwrap_or(questions.len())
-        .min(questions.len());
-    ensure!(limit > 0, "--limit 0: expected at least 1");
-    let tokenizer = Tokenizer::open(&arguments.model, Bos::Auto)?;
-    let requests = requests(&tokenizer, &shots, &questions[..limit])?;
+    ensure!(arguments.limit != Some(0), "--limit 0: expected at least 1");
+    let benchmark = Benchmark::new(Vec::new(), questions, pool)?;
+    let evaluation = Evaluation {
+        num_shots: arguments.num_shots,
+        shots: arguments.shots,
+        shot_seed: arguments.shot_seed,
+        questions: arguments.limit,
+        bos: arguments.bos,
+        ..Evaluation::default()
+    };
+    let tokenizer = Tokenizer::open(&arguments.model, evaluation.bos)?;
+    let requests = requests(&tokenizer, &benchmark, &evaluation)?;
     let chosen = arguments.device.resolve()?;
     let plan = Plan::new(&requests, chosen.batch_tokens)?;
     let model = Model::open(&arguments.model, chosen.dtype, &chosen.device)?;

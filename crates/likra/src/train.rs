@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use likra_data::{AnswerKind, Bos, Question, Tokenizer, TrainingExample, read_arc};
+use likra_data::{AnswerKind, Question, Tokenizer, TrainingExample, read_arc};
 use likra_lora::{Adapter, LoraConfig};
 use likra_model::Model;
 use likra_results::HeadDir;
@@ -86,8 +86,14 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     for path in &arguments.questions {
         questions.extend(read_arc(path)?);
     }
-    let tokenizer = Tokenizer::open(&arguments.model, Bos::Auto)?;
-    let examples = training_examples(&tokenizer, &questions, arguments.kind, arguments.seed)?;
+    let tokenizer = Tokenizer::open(&arguments.model, arguments.bos)?;
+    let examples = training_examples(
+        &tokenizer,
+        &questions,
+        arguments.kind,
+        arguments.wrong_answer,
+        arguments.seed,
+    )?;
     let count = arguments
         .examples
         .unwrap_or(examples.len())

@@ -336,14 +336,137 @@ fn shots_come_from_a_file_in_order_or_by_seed() {
         succeed(&[&base, more].concat());
         fs::read_to_string(out).unwrap()
     };
-    let (none, first) = (score("0.csv", &[]), score("1.csv", &["--shots", "2"]));
+    let (none, first) = (score("0.csv", &[]), score("1.csv", &["--num-shots", "2"]));
     let (seven, again) = (
-        score("2.csv", &["--shots", "2", "--shot-seed", "7"]),
-        score("3.csv", &["--shots", "2", "--shot-seed", "7"]),
+        score("2.csv", &["--num-shots", "2", "--shot-seed", "7"]),
+        score("3.csv", &["--num-shots", "2", "--shot-seed", "7"]),
     );
     assert_ne!(none, first);
     assert_ne!(first, seven);
     assert_eq!(seven, again);
+}
+
+/// The authors' protocol on a few examples and questions; returns the run's folder.
+fn authors(dir: &Path) -> PathBuf {
+    let (spec, run) = (dir.join("mine.toml"), dir.join("run"));
+    let experiment = "title = \"t\"\nmodel = \"embedded:tiny\"\ndata = \"embedded:tiny\"\n\
+                      benchmark = \"arc-format\"\nheads = [\"positive\", \"incorrect\"]\n\
+                      examples = 64\nprotocol = \"authors\"\n\
+                      [evaluation]\nnum-shots = 2\nquestions = 6\n";
+    fs::write(&spec, experiment).unwrap();
+    let [spec, out] = [&spec, &run].map(|path| path.to_str().unwrap());
+    succeed(&["reproduce", spec, "--device", "cpu", "--out", out]);
+    run
+}
+
+#[test]
+fn a_run_says_what_its_protocol_has_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = fs::read_to_string(authors(dir.path()).join("run.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let resolved = &manifest["experiment"];
+    assert_eq!(resolved["protocol"].as_str(), Some("authors"));
+    assert_eq!(resolved["wrong-answer"].as_str(), Some("first"));
+    assert_eq!(resolved["lora"]["rank"].as_integer(), Some(8));
+    let training = &resolved["training"];
+    assert_eq!(training["batch-size"].as_integer(), Some(32));
+    assert_eq!(training["bos"].as_str(), Some("always"));
+    let evaluation = &resolved["evaluation"];
+    assert_eq!(evaluation["shots"].as_str(), Some("per-question"));
+    assert_eq!(evaluation["shot-seed"].as_integer(), Some(1234));
+    let analysis = &resolved["analysis"];
+    assert_eq!(analysis["candidate-score"].as_str(), Some("log-likelihood"));
+    assert_eq!(analysis["normalisation"].as_str(), Some("chars"));
+}
+
+#[test]
+fn a_protocol_s_head_can_be_trained_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = fixture("tiny");
+    let questions = tiny.join("train.jsonl");
+    let train = |name: &str, more: &str| {
+        let out = dir.path().join(name);
+        let [model, questions, to] = [&tiny, &questions, &out].map(|path| path.to_str().unwrap());
+        let mut words = vec![
+            "train",
+            "--model",
+            model,
+            "--questions",
+            questions,
+            "--out",
+            to,
+        ];
+        words.extend("--kind incorrect --examples 64 --batch-size 32 --device cpu".split(' '));
+        words.extend(more.split(' '));
+        succeed(&words);
+        fs::read(out.join("n00064/adapter_model.safetensors")).unwrap()
+    };
+    let alone = train("0", "--bos always --wrong-answer first");
+    let of_run = authors(dir.path()).join("heads/incorrect/n00064/adapter_model.safetensors");
+    assert_eq!(alone, fs::read(of_run).unwrap());
+    assert_ne!(train("1", "--bos never --wrong-answer first"), alone);
+    assert_ne!(train("2", "--bos always --wrong-answer random"), alone);
+}
+
+#[test]
+fn shots_may_be_drawn_for_every_question() {
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = fixture("tiny");
+    let out = dir.path().join("scores.csv");
+    let files = [
+        &tiny,
+        &tiny.join("test.jsonl"),
+        &tiny.join("train.jsonl"),
+        &out,
+    ];
+    let [model, asked, pool, to] = files.map(|path| path.to_str().unwrap());
+    let score = |more: &str| {
+        let mut words = vec!["score", "--model", model, "--questions", asked, "--out", to];
+        words.extend(["--shots-from", pool]);
+        words.extend("--num-shots 2 --limit 6 --device cpu".split(' '));
+        words.extend(more.split(' '));
+        succeed(&words);
+        fs::read_to_string(&out).unwrap()
+    };
+    let drawn = score("--shots per-question --bos never");
+    let of_run = authors(dir.path()).join("scores/base.csv");
+    assert_eq!(drawn, fs::read_to_string(of_run).unwrap());
+    for other in [
+        "--shots fixed --bos never",
+        "--shots per-question --bos always",
+        "--shots per-question --shot-seed 1",
+    ] {
+        assert_ne!(score(other), drawn, "{other}");
+    }
+}
+
+#[test]
+fn another_normalisation_is_drawn_from_the_same_scores() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().to_str().unwrap();
+    let with = |more: &[&'static str]| {
+        let base = ["reproduce", "tiny", "--device", "cpu", "--out", out];
+        let words = ["--examples", "32", "--limit", "40"];
+        succeed(&[&base[..], &words, more].concat())
+    };
+    let chars = with(&[]);
+    assert!(
+        chars.contains("acc_norm is by score per character."),
+        "{chars}"
+    );
+    let scores = files(&dir.path().join("scores"));
+    let tokens = with(&["--normalisation", "tokens"]);
+    assert!(
+        tokens.contains("acc_norm is by score per token"),
+        "{tokens}"
+    );
+    let figure = fs::read_to_string(dir.path().join("report/figure1.svg")).unwrap();
+    assert!(
+        figure.contains("accuracy by score per token (%)"),
+        "{figure}"
+    );
+    assert_eq!(files(&dir.path().join("scores")), scores);
+    assert_eq!(succeed(&["report", out]), tokens);
 }
 
 /// A copy of the tiny model in which one file is spoilt.
@@ -468,10 +591,15 @@ fn a_mistaken_command_line_is_a_usage_error() {
             "--out",
             "o",
         ],
+        &["reproduce", "--protocol", "harness"],
+        &["reproduce", "--normalisation", "words"],
+        &["reproduce", "--shots", "2"],
         &["frobnicate"],
     ] {
         fail(arguments, 2);
     }
+    let message = fail(&["reproduce", "--protocol", "harness"], 2);
+    assert!(message.contains("`harness-0.4.13`"), "{message}");
     let message = fail(&["reproduce", "nonesuch"], 1);
     assert!(
         message.contains("tiny") && message.contains("smollm2-arc"),

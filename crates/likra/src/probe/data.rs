@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use likra_data::{
-    AnswerKind, Benchmark, Bos, PythonRandom, Question, Tokenizer, prompt, read_arc_benchmark,
-    read_hellaswag_benchmark, training_order, training_pairs,
+    AnswerKind, Bos, PythonRandom, Question, Tokenizer, WrongAnswer, prompt, training_order,
+    training_pairs,
 };
 use likra_results::sha256;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::experiment;
+use crate::questions::read_benchmark;
 
 /// Pairs of texts as tokens: for each `[context, continuation]` the tokens of both.
 #[derive(Debug, Deserialize)]
@@ -24,7 +27,7 @@ pub(super) struct Encode {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Prompts {
-    benchmark: Source,
+    benchmark: experiment::Benchmark,
     data: PathBuf,
     shots: usize,
     seed: u64,
@@ -34,9 +37,11 @@ pub(super) struct Prompts {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Pairs {
-    benchmark: Source,
+    benchmark: experiment::Benchmark,
     data: PathBuf,
     kind: String,
+    #[serde(default)]
+    wrong_answer: WrongAnswer,
     seed: u32,
 }
 
@@ -59,23 +64,6 @@ enum Draw {
     Shuffle(usize),
 }
 
-/// A benchmark by its name.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Source {
-    Arc,
-    HellaSwag,
-}
-
-impl Source {
-    pub(super) fn read(self, dir: &Path) -> Result<Benchmark> {
-        Ok(match self {
-            Self::Arc => read_arc_benchmark(dir)?,
-            Self::HellaSwag => read_hellaswag_benchmark(dir)?,
-        })
-    }
-}
-
 impl Encode {
     pub(super) fn answer(&self, model: &Path) -> Result<Value> {
         let tokenizer = Tokenizer::open(model, self.bos)?;
@@ -92,7 +80,7 @@ impl Encode {
 
 impl Prompts {
     pub(super) fn answer(&self, dir: &Path) -> Result<Value> {
-        let benchmark = self.benchmark.read(&dir.join(&self.data))?;
+        let (benchmark, _) = read_benchmark(self.benchmark, &dir.join(&self.data))?;
         let shots = benchmark.shots_per_question(self.shots, self.seed)?;
         let asked = benchmark.test().iter().zip(shots);
         Ok(asked
@@ -112,9 +100,9 @@ fn digest(question: &Question, shots: Vec<&Question>) -> String {
 
 impl Pairs {
     pub(super) fn answer(&self, dir: &Path) -> Result<Value> {
-        let benchmark = self.benchmark.read(&dir.join(&self.data))?;
+        let (benchmark, _) = read_benchmark(self.benchmark, &dir.join(&self.data))?;
         let kind: AnswerKind = self.kind.parse()?;
-        let pairs = training_pairs(benchmark.train(), kind, self.seed, &[])?;
+        let pairs = training_pairs(benchmark.train(), kind, self.wrong_answer, self.seed, &[])?;
         let order = training_order(pairs.len(), self.seed);
         Ok(order
             .into_iter()

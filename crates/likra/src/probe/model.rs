@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use burn::tensor::{FloatDType, Tensor, TensorData};
 use likra_analysis::{Norm, ScoreTable};
-use likra_data::{Bos, Question, Tokenizer, TrainingExample, prompt, scoring_requests};
+use likra_data::{Bos, Tokenizer, TrainingExample};
 use likra_lora::Adapter;
 use likra_model::{Batch, Model, Row};
 use likra_results::{BASE, HeadDir, read_log};
@@ -14,8 +14,9 @@ use likra_train::{Settings, loss_and_gradients, train_head};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::data::Source;
 use crate::device::Chosen;
+use crate::experiment::{self, Evaluation, Shots};
+use crate::questions::{read_benchmark, requests};
 use crate::reproduce::score_with_progress;
 
 /// Logits of some rows of tokens, run together: `NAME/ROW`, `[tokens, vocab]`.
@@ -75,7 +76,7 @@ pub(super) struct CopyAdapter {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Scores {
-    benchmark: Source,
+    benchmark: experiment::Benchmark,
     data: PathBuf,
     questions: usize,
     shots: usize,
@@ -222,15 +223,16 @@ impl Bench {
     }
 
     pub(super) fn scores(&mut self, name: &str, job: &Scores) -> Result<(Tensor<2>, Value)> {
-        let benchmark = job.benchmark.read(&self.dir.join(&job.data))?;
+        let (benchmark, _) = read_benchmark(job.benchmark, &self.dir.join(&job.data))?;
         let tokenizer = Tokenizer::open(self.model_dir()?, job.bos)?;
-        let shots = benchmark.shots_per_question(job.shots, job.seed)?;
-        let asked: Vec<(String, &Question)> = shots
-            .zip(benchmark.test())
-            .take(job.questions)
-            .map(|(shots, question)| (prompt::few_shot_prefix(shots), question))
-            .collect();
-        let requests = scoring_requests(&tokenizer, &asked)?;
+        let evaluation = Evaluation {
+            num_shots: job.shots,
+            shots: Shots::PerQuestion,
+            shot_seed: Some(job.seed),
+            questions: Some(job.questions),
+            ..Evaluation::default()
+        };
+        let requests = requests(&tokenizer, &benchmark, &evaluation)?;
         let plan = Plan::new(&requests, self.chosen.batch_tokens)?;
         let base = Head {
             name: BASE,
