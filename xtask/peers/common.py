@@ -6,6 +6,7 @@ A peer leaves in its folder `jobs.json` (what `likra probe` is to compute), `ten
 import json
 import logging
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -41,6 +42,7 @@ class Case:
         model = None if self.model is None else os.path.relpath(self.model, self.folder)
         (self.folder / "jobs.json").write_text(json.dumps({"model": model, "jobs": self.jobs}) + "\n", encoding="utf-8")
         save_file(self.tensors, self.folder / "tensors.safetensors")
+        self.answers["versions"] = {name: version(name) for name in ("torch", "transformers", "peft", "lm_eval")}
         answers = json.dumps(self.answers, ensure_ascii=False) + "\n"
         (self.folder / "answers.json").write_text(answers, encoding="utf-8")
 

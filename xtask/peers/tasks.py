@@ -63,12 +63,16 @@ def arc(folder):
     return arc_task(*(list(arc_rows(Path(folder) / f"ARC-Challenge-{split}.jsonl")) for split in ("Train", "Test")))
 
 
+def arc_format(folder):
+    return arc_task(*(list(arc_rows(Path(folder) / f"{split}.jsonl")) for split in ("train", "test")))
+
+
 def hellaswag(folder):
     files = (sorted(Path(folder).glob(f"hellaswag_{split}*.jsonl"))[0] for split in ("train", "val"))
     return hellaswag_task(*map(hellaswag_rows, files))
 
 
-TASKS = {"arc": arc, "hellaswag": hellaswag}
+TASKS = {"arc": arc, "arc-format": arc_format, "hellaswag": hellaswag}
 
 
 def prompts(made, shots):

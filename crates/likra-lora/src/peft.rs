@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::tensors::{load_tensors, mismatch, save_tensors, write_whole};
 use crate::{Adapter, Error, LoraConfig, LowRank, Result};
@@ -32,6 +32,7 @@ struct ConfigFile {
     #[serde(default)]
     base_model_name_or_path: Option<String>,
     r: usize,
+    #[serde(serialize_with = "whole_if_it_is")]
     lora_alpha: f64,
     #[serde(default)]
     lora_dropout: f64,
@@ -265,4 +266,16 @@ fn take_update(
         ));
     }
     Ok(LowRank { a, b })
+}
+/// PEFT's own files have an integer here, and its type says so.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde asks for"
+)]
+fn whole_if_it_is<S: Serializer>(value: &f64, to: S) -> std::result::Result<S::Ok, S::Error> {
+    if value.fract() == 0.0 && value.abs() < f64::from(u32::MAX) {
+        to.serialize_i64(*value as i64)
+    } else {
+        to.serialize_f64(*value)
+    }
 }

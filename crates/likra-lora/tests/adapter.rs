@@ -200,7 +200,7 @@ fn what_is_not_a_plain_update_is_refused_by_name() {
         ("\"r\": 8", "\"r\": 4", "lora_A"),
         ("\"r\": 8", "\"r\": 0", "rank"),
         ("\"r\": 8", "\"r\": \"eight\"", "adapter_config.json"),
-        ("\"lora_alpha\": 8.0", "\"lora_alpha\": -1", "alpha"),
+        ("\"lora_alpha\": 8", "\"lora_alpha\": -1", "alpha"),
     ] {
         let error = refusal(settings(from, to));
         assert!(error.contains(message), "{to}: {error}");

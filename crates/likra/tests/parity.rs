@@ -1,0 +1,184 @@
+//! `likra probe` against what transformers, PEFT, torch and lm-evaluation-harness computed for the small
+//! checkpoints of `fixtures`: the golden half of `cargo xtask parity`, which needs no Python.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use burn::tensor::Device;
+use likra_lora::load_tensors;
+use serde_json::Value;
+
+type Tensors = BTreeMap<String, Vec<f64>>;
+
+/// What one side found.
+struct Side {
+    tensors: Tensors,
+    answers: BTreeMap<String, Value>,
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/parity")
+        .join(name)
+}
+
+fn read(dir: &Path) -> Side {
+    let tensors = load_tensors(&dir.join("tensors.safetensors"), &Device::flex()).unwrap();
+    let values = |tensor: burn::tensor::Tensor<2>| tensor.try_into_vec_as::<f32>().unwrap();
+    let answers = std::fs::read(dir.join("answers.json")).unwrap();
+    Side {
+        tensors: tensors
+            .into_iter()
+            .map(|(name, tensor)| (name, values(tensor).into_iter().map(f64::from).collect()))
+            .collect(),
+        answers: serde_json::from_slice(&answers).unwrap(),
+    }
+}
+
+/// The peer's side of a fixture, and likra's, with the folder that likra left.
+fn both(name: &str) -> (Side, Side, tempfile::TempDir) {
+    let out = tempfile::tempdir().unwrap();
+    let probe = Command::new(env!("CARGO_BIN_EXE_likra"))
+        .arg("probe")
+        .arg(fixture(name).join("jobs.json"))
+        .arg("--out")
+        .arg(out.path())
+        .args(["--device", "cpu"])
+        .output()
+        .unwrap();
+    assert!(
+        probe.status.success(),
+        "{name}: {}",
+        String::from_utf8_lossy(&probe.stderr)
+    );
+    (read(&fixture(name)), read(out.path()), out)
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum::<f64>().sqrt()
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    norm(&differences)
+}
+
+/// Every tensor whose name begins with `prefix`, each within `bound` of its norm; returns how many.
+fn near(case: &str, prefix: &str, bound: f64, peer: &Side, ours: &Side) -> usize {
+    let named = peer
+        .tensors
+        .iter()
+        .filter(|(name, _)| name.starts_with(prefix));
+    let mut count = 0;
+    for (name, peer) in named {
+        let difference = distance(&ours.tensors[name], peer) / norm(peer);
+        assert!(difference < bound, "{case}, {name}: {difference:e}");
+        count += 1;
+    }
+    count
+}
+
+/// The acceptance asks for 1e-4 of logits and 1e-3 of gradients and losses; rounding alone stays ten
+/// times below these bounds.
+#[test]
+fn logits_gradients_and_losses_are_the_libraries() {
+    for (case, windows) in [("llama", 0), ("llama3", 0), ("mistral", 2)] {
+        let (peer, ours, _) = both(case);
+        let count = |prefix, bound| near(case, prefix, bound, &peer, &ours);
+        assert_eq!(count("logits/", 1e-5), 1);
+        assert_eq!(count("logits-padded/", 1e-5), 3);
+        assert_eq!(count("logits-prefix/", 1e-5), 2);
+        assert_eq!(count("logits-window", 1e-5), windows);
+        assert_eq!(count("adapter-", 1e-5), 2);
+        // Two layers: A and B of three modules, and of five.
+        assert_eq!(count("gradients-mlp/", 1e-4), 12);
+        assert_eq!(count("gradients-attention-rslora/", 1e-4), 20);
+        for name in ["training/losses", "training/norms"] {
+            let steps = peer.tensors[name].iter().zip(&ours.tensors[name]);
+            for (step, (peer, ours)) in steps.enumerate() {
+                let difference = (peer - ours).abs() / peer;
+                assert!(
+                    difference < 1e-4,
+                    "{case}, {name}, step {step}: {difference:e}"
+                );
+            }
+            assert_eq!(ours.tensors[name].len(), 50);
+        }
+    }
+}
+
+/// In bf16 both sides round in another order: likra may be as far from the exact logits as
+/// transformers is, and a quarter more.
+#[test]
+fn bf16_rounds_no_worse_than_transformers() {
+    for case in ["llama", "llama3", "mistral"] {
+        let (peer, ours, _) = both(case);
+        let exact = &peer.tensors["logits-bf16/0#f32"];
+        let error = |side: &Side| distance(&side.tensors["logits-bf16/0"], exact) / norm(exact);
+        let (theirs, mine) = (error(&peer), error(&ours));
+        assert!(theirs > 1e-4, "{case}: not bf16: {theirs:e}");
+        assert!(
+            mine < 1.25 * theirs,
+            "{case}: {mine:e}, transformers {theirs:e}"
+        );
+    }
+}
+
+/// An adapter that PEFT wrote is written again with the same numbers and settings, for PEFT to load.
+#[test]
+fn adapters_survive_a_copy() {
+    let (_, _, out) = both("llama");
+    for name in ["mlp", "attention-rslora"] {
+        let copy = out.path().join("adapters").join(name);
+        let original = fixture("llama").join("adapters").join(name);
+        let tensors = |dir: &Path| {
+            let file = dir.join("adapter_model.safetensors");
+            load_tensors(&file, &Device::flex())
+                .unwrap()
+                .into_iter()
+                .map(|(name, tensor)| (name, tensor.try_into_vec_as::<f32>().unwrap()))
+                .collect::<BTreeMap<_, _>>()
+        };
+        assert!(tensors(&copy) == tensors(&original), "{name}");
+        let setting = |dir: &Path, key: &str| {
+            let text = std::fs::read(dir.join("adapter_config.json")).unwrap();
+            serde_json::from_slice::<Value>(&text).unwrap()[key].clone()
+        };
+        for key in [
+            "r",
+            "lora_alpha",
+            "use_rslora",
+            "peft_type",
+            "bias",
+            "fan_in_fan_out",
+        ] {
+            assert_eq!(
+                setting(&copy, key),
+                setting(&original, key),
+                "{name}, {key}"
+            );
+        }
+    }
+}
+
+/// Log-likelihoods of lm-evaluation-harness's `hf` model over a whole checkpoint with its tokenizer, each
+/// question after shots of its own, and its accuracies.
+#[test]
+fn scores_are_the_harness_s() {
+    let (peer, ours, _) = both("tiny");
+    let name = "scores-arc-format";
+    let (theirs, mine) = (format!("{name}/log-likelihoods"), &ours.tensors);
+    let pairs = peer.tensors[&theirs].iter().zip(&mine[&theirs]);
+    for (place, (peer, ours)) in pairs.enumerate() {
+        assert!(
+            (peer - ours).abs() < 1e-4,
+            "candidate {place}: {ours} is not {peer}"
+        );
+    }
+    assert_eq!(mine[&theirs].len(), 160);
+    assert_eq!(peer.answers[name], ours.answers[name]);
+}
