@@ -1,7 +1,7 @@
 //! One transformer layer: attention and a gated feed-forward block, each around a residual.
 
-use burn::tensor::Tensor;
 use burn::tensor::activation::silu;
+use burn::tensor::{FloatDType, Tensor};
 use likra_lora::{Adapter, Linear};
 
 use crate::attention::{Attention, Context, KeyValue};
@@ -95,7 +95,10 @@ impl Layer {
 
 impl FeedForward {
     fn forward(&self, x: Tensor<2>, adapter: Option<&Adapter>) -> Tensor<2> {
-        let gate = silu(self.gate_proj.forward(x.clone(), adapter));
+        let dtype = FloatDType::from(x.dtype());
+        let gate = self.gate_proj.forward(x.clone(), adapter);
+        // Burn's silu is a sigmoid and a product, each rounded; torch's rounds once.
+        let gate = silu(gate.cast(FloatDType::F32)).cast(dtype);
         let up = self.up_proj.forward(x, adapter);
         self.down_proj.forward(gate * up, adapter)
     }
