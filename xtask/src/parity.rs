@@ -123,7 +123,10 @@ impl Arguments {
     fn score_rows(&self, peers: &Peers, name: &str, model: &Path, read: &Path) -> Result<Vec<Row>> {
         let mut data = self.data()?;
         if data.is_empty() {
-            data.push(format!("arc-format={}", root().join("fixtures/tiny").display()));
+            data.push(format!(
+                "arc-format={}",
+                root().join("fixtures/tiny").display()
+            ));
         }
         let case = Case::new(peers, &format!("{name}-scores"));
         let mut arguments = vec!["scores".into(), case.folder().into(), model.into()];

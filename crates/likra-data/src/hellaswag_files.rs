@@ -92,6 +92,7 @@ fn with_more_in_the_name(dir: &Path, stem: &str) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shots::PerQuestion;
 
     const SAMPLE: &str = include_str!("../../../fixtures/data/hellaswag-sample.jsonl");
     const STRIPPED: &str = include_str!("../../../fixtures/data/hellaswag-stripped.jsonl");
@@ -118,6 +119,24 @@ mod tests {
             let ids: Vec<_> = benchmark.test().iter().map(crate::Question::id).collect();
             assert_eq!(ids, ["row#0", "row#1828", "row#1692", "row#4041"]);
         }
+    }
+
+    #[test]
+    fn shots_are_drawn_with_one_to_spare() {
+        let dir = folder(&[
+            ("hellaswag_train.jsonl", SAMPLE),
+            ("hellaswag_val.jsonl", STRIPPED),
+        ]);
+        let benchmark = read_hellaswag_benchmark(dir.path()).unwrap();
+        let drawn: Vec<_> = benchmark
+            .shots_per_question(2, 1234)
+            .unwrap()
+            .take(4)
+            .collect();
+        let with = PerQuestion::with_spare(benchmark.shots(), 2, 1234).unwrap();
+        let without = PerQuestion::new(benchmark.shots(), 2, 1234).unwrap();
+        assert_eq!(drawn, with.take(4).collect::<Vec<_>>());
+        assert_ne!(drawn, without.take(4).collect::<Vec<_>>());
     }
 
     #[test]

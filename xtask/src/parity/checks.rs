@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::table::Row;
+use super::table::{Compared, Row};
 
 /// A quantity, found by the beginning of its job's name.
 pub(super) struct Check {
@@ -187,113 +187,121 @@ impl Check {
     /// The table's row of the job called `name`; none if it has nothing to compare.
     pub(super) fn row(&self, model: &str, name: &str, found: &Found) -> Option<Row> {
         let detail = name.strip_prefix(self.prefix).unwrap_or_default();
-        let detail = detail.trim_start_matches('-');
-        let case = [model, detail].into_iter().filter(|part| !part.is_empty());
-        let case = case.collect::<Vec<_>>().join(", ");
-        let row = |peer: String, ours: String, difference: String, bound: String, holds: bool| {
-            Some(Row {
-                quantity: self.quantity,
-                case: case.clone(),
-                against: self.against,
-                peer,
-                ours,
-                difference,
-                bound,
-                holds,
-            })
-        };
-        let tensors = &found.tensors;
-        let numbers: usize = tensors.iter().map(|pair| pair.peer.len()).sum();
-        let norms = |side: fn(&Pair) -> f64| {
-            format!(
-                "norm {:.3}",
-                tensors
-                    .iter()
-                    .map(|pair| side(pair).powi(2))
-                    .sum::<f64>()
-                    .sqrt()
-            )
-        };
-        let (peer, ours) = (norms(|pair| norm(pair.peer)), norms(|pair| norm(pair.ours)));
-        match self.measure {
-            Norm { relative, absolute } => {
-                let (r, a) = (worst(tensors, relative_norm), worst(tensors, largest));
-                row(
-                    peer,
-                    ours,
-                    format!("{r:.1e} relative, {a:.1e} absolute"),
-                    format!("{relative:.0e}, {absolute:.0e}"),
-                    r <= relative && a <= absolute && numbers > 0,
-                )
-            }
-            EachNorm(bound) => {
-                let found = worst(tensors, relative_norm);
-                row(
-                    peer,
-                    ours,
-                    format!("{found:.1e} relative, of {} tensors", tensors.len()),
-                    format!("{bound:.0e}"),
-                    found <= bound && numbers > 0,
-                )
-            }
-            EachRelative(bound) => {
-                let found = worst(tensors, each_relative);
-                let last = |side: fn(&Pair) -> f64| {
-                    tensors
-                        .first()
-                        .map_or(String::new(), |pair| format!("last loss {:.6}", side(pair)))
-                };
-                row(
-                    last(|pair| *pair.peer.last().unwrap_or(&f64::NAN)),
-                    last(|pair| *pair.ours.last().unwrap_or(&f64::NAN)),
-                    format!("{found:.1e} relative, of {numbers} numbers"),
-                    format!("{bound:.0e}"),
-                    found <= bound && numbers > 0,
-                )
-            }
-            EachAbsolute(bound) => {
-                let found_difference = worst(tensors, largest);
-                let (peer, ours) = found.answers.unzip();
-                let text = |answer: Option<&Value>| answer.map_or(String::new(), accuracies);
-                let same = peer
-                    .zip(ours)
-                    .is_some_and(|(peer, ours)| accuracies(peer) == accuracies(ours));
-                row(
-                    text(peer),
-                    text(ours),
-                    format!("{found_difference:.1e} nats, of {numbers} candidates"),
-                    format!("{bound:.0e}, accuracies equal"),
-                    found_difference <= bound && same && numbers > 0,
-                )
-            }
-            Rounding(bound) => {
-                let errors = |side: fn(&Pair) -> f64| worst(tensors, side);
-                let (theirs, mine) = (
-                    errors(|pair| error(pair, pair.peer)),
-                    errors(|pair| error(pair, pair.ours)),
-                );
-                let ratio = mine / theirs;
-                row(
-                    format!("{theirs:.2e}"),
-                    format!("{mine:.2e}"),
-                    format!("{ratio:.2} times"),
-                    format!("{bound:.2} times"),
-                    ratio <= bound,
-                )
-            }
-            Identical => {
-                let (peer, ours) = found.answers?;
-                let (count, different) = entries(peer, ours);
-                row(
-                    format!("{count} entries"),
-                    format!("{count} entries"),
-                    format!("{different} differ"),
-                    "identical".into(),
-                    different == 0 && count > 0,
-                )
-            }
+        let parts = [model, detail.trim_start_matches('-')];
+        let compared = self.measure.compare(found)?;
+        Some(Row {
+            quantity: self.quantity,
+            case: parts
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(", "),
+            against: self.against,
+            compared,
+        })
+    }
+}
+
+impl Measure {
+    fn compare(&self, found: &Found) -> Option<Compared> {
+        let tensors = found.tensors.as_slice();
+        match *self {
+            Norm { relative, absolute } => Some(norms(tensors, relative, absolute)),
+            EachNorm(bound) => Some(norms_of_each(tensors, bound)),
+            EachRelative(bound) => Some(steps(tensors, bound)),
+            EachAbsolute(bound) => Some(likelihoods(found, bound)),
+            Rounding(bound) => Some(rounding(tensors, bound)),
+            Identical => found.answers.map(|(peer, ours)| lists(peer, ours)),
             Nothing => None,
         }
+    }
+}
+
+fn norms(tensors: &[Pair], relative: f64, absolute: f64) -> Compared {
+    let (r, a) = (worst(tensors, relative_norm), worst(tensors, largest));
+    Compared {
+        difference: format!("{r:.1e} relative, {a:.1e} absolute"),
+        bound: format!("{relative:.0e}, {absolute:.0e}"),
+        holds: r <= relative && a <= absolute && !tensors.is_empty(),
+        ..sizes(tensors)
+    }
+}
+
+fn norms_of_each(tensors: &[Pair], bound: f64) -> Compared {
+    let found = worst(tensors, relative_norm);
+    Compared {
+        difference: format!("{found:.1e} relative, of {} tensors", tensors.len()),
+        bound: format!("{bound:.0e}"),
+        holds: found <= bound && !tensors.is_empty(),
+        ..sizes(tensors)
+    }
+}
+
+/// Both sides as the norm of all their numbers.
+fn sizes(tensors: &[Pair]) -> Compared {
+    let size = |side: fn(&Pair) -> f64| {
+        let squares = tensors.iter().map(|pair| side(pair).powi(2));
+        format!("norm {:.3}", squares.sum::<f64>().sqrt())
+    };
+    Compared {
+        peer: size(|pair| norm(pair.peer)),
+        ours: size(|pair| norm(pair.ours)),
+        ..Compared::default()
+    }
+}
+
+fn steps(tensors: &[Pair], bound: f64) -> Compared {
+    let found = worst(tensors, each_relative);
+    let numbers: usize = tensors.iter().map(|pair| pair.peer.len()).sum();
+    let last = |side: for<'a> fn(&Pair<'a>) -> &'a [f64]| {
+        let loss = tensors.first().and_then(|pair| side(pair).last());
+        loss.map_or_else(String::new, |loss| format!("last loss {loss:.6}"))
+    };
+    Compared {
+        peer: last(|pair| pair.peer),
+        ours: last(|pair| pair.ours),
+        difference: format!("{found:.1e} relative, of {numbers} numbers"),
+        bound: format!("{bound:.0e}"),
+        holds: found <= bound && numbers > 0,
+    }
+}
+
+fn likelihoods(found: &Found, bound: f64) -> Compared {
+    let difference = worst(&found.tensors, largest);
+    let candidates: usize = found.tensors.iter().map(|pair| pair.peer.len()).sum();
+    let (peer, ours) = found.answers.unzip();
+    let text = |answer: Option<&Value>| answer.map_or_else(String::new, accuracies);
+    let (peer, ours) = (text(peer), text(ours));
+    Compared {
+        difference: format!("{difference:.1e} nats, of {candidates} candidates"),
+        bound: format!("{bound:.0e}, accuracies equal"),
+        holds: difference <= bound && peer == ours && candidates > 0,
+        peer,
+        ours,
+    }
+}
+
+fn rounding(tensors: &[Pair], bound: f64) -> Compared {
+    let peer = worst(tensors, |pair| error(pair, pair.peer));
+    let ours = worst(tensors, |pair| error(pair, pair.ours));
+    let ratio = ours / peer;
+    Compared {
+        peer: format!("{peer:.2e}"),
+        ours: format!("{ours:.2e}"),
+        difference: format!("{ratio:.2} times"),
+        bound: format!("{bound:.2} times"),
+        holds: ratio <= bound,
+    }
+}
+
+fn lists(peer: &Value, ours: &Value) -> Compared {
+    let (count, different) = entries(peer, ours);
+    Compared {
+        peer: format!("{count} entries"),
+        ours: format!("{count} entries"),
+        difference: format!("{different} differ"),
+        bound: "identical".into(),
+        holds: different == 0 && count > 0,
     }
 }
 
@@ -382,7 +390,8 @@ mod tests {
             tensors: vec![Pair { peer, ours, exact }],
             answers: None,
         };
-        of(name).unwrap().row("model", name, &found).unwrap().holds
+        let row = of(name).unwrap().row("model", name, &found).unwrap();
+        row.compared.holds
     }
 
     #[test]
@@ -429,6 +438,7 @@ mod tests {
                 .unwrap()
                 .row("model", "scores-arc", &found)
                 .unwrap()
+                .compared
                 .holds
         };
         assert!(row(&json!({"acc": 0.25, "acc_norm": 0.5})));

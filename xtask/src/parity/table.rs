@@ -10,6 +10,12 @@ pub(super) struct Row {
     /// The checkpoint, or what else tells it from other rows of the quantity.
     pub(super) case: String,
     pub(super) against: &'static str,
+    pub(super) compared: Compared,
+}
+
+/// What a comparison found, in words, and whether its bound holds.
+#[derive(Default)]
+pub(super) struct Compared {
     pub(super) peer: String,
     pub(super) ours: String,
     pub(super) difference: String,
@@ -41,7 +47,7 @@ impl Table {
 
     /// How many bounds are broken.
     pub(super) fn broken(&self) -> usize {
-        self.rows.iter().filter(|row| !row.holds).count()
+        self.rows.iter().filter(|row| !row.compared.holds).count()
     }
 
     /// A page with the versions and the table, quantity by quantity.
@@ -60,15 +66,19 @@ impl Table {
         line(["---"; 8]);
         for quantity in checks::quantities() {
             for row in self.rows.iter().filter(|row| row.quantity == quantity) {
-                let verdict = if row.holds { "holds" } else { "**BROKEN**" };
+                let verdict = if row.compared.holds {
+                    "holds"
+                } else {
+                    "**BROKEN**"
+                };
                 line([
                     row.quantity,
                     &row.case,
                     row.against,
-                    &row.peer,
-                    &row.ours,
-                    &row.difference,
-                    &row.bound,
+                    &row.compared.peer,
+                    &row.compared.ours,
+                    &row.compared.difference,
+                    &row.compared.bound,
                     verdict,
                 ]);
             }
