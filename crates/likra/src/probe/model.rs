@@ -242,17 +242,17 @@ impl Bench {
         let model = self.model(Dtype::F32)?;
         let records = score_with_progress(model, &base, &plan)?;
         let sums: Vec<f32> = records.iter().map(|r| r.log_likelihood as f32).collect();
-        let shape = [1, sums.len()];
-        let sums = Tensor::from_data(TensorData::new(sums, shape), model.device());
+        let dims = [1, sums.len()];
+        let sums = Tensor::from_data(TensorData::new(sums, dims), model.device());
         let table = ScoreTable::new(&records)?;
         let rule = table
             .rule(BASE, 0)
             .with_context(|| format!("{name}: no scores"))?;
-        let share = |norm| {
+        let accuracy = |norm| {
             let right = rule.right(norm);
             right.iter().filter(|right| **right).count() as f64 / right.len() as f64
         };
-        let answer = json!({"acc": share(Norm::None), "acc_norm": share(Norm::Chars)});
+        let answer = json!({"acc": accuracy(Norm::None), "acc_norm": accuracy(Norm::Chars)});
         Ok((sums, answer))
     }
 
