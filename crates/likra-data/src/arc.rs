@@ -4,6 +4,12 @@
 //! {"id": "…", "question": {"stem": "…", "choices": [{"text": "…", "label": "A"}, …]}, "answerKey": "A"}
 //! ```
 //!
+//! or, as in the Hugging Face data set `allenai/ai2_arc`,
+//!
+//! ```json
+//! {"id": "…", "question": "…", "choices": {"text": ["…", …], "label": ["A", …]}, "answerKey": "A"}
+//! ```
+//!
 //! Labels are letters for most of ARC's questions and digits for 269 of them, so the right answer is
 //! found through the labels and never by counting letters.
 
@@ -33,6 +39,22 @@ struct Choice {
     label: String,
 }
 
+/// The same in the hub's columns.
+#[derive(Deserialize)]
+struct HubRow {
+    id: String,
+    question: String,
+    choices: HubChoices,
+    #[serde(rename = "answerKey")]
+    answer_key: String,
+}
+
+#[derive(Deserialize)]
+struct HubChoices {
+    text: Vec<String>,
+    label: Vec<String>,
+}
+
 /// Reads all questions of a file in ARC's format, in order.
 ///
 /// A byte order mark, blank lines and carriage returns at line ends are passed over.
@@ -55,26 +77,60 @@ pub fn parse_arc(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
     lines::parse(bytes, path, parse_line)
 }
 
-fn parse_line(text: &[u8]) -> Result<Question, LineError> {
-    let row: Row = serde_json::from_slice(text).map_err(|error| lines::json_error(&error))?;
-    let (choices, labels): (Vec<String>, Vec<String>) = row
-        .question
-        .choices
-        .into_iter()
-        .map(|choice| (choice.text, choice.label))
-        .unzip();
+/// A row of AI2's, or of the hub's. Of one that is neither, the form is blamed that fits further.
+pub(crate) fn parse_line(text: &[u8]) -> Result<Question, LineError> {
+    let ai2 = match serde_json::from_slice::<Row>(text) {
+        Ok(row) => return row.question(),
+        Err(error) => error,
+    };
+    match serde_json::from_slice::<HubRow>(text) {
+        Ok(row) => row.question(),
+        Err(hub) if hub.column() > ai2.column() => Err(lines::json_error(&hub)),
+        Err(_) => Err(lines::json_error(&ai2)),
+    }
+}
+
+impl Row {
+    fn question(self) -> Result<Question, LineError> {
+        let choices = self.question.choices.into_iter();
+        let (texts, labels) = choices.map(|choice| (choice.text, choice.label)).unzip();
+        labelled(self.id, self.question.stem, texts, labels, self.answer_key)
+    }
+}
+
+impl HubRow {
+    fn question(self) -> Result<Question, LineError> {
+        let HubChoices { text, label } = self.choices;
+        if text.len() != label.len() {
+            return Err(LineError::Labels {
+                texts: text.len(),
+                labels: label.len(),
+            });
+        }
+        labelled(self.id, self.question, text, label, self.answer_key)
+    }
+}
+
+/// A question whose right answer is found through the labels.
+pub(crate) fn labelled(
+    id: String,
+    stem: String,
+    texts: Vec<String>,
+    labels: Vec<String>,
+    answer_key: String,
+) -> Result<Question, LineError> {
     if let Some(place) = (0..labels.len()).find(|&place| labels[..place].contains(&labels[place])) {
         return Err(LineError::DuplicateLabel {
             label: labels[place].clone(),
         });
     }
-    let Some(gold) = labels.iter().position(|label| *label == row.answer_key) else {
+    let Some(gold) = labels.iter().position(|label| *label == answer_key) else {
         return Err(LineError::AnswerKey {
-            found: row.answer_key,
+            found: answer_key,
             labels,
         });
     };
-    Ok(Question::new(row.id, row.question.stem, choices, gold)?)
+    Ok(Question::new(id, stem, texts, gold)?)
 }
 
 #[cfg(test)]
@@ -172,7 +228,7 @@ mod tests {
             ),
             (
                 " \n".into(),
-                "arc.jsonl: no questions found, expected one JSON object a line",
+                "arc.jsonl: no questions found, expected at least one",
             ),
         ] {
             assert_eq!(parse(&text).unwrap_err().to_string(), message);

@@ -53,8 +53,37 @@ pub enum Error {
         source: LineError,
     },
 
+    /// A file that is not lines of text cannot be read as a whole.
+    #[error("{}: not {expected}: {message}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+        /// What the library said.
+        message: String,
+    },
+
+    /// A file's name ends in nothing that says how to read it.
+    #[error("{}: expected a name that ends in {expected}", path.display())]
+    Extension {
+        /// The file.
+        path: PathBuf,
+        /// What the benchmark's files end in.
+        expected: &'static str,
+    },
+
+    /// A folder holds none of a benchmark's files.
+    #[error("{}: no file of {expected} in this folder", path.display())]
+    NoFiles {
+        /// The folder.
+        path: PathBuf,
+        /// What was looked for.
+        expected: &'static str,
+    },
+
     /// A benchmark file holds no question.
-    #[error("{}: no questions found, expected one JSON object a line", path.display())]
+    #[error("{}: no questions found, expected at least one", path.display())]
     NoQuestions {
         /// The file.
         path: PathBuf,
@@ -217,6 +246,47 @@ pub enum LineError {
     DuplicateLabel {
         /// The label.
         label: String,
+    },
+
+    /// There are not as many labels as choices.
+    #[error("{texts} choices found, but {labels} labels")]
+    Labels {
+        /// How many choices there are.
+        texts: usize,
+        /// How many labels.
+        labels: usize,
+    },
+
+    /// A row of a table has not the columns that it should.
+    #[error("{found} fields found, expected {expected}")]
+    Fields {
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+
+    /// A row of a table is not one that the library reads.
+    #[error("{message}")]
+    Csv {
+        /// What the library said.
+        message: String,
+    },
+
+    /// The answer is none of a row's choices.
+    #[error("answer `{found}` is neither a letter from A to D nor a number from 0 to 3")]
+    Answer {
+        /// The answer.
+        found: String,
+    },
+
+    /// A text does not end with choices, each after its label in brackets.
+    #[error(
+        "no choices found in the question; expected `... (A) ... (B) ...` or `... (1) ... (2) ...`, with ({answer_key}) among them"
+    )]
+    NoChoices {
+        /// The right answer's label.
+        answer_key: String,
     },
 
     /// A field that every line has is not on this one.

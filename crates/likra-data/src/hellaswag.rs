@@ -81,7 +81,7 @@ pub fn parse_hellaswag(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
     lines::parse(bytes, path, parse_line)
 }
 
-fn parse_line(text: &[u8]) -> Result<Question, LineError> {
+pub(crate) fn parse_line(text: &[u8]) -> Result<Question, LineError> {
     let line: Line = serde_json::from_slice(text).map_err(|error| lines::json_error(&error))?;
     let gold = gold(&line.label, line.endings.len())?;
     let (id, query, endings) = if line.is_original() {
@@ -315,7 +315,7 @@ mod tests {
             ),
             (
                 String::new(),
-                "h.jsonl: no questions found, expected one JSON object a line",
+                "h.jsonl: no questions found, expected at least one",
             ),
         ] {
             assert_eq!(parse(&text).unwrap_err().to_string(), message);

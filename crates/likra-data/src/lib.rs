@@ -2,6 +2,7 @@
 
 mod answer_kind;
 mod arc;
+mod arc_csv;
 mod benchmark;
 mod encoded_pair;
 mod error;
@@ -9,6 +10,7 @@ mod example;
 mod hellaswag;
 mod hellaswag_files;
 mod lines;
+mod mmlu;
 mod pairs;
 pub mod prompt;
 mod python_random;
@@ -16,6 +18,8 @@ mod python_text;
 mod question;
 mod scoring;
 pub mod shots;
+mod source;
+mod table;
 mod tokenizer;
 
 pub use answer_kind::AnswerKind;
@@ -26,9 +30,11 @@ pub use error::{Error, LineError, QuestionError, Result};
 pub use example::TrainingExample;
 pub use hellaswag::{parse_hellaswag, read_hellaswag};
 pub use hellaswag_files::{HellaswagFiles, read_hellaswag_benchmark};
+pub use mmlu::{MMLU_SCIENCE, read_mmlu, read_mmlu_dir};
 pub use pairs::{TrainingPair, WrongAnswer, training_order, training_pairs};
 pub use prompt::PromptStyle;
 pub use python_random::PythonRandom;
 pub use question::Question;
 pub use scoring::{CandidateTokens, ScoringRequest, scoring_requests};
+pub use source::{Source, read_questions};
 pub use tokenizer::{Bos, Tokenizer};

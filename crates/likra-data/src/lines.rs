@@ -23,18 +23,26 @@ pub(crate) fn parse(
     parse_line: impl Fn(&[u8]) -> Result<Question, LineError>,
 ) -> Result<Vec<Question>> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let lines = (1..).zip(bytes.split(|&byte| byte == b'\n'));
+    let lines = lines.filter(|(_, text)| !text.trim_ascii().is_empty());
+    collect(path, lines.map(|(line, text)| (line, parse_line(text))))
+}
+
+/// The questions of numbered lines or rows; no question at all is an error, and so is an id that has been
+/// there before.
+pub(crate) fn collect(
+    path: &Path,
+    rows: impl Iterator<Item = (usize, Result<Question, LineError>)>,
+) -> Result<Vec<Question>> {
     let mut questions = Vec::new();
     let mut lines_by_id = HashMap::new();
-    for (line, text) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
-        if text.trim_ascii().is_empty() {
-            continue;
-        }
+    for (line, question) in rows {
         let refused = |source| Error::Line {
             path: path.into(),
             line,
             source,
         };
-        let question = parse_line(text).map_err(refused)?;
+        let question = question.map_err(refused)?;
         if let Some(first) = lines_by_id.insert(question.id().to_owned(), line) {
             let id = question.id().to_owned();
             return Err(refused(LineError::DuplicateId { id, first }));

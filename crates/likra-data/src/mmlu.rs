@@ -1,0 +1,232 @@
+//! MMLU (Hendrycks et al. 2021): a table for each subject, or the rows of the Hugging Face data set `cais/mmlu`.
+//!
+//! ```text
+//! What is ...?,first,second,third,fourth,B
+//! ```
+//!
+//! ```json
+//! {"question": "…", "subject": "anatomy", "choices": ["…", …], "answer": 1}
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{Error, LineError, Question, Result, lines, table};
+
+/// The subjects that the authors of MMLU count to science and technology
+/// (`categories.py` of their code: physics, chemistry, biology, computer science, mathematics, engineering).
+///
+/// The paper takes unrelated answers from the others.
+pub const MMLU_SCIENCE: [&str; 18] = [
+    "abstract_algebra",
+    "astronomy",
+    "college_biology",
+    "college_chemistry",
+    "college_computer_science",
+    "college_mathematics",
+    "college_physics",
+    "computer_security",
+    "conceptual_physics",
+    "electrical_engineering",
+    "elementary_mathematics",
+    "high_school_biology",
+    "high_school_chemistry",
+    "high_school_computer_science",
+    "high_school_mathematics",
+    "high_school_physics",
+    "high_school_statistics",
+    "machine_learning",
+];
+
+/// Question, four choices, answer.
+const FIELDS: usize = 6;
+
+/// Reads one subject's table. Ids are `{subject}#{row}`, rows from 1: some questions stand there twice.
+///
+/// # Errors
+///
+/// If the file cannot be read or has no row, or, named by its line: a row has not six fields, its answer is
+/// not a letter from A to D, or the question is one that [`Question::new`] refuses.
+pub fn read_mmlu(path: &Path) -> Result<Vec<Question>> {
+    parse(&lines::read(path)?, path)
+}
+
+/// Reads the tables of all subjects in `dir` that `wanted` accepts, in the order of their names.
+///
+/// # Errors
+///
+/// If the folder cannot be listed or has no such table, or for what [`read_mmlu`] refuses.
+pub fn read_mmlu_dir(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Question>> {
+    let failed = |source| Error::Io {
+        path: dir.into(),
+        source,
+    };
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in dir.read_dir().map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension() == Some("csv".as_ref()) && wanted(&subject(&path)) {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(Error::NoFiles {
+            path: dir.into(),
+            expected: "MMLU (SUBJECT_test.csv and the like)",
+        });
+    }
+    files.sort();
+    let questions = files.iter().map(|path| read_mmlu(path));
+    Ok(questions.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// A table's subject by its file's name: `anatomy_test.csv` and `anatomy_dev.csv` are of `anatomy`.
+fn subject(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let split = ["_test", "_val", "_dev"].into_iter();
+    let name = split.filter_map(|split| stem.strip_suffix(split)).next();
+    name.unwrap_or(&stem).to_owned()
+}
+
+/// Reads a table that is in memory.
+pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
+    let subject = subject(path);
+    let questions = (1..).zip(table::rows(bytes)).map(|(number, (line, row))| {
+        let question = row.and_then(|row| {
+            let fields: Vec<&str> = row.iter().collect();
+            let &[stem, a, b, c, d, answer] = fields.as_slice() else {
+                return Err(LineError::Fields {
+                    found: fields.len(),
+                    expected: FIELDS,
+                });
+            };
+            let choices = [a, b, c, d].map(String::from).to_vec();
+            question(&subject, number, stem.to_owned(), choices, answer)
+        });
+        (line, question)
+    });
+    lines::collect(path, questions)
+}
+
+#[derive(Deserialize)]
+struct HubRow {
+    question: String,
+    #[serde(default)]
+    subject: String,
+    choices: Vec<String>,
+    answer: Value,
+}
+
+/// Row `number`, from 1, of the hub's data set.
+pub(crate) fn parse_row(text: &[u8], number: usize) -> Result<Question, LineError> {
+    let row: HubRow = serde_json::from_slice(text).map_err(|error| lines::json_error(&error))?;
+    let answer = match &row.answer {
+        Value::String(letter) => letter.clone(),
+        other => other.to_string(),
+    };
+    question(&row.subject, number, row.question, row.choices, &answer)
+}
+
+fn question(
+    subject: &str,
+    number: usize,
+    stem: String,
+    choices: Vec<String>,
+    answer: &str,
+) -> Result<Question, LineError> {
+    let gold = match answer.trim() {
+        "A" | "0" => 0,
+        "B" | "1" => 1,
+        "C" | "2" => 2,
+        "D" | "3" => 3,
+        found => {
+            let found = found.into();
+            return Err(LineError::Answer { found });
+        }
+    };
+    let subject = if subject.is_empty() { "mmlu" } else { subject };
+    Ok(Question::new(
+        format!("{subject}#{number}"),
+        stem,
+        choices,
+        gold,
+    )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "\"Which, then?\nSay.\",one,\"two, three\",\"\"\"four\"\"\",five,C\nWhich?,1,2,3,4,A\nWhich?,1,2,3,4,A\n";
+
+    fn read(text: &str) -> Result<Vec<Question>> {
+        parse(text.as_bytes(), Path::new("mmlu/anatomy_dev.csv"))
+    }
+
+    #[test]
+    fn rows_are_questions_with_four_choices() {
+        let questions = read(TABLE).unwrap();
+        let ids: Vec<_> = questions.iter().map(Question::id).collect();
+        assert_eq!(ids, ["anatomy#1", "anatomy#2", "anatomy#3"]);
+        assert_eq!(questions[0].stem(), "Which, then?\nSay.");
+        assert_eq!(
+            questions[0].choices(),
+            ["one", "two, three", "\"four\"", "five"]
+        );
+        assert_eq!(questions[0].gold_choice(), "\"four\"");
+    }
+
+    #[test]
+    fn mistakes_are_named_with_file_and_line() {
+        for (text, message) in [
+            (
+                "Which?,1,2,3,A\n".to_owned(),
+                "mmlu/anatomy_dev.csv:1: 5 fields found, expected 6",
+            ),
+            (
+                format!("{TABLE}Which?,1,2,3,4,E\n"),
+                "mmlu/anatomy_dev.csv:5: answer `E` is neither a letter from A to D nor a number from 0 to 3",
+            ),
+            (
+                format!("{TABLE},1,2,3,4,A\n"),
+                "mmlu/anatomy_dev.csv:5: the question's stem is empty",
+            ),
+            (
+                String::new(),
+                "mmlu/anatomy_dev.csv: no questions found, expected at least one",
+            ),
+        ] {
+            assert_eq!(read(&text).unwrap_err().to_string(), message);
+        }
+        let error = parse(b"a\xff,1,2,3,4,A\n", Path::new("x_val.csv")).unwrap_err();
+        assert!(
+            error.to_string().starts_with("x_val.csv:1: invalid utf-8"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_folder_is_read_by_subject() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [
+            "virology_test.csv",
+            "anatomy_test.csv",
+            "astronomy_test.csv",
+            "notes.txt",
+        ] {
+            std::fs::write(dir.path().join(name), "Which?,1,2,3,4,B\n").unwrap();
+        }
+        let questions =
+            read_mmlu_dir(dir.path(), |subject| !MMLU_SCIENCE.contains(&subject)).unwrap();
+        let ids: Vec<_> = questions.iter().map(Question::id).collect();
+        assert_eq!(ids, ["anatomy#1", "virology#1"]);
+        let error = read_mmlu_dir(dir.path(), |_| false)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("no file of MMLU (SUBJECT_test.csv and the like) in this folder"),
+            "{error}"
+        );
+    }
+}
