@@ -77,16 +77,12 @@ fn choices(text: &str, labels: &[String]) -> Vec<(String, String)> {
     let mut rest = text;
     for (label, next) in labels.iter().zip(labels.iter().skip(1)) {
         rest = &rest[label.len() + "() ".len()..];
-        match rest.find(&format!(" ({next}) ")) {
-            Some(end) => {
-                found.push((label.clone(), rest[..end].trim().to_owned()));
-                rest = &rest[end + 1..];
-            }
-            None => {
-                found.push((label.clone(), rest.trim().to_owned()));
-                break;
-            }
-        }
+        let Some(end) = rest.find(&format!(" ({next}) ")) else {
+            found.push((label.clone(), rest.trim().to_owned()));
+            break;
+        };
+        found.push((label.clone(), rest[..end].trim().to_owned()));
+        rest = &rest[end + 1..];
     }
     found
 }

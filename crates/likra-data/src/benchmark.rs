@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::shots::PerQuestion;
-use crate::{Error, Question, Result, read_arc};
+use crate::{Error, Question, Result, Source, read_questions};
 
 /// What a benchmark's files give to training and evaluation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,8 +91,9 @@ pub struct ArcFiles {
 const CHALLENGE_TRAIN: usize = 3;
 
 impl ArcFiles {
-    /// Finds ARC's files, either all in `dir` or, as in AI2's archive, in `dir/ARC-Easy` and
-    /// `dir/ARC-Challenge`.
+    /// Finds ARC's files: under AI2's names (`ARC-Easy-Train.jsonl`; `.csv`, `.json` or `.parquet` instead)
+    /// in `dir`, or as in AI2's archive in `dir/ARC-Easy` and `dir/ARC-Challenge`; or under the hub's
+    /// (`dir/ARC-Easy/train-00000-of-00001.parquet`).
     ///
     /// # Errors
     ///
@@ -115,24 +116,37 @@ impl ArcFiles {
     ///
     /// # Errors
     ///
-    /// If a file cannot be read ([`read_arc`]) or a test question is in a training file.
+    /// If a file cannot be read ([`read_questions`]) or a test question is in a training file.
     pub fn read(&self) -> Result<Benchmark> {
         let train: Vec<_> = self
             .train
             .iter()
-            .map(|path| read_arc(path))
+            .map(|path| read_questions(Source::Arc, path))
             .collect::<Result<_>>()?;
         let shots = train[CHALLENGE_TRAIN].clone();
-        Benchmark::new(train.concat(), read_arc(&self.test)?, shots)
+        let test = read_questions(Source::Arc, &self.test)?;
+        Benchmark::new(train.concat(), test, shots)
     }
 }
 
 fn find(dir: &Path, set: &str, split: &str) -> Result<PathBuf> {
-    let file = format!("{set}-{split}.jsonl");
-    let looked = vec![dir.join(&file), dir.join(set).join(&file)];
+    let mut looked = Vec::new();
+    for ending in ["jsonl", "csv", "json", "parquet"] {
+        let file = format!("{set}-{split}.{ending}");
+        looked.extend([dir.join(&file), dir.join(set).join(file)]);
+    }
+    let hub = match split {
+        "Train" => "train",
+        "Dev" => "validation",
+        _ => "test",
+    };
+    looked.push(dir.join(set).join(format!("{hub}-00000-of-00001.parquet")));
     match looked.iter().find(|path| path.is_file()) {
         Some(path) => Ok(path.clone()),
-        None => Err(Error::MissingFile { file, looked }),
+        None => Err(Error::MissingFile {
+            file: format!("{set}-{split}.jsonl"),
+            looked,
+        }),
     }
 }
 
@@ -183,17 +197,40 @@ mod tests {
     }
 
     #[test]
+    fn the_hubs_folders_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        for (set, split) in FILES {
+            let hub = match split {
+                "Train" => "train",
+                "Dev" => "validation",
+                _ => "test",
+            };
+            let folder = dir.path().join(set);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join(format!("{hub}-00000-of-00001.parquet")), "").unwrap();
+        }
+        let files = ArcFiles::find(dir.path()).unwrap();
+        let test = "ARC-Challenge/test-00000-of-00001.parquet";
+        assert_eq!(files.test, dir.path().join(test));
+        let dev = "ARC-Easy/validation-00000-of-00001.parquet";
+        assert_eq!(files.train[1], dir.path().join(dev));
+    }
+
+    #[test]
     fn a_missing_file_is_reported_with_every_place() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), false);
         std::fs::remove_file(dir.path().join("ARC-Challenge-Dev.jsonl")).unwrap();
         let dir = dir.path();
-        let expected = format!(
+        let error = read_arc_benchmark(dir).unwrap_err().to_string();
+        let begins = format!(
             "ARC-Challenge-Dev.jsonl not found; looked for {0}/ARC-Challenge-Dev.jsonl, \
-             {0}/ARC-Challenge/ARC-Challenge-Dev.jsonl",
+             {0}/ARC-Challenge/ARC-Challenge-Dev.jsonl, {0}/ARC-Challenge-Dev.csv, ",
             dir.display()
         );
-        assert_eq!(read_arc_benchmark(dir).unwrap_err().to_string(), expected);
+        assert!(error.starts_with(&begins), "{error}");
+        let ends = "ARC-Challenge/validation-00000-of-00001.parquet";
+        assert!(error.ends_with(ends), "{error}");
     }
 
     #[test]

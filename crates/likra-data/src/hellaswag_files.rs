@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Benchmark, Error, Result, read_hellaswag};
+use crate::{Benchmark, Error, Result, Source, read_questions};
 
 /// The two files of `HellaSwag` on this machine that have labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +14,9 @@ pub struct HellaswagFiles {
 }
 
 impl HellaswagFiles {
-    /// Finds `hellaswag_train.jsonl` and `hellaswag_val.jsonl` in `dir`. In place of either may stand one
-    /// file whose name has more before `.jsonl`, such as `hellaswag_train.partial3368.jsonl`.
+    /// Finds `hellaswag_train.jsonl` and `hellaswag_val.jsonl` in `dir`. In place of either may stand the
+    /// hub's `data/train-00000-of-00001.parquet` or `data/validation-00000-of-00001.parquet`, or one file
+    /// whose name has more before `.jsonl`, such as `hellaswag_train.partial3368.jsonl`.
     ///
     /// # Errors
     ///
@@ -23,8 +24,8 @@ impl HellaswagFiles {
     /// cannot be listed.
     pub fn find(dir: &Path) -> Result<Self> {
         Ok(Self {
-            train: find(dir, "hellaswag_train")?,
-            test: find(dir, "hellaswag_val")?,
+            train: find(dir, "hellaswag_train", "train")?,
+            test: find(dir, "hellaswag_val", "validation")?,
         })
     }
 
@@ -32,10 +33,11 @@ impl HellaswagFiles {
     ///
     /// # Errors
     ///
-    /// If a file cannot be read ([`read_hellaswag`]) or a test question, by id, is in the training file.
+    /// If a file cannot be read ([`read_questions`]) or a test question, by id, is in the training file.
     pub fn read(&self) -> Result<Benchmark> {
-        let train = read_hellaswag(&self.train)?;
-        let benchmark = Benchmark::new(train.clone(), read_hellaswag(&self.test)?, train)?;
+        let train = read_questions(Source::Hellaswag, &self.train)?;
+        let test = read_questions(Source::Hellaswag, &self.test)?;
+        let benchmark = Benchmark::new(train.clone(), test, train)?;
         Ok(benchmark.with_spare_shot())
     }
 }
@@ -49,16 +51,17 @@ pub fn read_hellaswag_benchmark(dir: &Path) -> Result<Benchmark> {
     HellaswagFiles::find(dir)?.read()
 }
 
-fn find(dir: &Path, stem: &str) -> Result<PathBuf> {
+fn find(dir: &Path, stem: &str, hub: &str) -> Result<PathBuf> {
     let exact = dir.join(format!("{stem}.jsonl"));
-    if exact.is_file() {
-        return Ok(exact);
+    let hub = dir.join(format!("data/{hub}-00000-of-00001.parquet"));
+    if let Some(path) = [&exact, &hub].into_iter().find(|path| path.is_file()) {
+        return Ok(path.clone());
     }
     let mut found = with_more_in_the_name(dir, stem)?;
     match found.len() {
         0 => Err(Error::MissingFile {
             file: format!("{stem}.jsonl"),
-            looked: vec![exact, dir.join(format!("{stem}*.jsonl"))],
+            looked: vec![exact, hub, dir.join(format!("{stem}*.jsonl"))],
         }),
         1 => Ok(found.remove(0)),
         _ => Err(Error::SeveralFiles {
@@ -154,7 +157,8 @@ mod tests {
     fn a_missing_or_ambiguous_file_is_named() {
         let dir = folder(&[("hellaswag_train.jsonl", SAMPLE)]);
         let expected = format!(
-            "hellaswag_val.jsonl not found; looked for {0}/hellaswag_val.jsonl, {0}/hellaswag_val*.jsonl",
+            "hellaswag_val.jsonl not found; looked for {0}/hellaswag_val.jsonl, \
+             {0}/data/validation-00000-of-00001.parquet, {0}/hellaswag_val*.jsonl",
             dir.path().display()
         );
         let error = HellaswagFiles::find(dir.path()).unwrap_err();

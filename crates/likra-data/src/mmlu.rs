@@ -84,8 +84,8 @@ pub fn read_mmlu_dir(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Qu
 /// A table's subject by its file's name: `anatomy_test.csv` and `anatomy_dev.csv` are of `anatomy`.
 fn subject(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let split = ["_test", "_val", "_dev"].into_iter();
-    let name = split.filter_map(|split| stem.strip_suffix(split)).next();
+    let mut splits = ["_test", "_val", "_dev"].into_iter();
+    let name = splits.find_map(|split| stem.strip_suffix(split));
     name.unwrap_or(&stem).to_owned()
 }
 

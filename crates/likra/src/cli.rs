@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use likra_analysis::Norm;
-use likra_data::{AnswerKind, Bos, WrongAnswer};
+use likra_data::{AnswerKind, Bos, Source, WrongAnswer};
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
@@ -113,7 +113,10 @@ pub(crate) struct TrainArgs {
     /// The checkpoint folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// Questions in ARC's JSONL format.
+    /// Which benchmark the questions are of: arc, hellaswag or mmlu.
+    #[arg(long, value_name = "NAME", default_value = "arc", value_parser = named::<Source>)]
+    pub(crate) benchmark: Source,
+    /// Files of questions: the benchmark's own JSONL or CSV, or the hub's JSON or parquet.
     #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
     pub(crate) questions: Vec<PathBuf>,
     /// Which answers the head learns: correct, incorrect, or irrelevant (wrong for another question).
@@ -159,10 +162,13 @@ pub(crate) struct ScoreArgs {
     /// An adapter in PEFT's format, and the name of its head; may be given many times.
     #[arg(long = "adapter", value_name = "NAME=DIR", value_parser = parse_adapter)]
     pub(crate) adapters: Vec<(String, PathBuf)>,
-    /// Questions in ARC's JSONL format.
+    /// Which benchmark the questions are of: arc, hellaswag or mmlu.
+    #[arg(long, value_name = "NAME", default_value = "arc", value_parser = named::<Source>)]
+    pub(crate) benchmark: Source,
+    /// A file of questions: the benchmark's own JSONL or CSV, or the hub's JSON or parquet.
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: PathBuf,
-    /// Where the solved questions come from, in the same format.
+    /// Where the solved questions come from, of the same benchmark.
     #[arg(long, value_name = "FILE")]
     pub(crate) shots_from: Option<PathBuf>,
     /// How many solved questions stand before each question.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use likra_data::{Benchmark, Tokenizer, read_arc};
+use likra_data::{Benchmark, Source, Tokenizer, read_questions};
 use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::{BASE, write_scores};
@@ -26,13 +26,17 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
             "--adapter {name}=...: the name is taken; expected another"
         );
     }
-    let questions = read_arc(&arguments.questions)?;
+    let questions = read_questions(arguments.benchmark, &arguments.questions)?;
     let pool = match &arguments.shots_from {
-        Some(path) => read_arc(path)?,
+        Some(path) => read_questions(arguments.benchmark, path)?,
         None => Vec::new(),
     };
     ensure!(arguments.limit != Some(0), "--limit 0: expected at least 1");
     let benchmark = Benchmark::new(Vec::new(), questions, pool)?;
+    let benchmark = match arguments.benchmark {
+        Source::Hellaswag => benchmark.with_spare_shot(),
+        Source::Arc | Source::Mmlu => benchmark,
+    };
     let evaluation = Evaluation {
         num_shots: arguments.num_shots,
         shots: arguments.shots,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use likra_data::{AnswerKind, Question, Tokenizer, TrainingExample, read_arc};
+use likra_data::{AnswerKind, Question, Tokenizer, TrainingExample, read_questions};
 use likra_lora::{Adapter, LoraConfig};
 use likra_model::Model;
 use likra_results::HeadDir;
@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     );
     let mut questions: Vec<Question> = Vec::new();
     for path in &arguments.questions {
-        questions.extend(read_arc(path)?);
+        questions.extend(read_questions(arguments.benchmark, path)?);
     }
     let tokenizer = Tokenizer::open(&arguments.model, arguments.bos)?;
     let examples = training_examples(

@@ -441,6 +441,38 @@ fn shots_may_be_drawn_for_every_question() {
 }
 
 #[test]
+fn other_benchmarks_are_scored_from_any_form_of_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("scores.csv");
+    let (tiny, out) = (fixture("tiny"), out.to_str().unwrap());
+    let score = |benchmark: &str, file: &str| {
+        let file = fixture("data").join(file);
+        let [model, questions] = [&tiny, &file].map(|path| path.to_str().unwrap());
+        let mut words = vec![
+            "score",
+            "--model",
+            model,
+            "--benchmark",
+            benchmark,
+            "--out",
+            out,
+        ];
+        words.extend(["--questions", questions, "--shots-from", questions]);
+        words.extend("--num-shots 1 --shots per-question --limit 2 --device cpu".split(' '));
+        succeed(&words);
+        fs::read_to_string(out).unwrap()
+    };
+    let lines = score("hellaswag", "hellaswag-sample.jsonl");
+    assert_eq!(lines.lines().count(), 1 + 2 * 4);
+    assert_eq!(score("hellaswag", "hub/hellaswag.parquet"), lines);
+    assert!(score("mmlu", "philosophy_test.csv").contains("philosophy#2"));
+    assert_eq!(
+        score("arc", "hub/arc.json"),
+        score("arc", "arc-sample.jsonl")
+    );
+}
+
+#[test]
 fn another_normalisation_is_drawn_from_the_same_scores() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().to_str().unwrap();
