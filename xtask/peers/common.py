@@ -6,7 +6,7 @@ A peer leaves in its folder `jobs.json` (what `likra probe` is to compute), `ten
 import json
 import logging
 import os
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -42,12 +42,23 @@ class Case:
         model = None if self.model is None else os.path.relpath(self.model, self.folder)
         (self.folder / "jobs.json").write_text(json.dumps({"model": model, "jobs": self.jobs}) + "\n", encoding="utf-8")
         save_file(self.tensors, self.folder / "tensors.safetensors")
-        self.answers["versions"] = {name: version(name) for name in ("torch", "transformers", "peft", "lm_eval")}
+        self.answers["versions"] = versions()
         answers = json.dumps(self.answers, ensure_ascii=False) + "\n"
         (self.folder / "answers.json").write_text(answers, encoding="utf-8")
 
     def relative(self, path):
         return os.path.relpath(path, self.folder)
+
+
+def versions():
+    """Of the libraries that are there: on a GPU machine not all may be."""
+    found = {}
+    for name in ("torch", "transformers", "peft", "lm_eval"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            pass
+    return found
 
 
 def arc_rows(path):
