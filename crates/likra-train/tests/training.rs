@@ -105,7 +105,9 @@ fn a_head_learns_and_leaves_adapters_along_the_way() {
     let head = HeadDir::new(dir.path());
     let loss = |examples_seen| {
         let adapter = Adapter::load(&head.checkpoint(examples_seen), model.device()).unwrap();
-        loss_and_gradients(&model, &adapter, &examples(40)).unwrap().0
+        loss_and_gradients(&model, &adapter, &examples(40))
+            .unwrap()
+            .0
     };
     assert!(loss(40) < loss(0), "{} then {}", loss(0), loss(40));
     let counts: Vec<usize> = head.checkpoints().unwrap().into_keys().collect();
