@@ -72,6 +72,11 @@ impl<'a> Plan<'a> {
         &self.batches
     }
 
+    /// What each question adds to the prefix, in the questions' order.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'a>> {
+        (0..self.requests.len()).map(|question| self.row(question))
+    }
+
     /// The row of a question: what it adds to the prefix.
     fn row(&self, question: usize) -> Row<'a> {
         let (candidates, fork) = (&self.requests[question].candidates, self.forks[question]);

@@ -8,7 +8,7 @@ use likra_data::{AnswerKind, Bos, Source, WrongAnswer};
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
-use crate::device::Choice;
+use crate::device::{Choice, Dtype};
 use crate::experiment::{Overrides, Shots};
 use crate::protocol::Protocol;
 
@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Compute what a file of jobs asks for (logits, gradients, losses, prompts, draws), to be compared
     /// with what another program computed.
     Probe(ProbeArgs),
+    /// Time what a file of jobs asks for (training, scoring, a first score, products of matrices), to be
+    /// compared with what another program took.
+    Bench(BenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -205,6 +208,21 @@ pub(crate) struct ProbeArgs {
     /// Where to compute: auto, cpu, cuda or cuda:N.
     #[arg(long, value_name = "D", default_value = "auto")]
     pub(crate) device: Choice,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// A JSON file of jobs; paths in it are relative to its folder.
+    pub(crate) jobs: PathBuf,
+    /// The JSON file to write.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Where to compute: auto, cpu, cuda or cuda:N.
+    #[arg(long, value_name = "D", default_value = "auto")]
+    pub(crate) device: Choice,
+    /// The type of the base model's weights, f32 or bf16 [default: bf16 on a GPU, f32 on a CPU].
+    #[arg(long, value_name = "TYPE", value_parser = named::<Dtype>)]
+    pub(crate) dtype: Option<Dtype>,
 }
 
 /// A setting by the name that it has in experiment files.

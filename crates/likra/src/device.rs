@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use anyhow::Result;
 use burn::tensor::{Device, FloatDType};
+use serde::{Deserialize, Serialize};
 
 /// What `--device` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,34 @@ impl FromStr for Choice {
                 Some(digits) => number(digits).map(Self::Cuda),
                 None => Err("expected auto, cpu, cuda or cuda:N".into()),
             },
+        }
+    }
+}
+
+/// The type that a checkpoint's weights are held in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Dtype {
+    #[default]
+    F32,
+    Bf16,
+}
+
+impl From<Dtype> for FloatDType {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::Bf16 => Self::BF16,
+        }
+    }
+}
+
+impl Dtype {
+    /// The type's name here; bf16 stands for all that are narrower than f32.
+    pub(crate) fn of(dtype: FloatDType) -> Self {
+        match dtype {
+            FloatDType::F64 | FloatDType::F32 | FloatDType::Flex32 => Self::F32,
+            _ => Self::Bf16,
         }
     }
 }

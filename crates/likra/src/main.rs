@@ -2,6 +2,7 @@
 //! examples.
 
 mod assets;
+mod bench;
 mod cli;
 mod device;
 mod experiment;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Score(arguments) => score::run(&arguments),
         Command::Probe(arguments) => probe::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -289,7 +289,7 @@ impl Run {
 }
 
 /// The versions of the libraries that decide numbers, as this program was built with them.
-fn versions() -> BTreeMap<String, String> {
+pub(crate) fn versions() -> BTreeMap<String, String> {
     let lock: toml::Table = include_str!("../../../Cargo.lock")
         .parse()
         .unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use burn::tensor::{FloatDType, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use likra_analysis::{Norm, ScoreTable};
 use likra_data::{Bos, Tokenizer, TrainingExample};
 use likra_lora::Adapter;
@@ -14,7 +14,7 @@ use likra_train::{Settings, loss_and_gradients, train_head};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::device::Chosen;
+use crate::device::{Chosen, Dtype};
 use crate::experiment::{self, Evaluation, Shots};
 use crate::questions::{read_benchmark, requests};
 use crate::reproduce::score_with_progress;
@@ -32,15 +32,6 @@ pub(super) struct Logits {
     adapter: Option<PathBuf>,
     #[serde(default)]
     dtype: Dtype,
-}
-
-/// The type that the checkpoint's weights are held in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Dtype {
-    #[default]
-    F32,
-    Bf16,
 }
 
 /// The gradient of the loss with respect to every tensor of an adapter: `NAME/TENSOR`, in its shape.
@@ -264,11 +255,7 @@ impl Bench {
     fn model(&mut self, dtype: Dtype) -> Result<&Model> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != dtype) {
             self.open = None;
-            let float = match dtype {
-                Dtype::F32 => FloatDType::F32,
-                Dtype::Bf16 => FloatDType::BF16,
-            };
-            let model = Model::open(self.model_dir()?, float, &self.chosen.device)?;
+            let model = Model::open(self.model_dir()?, dtype.into(), &self.chosen.device)?;
             self.open = Some((dtype, model));
         }
         self.open
