@@ -56,7 +56,8 @@ class Bench:
 
         measured = self.sampled(job, sample)
         timed = [example for batch in batches[job["warm-up"]:] for example in batch]
-        return measured | {"tokens": sum(len(tokens) for tokens, _ in timed), "values": torch.stack(losses).tolist()}
+        tokens = sum(len(tokens) for tokens, _ in timed)
+        return measured | {"tokens": tokens, "questions": len(timed), "values": torch.stack(losses).tolist()}
 
     def examples(self, count):
         """Questions with their right answers, in order, tokenised as the harness does: whole, then cut."""

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::bench;
 use crate::likra::{cargo, root};
 
 /// Crates that stay free of tensors: their tests take seconds, and they build anywhere.
@@ -43,6 +44,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 pub(crate) fn run() -> Result<ExitCode> {
     let started = Instant::now();
     step("formatting", || cargo_ok(&["fmt", "--all", "--check"]))?;
+    step("the README's table of speed", bench::readme_agrees)?;
     step("dependency arrows", arrows)?;
     step("no Burn where there are no tensors", burn_free)?;
     step("lints", || {

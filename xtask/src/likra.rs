@@ -44,28 +44,33 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// Builds `likra` for a CPU.
-pub(crate) fn build() -> Result<()> {
+/// Builds `likra` for a CPU, and for a GPU if asked.
+pub(crate) fn build(cuda: bool) -> Result<()> {
     eprintln!("Building likra in release (minutes the first time, seconds after that) ...");
     let mut build = cargo();
     build.args(["build", "--quiet", "--release", "--package", "likra"]);
+    if cuda {
+        build.args(["--features", "cuda"]);
+    }
     let status = build.current_dir(root()).status().context("cargo build")?;
     ensure!(status.success(), "{build:?} failed");
     Ok(())
 }
 
-/// Has a built `likra` do the jobs of a file.
-pub(crate) fn probe(jobs: &Path, out: &Path) -> Result<()> {
+/// A built `likra`, to be run.
+pub(crate) fn built() -> Command {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let mut probe = Command::new(target.join("release/likra"));
-    probe
-        .arg("probe")
-        .arg(jobs)
-        .arg("--out")
-        .arg(out)
-        .args(["--device", "cpu"]);
-    probe.env("MIMALLOC_PURGE_DELAY", "-1");
+    let mut likra = Command::new(target.join("release/likra"));
+    likra.env("MIMALLOC_PURGE_DELAY", "-1");
+    likra
+}
+
+/// Has a built `likra` do the jobs of a file.
+pub(crate) fn probe(jobs: &Path, out: &Path) -> Result<()> {
+    let mut probe = built();
+    probe.arg("probe").arg(jobs).arg("--out").arg(out);
+    probe.args(["--device", "cpu"]);
     let status = probe.status().with_context(|| format!("{probe:?}"))?;
     ensure!(status.success(), "{probe:?} failed");
     Ok(())
@@ -73,7 +78,7 @@ pub(crate) fn probe(jobs: &Path, out: &Path) -> Result<()> {
 
 /// Whether the device that `arguments` name needs the CUDA build: if it is a GPU, or may be one and
 /// the machine has one.
-fn wants_cuda(arguments: &[String], gpu_present: impl Fn() -> bool) -> bool {
+pub(crate) fn wants_cuda(arguments: &[String], gpu_present: impl Fn() -> bool) -> bool {
     let after = arguments.iter().position(|argument| argument == "--device");
     let device = after
         .and_then(|place| arguments.get(place + 1).map(String::as_str))
@@ -90,7 +95,7 @@ fn wants_cuda(arguments: &[String], gpu_present: impl Fn() -> bool) -> bool {
 }
 
 /// Whether the NVIDIA driver shows a GPU.
-fn gpu_present() -> bool {
+pub(crate) fn gpu_present() -> bool {
     Path::new("/dev/nvidiactl").exists()
 }
 

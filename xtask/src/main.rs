@@ -1,6 +1,8 @@
 //! `cargo xtask`: builds and runs `likra` with the right features, and does the repository's chores.
 
+mod bench;
 mod check;
+mod files;
 mod likra;
 mod parity;
 mod peers;
@@ -19,6 +21,7 @@ Commands of the tool (built in release, then run; `cargo xtask reproduce --help`
 
 Comparisons (Python, in an environment of its own):
   parity             the same numbers as transformers, PEFT, torch and lm-evaluation-harness
+  bench              how long the same work takes likra and them
 
 Chores:
   check              formatting, lints, documentation, dependency arrows, the CUDA build
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Some("check") => check::run(),
+        Some("bench") => bench::run(&arguments),
         Some("parity") => parity::run(&arguments),
         Some("reproduce" | "report" | "train" | "score" | "probe") => likra::run(&arguments),
         Some(other) => {

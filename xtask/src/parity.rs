@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::Parser;
 
+use crate::files::{absolute, write};
 use crate::likra::{self, root};
 use crate::peers::Peers;
 use case::Case;
@@ -58,7 +59,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         Err(error) => error.exit(),
     };
     let started = Instant::now();
-    likra::build()?;
+    likra::build(false)?;
     let peers = Peers::prepare()?;
     let mut table = Table::default();
     for (name, model, read) in arguments.models(&peers)? {
@@ -175,18 +176,4 @@ fn model_rows(peers: &Peers, name: &str, model: &Path, read: &Path) -> Result<Ve
         [model, folder, Path::new("--verify"), case.ours()],
     )?;
     case.rows(name)
-}
-
-fn absolute(path: &Path) -> Result<PathBuf> {
-    ensure!(path.is_dir(), "{}: no such folder", path.display());
-    path.canonicalize()
-        .with_context(|| path.display().to_string())
-}
-
-/// Beside its place, then renamed.
-fn write(path: &Path, text: &str) -> Result<()> {
-    let named = || path.display().to_string();
-    let beside = path.with_extension("partial");
-    std::fs::write(&beside, text).with_context(named)?;
-    std::fs::rename(&beside, path).with_context(named)
 }

@@ -14,19 +14,17 @@ use crate::likra::root;
 pub(crate) struct Peers {
     dir: PathBuf,
     scripts: PathBuf,
+    python: PathBuf,
 }
 
 impl Peers {
     /// Makes the environment, or finds the one that the same requirements made.
     pub(crate) fn prepare() -> Result<Self> {
-        let peers = Self {
-            dir: root().join("target/peers"),
-            scripts: root().join("xtask/peers"),
-        };
+        let peers = Self::with_python(&root().join("target/peers/venv/bin/python"));
         let requirements = peers.scripts.join("requirements.txt");
         let wanted = read(&requirements)?;
         let stamp = peers.dir.join("requirements.installed");
-        if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && peers.python().exists() {
+        if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && peers.python.exists() {
             return Ok(peers);
         }
         let venv = peers.dir.join("venv");
@@ -42,6 +40,15 @@ impl Peers {
             .context("the peers come from a Python package index, which pip must reach")?;
         fs::write(&stamp, wanted).with_context(|| stamp.display().to_string())?;
         Ok(peers)
+    }
+
+    /// Somebody's Python, with whatever versions it has.
+    pub(crate) fn with_python(python: &Path) -> Self {
+        Self {
+            dir: root().join("target/peers"),
+            scripts: root().join("xtask/peers"),
+            python: python.into(),
+        }
     }
 
     /// A folder for what is made on the way.
@@ -70,17 +77,21 @@ impl Peers {
         name: &str,
         arguments: impl IntoIterator<Item = A>,
     ) -> Result<()> {
-        let mut python = Command::new(self.python());
+        succeed(self.command(name).args(arguments))
+    }
+
+    /// One of the scripts, to be run.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        let mut python = Command::new(&self.python);
         python
             .arg(self.scripts.join(name))
-            .args(arguments)
             .env("HF_HUB_OFFLINE", "1")
             .env("TRANSFORMERS_VERBOSITY", "error")
             .env("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
             .env("HF_DATASETS_CACHE", self.folder("datasets"))
             .env("PYTHONWARNINGS", "ignore")
             .env("LOGLEVEL", "ERROR");
-        succeed(&mut python)
+        python
     }
 
     /// Names and versions of the libraries that decide the peers' numbers.
@@ -94,12 +105,8 @@ impl Peers {
             .collect())
     }
 
-    fn python(&self) -> PathBuf {
-        self.dir.join("venv/bin/python")
-    }
-
     fn pip(&self, command: &str) -> Command {
-        let mut pip = Command::new(self.python());
+        let mut pip = Command::new(&self.python);
         pip.args([
             "-m",
             "pip",

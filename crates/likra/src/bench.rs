@@ -30,7 +30,7 @@ use crate::reproduce::versions;
 /// The file of jobs.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Jobs {
+struct JobFile {
     model: PathBuf,
     /// What questions are read from, by jobs that need any.
     benchmark: experiment::Benchmark,
@@ -73,7 +73,7 @@ struct Measured {
     median: f64,
     /// How many tokens ran in a sample, padding left out.
     tokens: usize,
-    /// How many questions were scored in a sample.
+    /// How many questions were learnt or scored in a sample.
     questions: usize,
     /// Floating-point operations that a sample needs, padding left out.
     operations: f64,
@@ -106,7 +106,7 @@ struct Report {
 /// What jobs work with: opened when one needs it, as no job is to pay for what it does not use.
 struct Bench {
     dir: PathBuf,
-    jobs: Jobs,
+    file: JobFile,
     chosen: Chosen,
     /// A folder that goes away again.
     scratch: PathBuf,
@@ -118,10 +118,10 @@ struct Bench {
 pub(crate) fn run(arguments: &BenchArgs) -> Result<()> {
     let path = &arguments.jobs;
     let text = fs::read(path).with_context(|| path.display().to_string())?;
-    let mut jobs: Jobs =
+    let mut file: JobFile =
         serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
-    let named = std::mem::take(&mut jobs.jobs);
-    let mut bench = Bench::new(path, jobs, arguments)?;
+    let named = std::mem::take(&mut file.jobs);
+    let mut bench = Bench::new(path, file, arguments)?;
     let mut results = BTreeMap::new();
     let mut progress = Progress::new("bench", named.len(), "jobs");
     for Named { name, job } in named {
@@ -140,14 +140,14 @@ pub(crate) fn run(arguments: &BenchArgs) -> Result<()> {
 }
 
 impl Bench {
-    fn new(path: &Path, jobs: Jobs, arguments: &BenchArgs) -> Result<Self> {
+    fn new(path: &Path, file: JobFile, arguments: &BenchArgs) -> Result<Self> {
         let mut chosen = arguments.device.resolve()?;
         if let Some(dtype) = arguments.dtype {
             chosen.dtype = dtype.into();
         }
         Ok(Self {
             dir: path.parent().unwrap_or(Path::new("")).to_owned(),
-            jobs,
+            file,
             chosen,
             scratch: arguments.out.with_extension("scratch"),
             model: None,
@@ -168,8 +168,8 @@ impl Bench {
     /// The model and the questions.
     fn open(&mut self) -> Result<(&Model, &Benchmark)> {
         if self.benchmark.is_none() {
-            let data = self.dir.join(&self.jobs.data);
-            self.benchmark = Some(read_benchmark(self.jobs.benchmark, &data)?.0);
+            let data = self.dir.join(&self.file.data);
+            self.benchmark = Some(read_benchmark(self.file.benchmark, &data)?.0);
         }
         self.model()?;
         let opened = self.model.as_ref().zip(self.benchmark.as_ref());
@@ -185,7 +185,7 @@ impl Bench {
     }
 
     fn model_dir(&self) -> PathBuf {
-        self.dir.join(&self.jobs.model)
+        self.dir.join(&self.file.model)
     }
 
     fn adapter(&self, dir: &Path) -> Result<Adapter> {

@@ -58,6 +58,7 @@ impl Train {
         let work: Work = timed.iter().map(Work::example).sum();
         Ok(Measured {
             tokens: work.tokens,
+            questions: timed.len(),
             operations: cost.training(work),
             values: last.iter().map(|(_, step)| step.loss).collect(),
             ..measured
