@@ -82,8 +82,8 @@ impl Arguments {
     fn measure(&self) -> Result<ExitCode> {
         let started = Instant::now();
         let runner = self.runner()?;
-        let (gpu, runs) = (runner.device != "cpu", usize::from(self.runs));
-        likra::build(gpu)?;
+        let (gpu, runs) = (runner.gpu(), usize::from(self.runs));
+        runner.prepare()?;
         let sizes = Sizes::new(runs, gpu, self.quick);
         runner.run(&prepare(&sizes))?;
         let found = runner.all(&work::groups(&sizes, runner.peers.is_some()))?;

@@ -57,18 +57,23 @@ pub(crate) fn build(cuda: bool) -> Result<()> {
     Ok(())
 }
 
-/// A built `likra`, to be run.
-pub(crate) fn built() -> Command {
+/// Where a build leaves `likra`.
+pub(crate) fn built() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let mut likra = Command::new(target.join("release/likra"));
+    target.join("release/likra")
+}
+
+/// A built `likra`, to be run.
+pub(crate) fn command(program: &Path) -> Command {
+    let mut likra = Command::new(program);
     likra.env("MIMALLOC_PURGE_DELAY", "-1");
     likra
 }
 
 /// Has a built `likra` do the jobs of a file.
 pub(crate) fn probe(jobs: &Path, out: &Path) -> Result<()> {
-    let mut probe = built();
+    let mut probe = command(&built());
     probe.arg("probe").arg(jobs).arg("--out").arg(out);
     probe.args(["--device", "cpu"]);
     let status = probe.status().with_context(|| format!("{probe:?}"))?;

@@ -48,12 +48,25 @@ pub(super) struct Estimate {
 }
 
 impl Runner {
+    fn program(&self) -> PathBuf {
+        self.folder.join("likra")
+    }
+
+    /// Builds `likra` and takes a copy: another build, in the hour that this may take, is not to change
+    /// what is measured.
+    pub(super) fn prepare(&self) -> Result<()> {
+        likra::build(self.gpu())?;
+        fs::create_dir_all(&self.folder).with_context(|| self.folder.display().to_string())?;
+        let built = likra::built();
+        fs::copy(&built, self.program()).with_context(|| built.display().to_string())?;
+        Ok(())
+    }
+
     /// Runs a step; nothing of what it prints is shown unless it fails.
     pub(super) fn run(&self, step: &Step) -> Result<Run> {
         let name = format!("{}-{}", step.name, step.side).replace(' ', "-");
         let file = |end: &str| self.folder.join(format!("{name}.{end}"));
         let (jobs, out, log) = (file("jobs.json"), file("out.json"), file("log"));
-        fs::create_dir_all(&self.folder).with_context(|| self.folder.display().to_string())?;
         fs::write(&jobs, self.jobs(&step.jobs).to_string())
             .with_context(|| jobs.display().to_string())?;
         let mut command = self.command(step.side)?;
@@ -84,7 +97,7 @@ impl Runner {
             let peers = self.peers.as_ref().context("no peer is there")?;
             return Ok(peers.command("bench.py"));
         }
-        let mut likra = likra::built();
+        let mut likra = likra::command(&self.program());
         likra.arg("bench");
         Ok(likra)
     }
@@ -93,7 +106,7 @@ impl Runner {
         json!({"model": self.model, "benchmark": self.benchmark, "data": self.data, "jobs": jobs})
     }
 
-    fn gpu(&self) -> bool {
+    pub(super) fn gpu(&self) -> bool {
         self.device != "cpu"
     }
 
