@@ -88,7 +88,7 @@ impl Arguments {
         runner.run(&prepare(&sizes))?;
         let found = runner.all(&work::groups(&sizes, runner.peers.is_some()))?;
         let about = About {
-            machine: Machine::here(gpu),
+            machine: Machine::here(&runner.device),
             model: name(&runner.model),
             device: runner.device.clone(),
             commit: machine::commit(),

@@ -16,12 +16,17 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn here(gpu: bool) -> Self {
+    /// This machine, with the GPU if `device` is one.
+    pub(super) fn here(device: &str) -> Self {
+        let gpu = device != "cpu";
         let cpu = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown CPU".into());
         let kibibytes = field("/proc/meminfo", "MemTotal");
         let kibibytes = kibibytes.and_then(|text| text.trim_end_matches(" kB").parse::<u64>().ok());
         Self {
-            name: gpu.then(gpu_name).flatten().unwrap_or_else(|| cpu.clone()),
+            name: gpu
+                .then(|| nvidia(device, "name"))
+                .flatten()
+                .unwrap_or_else(|| cpu.clone()),
             cpu,
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             memory_gib: kibibytes.map(|kibibytes| (kibibytes + (1 << 19)) >> 20),
@@ -73,22 +78,22 @@ fn field(path: &str, key: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-fn gpu_name() -> Option<String> {
-    nvidia("name")
+/// How much of a GPU's memory is taken, in MiB; none if `device` is no GPU, or nobody knows.
+pub(super) fn gpu_memory(device: &str) -> Option<f64> {
+    if device == "cpu" {
+        return None;
+    }
+    nvidia(device, "memory.used")?.parse().ok()
 }
 
-/// How much of the GPU's memory is taken, in MiB.
-pub(super) fn gpu_memory() -> Option<f64> {
-    nvidia("memory.used")?.parse().ok()
-}
-
-/// What `nvidia-smi` says of the first GPU.
-fn nvidia(field: &str) -> Option<String> {
-    let query = format!("--query-gpu={field}");
-    said("nvidia-smi", &[&query, "--format=csv,noheader,nounits"])?
-        .lines()
-        .next()
-        .map(str::to_owned)
+/// What `nvidia-smi` says of `cuda` or `cuda:N`.
+fn nvidia(device: &str, field: &str) -> Option<String> {
+    let number = device.split_once(':').map_or("0", |(_, number)| number);
+    let (id, query) = (format!("--id={number}"), format!("--query-gpu={field}"));
+    said(
+        "nvidia-smi",
+        &[&id, &query, "--format=csv,noheader,nounits"],
+    )
 }
 
 /// The commit of this repository, and whether files differ from it.

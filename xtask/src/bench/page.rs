@@ -289,7 +289,7 @@ mod tests {
 
     fn about() -> About {
         About {
-            machine: Machine::here(false),
+            machine: Machine::here("cpu"),
             model: "model".into(),
             device: "cpu".into(),
             commit: "abc".into(),

@@ -77,10 +77,13 @@ impl Runner {
         }
         let said = File::create(&log).with_context(|| log.display().to_string())?;
         command.stdout(said.try_clone()?).stderr(said);
-        let before = self.gpu().then(gpu_memory).flatten();
+        let before = gpu_memory(&self.device);
         let started = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-        let child = command.spawn().with_context(|| format!("{command:?}"))?;
-        let (status, most) = wait(child, before.is_some())?;
+        let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
+        let (status, most) = match before {
+            Some(_) => watch(&mut child, &self.device)?,
+            None => (child.wait()?, None),
+        };
         if !status.success() {
             let said = fs::read_to_string(&log).unwrap_or_default();
             bail!("{command:?} failed: {status}\n{}", tail(&said));
@@ -197,17 +200,14 @@ fn remaining(elapsed: Duration, done: f64, all: f64) -> f64 {
     elapsed.as_secs_f64() * (all - done).max(0.0) / done
 }
 
-/// Waits for the end; looks at the GPU's memory meanwhile, if asked.
-fn wait(mut child: Child, watch: bool) -> Result<(ExitStatus, Option<f64>)> {
-    if !watch {
-        return Ok((child.wait()?, None));
-    }
+/// Waits for the end, and looks meanwhile how much of the GPU's memory is taken at most.
+fn watch(child: &mut Child, device: &str) -> Result<(ExitStatus, Option<f64>)> {
     let mut most = None;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok((status, most));
         }
-        most = gpu_memory().into_iter().chain(most).reduce(f64::max);
+        most = gpu_memory(device).into_iter().chain(most).reduce(f64::max);
         std::thread::sleep(Duration::from_millis(100));
     }
 }
