@@ -11,11 +11,12 @@ use crate::likra::{cargo, root};
 /// Crates that stay free of tensors: their tests take seconds, and they build anywhere.
 const BURN_FREE: [&str; 4] = ["likra-data", "likra-results", "likra-analysis", "xtask"];
 /// Who may depend on whom, by direct dependencies inside of the workspace.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("likra-data", &[]),
-    ("likra-lora", &[]),
+    ("likra-kernels", &[]),
+    ("likra-lora", &["likra-kernels"]),
     ("likra-results", &[]),
-    ("likra-model", &["likra-lora"]),
+    ("likra-model", &["likra-kernels", "likra-lora"]),
     ("likra-analysis", &["likra-results"]),
     (
         "likra-train",

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
+use likra_kernels::Update;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -141,17 +142,11 @@ impl Adapter {
             .sum()
     }
 
-    /// The update of `module` for `x: [tokens, in]`, as `[tokens, out]` in f32, if there is one.
-    pub(crate) fn update(&self, module: &str, x: &Tensor<2>) -> Option<Tensor<2>> {
+    /// The update of `module`, if there is one.
+    pub(crate) fn update(&self, module: &str) -> Option<Update<'_>> {
         let LowRank { a, b } = self.updates.get(module)?;
-        let low = x
-            .clone()
-            .cast(FloatDType::F32)
-            .matmul(a.clone().transpose());
-        Some(
-            low.mul_scalar(self.config.scale())
-                .matmul(b.clone().transpose()),
-        )
+        let scale = self.config.scale();
+        Some(Update { a, b, scale })
     }
 }
 

@@ -1,6 +1,7 @@
 //! A linear layer that never learns, with a place for an update that does.
 
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::Tensor;
+use likra_kernels::adapted_linear;
 
 use crate::Adapter;
 
@@ -53,16 +54,13 @@ impl Linear {
     /// - output: `[tokens, out]`
     #[must_use]
     pub fn forward(&self, x: Tensor<2>, adapter: Option<&Adapter>) -> Tensor<2> {
-        let update = adapter.and_then(|adapter| adapter.update(&self.name, &x));
-        let mut y = x.matmul(self.weight.clone().transpose());
-        if let Some(bias) = &self.bias {
-            y = y + bias.clone().unsqueeze();
+        let bias = self.bias.as_ref();
+        if let Some(update) = adapter.and_then(|adapter| adapter.update(&self.name)) {
+            return adapted_linear(x, &self.weight, bias, update);
         }
-        match update {
-            Some(update) => {
-                let dtype = FloatDType::from(y.dtype());
-                y + update.cast(dtype)
-            }
+        let y = x.matmul(self.weight.clone().transpose());
+        match bias {
+            Some(bias) => y + bias.clone().unsqueeze(),
             None => y,
         }
     }

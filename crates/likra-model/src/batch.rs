@@ -2,6 +2,8 @@
 
 use std::iter;
 
+use likra_kernels::{Sight, Visibility};
+
 /// One row of a batch: a trunk of tokens, and branches that each continue the trunk without seeing
 /// one another.
 ///
@@ -42,167 +44,183 @@ impl<'a> Row<'a> {
         self.len() == 0
     }
 
-    /// For each token its position after the row's start and the branch it is on (0: the trunk).
-    fn places(&self) -> impl Iterator<Item = (usize, usize)> {
-        let trunk = (0..self.trunk.len()).map(|position| (position, 0));
-        let start = self.trunk.len();
-        let branches = self
-            .branches
-            .iter()
-            .zip(1..)
-            .flat_map(move |(branch, number)| {
-                (0..branch.len()).map(move |offset| (start + offset, number))
-            });
-        trunk.chain(branches)
+    /// Its tokens: those of the trunk, then of each branch.
+    fn tokens(&self) -> impl Iterator<Item = u32> {
+        let parts = iter::once(self.trunk).chain(self.branches.iter().copied());
+        parts.flatten().copied()
+    }
+
+    /// Where each token stands.
+    fn places(&self) -> impl Iterator<Item = Place> {
+        let trunk = self.trunk.len();
+        let parts = iter::once(trunk).chain(self.branches.iter().map(|branch| branch.len()));
+        let starts = parts.clone().scan(0, |end, length| {
+            *end += length;
+            Some(*end - length)
+        });
+        parts.zip(starts).flat_map(move |(length, start)| {
+            (0..length).map(move |offset| Place {
+                position: offset + if start == 0 { 0 } else { trunk },
+                trunk,
+                branch: start,
+                offset: start + offset,
+            })
+        })
     }
 }
 
-/// Rows padded to one width, with the positions and the visibility of their tokens.
+/// Where a token stands in its row.
+#[derive(Debug, Clone)]
+struct Place {
+    /// How many tokens it sees before itself.
+    position: usize,
+    /// How many tokens the row's trunk has.
+    trunk: usize,
+    /// Where its branch begins in the row; 0 on the trunk.
+    branch: usize,
+    /// Where itself is in the row.
+    offset: usize,
+}
+
+impl Place {
+    /// A token that only fills a row up.
+    fn padding(offset: usize) -> Self {
+        Self {
+            position: 0,
+            trunk: 0,
+            branch: offset,
+            offset,
+        }
+    }
+
+    /// What the token sees: the prefix, the trunk and its own branch up to itself, no further back
+    /// than `window` positions. Padding sees itself, so that its softmax has a finite value (which
+    /// nothing reads).
+    fn sight(&self, prefix: usize, window: usize) -> Sight {
+        // The first position, and the first of the row's, that is near enough.
+        let first = (prefix + self.position + 1).saturating_sub(window);
+        let own = first.saturating_sub(prefix);
+        let trunk_end = if self.branch == 0 { self.offset + 1 } else { self.trunk };
+        let branch = if self.branch == 0 { self.offset + 1 } else { self.branch };
+        Sight {
+            prefix_from: first.min(prefix),
+            trunk: own.min(trunk_end)..trunk_end,
+            branch: branch + own.saturating_sub(self.trunk)..self.offset + 1,
+        }
+    }
+}
+
+/// Rows of tokens that run together, with the positions and the visibility of their tokens.
 #[derive(Debug, Clone)]
 pub struct Batch {
     pub(crate) ids: Vec<u32>,
-    pub(crate) positions: Vec<usize>,
-    branches: Vec<usize>,
-    pub(crate) rows: usize,
-    pub(crate) width: usize,
+    /// The length of each row.
+    lengths: Vec<usize>,
+    places: Vec<Place>,
 }
 
-/// The branch number of padding: no token is on it.
-const PADDING: usize = usize::MAX;
-
 impl Batch {
-    /// Pads `rows` at their ends to the longest.
+    /// Puts `rows` one behind the other.
     #[must_use]
     pub fn new(rows: &[Row]) -> Self {
-        let width = rows.iter().map(Row::len).max().unwrap_or(0);
-        let mut batch = Self {
-            ids: Vec::with_capacity(rows.len() * width),
-            positions: Vec::with_capacity(rows.len() * width),
-            branches: Vec::with_capacity(rows.len() * width),
-            rows: rows.len(),
-            width,
-        };
-        for row in rows {
-            batch.push(row);
-        }
-        batch
+        Self::laid_out(rows, |row| row.len())
     }
 
-    fn push(&mut self, row: &Row) {
-        let padding = self.width - row.len();
-        let tokens = iter::once(row.trunk)
-            .chain(row.branches.iter().copied())
-            .flatten();
-        self.ids.extend(tokens);
-        self.ids.extend(iter::repeat_n(0, padding));
-        let places = row.places().chain(iter::repeat_n((0, PADDING), padding));
-        for (position, branch) in places {
-            self.positions.push(position);
-            self.branches.push(branch);
+    /// Pads `rows` at their ends to the longest. [`Model::batch`](crate::Model::batch) says where
+    /// that is faster.
+    #[must_use]
+    pub fn padded(rows: &[Row]) -> Self {
+        let width = rows.iter().map(Row::len).max().unwrap_or(0);
+        Self::laid_out(rows, |_| width)
+    }
+
+    fn laid_out(rows: &[Row], length: impl Fn(&Row) -> usize) -> Self {
+        let mut batch = Self {
+            ids: Vec::new(),
+            lengths: rows.iter().map(&length).collect(),
+            places: Vec::new(),
+        };
+        for row in rows {
+            let padding = row.len()..length(row);
+            batch.ids.extend(row.tokens().chain(padding.clone().map(|_| 0)));
+            batch.places.extend(row.places().chain(padding.map(Place::padding)));
         }
+        batch
     }
 
     /// How many tokens run, padding included.
     #[must_use]
     pub fn tokens(&self) -> usize {
-        self.rows * self.width
+        self.ids.len()
     }
 
     /// Where the token at `offset` of `row` stands in the flat `[tokens, hidden]` of a forward pass.
     #[must_use]
     pub fn index(&self, row: usize, offset: usize) -> usize {
-        row * self.width + offset
+        self.lengths[..row].iter().sum::<usize>() + offset
     }
 
-    /// Whether, in `row`, the token at offset `query` sees the one at offset `key`: the trunk and
-    /// its own branch up to itself, no further back than `window` positions. Padding sees itself, so
-    /// that its softmax has a finite value (which nothing reads).
-    fn sees(&self, row: usize, query: usize, key: usize, window: usize) -> bool {
-        let (q, k) = (self.index(row, query), self.index(row, key));
-        let lineage = self.branches[k] == 0 || self.branches[k] == self.branches[q];
-        query == key
-            || (lineage
-                && self.branches[q] != PADDING
-                && key <= query
-                && self.positions[q] - self.positions[k] < window)
-    }
-
-    /// What is added to the attention scores among the batch's own tokens: 0 where a token is seen,
-    /// hidden where not. Shape `[rows, width, width]`, queries before keys.
-    pub(crate) fn own_bias(&self, window: Option<usize>) -> Vec<f32> {
-        let window = window.unwrap_or(usize::MAX);
-        let mut bias = Vec::with_capacity(self.rows * self.width * self.width);
-        for row in 0..self.rows {
-            for query in 0..self.width {
-                bias.extend(
-                    (0..self.width).map(|key| hidden_unless(self.sees(row, query, key, window))),
-                );
-            }
-        }
-        bias
-    }
-
-    /// The same for the keys of a shared prefix of `prefix` tokens, or nothing if every token sees
-    /// all of it. Shape `[rows, width, prefix]`.
-    pub(crate) fn prefix_bias(&self, prefix: usize, window: Option<usize>) -> Option<Vec<f32>> {
-        let window = window?;
-        let last = prefix + self.positions.iter().max()?;
-        if last < window {
-            return None;
-        }
-        let sees = |position: usize, key: usize| prefix + position - key < window;
-        let bias = self
-            .positions
+    /// The tokens' positions after a prefix of `prefix` tokens.
+    pub(crate) fn positions(&self, prefix: usize) -> Vec<usize> {
+        self.places
             .iter()
-            .flat_map(|&position| (0..prefix).map(move |key| hidden_unless(sees(position, key))))
-            .collect();
-        Some(bias)
+            .map(|place| prefix + place.position)
+            .collect()
     }
-}
 
-/// Far below every score, yet finite: a token may see nothing of a prefix that its window has left
-/// behind, and a softmax over infinities alone is no number.
-const HIDDEN: f32 = -1e30;
-
-fn hidden_unless(seen: bool) -> f32 {
-    if seen { 0.0 } else { HIDDEN }
+    /// What each token attends to.
+    pub(crate) fn visibility(&self, prefix: usize, window: Option<usize>) -> Visibility {
+        let window = window.unwrap_or(usize::MAX);
+        let sights = self
+            .places
+            .iter()
+            .map(|place| place.sight(prefix, window))
+            .collect();
+        Visibility::new(&self.lengths, sights, prefix)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seen(batch: &Batch, row: usize, window: Option<usize>) -> Vec<String> {
-        let size = batch.width * batch.width;
-        let bias = batch.own_bias(window);
-        bias[row * size..(row + 1) * size]
-            .chunks(batch.width)
-            .map(|keys| {
-                keys.iter()
-                    .map(|b| if *b == 0.0 { 'x' } else { '.' })
-                    .collect()
-            })
-            .collect()
+    /// What the tokens of the first row see, of a prefix and of their row.
+    fn seen(batch: &Batch, prefix: usize, window: Option<usize>) -> Vec<String> {
+        let width = batch.lengths[0];
+        let window = window.unwrap_or(usize::MAX);
+        let sees = |place: &Place| {
+            let sight = place.sight(prefix, window);
+            let before = (0..prefix).map(|key| key >= sight.prefix_from);
+            let own = (0..width)
+                .map(|key| sight.trunk.contains(&key) || sight.branch.contains(&key));
+            before.chain(own).map(|seen| if seen { 'x' } else { '.' }).collect()
+        };
+        batch.places[..width].iter().map(sees).collect()
     }
 
     #[test]
     fn branches_see_the_trunk_and_themselves() {
         let rows = [
+            Row::sequence(&[6, 7, 8]),
             Row {
                 trunk: &[1, 2],
                 branches: vec![&[3, 4], &[5]],
             },
-            Row::sequence(&[6, 7, 8]),
         ];
         let batch = Batch::new(&rows);
-        assert_eq!(batch.ids, [1, 2, 3, 4, 5, 6, 7, 8, 0, 0]);
-        assert_eq!(batch.positions[..5], [0, 1, 2, 3, 2]);
+        assert_eq!(batch.ids, [6, 7, 8, 1, 2, 3, 4, 5]);
+        assert_eq!(batch.positions(10), [10, 11, 12, 10, 11, 12, 13, 12]);
+        assert_eq!(batch.index(1, 1), 4);
+        assert_eq!(seen(&batch, 0, None), ["x..", "xx.", "xxx"]);
         assert_eq!(
-            seen(&batch, 0, None),
+            seen(&Batch::new(&rows[1..]), 0, None),
             ["x....", "xx...", "xxx..", "xxxx.", "xx..x"]
         );
+        let batch = Batch::padded(&rows);
+        assert_eq!(batch.ids, [6, 7, 8, 0, 0, 1, 2, 3, 4, 5]);
+        assert_eq!(batch.index(1, 1), 6);
         assert_eq!(
-            seen(&batch, 1, None),
+            seen(&batch, 0, None),
             ["x....", "xx...", "xxx..", "...x.", "....x"]
         );
     }
@@ -217,11 +235,17 @@ mod tests {
             seen(&batch, 0, Some(2)),
             ["x....", "xx...", ".xx..", "..xx.", "..x.x"]
         );
-        // Positions 2 to 5 with a window of 2: only the first token still sees the prefix's last.
-        let bias = batch.prefix_bias(2, Some(2)).unwrap();
-        assert_eq!(bias.iter().filter(|b| **b == 0.0).count(), 1);
-        assert_eq!(bias[1], 0.0);
-        assert_eq!(batch.prefix_bias(2, Some(6)), None);
-        assert_eq!(batch.prefix_bias(2, None), None);
+        // Only the first token still sees the prefix's last.
+        assert_eq!(
+            seen(&batch, 2, Some(2)),
+            [".xx....", "..xx...", "...xx..", "....xx.", "....x.x"]
+        );
+        assert_eq!(seen(&batch, 1, Some(5))[4], "xxxx.x");
+        // A window of 2 that the branch itself fills.
+        let batch = Batch::new(&[Row {
+            trunk: &[1],
+            branches: vec![&[2], &[3, 4, 5]],
+        }]);
+        assert_eq!(seen(&batch, 0, Some(2))[4], "...xx");
     }
 }

@@ -1,10 +1,10 @@
 //! One transformer layer: attention and a gated feed-forward block, each around a residual.
 
-use burn::tensor::activation::silu;
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::Tensor;
+use likra_kernels::{KeyValue, swiglu};
 use likra_lora::{Adapter, Linear};
 
-use crate::attention::{Attention, Context, KeyValue};
+use crate::attention::{Attention, Context};
 use crate::config::Config;
 use crate::error::Result;
 use crate::norm::RmsNorm;
@@ -51,7 +51,6 @@ impl Layer {
                 k_proj: linear("self_attn.k_proj", hidden, keys, config.attention_bias)?,
                 v_proj: linear("self_attn.v_proj", hidden, keys, config.attention_bias)?,
                 o_proj: linear("self_attn.o_proj", queries, hidden, config.attention_bias)?,
-                key_heads: config.num_key_value_heads,
                 head_dim: config.head_dim,
             },
             post_attention_layernorm,
@@ -95,12 +94,9 @@ impl Layer {
 
 impl FeedForward {
     fn forward(&self, x: Tensor<2>, adapter: Option<&Adapter>) -> Tensor<2> {
-        let dtype = FloatDType::from(x.dtype());
         let gate = self.gate_proj.forward(x.clone(), adapter);
-        // Burn's silu is a sigmoid and a product, each rounded; torch's rounds once.
-        let gate = silu(gate.cast(FloatDType::F32)).cast(dtype);
         let up = self.up_proj.forward(x, adapter);
-        self.down_proj.forward(gate * up, adapter)
+        self.down_proj.forward(swiglu(gate, up), adapter)
     }
 }
 

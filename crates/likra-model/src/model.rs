@@ -1,12 +1,13 @@
 //! The model: from token ids to hidden states, and from hidden states to log-likelihoods.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use likra_kernels::{KeyValue, log_likelihoods, takes_rows_of_any_length};
 use likra_lora::{Adapter, Target};
 
-use crate::attention::{Context, KeyValue};
+use crate::attention::Context;
 use crate::batch::{Batch, Row};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -140,6 +141,16 @@ impl Model {
         Ok(())
     }
 
+    /// Lays out `rows` in the way that is fastest where the model is.
+    #[must_use]
+    pub fn batch(&self, rows: &[Row]) -> Batch {
+        if takes_rows_of_any_length(self.dtype, &self.device) {
+            Batch::new(rows)
+        } else {
+            Batch::padded(rows)
+        }
+    }
+
     /// Runs `tokens` under a head and keeps what rows need to continue them.
     ///
     /// # Errors
@@ -182,10 +193,12 @@ impl Model {
     ) -> Result<Tensor<2>> {
         let mut x = self.embed(&batch.ids)?;
         let prefix_tokens = prefix.map_or(0, Prefix::tokens);
-        let positions: Vec<usize> = batch.positions.iter().map(|p| prefix_tokens + p).collect();
-        let angles = self.rope.at(&positions, self.dtype, &self.device);
-        let window = self.config.sliding_window;
-        let context = Context::new(batch, angles, prefix_tokens, window, &self.device);
+        let positions = batch.positions(prefix_tokens);
+        let visibility = batch.visibility(prefix_tokens, self.config.sliding_window);
+        let context = Context {
+            angles: self.rope.at(&positions, self.dtype, &self.device),
+            visibility: Arc::new(visibility),
+        };
         for (number, layer) in self.layers.iter().enumerate() {
             let prefix = prefix.map(|prefix| &prefix.layers[number]);
             let (y, own) = layer.forward(x, &context, prefix, adapter);
@@ -239,9 +252,8 @@ impl Model {
             return Err(Error::Token { id, vocab_size });
         }
         let before = self.indices(targets.iter().map(|&(index, _)| index as i32));
-        let next = self.indices(targets.iter().map(|&(_, id)| id as i32));
+        let next: Vec<u32> = targets.iter().map(|&(_, id)| id).collect();
         let logits = self.logits(hidden.clone().select(0, before));
-        let chosen = log_softmax(logits, 1).gather(1, next.unsqueeze_dim(1));
-        Ok(chosen.reshape([targets.len()]))
+        Ok(log_likelihoods(logits, &next))
     }
 }

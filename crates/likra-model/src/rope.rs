@@ -1,5 +1,4 @@
-//! Rotary position embedding in Hugging Face's convention: a head's first half is rotated against
-//! its second (Burn's `RotaryEncoding` rotates neighbours, as the original paper and Meta's files do).
+//! The angles of rotary position embedding.
 
 use std::f64::consts::TAU;
 
@@ -13,11 +12,11 @@ pub(crate) struct Rope {
     frequencies: Vec<f64>,
 }
 
-/// Cosines and sines at the positions of a batch, each `[tokens, 1, head_dim / 2]`.
+/// Cosines and sines at the positions of a batch, each `[tokens, head_dim / 2]`.
 #[derive(Debug, Clone)]
 pub(crate) struct Angles {
-    cos: Tensor<3>,
-    sin: Tensor<3>,
+    cos: Tensor<2>,
+    sin: Tensor<2>,
 }
 
 impl Rope {
@@ -44,8 +43,8 @@ impl Rope {
                         .map(move |f| function(position as f64 * f) as f32)
                 })
                 .collect();
-            let data = TensorData::new(values, [positions.len(), 1, self.frequencies.len()]);
-            Tensor::<3>::from_data(data, device).cast(dtype)
+            let data = TensorData::new(values, [positions.len(), self.frequencies.len()]);
+            Tensor::<2>::from_data(data, device).cast(dtype)
         };
         Angles {
             cos: table(f64::cos),
@@ -73,19 +72,8 @@ impl Llama3Scaling {
 }
 
 impl Angles {
-    /// Rotates every head of `x: [tokens, heads, head_dim]`.
-    pub(crate) fn rotate(&self, x: Tensor<3>) -> Tensor<3> {
-        let [_, _, head_dim] = x.dims();
-        let half = head_dim / 2;
-        let first = x.clone().narrow(2, 0, half);
-        let second = x.narrow(2, half, half);
-        let (cos, sin) = (&self.cos, &self.sin);
-        Tensor::cat(
-            vec![
-                first.clone() * cos.clone() - second.clone() * sin.clone(),
-                second * cos.clone() + first * sin.clone(),
-            ],
-            2,
-        )
+    /// Rotates every head of `x: [tokens, heads · head_dim]`.
+    pub(crate) fn rotate(&self, x: Tensor<2>) -> Tensor<2> {
+        likra_kernels::rotate(x, &self.cos, &self.sin)
     }
 }

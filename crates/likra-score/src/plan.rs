@@ -1,7 +1,7 @@
 //! What is computed once: the text that all questions share, and each question for its candidates.
 
 use likra_data::ScoringRequest;
-use likra_model::{Batch, Row};
+use likra_model::{Batch, Model, Row};
 
 use crate::{Error, Result};
 
@@ -112,12 +112,16 @@ impl<'a> Plan<'a> {
 
     /// One forward pass: its batch, the next tokens to be looked up (each after the index of the
     /// token before), and which of them belong to which candidate.
-    pub(crate) fn pass(&self, questions: &[usize]) -> (Batch, Vec<(usize, u32)>, Vec<Span>) {
+    pub(crate) fn pass(
+        &self,
+        model: &Model,
+        questions: &[usize],
+    ) -> (Batch, Vec<(usize, u32)>, Vec<Span>) {
         let rows: Vec<Row> = questions
             .iter()
             .map(|&question| self.row(question))
             .collect();
-        let batch = Batch::new(&rows);
+        let batch = model.batch(&rows);
         let (mut targets, mut spans) = (Vec::new(), Vec::new());
         for (row, &question) in questions.iter().enumerate() {
             let fork = self.forks[question];

@@ -58,7 +58,7 @@ pub fn score(
         "scoring"
     );
     for questions in plan.batches() {
-        let (batch, targets, spans) = plan.pass(questions);
+        let (batch, targets, spans) = plan.pass(model, questions);
         let hidden = model.forward(&batch, prefix.as_ref(), head.adapter)?;
         let mut values = Vec::with_capacity(targets.len());
         for targets in targets.chunks(TARGETS_AT_ONCE) {

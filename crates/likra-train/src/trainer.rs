@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use likra_data::TrainingExample;
 use likra_lora::Adapter;
-use likra_model::{Batch, Model, Row};
+use likra_model::{Model, Row};
 use likra_results::{HeadDir, StepRecord};
 
 use crate::adamw::{AdamW, clip};
@@ -149,7 +149,7 @@ fn loss(model: &Model, adapter: &Adapter, examples: &[TrainingExample]) -> Resul
         .iter()
         .map(|example| Row::sequence(&example.tokens))
         .collect();
-    let batch = Batch::new(&rows);
+    let batch = model.batch(&rows);
     let hidden = model.forward(&batch, None, Some(adapter))?;
     let mut targets = Vec::new();
     for (row, example) in examples.iter().enumerate() {

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use likra_analysis::{Norm, ScoreTable};
 use likra_data::{Bos, Tokenizer, TrainingExample};
 use likra_lora::Adapter;
-use likra_model::{Batch, Model, Row};
+use likra_model::{Model, Row};
 use likra_results::{BASE, HeadDir, read_log};
 use likra_score::{Head, Plan};
 use likra_train::{Settings, loss_and_gradients, train_head};
@@ -138,7 +138,7 @@ impl Bench {
             .iter()
             .map(|tokens| Row::sequence(tokens))
             .collect();
-        let batch = Batch::new(&rows);
+        let batch = model.batch(&rows);
         let hidden = model.forward(&batch, prefix.as_ref(), adapter)?;
         let logits = |(number, row): (usize, &Row)| {
             let kept = job.last.unwrap_or(row.len()).min(row.len());

@@ -1,0 +1,62 @@
+//! Attention with grouped queries, over a row's own tokens and a prefix that all rows share.
+
+mod fused;
+mod plain;
+#[cfg(test)]
+mod tests;
+mod visibility;
+
+use std::sync::Arc;
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+use crate::flex::is_fused;
+use fused::Attention;
+pub use visibility::{Sight, Visibility};
+
+/// The keys and values of some tokens, rotary embedding applied: each `[tokens, key_heads · head_dim]`.
+#[derive(Debug, Clone)]
+pub struct KeyValue {
+    /// What queries are compared with.
+    pub keys: Tensor<2>,
+    /// What is averaged.
+    pub values: Tensor<2>,
+}
+
+/// `softmax(queries · keysᵀ / √head_dim) · values` for every query head, each token over what it
+/// sees of its own row and of the prefix. Query head `h` belongs to key head `h / group`, as in
+/// transformers' `repeat_kv`.
+///
+/// A prefix is a constant: no gradient goes through it on a CPU.
+///
+/// # Shapes
+///
+/// - `queries`, output: `[tokens, heads · head_dim]`
+#[must_use]
+pub fn attention(
+    queries: Tensor<2>,
+    own: &KeyValue,
+    prefix: Option<&KeyValue>,
+    visibility: &Arc<Visibility>,
+    head_dim: usize,
+) -> Tensor<2> {
+    if is_fused(&queries) {
+        // Without a prefix something has to stand in its place, and is not looked at.
+        let before = prefix.unwrap_or(own);
+        let [keys, values, prefix_keys, prefix_values] =
+            [&own.keys, &own.values, &before.keys, &before.values]
+                .map(|tensor| tensor.clone().into_dispatch());
+        Tensor::from_dispatch(<Dispatch as Attention>::attention(
+            queries.into_dispatch(),
+            keys,
+            values,
+            prefix_keys,
+            prefix_values,
+            Arc::clone(visibility),
+            head_dim,
+        ))
+    } else {
+        plain::attention(queries, own, prefix, visibility, head_dim)
+    }
+}

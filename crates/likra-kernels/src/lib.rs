@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+#![allow(
+    clippy::inline_always,
+    reason = "what is not inlined into a dispatch is compiled for the oldest CPU"
+)]
+
+mod attention;
+mod flex;
+mod graph;
+mod likelihood;
+mod linear;
+mod math;
+mod matrix;
+mod norm;
+mod rotary;
+mod swiglu;
+#[cfg(test)]
+mod twin;
+
+pub use attention::{KeyValue, Sight, Visibility, attention};
+pub use flex::takes_rows_of_any_length;
+pub use likelihood::log_likelihoods;
+pub use linear::{Update, adapted_linear};
+pub use norm::rms_norm;
+pub use rotary::rotate;
+pub use swiglu::swiglu;
