@@ -2,19 +2,19 @@
 
 use std::fmt::Debug;
 
+use burn::backend::Autodiff;
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::Autodiff;
 use burn_flex::FlexTensor;
 
 /// Computes the gradients of `N` inputs: from that of the output, what the forward pass kept, and
 /// which inputs need one.
 pub(crate) type GradientOf<S, const N: usize> =
-    fn(FlexTensor, S, [bool; N]) -> [Option<FlexTensor>; N];
+    fn(&FlexTensor, &S, [bool; N]) -> [Option<FlexTensor>; N];
 
 /// Enters `output` into the graph as a function of `inputs`. `kept` is dropped if nothing asks for a
 /// gradient.
@@ -46,15 +46,10 @@ where
 {
     type State = S;
 
-    fn backward(
-        self,
-        ops: Ops<S, N>,
-        gradients: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<S, N>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let output = gradients.consume::<Flex>(&ops.node);
         let needed = ops.parents.each_ref().map(Option::is_some);
-        let found = (self.gradient)(output, ops.state, needed);
+        let found = (self.gradient)(&output, &ops.state, needed);
         for (parent, gradient) in ops.parents.into_iter().zip(found) {
             if let (Some(parent), Some(gradient)) = (parent, gradient) {
                 gradients.register::<Flex>(parent.id, gradient);

@@ -107,17 +107,17 @@ impl<C: CheckpointStrategy> Likelihood for Autodiff<Flex, C> {
 
 /// The gradient of the logits: one at the token, less the softmax.
 fn gradient(
-    output: FlexTensor,
-    (logits, tokens, totals): (FlexTensor, Arc<[u32]>, Arc<[f32]>),
+    output: &FlexTensor,
+    (logits, tokens, totals): &(FlexTensor, Arc<[u32]>, Arc<[f32]>),
     _needed: [bool; 1],
 ) -> [Option<FlexTensor>; 1] {
     let shape = logits.layout().shape().to_vec();
-    let (output, logits) = (floats(&output), floats(&logits));
+    let (output, logits) = (floats(output), floats(logits));
     let mut d_logits = vec![0.0; logits.len()];
     d_logits
         .par_chunks_mut(shape[1])
         .zip(logits.par_chunks(shape[1]))
-        .zip(output.par_iter().zip(&*totals).zip(&*tokens))
+        .zip(output.par_iter().zip(&**totals).zip(&**tokens))
         .for_each(|((d_logits, logits), ((output, total), token))| {
             Arch::new().dispatch(|| backward(d_logits, logits, *output, *total));
             d_logits[*token as usize] += output;

@@ -42,8 +42,7 @@ pub fn adapted_linear(
         return plain(x, weight, bias, update);
     }
     let x = x.into_dispatch();
-    let [weight, a, b] =
-        [weight, update.a, update.b].map(|tensor| tensor.clone().into_dispatch());
+    let [weight, a, b] = [weight, update.a, update.b].map(|tensor| tensor.clone().into_dispatch());
     let y = <Dispatch as Linear>::linear(x, weight, a, b, update.scale);
     add_bias(Tensor::from_dispatch(y), bias)
 }
@@ -178,16 +177,16 @@ impl<C: CheckpointStrategy> Linear for Autodiff<Flex, C> {
 
 /// The gradients of `x`, A and B.
 fn gradient(
-    output: FlexTensor,
-    kept: Kept,
+    output: &FlexTensor,
+    kept: &Kept,
     [needs_x, needs_a, needs_b]: [bool; 3],
 ) -> [Option<FlexTensor>; 3] {
-    let Kept { x, a, b, low, .. } = &kept;
+    let Kept { x, a, b, low, .. } = kept;
     let [tokens, rank] = sizes(low);
     let scaled: Vec<f32> = floats(b).iter().map(|b| b * kept.scale as f32).collect();
     let mut d_low = tensor(vec![0.0; tokens * rank], [tokens, rank]);
     if needs_x || needs_a {
-        add_rows(&mut d_low, &output, &scaled);
+        add_rows(&mut d_low, output, &scaled);
     }
     let d_x = needs_x.then(|| {
         let mut d_x = Flex::float_matmul(output.clone(), kept.weight.clone());
@@ -199,7 +198,7 @@ fn gradient(
         || {
             needs_b.then(|| {
                 let [out, rank] = sizes(b);
-                let turned = across(low, &output);
+                let turned = across(low, output);
                 let d_b = matrix(&turned, [rank, out]).transposed().to_vec();
                 tensor(d_b, [out, rank])
             })

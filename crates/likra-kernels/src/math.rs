@@ -14,7 +14,13 @@ pub(crate) fn exp(x: f32) -> f32 {
     let power = shifted - ROUNDER;
     let rest = x - power * LN_2_HIGH - power * LN_2_LOW;
     let mut series = 1.987_569_1e-4;
-    for coefficient in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+    for coefficient in [
+        1.398_2e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        1.666_666_5e-1,
+        0.5,
+    ] {
         series = series * rest + coefficient;
     }
     let series = series * rest * rest + rest + 1.0;
@@ -81,7 +87,10 @@ mod tests {
         for step in -8700..=8800 {
             let x = step as f32 / 100.0;
             let (found, wanted) = (f64::from(exp(x)), f64::from(x).exp());
-            assert!((found / wanted - 1.0).abs() < 2.5e-7, "{x}: {found}, {wanted}");
+            assert!(
+                (found / wanted - 1.0).abs() < 2.5e-7,
+                "{x}: {found}, {wanted}"
+            );
         }
         assert_eq!(exp(0.0), 1.0);
         assert!(exp(-1e30) < 1e-37);

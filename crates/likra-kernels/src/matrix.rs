@@ -2,6 +2,8 @@
 //!
 //! A general matrix product packs its operands first, which is most of its work when one side has 8 or 34 rows.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
 /// A matrix in a slice: `(row, column)` is at `row · row_step + column · column_step`.
@@ -59,7 +61,9 @@ impl<'a> Matrix<'a> {
         let mut copy = Vec::with_capacity(self.rows * self.columns);
         for row in 0..self.rows {
             let start = row * self.row_step;
-            copy.extend((0..self.columns).map(|column| self.data[start + column * self.column_step]));
+            copy.extend(
+                (0..self.columns).map(|column| self.data[start + column * self.column_step]),
+            );
         }
         copy
     }
@@ -81,9 +85,13 @@ pub(crate) fn add_product(sum: &mut [f32], step: usize, left: Matrix, right: Mat
     }
 }
 
-/// How many rows of the left matrix are multiplied at a time: with two vectors of columns they make
-/// eight independent sums, as many as it takes to keep two multipliers of four cycles busy.
-const ROWS: usize = 4;
+/// How many rows of the left matrix are multiplied at a time. With four vectors of columns they make 24
+/// sums, which 32 registers hold beside what is multiplied; with two they make 12, for CPUs with 16.
+const ROWS: usize = 6;
+
+/// How much of the inner size is multiplied at a time: so much of the right matrix's columns stays in
+/// the first cache while the rows pass by.
+const INNER: usize = 128;
 
 struct AddProduct<'a> {
     sum: &'a mut [f32],
@@ -96,77 +104,105 @@ impl WithSimd for AddProduct<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let panels = panels(self.left);
-        let panels = panels.chunks(self.left.columns);
-        let columns = self.right.columns;
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let mut panels = Vec::new();
+        let inner = self.left.columns;
+        for start in (0..inner).step_by(INNER) {
+            let block = start..inner.min(start + INNER);
+            pack(&mut panels, self.left, &block);
+            let right = &self.right.data[start * self.right.row_step..];
+            self.add_block(simd, &panels.chunks(block.len()), right);
+        }
+    }
+}
+
+impl AddProduct<'_> {
+    /// Adds the product of packed rows and as many rows of the right matrix.
+    #[inline(always)]
+    fn add_block<'b, S: Simd>(
+        &mut self,
+        simd: S,
+        panels: &(impl Iterator<Item = &'b [[f32; ROWS]]> + Clone),
+        right: &[f32],
+    ) {
+        let most = if S::REGISTER_COUNT < 32 { 2 } else { 4 };
         let mut column = 0;
-        while column < columns {
-            let left = columns - column;
-            // The columns stay in the first cache while the panels pass by.
-            let taken = match left {
-                _ if left >= 2 * S::F32_LANES => 2 * S::F32_LANES,
-                _ if left >= S::F32_LANES => S::F32_LANES,
-                _ => left,
+        while column < self.right.columns {
+            let left = self.right.columns - column;
+            let vectors = match (left / S::F32_LANES).min(most) {
+                3 => 2,
+                vectors => vectors,
             };
             for (number, panel) in panels.clone().enumerate() {
                 let row = number * ROWS;
-                let sums = &mut self.sum[row * self.step + column..];
-                let rows = (self.left.rows - row).min(ROWS);
                 let tile = Tile {
                     panel,
-                    right: &self.right.data[column..],
+                    right: &right[column..],
                     right_step: self.right.row_step,
-                    columns: taken,
+                    sums: &mut self.sum[row * self.step + column..],
+                    step: self.step,
+                    rows: (self.left.rows - row).min(ROWS),
                 };
-                if taken == 2 * S::F32_LANES {
-                    tile.add_whole::<S, 2>(simd, sums, self.step, rows);
-                } else if taken == S::F32_LANES {
-                    tile.add_whole::<S, 1>(simd, sums, self.step, rows);
-                } else {
-                    tile.add_part(simd, sums, self.step, rows);
+                match vectors {
+                    4 => tile.add_whole::<S, 4>(simd),
+                    2 => tile.add_whole::<S, 2>(simd),
+                    1 => tile.add_whole::<S, 1>(simd),
+                    _ => tile.add_part(simd, left),
                 }
             }
-            column += taken;
+            column += if vectors == 0 {
+                left
+            } else {
+                vectors * S::F32_LANES
+            };
         }
     }
 }
 
-/// The rows of `left` by fours, each four column by column, the last filled up with zeros.
+/// Puts some columns of `left` into `panels`: its rows by sixes, each six column by column, the last
+/// filled up with zeros.
 #[inline(always)]
-fn panels(left: Matrix) -> Vec<[f32; ROWS]> {
-    let mut panels = vec![[0.0; ROWS]; left.rows.div_ceil(ROWS) * left.columns];
+fn pack(panels: &mut Vec<[f32; ROWS]>, left: Matrix, columns: &Range<usize>) {
+    panels.clear();
+    panels.resize(left.rows.div_ceil(ROWS) * columns.len(), [0.0; ROWS]);
     for row in 0..left.rows {
-        let panel = &mut panels[row / ROWS * left.columns..][..left.columns];
-        let numbers = left.data[row * left.row_step..].iter();
-        for (place, number) in panel.iter_mut().zip(numbers.step_by(left.column_step)) {
-            place[row % ROWS] = *number;
+        let panel = &mut panels[row / ROWS * columns.len()..][..columns.len()];
+        let numbers = &left.data[row * left.row_step + columns.start * left.column_step..];
+        if left.column_step == 1 {
+            for (place, number) in panel.iter_mut().zip(numbers) {
+                place[row % ROWS] = *number;
+            }
+        } else {
+            for (place, number) in panel
+                .iter_mut()
+                .zip(numbers.iter().step_by(left.column_step))
+            {
+                place[row % ROWS] = *number;
+            }
         }
     }
-    panels
 }
 
-/// Four rows of the left matrix and some columns of the right one.
+/// Six rows of the left matrix, some columns of the right one, and where their product is added.
 struct Tile<'a> {
     panel: &'a [[f32; ROWS]],
     right: &'a [f32],
     right_step: usize,
-    columns: usize,
+    sums: &'a mut [f32],
+    step: usize,
+    rows: usize,
 }
 
 impl Tile<'_> {
-    /// Adds the product to `sums` where the columns fill `VECTORS` vectors.
+    /// Adds the product with as many columns as `VECTORS` vectors hold.
     #[inline(always)]
-    fn add_whole<S: Simd, const VECTORS: usize>(
-        &self,
-        simd: S,
-        sums: &mut [f32],
-        step: usize,
-        rows: usize,
-    ) {
+    fn add_whole<S: Simd, const VECTORS: usize>(self, simd: S) {
         let mut products = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
         for (left, right) in self.panel.iter().zip(self.right.chunks(self.right_step)) {
-            let (right, _) = S::as_simd_f32s(&right[..self.columns]);
+            // Arrays of known length, so that all sums stay in registers.
+            let Some(right) = S::as_simd_f32s(right).0.first_chunk::<VECTORS>() else {
+                break;
+            };
             for (products, left) in products.iter_mut().zip(left) {
                 let left = simd.splat_f32s(*left);
                 for (product, right) in products.iter_mut().zip(right) {
@@ -174,27 +210,36 @@ impl Tile<'_> {
                 }
             }
         }
-        for (row, products) in products.iter().enumerate().take(rows) {
-            let (sums, _) = S::as_mut_simd_f32s(&mut sums[row * step..][..self.columns]);
-            for (sum, product) in sums.iter_mut().zip(products) {
-                *sum = simd.add_f32s(*sum, *product);
+        for (sums, products) in self
+            .sums
+            .chunks_mut(self.step)
+            .zip(products)
+            .take(self.rows)
+        {
+            for (sum, product) in S::as_mut_simd_f32s(sums).0.iter_mut().zip(products) {
+                *sum = simd.add_f32s(*sum, product);
             }
         }
     }
 
-    /// Adds the product to `sums` where the columns fill a part of one vector.
+    /// Adds the product with so many columns as fill a part of one vector.
     #[inline(always)]
-    fn add_part<S: Simd>(&self, simd: S, sums: &mut [f32], step: usize, rows: usize) {
+    fn add_part<S: Simd>(self, simd: S, columns: usize) {
         let mut products = [simd.splat_f32s(0.0); ROWS];
         for (left, right) in self.panel.iter().zip(self.right.chunks(self.right_step)) {
-            let right = simd.partial_load_f32s(&right[..self.columns]);
+            let right = simd.partial_load_f32s(&right[..columns]);
             for (product, left) in products.iter_mut().zip(left) {
                 *product = simd.mul_add_e_f32s(simd.splat_f32s(*left), right, *product);
             }
         }
-        for (row, product) in products.iter().enumerate().take(rows) {
-            let sums = &mut sums[row * step..][..self.columns];
-            let sum = simd.add_f32s(simd.partial_load_f32s(sums), *product);
+        for (sums, product) in self
+            .sums
+            .chunks_mut(self.step)
+            .zip(products)
+            .take(self.rows)
+        {
+            let sums = &mut sums[..columns];
+            let sum = simd.add_f32s(simd.partial_load_f32s(sums), product);
             simd.partial_store_f32s(sums, sum);
         }
     }
@@ -213,7 +258,15 @@ mod tests {
     /// Whole numbers, so that every order of summation gives the same.
     #[test]
     fn products_of_all_sizes_are_exact() {
-        for (m, n, k) in [(1, 1, 1), (3, 8, 5), (4, 32, 7), (6, 37, 9), (9, 50, 64), (5, 71, 3)] {
+        for (m, n, k) in [
+            (1, 1, 1),
+            (3, 8, 5),
+            (4, 32, 7),
+            (6, 37, 9),
+            (9, 50, 64),
+            (5, 71, 3),
+            (13, 100, 300),
+        ] {
             let (a, b) = (numbers(m * k, 1), numbers(k * (n + 2), 2));
             let mut found = numbers(m * n, 3);
             let mut wanted = found.clone();
@@ -230,8 +283,36 @@ mod tests {
             add_product(&mut found, n, left, right);
             assert_eq!(found, wanted, "{m} {n} {k}");
             let turned = left.transposed().to_vec();
-            add_product(&mut again, n, Matrix::new(&turned, k, m, m).transposed(), right);
+            add_product(
+                &mut again,
+                n,
+                Matrix::new(&turned, k, m, m).transposed(),
+                right,
+            );
             assert_eq!(again, wanted, "{m} {n} {k}, transposed");
+        }
+    }
+
+    /// What older CPUs run is compiled in, but `dispatch` would never choose it here.
+    #[test]
+    fn vectors_of_all_lengths_give_the_same() {
+        let (rows, columns, inner) = (13, 100, 300);
+        let (left, right) = (numbers(rows * inner, 1), numbers(inner * columns, 2));
+        let product = |multiply: &dyn Fn(AddProduct)| {
+            let mut sum = numbers(rows * columns, 3);
+            multiply(AddProduct {
+                sum: &mut sum,
+                step: columns,
+                left: Matrix::new(&left, rows, inner, inner),
+                right: Matrix::new(&right, inner, columns, columns),
+            });
+            sum
+        };
+        let scalar = product(&|it| it.with_simd(pulp::Scalar::new()));
+        assert_eq!(product(&|it| Arch::new().dispatch(it)), scalar);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            assert_eq!(product(&|it| Simd::vectorize(simd, it)), scalar);
         }
     }
 }

@@ -42,11 +42,8 @@ fn plain(x: Tensor<2>, weight: &Tensor<1>, epsilon: f64) -> Tensor<2> {
 
 #[backend_extension(Flex, Autodiff)]
 trait RmsNorm: Backend {
-    fn rms_norm(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        epsilon: f64,
-    ) -> FloatTensor<Self>;
+    fn rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>, epsilon: f64)
+    -> FloatTensor<Self>;
 }
 
 impl RmsNorm for Flex {
@@ -96,19 +93,19 @@ impl<C: CheckpointStrategy> RmsNorm for Autodiff<Flex, C> {
 
 /// The gradient of `x`.
 fn gradient(
-    output: FlexTensor,
-    (x, weight, epsilon): (FlexTensor, FlexTensor, f64),
+    output: &FlexTensor,
+    (x, weight, epsilon): &(FlexTensor, FlexTensor, f64),
     _needed: [bool; 1],
 ) -> [Option<FlexTensor>; 1] {
     let shape = x.layout().shape().to_vec();
-    let (output, x, weight) = (floats(&output), floats(&x), floats(&weight));
+    let (output, x, weight) = (floats(output), floats(x), floats(weight));
     let mut d_x = vec![0.0; x.len()];
     d_x.par_chunks_mut(weight.len())
         .zip(output.par_chunks(weight.len()))
         .zip(x.par_chunks(weight.len()))
         .with_min_len(ROWS)
         .for_each(|((d_x, output), x)| {
-            Arch::new().dispatch(|| backward(d_x, output, x, &weight, epsilon));
+            Arch::new().dispatch(|| backward(d_x, output, x, &weight, *epsilon));
         });
     [Some(tensor(d_x, shape))]
 }

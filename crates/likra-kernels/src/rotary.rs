@@ -71,7 +71,9 @@ fn rotated(x: &FlexTensor, cos: &FlexTensor, sin: &FlexTensor, direction: f32) -
         .with_min_len(ROWS)
         .for_each(|((output, x), (cos, sin))| {
             Arch::new().dispatch(|| {
-                let heads = output.chunks_exact_mut(2 * half).zip(x.chunks_exact(2 * half));
+                let heads = output
+                    .chunks_exact_mut(2 * half)
+                    .zip(x.chunks_exact(2 * half));
                 for (output, x) in heads {
                     rotate_head(output, x, cos, sin, direction);
                 }
@@ -111,7 +113,7 @@ impl<C: CheckpointStrategy> Rotate for Autodiff<Flex, C> {
         let (cos, sin) = (cos.into_primitive(), sin.into_primitive());
         let output = Flex::rotate(x, cos.clone(), sin.clone());
         record::<C, _, 1>([node], (cos, sin), output, |output, (cos, sin), _| {
-            [Some(rotated(&output, &cos, &sin, -1.0))]
+            [Some(rotated(output, cos, sin, -1.0))]
         })
     }
 }

@@ -73,12 +73,12 @@ impl<C: CheckpointStrategy> Swiglu for Autodiff<Flex, C> {
 
 /// The gradients of `gate` and `up`.
 fn gradient(
-    output: FlexTensor,
-    (gate, up): (FlexTensor, FlexTensor),
+    output: &FlexTensor,
+    (gate, up): &(FlexTensor, FlexTensor),
     _needed: [bool; 2],
 ) -> [Option<FlexTensor>; 2] {
     let shape = gate.layout().shape().to_vec();
-    let (output, gate, up) = (floats(&output), floats(&gate), floats(&up));
+    let (output, gate, up) = (floats(output), floats(gate), floats(up));
     let (mut d_gate, mut d_up) = (vec![0.0; gate.len()], vec![0.0; gate.len()]);
     d_gate
         .par_chunks_mut(CHUNK)

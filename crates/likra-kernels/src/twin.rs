@@ -30,7 +30,11 @@ pub(crate) fn assert_same<const N: usize, const D: usize>(
         let expected = gradients(inputs, alone, &plain);
         assert_close(&found.0, &wanted, "in a graph");
         for (number, (found, expected)) in found.1.iter().zip(&expected.1).enumerate() {
-            assert_close(found, expected, &format!("gradient {number}, alone {alone:?}"));
+            assert_close(
+                found,
+                expected,
+                &format!("gradient {number}, alone {alone:?}"),
+            );
         }
     }
 }
@@ -53,7 +57,9 @@ fn gradients<const N: usize, const D: usize>(
     });
     let output = function(tracked.clone());
     let shape = output.shape();
-    let weights = matrix(1, shape.num_elements(), 99).reshape(shape).autodiff();
+    let weights = matrix(1, shape.num_elements(), 99)
+        .reshape(shape)
+        .autodiff();
     let mut found = (output.clone() * weights).sum().backward();
     let gradients = tracked
         .iter()
@@ -67,7 +73,9 @@ fn assert_close<const D: usize>(found: &Tensor<D>, wanted: &Tensor<D>, case: &st
     assert_eq!(found.dims(), wanted.dims(), "{case}");
     let [found, wanted] =
         [found, wanted].map(|tensor| tensor.try_to_vec_as::<f32>().expect("numbers"));
-    let largest = wanted.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+    let largest = wanted
+        .iter()
+        .fold(0.0f32, |largest, x| largest.max(x.abs()));
     for (place, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
         assert!(
             (found - wanted).abs() <= 1e-6 * largest,

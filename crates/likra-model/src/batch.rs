@@ -100,8 +100,16 @@ impl Place {
         // The first position, and the first of the row's, that is near enough.
         let first = (prefix + self.position + 1).saturating_sub(window);
         let own = first.saturating_sub(prefix);
-        let trunk_end = if self.branch == 0 { self.offset + 1 } else { self.trunk };
-        let branch = if self.branch == 0 { self.offset + 1 } else { self.branch };
+        let trunk_end = if self.branch == 0 {
+            self.offset + 1
+        } else {
+            self.trunk
+        };
+        let branch = if self.branch == 0 {
+            self.offset + 1
+        } else {
+            self.branch
+        };
         Sight {
             prefix_from: first.min(prefix),
             trunk: own.min(trunk_end)..trunk_end,
@@ -123,7 +131,7 @@ impl Batch {
     /// Puts `rows` one behind the other.
     #[must_use]
     pub fn new(rows: &[Row]) -> Self {
-        Self::laid_out(rows, |row| row.len())
+        Self::laid_out(rows, rows.iter().map(Row::len).collect())
     }
 
     /// Pads `rows` at their ends to the longest. [`Model::batch`](crate::Model::batch) says where
@@ -131,21 +139,21 @@ impl Batch {
     #[must_use]
     pub fn padded(rows: &[Row]) -> Self {
         let width = rows.iter().map(Row::len).max().unwrap_or(0);
-        Self::laid_out(rows, |_| width)
+        Self::laid_out(rows, vec![width; rows.len()])
     }
 
-    fn laid_out(rows: &[Row], length: impl Fn(&Row) -> usize) -> Self {
-        let mut batch = Self {
-            ids: Vec::new(),
-            lengths: rows.iter().map(&length).collect(),
-            places: Vec::new(),
-        };
-        for row in rows {
-            let padding = row.len()..length(row);
-            batch.ids.extend(row.tokens().chain(padding.clone().map(|_| 0)));
-            batch.places.extend(row.places().chain(padding.map(Place::padding)));
+    fn laid_out(rows: &[Row], lengths: Vec<usize>) -> Self {
+        let (mut ids, mut places) = (Vec::new(), Vec::new());
+        for (row, &length) in rows.iter().zip(&lengths) {
+            let padding = row.len()..length;
+            ids.extend(row.tokens().chain(padding.clone().map(|_| 0)));
+            places.extend(row.places().chain(padding.map(Place::padding)));
         }
-        batch
+        Self {
+            ids,
+            lengths,
+            places,
+        }
     }
 
     /// How many tokens run, padding included.
@@ -191,9 +199,12 @@ mod tests {
         let sees = |place: &Place| {
             let sight = place.sight(prefix, window);
             let before = (0..prefix).map(|key| key >= sight.prefix_from);
-            let own = (0..width)
-                .map(|key| sight.trunk.contains(&key) || sight.branch.contains(&key));
-            before.chain(own).map(|seen| if seen { 'x' } else { '.' }).collect()
+            let own =
+                (0..width).map(|key| sight.trunk.contains(&key) || sight.branch.contains(&key));
+            before
+                .chain(own)
+                .map(|seen| if seen { 'x' } else { '.' })
+                .collect()
         };
         batch.places[..width].iter().map(sees).collect()
     }

@@ -176,8 +176,7 @@ impl<'a> Heads<'a> {
             for head in self.group(key_head) {
                 let weights = self.weights(row, row, head, &keys);
                 let d_output = self.of_query(output, head, row);
-                let mut d_scores =
-                    self.product_with_turned(d_output, &prefix_values, &values, own);
+                let mut d_scores = self.product_with_turned(d_output, &prefix_values, &values, own);
                 let scale = (self.head_dim as f32).sqrt().recip();
                 Arch::new().dispatch(|| {
                     let rows = d_scores.chunks_mut(prefix + own);
@@ -195,9 +194,19 @@ impl<'a> Heads<'a> {
                 add_product(queries, self.query_step, d_scores.after(prefix), keys);
                 let queries = self.of_query(self.queries, head, row);
                 let d_scores = d_scores.after(prefix).transposed();
-                add_product(&mut gradients.keys[at_key..], self.key_step, d_scores, queries);
+                add_product(
+                    &mut gradients.keys[at_key..],
+                    self.key_step,
+                    d_scores,
+                    queries,
+                );
                 let weights = weights.after(prefix).transposed();
-                add_product(&mut gradients.values[at_key..], self.key_step, weights, d_output);
+                add_product(
+                    &mut gradients.values[at_key..],
+                    self.key_step,
+                    weights,
+                    d_output,
+                );
             }
         }
     }
@@ -250,13 +259,16 @@ fn softmax_backward(gradient: &mut [f32], weights: &[f32], scale: f32) {
 }
 
 /// Cuts `data` into the parts of consecutive `ranges` of tokens.
-fn parts<'a>(
-    mut data: &'a mut [f32],
+fn parts(
+    mut data: &mut [f32],
     step: usize,
     ranges: impl Iterator<Item = Range<usize>>,
-) -> Vec<&'a mut [f32]> {
+) -> Vec<&mut [f32]> {
     ranges
-        .map(|range| data.split_off_mut(..range.len() * step).expect("a part for each range"))
+        .map(|range| {
+            data.split_off_mut(..range.len() * step)
+                .expect("a part for each range")
+        })
         .collect()
 }
 
@@ -314,11 +326,11 @@ struct State {
 }
 
 /// The gradients of queries, keys and values.
-fn gradient(output: FlexTensor, state: State, _needed: [bool; 3]) -> [Option<FlexTensor>; 3] {
+fn gradient(output: &FlexTensor, state: &State, _needed: [bool; 3]) -> [Option<FlexTensor>; 3] {
     let [queries, keys, values, ..] = &state.inputs;
     let inputs = state.inputs.each_ref().map(floats);
     let heads = heads(&inputs, &state.visibility, state.head_dim);
-    let output = floats(&output);
+    let output = floats(output);
     let mut found = [queries, keys, values].map(|input| vec![0.0; floats(input).len()]);
     let [d_queries, d_keys, d_values] = &mut found;
     let rows = || state.visibility.rows();

@@ -42,9 +42,9 @@ impl Masks {
             (0..width).map(move |key| hidden_unless(sees(key)))
         });
         let prefix = visibility.prefix;
-        let before = sights.iter().flat_map(|sight| {
-            (0..prefix).map(move |key| hidden_unless(key >= sight.prefix_from))
-        });
+        let before = sights
+            .iter()
+            .flat_map(|sight| (0..prefix).map(move |key| hidden_unless(key >= sight.prefix_from)));
         let tensor = |bias: Vec<f32>, keys: usize| {
             Tensor::from_data(TensorData::new(bias, [1, rows, 1, width, keys]), device)
         };
@@ -118,7 +118,10 @@ pub(crate) fn attention(
     let key_heads = own.keys.dims()[1] / head_dim;
     let by_key_head = |x: Tensor<2>| by_key_head(masks.padded(x), masks, key_heads, head_dim);
     let queries = by_key_head(queries.mul_scalar((head_dim as f64).sqrt().recip()));
-    let (keys, values) = (by_key_head(own.keys.clone()), by_key_head(own.values.clone()));
+    let (keys, values) = (
+        by_key_head(own.keys.clone()),
+        by_key_head(own.values.clone()),
+    );
 
     let scores = own_scores(&queries, keys, masks);
     let attended = match prefix {

@@ -36,8 +36,7 @@ fn compare(prefix: usize, prefix_from: usize) {
         keys: matrix(prefix, 2 * HEAD_DIM, 4),
         values: matrix(prefix, 2 * HEAD_DIM, 5),
     });
-    let inputs = [(4, 1), (2, 2), (2, 3)]
-        .map(|(heads, seed)| matrix(77, heads * HEAD_DIM, seed));
+    let inputs = [(4, 1), (2, 2), (2, 3)].map(|(heads, seed)| matrix(77, heads * HEAD_DIM, seed));
     let own = |keys: Tensor<2>, values: Tensor<2>| KeyValue { keys, values };
     assert_same(
         &inputs,
