@@ -6,7 +6,7 @@ use burn::backend::DispatchDevice;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use burn_flex::FlexTensor;
 
-/// Whether [`attention`](crate::attention) takes rows of different lengths as they are: elsewhere it
+/// Whether [`attention`](crate::attention()) takes rows of different lengths as they are: elsewhere it
 /// pads them, which is better done once.
 #[must_use]
 pub fn takes_rows_of_any_length(dtype: FloatDType, device: &Device) -> bool {

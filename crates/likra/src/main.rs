@@ -37,20 +37,25 @@ fn main() -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .init();
-    let done = match cli.command {
-        Command::Reproduce(arguments) => reproduce::run(&arguments),
-        Command::Report(arguments) => report::run(&arguments.run),
-        Command::Train(arguments) => train::run(&arguments),
-        Command::Score(arguments) => score::run(&arguments),
-        Command::Probe(arguments) => probe::run(&arguments),
-        Command::Bench(arguments) => bench::run(&arguments),
-    };
-    match done {
+    // On a thread of the pool that computes: from outside of it, each of thousands of operations a
+    // second would put this thread to sleep and wake it again.
+    match rayon::scope(|_| run(&cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", describe(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Reproduce(arguments) => reproduce::run(arguments),
+        Command::Report(arguments) => report::run(&arguments.run),
+        Command::Train(arguments) => train::run(arguments),
+        Command::Score(arguments) => score::run(arguments),
+        Command::Probe(arguments) => probe::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
     }
 }
 
