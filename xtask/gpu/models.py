@@ -3,7 +3,9 @@
     python models.py OUT NAME... [--device cuda] [--tokenizer FOLDER]
 
 Written with torch and safetensors alone: no version of transformers decides how a config is spelled. Weights are drawn so
-that activations keep their size; the numbers mean nothing, the work is the real model's.
+that activations keep their size; the numbers mean nothing, the work is the real model's. A model whose vocabulary is
+smaller than the tokenizer's gets the tokenizer's: its embedding and output head grow (Mistral's by half a percent of the
+model each with SmolLM2's), nothing else does.
 """
 import argparse
 import json
@@ -70,12 +72,21 @@ def draw(name, shape, generator, device):
     return noise.to(torch.bfloat16).cpu()
 
 
+def vocabulary(tokenizer):
+    """One more than its largest id."""
+    made = json.loads((tokenizer / "tokenizer.json").read_text())
+    ids = [*made["model"]["vocab"].values(), *(token["id"] for token in made["added_tokens"])]
+    return max(ids) + 1
+
+
 def make(name, out, device, tokenizer):
     folder = out / name
     if (folder / "config.json").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     settings = config(name)
+    if tokenizer:
+        settings["vocab_size"] = max(settings["vocab_size"], vocabulary(tokenizer))
     generator = torch.Generator(device).manual_seed(1)
     shards, files, size = [{}], {}, 0
     for tensor, shape in shapes(settings):

@@ -3,7 +3,8 @@
     python bench.py JOBS.json --out FILE.json --device cpu|cuda --dtype f32|bf16
 
 Reads and writes what `likra bench` reads and writes (`crates/likra/src/bench.rs` says what the keys mean). What a job
-does not need is not imported: the memory and the time of imports are part of what is measured.
+does not need is not imported: the memory and the time of imports are part of what is measured. Where the harness is not
+installed, `plain.py` scores in its stead, and the report says so.
 """
 import argparse
 import json
@@ -11,17 +12,19 @@ import platform
 import resource
 import statistics
 import time
-from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
-from common import arc_rows, say
+from common import arc_rows, say, versions
 
 import torch
 
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 SPLITS = {"arc": "ARC-Challenge-Train.jsonl", "arc-format": "train.jsonl"}
-# Most questions have four candidates.
-BATCH = 4
+# Most questions have four candidates; a GPU has room for those of several.
+BATCH = {"cpu": 4, "cuda": 16}
+HARNESS = find_spec("lm_eval") is not None
+SCORER = "lm-eval" if HARNESS else "plain batched scoring in lm-eval's stead (it is not installed)"
 
 
 class Bench:
@@ -111,8 +114,13 @@ class Bench:
 
     def open(self):
         if self.harness is None:
-            from lm_eval.models.huggingface import HFLM
-            self.harness = HFLM(pretrained=self.model, dtype=self.dtype, device=self.device, batch_size=BATCH)
+            batch = BATCH[self.device.split(":")[0]]
+            if HARNESS:
+                from lm_eval.models.huggingface import HFLM
+                self.harness = HFLM(pretrained=self.model, dtype=self.dtype, device=self.device, batch_size=batch)
+            else:
+                from plain import PlainModel
+                self.harness = PlainModel(self.model, self.dtype, self.device, batch)
         return self.harness
 
     def score(self, job):
@@ -133,6 +141,9 @@ class Bench:
 
     def task(self, job, shots):
         """Made anew each time: its generator of shots runs on from question to question."""
+        if not HARNESS:
+            from plain import PlainTask
+            return PlainTask(self.benchmark, self.data, job["rule"], shots)
         from tasks import TASKS
         made = TASKS[self.benchmark](self.data)
         made.set_config(key="num_fewshot", value=shots)
@@ -142,6 +153,8 @@ class Bench:
         return made
 
     def evaluate(self, task, questions):
+        if not HARNESS:
+            return self.harness.evaluate(task, questions)
         from lm_eval.evaluator import evaluate
         tasks = {"tasks": {"task": task}, "groups": {}, "group_map": {}}
         found = evaluate(self.harness, tasks, limit=questions, bootstrap_iters=0)
@@ -149,8 +162,12 @@ class Bench:
         return [response[0] for sample in samples for response in sample["filtered_resps"]]
 
     def first_score(self, job):
+        pair = (job["context"], job["continuation"])
+        if not HARNESS:
+            values = self.open().loglikelihood([pair])
+            return {"at": time.time(), "values": values}
         from lm_eval.api.instance import Instance
-        request = Instance("loglikelihood", {}, (job["context"], job["continuation"]), 0)
+        request = Instance("loglikelihood", {}, pair, 0)
         [(value, _)] = self.open().loglikelihood([request], disable_tqdm=True)
         return {"at": time.time(), "values": [value]}
 
@@ -196,11 +213,10 @@ def main():
     for job in jobs["jobs"]:
         results[job["name"]] = getattr(bench, job["job"].replace("-", "_"))(job)
         say(f"  {job['name']}")
-    names = ("torch", "transformers", "peft", "lm_eval")
     report = {
-        "program": "transformers + PEFT + lm-eval", "device": arguments.device, "dtype": arguments.dtype,
+        "program": f"transformers + PEFT + {SCORER}", "device": arguments.device, "dtype": arguments.dtype,
         "threads": torch.get_num_threads(), "peak-memory-mib": peak_memory(), "results": results,
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in names},
+        "versions": {"python": platform.python_version()} | versions(),
     }
     arguments.out.write_text(json.dumps(report) + "\n")
 
