@@ -10,10 +10,17 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// The repository's root.
+/// The repository's root. `cargo` says at run time, too, where this crate lies; a carried program is
+/// told by whoever runs it.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    here.parent().map_or_else(|| here.clone(), Path::to_owned)
+}
+
+/// A `likra` that is to be used in place of building one: machines that it is carried to have no `cargo`.
+fn given() -> Option<PathBuf> {
+    std::env::var_os("LIKRA_BIN").map(PathBuf::from)
 }
 
 /// Builds `likra`, then runs it with `arguments` in the caller's folder.
@@ -46,6 +53,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
 
 /// Builds `likra` for a CPU, and for a GPU if asked.
 pub(crate) fn build(cuda: bool) -> Result<()> {
+    if let Some(program) = given() {
+        ensure!(
+            program.is_file(),
+            "LIKRA_BIN: {} is no file",
+            program.display()
+        );
+        return Ok(());
+    }
     eprintln!("Building likra in release (minutes the first time, seconds after that) ...");
     let mut build = cargo();
     build.args(["build", "--quiet", "--release", "--package", "likra"]);
@@ -57,8 +72,11 @@ pub(crate) fn build(cuda: bool) -> Result<()> {
     Ok(())
 }
 
-/// Where a build leaves `likra`.
+/// Where a build leaves `likra`, or the one that was given.
 pub(crate) fn built() -> PathBuf {
+    if let Some(program) = given() {
+        return program;
+    }
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("release/likra")

@@ -14,6 +14,7 @@ fn run(name: &str, side: Side, measured: Measured) -> Run {
     Run {
         report: Report {
             program: program.into(),
+            device: "cpu".into(),
             dtype: side.dtype().unwrap_or("f32").into(),
             threads: 2,
             versions: [("library".into(), "1.2.3".into())].into(),
@@ -47,6 +48,7 @@ pub(super) fn runs() -> Runs {
             jobs: Vec::new(),
             guess: 1.0,
         };
+        runs.ask(&step);
         runs.push(&step, run(name, side, measured));
     };
     for seconds in [0.5, 1.0, 2.0] {

@@ -50,10 +50,13 @@ pub(super) struct Row {
     pub(super) ours: String,
     pub(super) peer: String,
     pub(super) side: Side,
-    /// How many times as good ours is.
+    /// How many times as good ours is; no number if a side was not measured.
     pub(super) ratio: f64,
     pub(super) goal: f64,
 }
+
+/// What stands in place of a number that there is not.
+pub(super) const UNMEASURED: &str = "unmeasured";
 
 impl Row {
     /// What is no number meets no goal.
@@ -62,14 +65,15 @@ impl Row {
     }
 }
 
-/// A row for each quantity that was measured on both sides, and peer.
+/// A row for each quantity, and peer that was to measure it.
 pub(super) fn rows(runs: &Runs) -> Vec<Row> {
+    let gpu = runs.gpu();
     let mut rows = Vec::new();
     for quantity in QUANTITIES {
         let ours = quantity.samples(runs, Side::Ours);
-        for (side, goal) in PEERS.into_iter().zip(quantity.goals()) {
-            let peer = quantity.samples(runs, side);
-            if !ours.is_empty() && !peer.is_empty() {
+        for (side, goal) in PEERS.into_iter().zip(quantity.goals(gpu)) {
+            if runs.asked(quantity.step(), side) && (gpu || quantity != GpuMemory) {
+                let peer = quantity.samples(runs, side);
                 rows.push(quantity.row(&ours, &peer, side, goal));
             }
         }
@@ -93,9 +97,22 @@ impl Quantity {
         .into()
     }
 
-    /// How many times as good as the peer in f32 and in bf16.
-    fn goals(self) -> [f64; 2] {
+    /// The step in which a peer measures it.
+    fn step(self) -> &'static str {
         match self {
+            Training | TrainingMemory | GpuMemory | Study => "train",
+            ShotsAnew | ShotsShared | ThreeHeads | ScoringMemory => "anew",
+            FirstScore => "first",
+        }
+    }
+
+    /// How many times as good as the peer in f32 and in bf16. On a GPU both sides leave products to
+    /// the same units.
+    fn goals(self, gpu: bool) -> [f64; 2] {
+        match self {
+            Training if gpu => [1.0, 1.0],
+            ShotsAnew if gpu => [4.0, 4.0],
+            ShotsShared | ThreeHeads if gpu => [50.0, 50.0],
             Training => [2.0, 1.2],
             ShotsAnew => [6.0, 3.0],
             ShotsShared | ThreeHeads => [100.0, 50.0],
@@ -152,7 +169,7 @@ fn sharing(side: Side) -> &'static str {
 }
 
 /// Units a second, sample by sample. A step and its job have one name.
-fn rates(
+pub(super) fn rates(
     runs: &Runs,
     step: &'static str,
     side: Side,
@@ -174,7 +191,7 @@ fn thirds(rates: &[f64]) -> Vec<f64> {
     rates.iter().map(|rate| rate / 3.0).collect()
 }
 
-fn first_scores(runs: &Runs, side: Side) -> Vec<f64> {
+pub(super) fn first_scores(runs: &Runs, side: Side) -> Vec<f64> {
     let runs = runs.of("first", side).iter();
     runs.filter_map(Run::to_first_score).collect()
 }
@@ -224,7 +241,7 @@ fn hours(runs: &Runs, side: Side) -> Option<f64> {
         training: median(&Training.samples(runs, side)),
         scoring: median(&ShotsShared.samples(runs, side)),
     };
-    Some(parts.seconds() / 3600.0)
+    Some(parts.seconds() / 3600.0).filter(|hours| hours.is_finite())
 }
 
 /// `12.3 (12.1 to 12.9)`: the median, and the smallest and largest of several.
@@ -233,7 +250,8 @@ pub(super) fn spread(samples: &[f64]) -> String {
     let low = samples.iter().copied().fold(f64::INFINITY, f64::min);
     let high = samples.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     match samples.len() {
-        0 | 1 => middle,
+        0 => UNMEASURED.into(),
+        1 => middle,
         _ => format!("{middle} ({} to {})", short(low), short(high)),
     }
 }
@@ -252,6 +270,7 @@ pub(super) fn short(value: f64) -> String {
 mod tests {
     use super::*;
     use crate::bench::fixture::runs;
+    use crate::bench::work::Step;
 
     fn row(rows: &[Row], quantity: Quantity, side: Side) -> &Row {
         let name = quantity.name();
@@ -293,6 +312,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_in_vain_has_a_row() {
+        let mut runs = runs();
+        runs.ask(&Step {
+            name: "anew",
+            side: Side::PeerBf16,
+            jobs: Vec::new(),
+            guess: 1.0,
+        });
+        let rows = rows(&runs);
+        let anew = row(&rows, ShotsAnew, Side::PeerBf16);
+        assert_eq!(
+            (anew.ours.as_str(), anew.peer.as_str()),
+            ("3.00", UNMEASURED)
+        );
+        assert!(anew.ratio.is_nan() && !anew.met());
+    }
+
+    #[test]
     fn without_a_peer_there_is_nothing_to_compare() {
         assert_eq!(rows(&Runs::default()), []);
     }
@@ -302,6 +339,6 @@ mod tests {
         let texts = [1234.5, 12.34, 1.234, 0.1234].map(short);
         assert_eq!(texts, ["1234", "12.3", "1.23", "0.123"]);
         assert_eq!(spread(&[3.0]), "3.00");
-        assert!(spread(&[]).contains("NaN"));
+        assert_eq!(spread(&[]), UNMEASURED);
     }
 }

@@ -96,8 +96,12 @@ fn nvidia(device: &str, field: &str) -> Option<String> {
     )
 }
 
-/// The commit of this repository, and whether files differ from it.
+/// The commit of this repository, and whether files differ from it. `LIKRA_COMMIT` says it where the
+/// repository is carried without its history.
 pub(super) fn commit() -> String {
+    if let Ok(commit) = std::env::var("LIKRA_COMMIT") {
+        return commit;
+    }
     let Some(commit) = said("git", &["rev-parse", "--short=12", "HEAD"]) else {
         return "unknown (no git)".into();
     };

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use super::absolute::{self, Growth, HeadCost};
-use super::goals::{self, short};
+use super::goals::{self, UNMEASURED, short};
 use super::machine::Machine;
 use super::numbers::{self, Compared};
 use super::runs::Runs;
+use super::study::Study;
 use super::work::{BATCH, PEERS, Side, Sizes};
 
 /// The heading under which the README's table stands.
@@ -28,14 +29,13 @@ pub(super) struct About {
 pub(super) fn page(runs: &Runs, about: &About) -> (String, bool) {
     let compared = numbers::compare(runs);
     let same = compared.iter().all(|compared| compared.holds);
-    let sections = [
-        head(runs, about),
-        peers(runs),
-        same_numbers(&compared),
-        shares(runs),
-        heads(runs),
-        growth(runs, &about.sizes),
-    ];
+    let mut sections = vec![head(runs, about)];
+    sections.extend(missing(runs));
+    sections.extend([peers(runs), same_numbers(&compared), shares(runs)]);
+    if runs.gpu() {
+        sections.push(study(runs));
+    }
+    sections.extend([heads(runs), growth(runs, &about.sizes)]);
     (sections.join("\n"), same)
 }
 
@@ -54,6 +54,22 @@ fn table<const N: usize>(titles: [&str; N], rows: impl IntoIterator<Item = [Stri
 
 fn verdict(met: bool, yes: &str, no: &str) -> String {
     if met { yes.into() } else { format!("**{no}**") }
+}
+
+/// Of a number that is to be known first.
+fn goal_verdict(value: f64, met: bool) -> String {
+    if value.is_nan() {
+        return UNMEASURED.into();
+    }
+    verdict(met, "met", "not met")
+}
+
+/// `text`, if `value` is a number.
+fn known(value: f64, text: String) -> String {
+    if value.is_nan() {
+        return UNMEASURED.into();
+    }
+    text
 }
 
 fn head(runs: &Runs, about: &About) -> String {
@@ -116,9 +132,27 @@ fn amounts(sizes: &Sizes) -> String {
     )
 }
 
+/// What failed, or found no time, and why: the last line of what the process said first.
+fn missing(runs: &Runs) -> Option<String> {
+    if runs.missing().is_empty() {
+        return None;
+    }
+    let rows = runs.missing().iter().map(|missing| {
+        let why = missing.why.trim().lines().collect::<Vec<_>>().join(" / ");
+        [
+            missing.step.into(),
+            missing.side.to_string(),
+            runs.of(missing.step, missing.side).len().to_string(),
+            why.replace('|', "\\|"),
+        ]
+    });
+    let titles = ["step", "side", "runs before", "why no more"];
+    Some(format!("## Not measured\n\n{}", table(titles, rows)))
+}
+
 const PEERS_NOTES: &str = "
 Training: transformers and PEFT with torch's AdamW, questions and right answers in order, tokens without padding. Scoring: \
-lm-evaluation-harness's `hf` model in batches of 4 and its task `arc_challenge`, from the questions to their log-likelihoods, the model \
+lm-evaluation-harness's `hf` model (or what stands in for it, see above) in batches of 4, on a GPU of 16, and its task `arc_challenge`, from the questions to their log-likelihoods, the model \
 open. The harness shares nothing between questions, so its time for shots anew is its time for the same shots; for a base and two \
 heads it is run three times. First score: imports, tokenizer and model included, files in the page cache. Memory: the most that the \
 process ever held (resident). A study is two heads of 1024 examples, scored over 1172 questions with the same shots at 32, 64, ... 1024 \
@@ -145,9 +179,9 @@ fn peers(runs: &Runs) -> String {
             row.ours.clone(),
             row.peer.clone(),
             row.side.dtype().unwrap_or_default().into(),
-            format!("{:.2}", row.ratio),
+            known(row.ratio, format!("{:.2}", row.ratio)),
             short(row.goal),
-            verdict(row.met(), "met", "not met"),
+            goal_verdict(row.ratio, row.met()),
         ]
     });
     format!("{PEERS_HEADING}\n\n{}{PEERS_NOTES}", table(titles, rows))
@@ -155,7 +189,7 @@ fn peers(runs: &Runs) -> String {
 
 fn same_numbers(compared: &[Compared]) -> String {
     if compared.is_empty() {
-        return "## The same numbers\n\nNothing was computed by both sides in f32.\n".into();
+        return "## The same numbers\n\nUnmeasured: nothing was computed by both sides in one type.\n".into();
     }
     let titles = [
         "numbers",
@@ -169,7 +203,7 @@ fn same_numbers(compared: &[Compared]) -> String {
             compared.what.clone(),
             compared.count.to_string(),
             format!("{:.1e}", compared.difference),
-            compared.bound.into(),
+            compared.bound.clone(),
             verdict(compared.holds, "holds", "BROKEN"),
         ]
     });
@@ -189,37 +223,81 @@ fn shares(runs: &Runs) -> String {
     let rows = absolute::shares(runs).into_iter().map(|share| {
         [
             share.workload.into(),
-            format!("{:.2e}", share.operations),
-            short(share.seconds),
-            format!("{:.2e}", share.operations / share.seconds),
-            format!("{:.0}%", 100.0 * share.of_peak),
+            known(share.operations, format!("{:.2e}", share.operations)),
+            known(share.seconds, short(share.seconds)),
+            known(
+                share.seconds,
+                format!("{:.2e}", share.operations / share.seconds),
+            ),
+            known(share.of_peak, format!("{:.0}%", 100.0 * share.of_peak)),
             format!("{:.0}%", 100.0 * share.goal),
-            verdict(share.of_peak >= share.goal, "met", "not met"),
+            goal_verdict(share.of_peak, share.of_peak >= share.goal),
         ]
     });
-    let mut peaks = String::new();
-    for (side, name) in [
-        (Side::Ours, "Burn's products"),
-        (PEERS[0], "torch's in f32"),
-        (PEERS[1], "torch's in bf16"),
-    ] {
-        if let Some((size, rate)) = absolute::peak(runs, side) {
-            let of = if side == Side::Ours {
-                ": the peak of this table"
-            } else {
-                ""
-            };
-            _ = writeln!(
-                peaks,
-                "- {name}: {rate:.2e} operations/s, of square matrices of {size}{of}"
-            );
-        }
-    }
+    let peaks = peaks(runs);
     format!(
         "## Share of the machine\n\n{}\nOperations that the work needs, a multiplication and an addition counted as one each: linear \
          layers, adapters, attention over the keys that a token sees, the output head for the tokens asked for. Padding, norms and \
          softmaxes are left out. Training is a forward pass, and backward through the frozen base to its inputs alone.\n\n{peaks}",
         table(titles, rows)
+    )
+}
+
+/// Each side's products of square matrices, size by size.
+fn peaks(runs: &Runs) -> String {
+    let mut text = String::new();
+    for (side, name) in [
+        (Side::Ours, "Burn's products"),
+        (PEERS[0], "torch's in f32"),
+        (PEERS[1], "torch's in bf16"),
+    ] {
+        if let Some((best, _)) = absolute::peak(runs, side) {
+            let rates = absolute::rates(runs, side).into_iter();
+            let rates: Vec<String> = rates
+                .map(|(size, rate)| match (size == best, side) {
+                    (true, Side::Ours) => format!("{size}: {rate:.2e}, the peak of this table"),
+                    _ => format!("{size}: {rate:.2e}"),
+                })
+                .collect();
+            let rates = rates.join("; ");
+            _ = writeln!(
+                text,
+                "- {name}, operations/s by the size of square matrices: {rates}"
+            );
+        } else if runs.asked("peak", side) {
+            _ = writeln!(text, "- {name}: {UNMEASURED}");
+        }
+    }
+    text
+}
+
+fn study(runs: &Runs) -> String {
+    let study = Study::of(runs);
+    let part = |name: &str, seconds: f64| {
+        let text = known(seconds, format!("{} s", short(seconds)));
+        [name.into(), text, String::new(), String::new()]
+    };
+    let (minutes, memory) = (study.minutes(), study.memory);
+    let rows = [
+        part("opening the model, once", study.opening),
+        part("training, 2 heads of 6615 examples", study.training),
+        part("scoring, 19 times 1172 questions", study.scoring),
+        [
+            "all of it".into(),
+            known(minutes, format!("{} min", short(minutes))),
+            format!("below {} min", Study::MINUTES),
+            goal_verdict(minutes, minutes < Study::MINUTES),
+        ],
+        [
+            "peak memory on the GPU, training".into(),
+            known(memory, format!("{} GB", short(memory))),
+            format!("below {} GB", Study::MEMORY),
+            goal_verdict(memory, memory < Study::MEMORY),
+        ],
+    ];
+    format!(
+        "## The paper's study, estimated\n\nSummed from the numbers above; the goals are Mistral-7B's on one H100.\n\n{}",
+        table(["part", "likra", "goal", "verdict"], rows)
     )
 }
 
@@ -294,8 +372,8 @@ mod tests {
             device: "cpu".into(),
             commit: "abc".into(),
             command: "cargo xtask bench".into(),
-            sizes: Sizes::new(3, false, true),
-            full: Some(Sizes::new(3, false, false)),
+            sizes: Sizes::quick(false),
+            full: Some(Sizes::new(3, false)),
         }
     }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Report {
     pub(super) program: String,
+    pub(super) device: String,
     pub(super) dtype: String,
     pub(super) threads: usize,
     pub(super) versions: BTreeMap<String, String>,

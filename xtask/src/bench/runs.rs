@@ -1,12 +1,12 @@
 //! Processes of both sides, one after the other, and what they wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::machine::gpu_memory;
@@ -24,9 +24,21 @@ pub(super) struct Run {
     pub(super) gpu_mib: Option<f64>,
 }
 
-/// Those that count, by step.
+/// Those that count, by step, and the steps that were to be run.
 #[derive(Default)]
-pub(super) struct Runs(BTreeMap<(&'static str, Side), Vec<Run>>);
+pub(super) struct Runs {
+    found: BTreeMap<(&'static str, Side), Vec<Run>>,
+    asked: BTreeSet<(&'static str, Side)>,
+    missing: Vec<Missing>,
+}
+
+/// A step of which a run failed, or was not begun.
+#[derive(Debug, PartialEq)]
+pub(super) struct Missing {
+    pub(super) step: &'static str,
+    pub(super) side: Side,
+    pub(super) why: String,
+}
 
 /// How processes are started.
 pub(super) struct Runner {
@@ -38,6 +50,8 @@ pub(super) struct Runner {
     /// `cpu`, `cuda` or `cuda:N`.
     pub(super) device: String,
     pub(super) peers: Option<Peers>,
+    /// When no process is to run any more.
+    pub(super) deadline: Option<Instant>,
 }
 
 /// How long the rest will take, by how long what is done was guessed to take.
@@ -65,6 +79,7 @@ impl Runner {
     /// Runs a step; nothing of what it prints is shown unless it fails.
     pub(super) fn run(&self, step: &Step) -> Result<Run> {
         let name = format!("{}-{}", step.name, step.side).replace(' ', "-");
+        ensure!(!self.is_over(), "no time was left for it");
         let file = |end: &str| self.folder.join(format!("{name}.{end}"));
         let (jobs, out, log) = (file("jobs.json"), file("out.json"), file("log"));
         fs::write(&jobs, self.jobs(&step.jobs).to_string())
@@ -80,10 +95,14 @@ impl Runner {
         let before = gpu_memory(&self.device);
         let started = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
         let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
-        let (status, most) = match before {
-            Some(_) => watch(&mut child, &self.device)?,
-            None => (child.wait()?, None),
+        let (status, most) = match (before, self.deadline) {
+            (None, None) => (child.wait()?, None),
+            _ => self.watch(&mut child)?,
         };
+        ensure!(
+            status.success() || !self.is_over(),
+            "the time was over while it ran"
+        );
         if !status.success() {
             let said = fs::read_to_string(&log).unwrap_or_default();
             bail!("{command:?} failed: {status}\n{}", tail(&said));
@@ -113,38 +132,105 @@ impl Runner {
         self.device != "cpu"
     }
 
-    /// Runs all steps of all groups and says how far it is.
-    pub(super) fn all(&self, groups: &[Group]) -> Result<Runs> {
+    fn is_over(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Waits for the end, and looks meanwhile how much of the GPU's memory is taken at most. A process
+    /// that outlasts the time is ended.
+    fn watch(&self, child: &mut Child) -> Result<(ExitStatus, Option<f64>)> {
+        let mut most = None;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok((status, most));
+            }
+            if self.is_over() {
+                child.kill()?;
+            }
+            let now = gpu_memory(&self.device);
+            most = now.into_iter().chain(most).reduce(f64::max);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Runs all steps of all groups and says how far it is. A step that fails is not run again, and
+    /// keeps no other from being run.
+    pub(super) fn all(&self, groups: &[Group]) -> Runs {
         let mut estimate = Estimate::new(groups);
         let mut runs = Runs::default();
+        for step in groups.iter().flat_map(|group| &group.steps) {
+            runs.ask(step);
+        }
         for group in groups {
             for round in 0..group.warm_up + group.runs {
                 for step in &group.steps {
+                    if runs.is_missing(step) {
+                        continue;
+                    }
                     eprintln!("bench: {}, {}, {}", step.name, step.side, estimate.left());
-                    let run = self.run(step)?;
+                    let run = self.run(step);
                     estimate.done += step.guess;
-                    if round >= group.warm_up {
-                        runs.push(step, run);
+                    match run {
+                        Ok(run) if round >= group.warm_up => runs.push(step, run),
+                        Ok(_) => {}
+                        Err(error) => runs.miss(step, &error),
                     }
                 }
             }
         }
-        Ok(runs)
+        runs
     }
 }
 
 impl Runs {
+    pub(super) fn ask(&mut self, step: &Step) {
+        self.asked.insert((step.name, step.side));
+    }
+
     pub(super) fn push(&mut self, step: &Step, run: Run) {
-        self.0.entry((step.name, step.side)).or_default().push(run);
+        let found = self.found.entry((step.name, step.side));
+        found.or_default().push(run);
+    }
+
+    pub(super) fn miss(&mut self, step: &Step, error: &Error) {
+        let why = format!("{error:#}");
+        eprintln!("bench: {}, {}: {why}", step.name, step.side);
+        self.missing.push(Missing {
+            step: step.name,
+            side: step.side,
+            why,
+        });
+    }
+
+    fn is_missing(&self, step: &Step) -> bool {
+        let mut missing = self.missing.iter();
+        missing.any(|missing| (missing.step, missing.side) == (step.name, step.side))
+    }
+
+    /// What was asked for in vain, at least once.
+    pub(super) fn missing(&self) -> &[Missing] {
+        &self.missing
+    }
+
+    /// Whether a side was to do a step.
+    pub(super) fn asked(&self, step: &'static str, side: Side) -> bool {
+        self.asked.contains(&(step, side))
     }
 
     pub(super) fn of(&self, step: &'static str, side: Side) -> &[Run] {
-        self.0.get(&(step, side)).map_or(&[], Vec::as_slice)
+        self.found.get(&(step, side)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a GPU computed.
+    pub(super) fn gpu(&self) -> bool {
+        let mut runs = self.found.values().flatten();
+        runs.any(|run| run.report.device != "cpu")
     }
 
     /// All processes of a side.
     pub(super) fn side(&self, side: Side) -> impl Iterator<Item = &Run> {
-        let runs = self.0.iter().filter(move |((_, of), _)| *of == side);
+        let runs = self.found.iter().filter(move |((_, of), _)| *of == side);
         runs.flat_map(|(_, runs)| runs)
     }
 
@@ -198,18 +284,6 @@ impl Estimate {
 
 fn remaining(elapsed: Duration, done: f64, all: f64) -> f64 {
     elapsed.as_secs_f64() * (all - done).max(0.0) / done
-}
-
-/// Waits for the end, and looks meanwhile how much of the GPU's memory is taken at most.
-fn watch(child: &mut Child, device: &str) -> Result<(ExitStatus, Option<f64>)> {
-    let mut most = None;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok((status, most));
-        }
-        most = gpu_memory(device).into_iter().chain(most).reduce(f64::max);
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// The last lines of a log.

@@ -1,6 +1,7 @@
 //! What is run: which jobs, by which side, how often.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde_json::{Value, json};
 
@@ -31,6 +32,16 @@ impl Side {
             Self::OursF32 | Self::PeerF32 => Some("f32"),
             Self::PeerBf16 => Some("bf16"),
         }
+    }
+}
+
+impl FromStr for Side {
+    type Err = String;
+
+    /// A peer, by the type of its base.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = PEERS.into_iter().find(|side| side.dtype() == Some(text));
+        found.ok_or_else(|| "expected f32 or bf16".into())
     }
 }
 
@@ -70,11 +81,11 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    pub(super) fn new(runs: usize, gpu: bool, quick: bool) -> Self {
-        match (gpu, quick) {
-            (_, true) => Self::quick(gpu),
-            (true, false) => Self::gpu(runs),
-            (false, false) => Self::cpu(runs),
+    pub(super) fn new(runs: usize, gpu: bool) -> Self {
+        if gpu {
+            Self::gpu(runs)
+        } else {
+            Self::cpu(runs)
         }
     }
 
@@ -108,8 +119,22 @@ impl Sizes {
         }
     }
 
+    /// What a model of billions can do in some minutes of a GPU.
+    pub(super) fn brief(runs: usize, gpu: bool) -> Self {
+        let full = Self::new(runs, gpu);
+        Self {
+            steps: full.steps.min(40),
+            anew: full.anew.min(32),
+            shared: full.shared.min(400),
+            grow_questions: Vec::new(),
+            grow_shots: Vec::new(),
+            grow_heads: Vec::new(),
+            ..full
+        }
+    }
+
     /// Enough to see that every part works.
-    fn quick(gpu: bool) -> Self {
+    pub(super) fn quick(gpu: bool) -> Self {
         Self {
             shots: 5,
             steps: 2,
@@ -149,16 +174,17 @@ pub(super) struct Group {
 pub(super) const BATCH: usize = 8;
 
 /// The adapters that jobs start from, for `likra` alone to make.
-pub(super) fn adapters(sizes: &Sizes) -> Value {
+fn adapters(sizes: &Sizes) -> Value {
     let most = sizes.grow_heads.iter().copied().max().unwrap_or(0).max(2);
     json!({"name": "adapters", "job": "adapters", "folder": "adapters", "heads": most})
 }
 
-/// Everything, in order.
-pub(super) fn groups(sizes: &Sizes, peer: bool) -> Vec<Group> {
+/// Everything, in order, with these peers.
+pub(super) fn groups(sizes: &Sizes, asked: &[Side]) -> Vec<Group> {
     let peers = |name, jobs: Vec<Value>, guesses: [f64; 2]| -> Vec<Step> {
-        let pairs = PEERS.into_iter().zip(guesses).filter(|_| peer);
+        let pairs = PEERS.into_iter().zip(guesses);
         pairs
+            .filter(|(side, _)| asked.contains(side))
             .map(|(side, guess)| step(name, side, jobs.clone(), guess))
             .collect()
     };
@@ -172,13 +198,17 @@ pub(super) fn groups(sizes: &Sizes, peer: bool) -> Vec<Group> {
         warm_up: 0,
         steps,
     };
-    let mut checks = vec![step("check", Side::OursF32, check(sizes), 8.0)];
-    if peer {
+    // Numbers are compared in f32, where both can.
+    let mut checks = Vec::new();
+    if asked.contains(&Side::PeerF32) {
+        checks.push(step("check", Side::OursF32, check(sizes), 8.0));
         checks.push(step("check", Side::PeerF32, check(sizes), 110.0));
     }
     let train = train("train", sizes.warm_steps, sizes.steps);
     let anew = scored(sizes, "anew", "per-question", &[0], sizes.anew);
-    vec![
+    let adapters = step("adapters", Side::Ours, vec![adapters(sizes)], 1.0);
+    let mut groups = vec![
+        group(1, vec![adapters]),
         group(1, checks),
         Group {
             warm_up: 1,
@@ -188,11 +218,14 @@ pub(super) fn groups(sizes: &Sizes, peer: bool) -> Vec<Group> {
         group(sizes.few, both("anew", vec![anew], 10.0, [110.0, 70.0])),
         group(sizes.few, shared(sizes)),
         group(sizes.few, both("peak", vec![peak(sizes)], 4.0, [8.0, 8.0])),
-        group(
-            sizes.few,
-            vec![step("growth", Side::Ours, growth(sizes), 280.0)],
-        ),
-    ]
+    ];
+    let growth = growth(sizes);
+    if !growth.is_empty() {
+        let growth = step("growth", Side::Ours, growth, 280.0);
+        groups.push(group(sizes.few, vec![growth]));
+    }
+    groups.retain(|group| !group.steps.is_empty());
+    groups
 }
 
 fn step(name: &'static str, side: Side, jobs: Vec<Value>, guess: f64) -> Step {
@@ -288,9 +321,10 @@ mod tests {
 
     #[test]
     fn sides_take_turns_and_names_are_their_own() {
-        let sizes = Sizes::new(5, false, false);
-        for (peer, sides) in [(true, 3), (false, 1)] {
-            let groups = groups(&sizes, peer);
+        let sizes = Sizes::new(5, false);
+        let all: [&[Side]; 3] = [&PEERS, &[Side::PeerBf16], &[]];
+        for (peers, sides) in all.into_iter().zip([3, 2, 1]) {
+            let groups = groups(&sizes, peers);
             let train = groups.iter().find(|group| group.steps[0].name == "train");
             assert_eq!(train.unwrap().steps.len(), sides);
             let mut names: Vec<_> = groups
@@ -302,14 +336,16 @@ mod tests {
             names.sort_unstable();
             names.dedup();
             assert_eq!(names.len(), count);
-            let peers = names.iter().filter(|(_, side)| side.is_peer());
-            assert_eq!(peers.count() > 0, peer);
+            let found = names.iter().filter(|(_, side)| side.is_peer());
+            assert_eq!(found.count() > 0, !peers.is_empty());
+            let checked = names.iter().any(|(name, _)| *name == "check");
+            assert_eq!(checked, peers.contains(&Side::PeerF32));
         }
     }
 
     #[test]
     fn quick_is_smaller_in_everything() {
-        let (full, quick) = (Sizes::new(5, false, false), Sizes::new(5, false, true));
+        let (full, quick) = (Sizes::new(5, false), Sizes::quick(false));
         assert!(quick.runs < full.runs && quick.few < full.few && quick.shots < full.shots);
         assert!(quick.steps < full.steps && quick.anew < full.anew && quick.shared < full.shared);
     }
