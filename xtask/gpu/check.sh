@@ -40,8 +40,8 @@ pack() {
     for file in tokenizer.json tokenizer_config.json; do
         cp "$tokenizer/$file" "$PACK/tokenizer/" || fail "pack: no $file in $tokenizer"
     done
-    for file in Train Dev Test; do
-        cp "$arc/ARC-Challenge-$file.jsonl" "$PACK/arc/" || fail "pack: no ARC-Challenge-$file.jsonl in $arc"
+    for file in ARC-{Easy,Challenge}-{Train,Dev,Test}.jsonl; do
+        cp "$arc/$file" "$PACK/arc/" || fail "pack: no $file in $arc"
     done
     # What came read-only is to be replaced by the next one.
     chmod -R u+w "$PACK"
