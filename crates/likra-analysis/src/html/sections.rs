@@ -221,8 +221,9 @@ fn kind(exhibit: &ExhibitView) -> Option<String> {
 pub(super) fn run(page: &Page) -> String {
     let input = |(name, sha256, bytes): &(String, String, u64)| {
         format!(
-            "<tr><th scope=\"row\">{}</th><td class=\"n\">{bytes}</td><td><code>{}</code></td></tr>\n",
+            "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td><code>{}</code></td></tr>\n",
             Text(name),
+            grouped(*bytes),
             Text(sha256)
         )
     };
@@ -279,12 +280,25 @@ fn cost(cost: &[CostRow]) -> String {
 /// A time to three digits or so.
 fn time(seconds: f64) -> String {
     let whole = seconds.round() as u64;
-    let (hours, minutes, left) = (whole / 3600, whole / 60 % 60, whole % 60);
     match whole {
         0..60 => format!("{seconds:.1} s"),
-        60..3600 => format!("{minutes} min {left:02} s"),
-        _ => format!("{hours} h {minutes:02} min"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => {
+            let minutes = (seconds / 60.0).round() as u64;
+            format!("{} h {:02} min", minutes / 60, minutes % 60)
+        }
     }
+}
+
+/// A count with spaces between its thousands.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let groups = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join("\u{202f}")
 }
 
 #[cfg(test)]
@@ -293,7 +307,7 @@ mod tests {
 
     #[test]
     fn times_are_short() {
-        let times = [0.04, 12.34, 59.6, 61.0, 3599.4, 3600.0, 90_061.0].map(time);
+        let times = [0.04, 12.34, 59.6, 61.0, 3599.4, 3600.0, 93_599.0].map(time);
         let expected = [
             "0.0 s",
             "12.3 s",
@@ -301,9 +315,18 @@ mod tests {
             "1 min 01 s",
             "59 min 59 s",
             "1 h 00 min",
-            "25 h 01 min",
+            "26 h 00 min",
         ];
         assert_eq!(times, expected);
+    }
+
+    #[test]
+    fn counts_have_groups() {
+        let counts = [0, 999, 1000, 269_060_552].map(grouped);
+        assert_eq!(
+            counts,
+            ["0", "999", "1\u{202f}000", "269\u{202f}060\u{202f}552"]
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 use super::*;
 
-const CHART: &str = include_str!("../plot/chart.svg");
+const PICTURE: &str = "<svg width=\"4\" height=\"2\" viewBox=\"0 0 4 2\" xmlns=\"http://www.w3.org/2000/svg\">\n\
+                       <rect x=\"0\" y=\"0\" width=\"4\" height=\"2\" opacity=\"1\" fill=\"#FFFFFF\" stroke=\"none\"/>\n\
+                       </svg>\n";
 
 fn small<'a>(
     claims: &'a [ClaimView],
@@ -87,7 +89,7 @@ fn exhibits(svgs: &[String]) -> [ExhibitView<'_>; 2] {
 }
 
 fn page(seconds: f64) -> String {
-    let (claims, svgs) = (claims(), [CHART.to_string()]);
+    let (claims, svgs) = (claims(), [PICTURE.to_string()]);
     let exhibits = exhibits(&svgs);
     let row = |what: &str, seconds| CostRow {
         what: what.into(),
@@ -110,7 +112,7 @@ fn cut(page: &str) -> [&str; 3] {
 #[test]
 fn a_small_page_is_these_bytes() {
     let page = page(83.0);
-    // The style sheet and the chart are tested as they are.
+    // The style sheet is what it is.
     let page = page.replace(STYLE, "STYLE\n");
     // To accept new bytes, run the test with this variable set, and look at the page.
     if std::env::var_os("LIKRA_BLESS").is_some() {
@@ -210,7 +212,8 @@ fn only_the_section_on_cost_depends_on_time() {
 
 #[test]
 fn all_colours_of_figures_have_a_rule() {
-    let colours = CHART
+    let chart = include_str!("../plot/chart.svg");
+    let colours = chart
         .split(['"', '\''])
         .filter(|value| value.starts_with('#'));
     for colour in colours {
