@@ -6,14 +6,24 @@
 use super::escape::Text;
 
 /// The SVG document as an element of the page, as wide as the place it is given.
-pub(super) fn inline(svg: &str, label: &str) -> String {
+///
+/// If the picture begins with a text that is the `heading` above it, the style sheet hides that.
+pub(super) fn inline(svg: &str, heading: &str, label: &str) -> String {
     let (tag, content) = opening(svg);
+    let named = first_text(content) == Some(&Text(heading).to_string());
+    let class = if named { " class=\"named\"" } else { "" };
     format!(
-        "<svg viewBox=\"{view}\" role=\"img\" aria-label=\"{label}\">{content}\n",
+        "<svg viewBox=\"{view}\"{class} role=\"img\" aria-label=\"{label}\">{content}\n",
         view = Text(&view_box(tag)),
         label = Text(label),
         content = content.trim_end(),
     )
+}
+
+fn first_text(content: &str) -> Option<&str> {
+    let (_, rest) = content.split_once("<text")?;
+    let (text, _) = rest.split_once('>')?.1.split_once("</text>")?;
+    Some(text.trim())
 }
 
 /// The inside of the document's outermost tag, and everything after it.
@@ -48,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_chart_takes_the_width_that_it_is_given() {
-        let inlined = inline(CHART, "A & B");
+        let inlined = inline(CHART, "A", "A & B");
         let tag = "<svg viewBox=\"0 0 760 480\" role=\"img\" aria-label=\"A &amp; B\">";
         assert!(inlined.starts_with(tag), "{}", &inlined[..200]);
         assert!(inlined.ends_with("</svg>\n"));
@@ -57,9 +67,17 @@ mod tests {
     }
 
     #[test]
+    fn a_heading_is_not_said_twice() {
+        assert!(inline(CHART, "A < B & \"C\"", "x").contains(" class=\"named\""));
+        assert!(!inline(CHART, "A < B", "x").contains("class="));
+        assert!(!inline("<svg><g/></svg>", "", "x").contains("class="));
+    }
+
+    #[test]
     fn a_picture_without_a_view_box_has_that_of_its_sides() {
         let inlined = inline(
             "<?xml version=\"1.0\"?>\n<svg width=\"7\" height=\"5\"><g/></svg>",
+            "x",
             "x",
         );
         assert_eq!(

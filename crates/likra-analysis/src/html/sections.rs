@@ -9,7 +9,10 @@ pub(super) fn header(page: &Page) -> String {
     let numbers: String = page.headline.iter().map(headline).collect();
     let numbers = match numbers.as_str() {
         "" => String::new(),
-        _ => format!("<ul class=\"headline\">\n{numbers}</ul>\n"),
+        _ => format!(
+            "<ul class=\"headline\">\n{numbers}</ul>\n\
+             <p class=\"note\">Below each number its 95% interval.</p>\n"
+        ),
     };
     format!(
         "<header>\n<h1>{}</h1>\n<p class=\"lead\">{}</p>\n{numbers}</header>\n",
@@ -28,7 +31,7 @@ fn headline(number: &Headline) -> String {
     format!(
         "<li><span class=\"label\">{label}</span>\
          <span class=\"value\">{value:.1}<small>%</small></span>\
-         <span class=\"interval\">95% interval {low:.1} to {high:.1}</span>{paper}</li>\n",
+         <span class=\"interval\">{low:.1} to {high:.1}</span>{paper}</li>\n",
         label = Text(&number.label)
     )
 }
@@ -106,7 +109,7 @@ fn claim(claim: &ClaimView) -> String {
         "<details class=\"claim\">\n<summary class=\"head\">{head}</summary>\n\
          <table class=\"evidence\">\n\
          <thead><tr><th scope=\"col\">Measured</th><th scope=\"col\">Found</th>\
-         <th scope=\"col\">Asked for</th><th scope=\"col\">So</th></tr></thead>\n\
+         <th scope=\"col\">Asked for</th><th scope=\"col\">Verdict</th></tr></thead>\n\
          <tbody>\n{parts}</tbody>\n</table>\n</details>\n"
     )
 }
@@ -167,7 +170,7 @@ fn pictures(exhibit: &ExhibitView) -> String {
             1 => exhibit.title.to_string(),
             _ => format!("{}, {} of {count}", exhibit.title, at + 1),
         };
-        figure::inline(svg, &label)
+        figure::inline(svg, exhibit.title, &label)
     };
     let pictures: String = exhibit.svgs.iter().enumerate().map(picture).collect();
     format!("<div class=\"pictures\">\n{pictures}</div>\n")
@@ -189,14 +192,17 @@ fn files(exhibit: &ExhibitView) -> String {
 /// The CSV, open where there is no picture of it.
 fn numbers(exhibit: &ExhibitView) -> String {
     let table = Table::parse(exhibit.csv);
-    let open = if exhibit.svgs.is_empty() { " open" } else { "" };
+    let (open, name) = match exhibit.svgs {
+        [] => (" open", "Numbers"),
+        _ => ("", "Numbers behind it"),
+    };
     let rows = match table.len() {
         1 => "1 row".to_string(),
         rows => format!("{rows} rows"),
     };
     format!(
         "<details class=\"numbers\"{open}>\n\
-         <summary>Numbers behind it <span class=\"rows\">{rows}</span></summary>\n\
+         <summary>{name} <span class=\"rows\">{rows}</span></summary>\n\
          <div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Numbers: {title}\">\n{table}</div>\n\
          </details>\n",
         title = Text(exhibit.title),
