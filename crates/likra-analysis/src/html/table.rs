@@ -50,9 +50,13 @@ impl Table {
     pub(super) fn html(&self) -> String {
         let mut html = String::from("<table class=\"data\">\n<thead><tr>");
         for (name, column) in self.header.iter().zip(&self.columns) {
-            // A name may break after an underscore.
-            let name = Text(name).to_string().replace('_', "_<wbr>");
-            push(&mut html, "th scope=\"col\"", "th", column.class(), &name);
+            push(
+                &mut html,
+                "th scope=\"col\"",
+                "th",
+                column.class(),
+                &heading(name),
+            );
         }
         html.push_str("</tr></thead>\n<tbody>\n");
         let mut group = None;
@@ -144,6 +148,14 @@ fn rounded(number: f64, decimals: usize) -> String {
     text.replace('-', "−")
 }
 
+/// The name of a column, which may break before its last word.
+fn heading(name: &str) -> String {
+    match name.rsplit_once('_') {
+        Some((name, last)) => format!("{}_<wbr>{}", Text(name), Text(last)),
+        None => Text(name).to_string(),
+    }
+}
+
 /// Whether a column is an end of the interval of another one.
 fn is_bound(name: &str) -> bool {
     name.ends_with("_low") || name.ends_with("_high")
@@ -175,9 +187,9 @@ mod tests {
 
     #[test]
     fn the_cells_of_a_column_have_as_many_decimals() {
-        let table = Table::parse("w,acc_low,n\n0.0500,0.25597,64\n1.0000,-1,128\n");
+        let table = Table::parse("w,a_c_low,n\n0.0500,0.25597,64\n1.0000,-1,128\n");
         let html = table.html();
-        assert!(html.contains("<th scope=\"col\" class=\"n\">acc_<wbr>low</th>"));
+        assert!(html.contains("<th scope=\"col\" class=\"n\">a_c_<wbr>low</th>"));
         let first =
             "<td class=\"n\">0.05</td><td class=\"n bound\">0.2560</td><td class=\"n\">64</td>";
         assert!(html.contains(first), "{html}");
