@@ -5,6 +5,7 @@ mod bootstrap;
 mod csv;
 mod error;
 mod figures;
+pub mod html;
 pub mod paper;
 mod plot;
 mod report;
