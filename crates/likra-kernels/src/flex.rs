@@ -10,8 +10,14 @@ use burn_flex::FlexTensor;
 /// pads them, which is better done once.
 #[must_use]
 pub fn takes_rows_of_any_length(dtype: FloatDType, device: &Device) -> bool {
+    dtype == FloatDType::F32 && is_cpu(device)
+}
+
+/// Whether `device` is Burn's CPU backend, in an autodiff graph or not.
+#[must_use]
+pub fn is_cpu(device: &Device) -> bool {
     let device = device.clone().inner();
-    dtype == FloatDType::F32 && matches!(device.as_dispatch(), DispatchDevice::Flex(_))
+    matches!(device.as_dispatch(), DispatchDevice::Flex(_))
 }
 
 /// Whether the kernels of this crate can compute with `tensor`: f32 on Burn's CPU backend, in an

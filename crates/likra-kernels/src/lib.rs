@@ -16,9 +16,10 @@ mod rotary;
 mod swiglu;
 #[cfg(test)]
 mod twin;
+mod vectors;
 
 pub use attention::{KeyValue, Sight, Visibility, attention};
-pub use flex::takes_rows_of_any_length;
+pub use flex::{is_cpu, takes_rows_of_any_length};
 pub use likelihood::log_likelihoods;
 pub use linear::{Update, adapted_linear};
 pub use norm::rms_norm;

@@ -8,12 +8,12 @@ use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use burn_flex::FlexTensor;
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::flex::{floats, is_fused, tensor};
 use crate::graph::record;
 use crate::math::{self, exp};
+use crate::vectors::vectorised;
 
 /// The log-softmax of each row of `logits` at the token that is given for it.
 ///
@@ -74,26 +74,24 @@ fn chosen(logits: &FlexTensor, tokens: &[u32], totals: &[f32]) -> FlexTensor {
 /// log Σ exp of each row.
 fn totals(logits: &FlexTensor) -> Vec<f32> {
     let vocab = logits.layout().shape()[1];
-    floats(logits)
-        .par_chunks(vocab)
-        .map(|row| Arch::new().dispatch(|| total(row)))
-        .collect()
+    floats(logits).par_chunks(vocab).map(total).collect()
 }
 
-#[inline(always)]
-fn total(row: &[f32]) -> f32 {
-    /// Few enough that a sum in f32 keeps its last digits.
-    const AT_ONCE: usize = 512;
-    let largest = math::max(row);
-    let mut sum = 0.0;
-    let mut exps = [0.0; AT_ONCE];
-    for row in row.chunks(AT_ONCE) {
-        for (exps, x) in exps.iter_mut().zip(row) {
-            *exps = exp(x - largest);
+vectorised! {
+    fn total<'a>(row: &'a [f32]) -> f32 {
+        /// Few enough that a sum in f32 keeps its last digits.
+        const AT_ONCE: usize = 512;
+        let largest = math::max(row);
+        let mut sum = 0.0;
+        let mut exps = [0.0; AT_ONCE];
+        for row in row.chunks(AT_ONCE) {
+            for (exps, x) in exps.iter_mut().zip(row) {
+                *exps = exp(x - largest);
+            }
+            sum += f64::from(math::sum(&exps[..row.len()]));
         }
-        sum += f64::from(math::sum(&exps[..row.len()]));
+        (f64::from(largest) + sum.ln()) as f32
     }
-    (f64::from(largest) + sum.ln()) as f32
 }
 
 impl<C: CheckpointStrategy> Likelihood for Autodiff<Flex, C> {
@@ -119,16 +117,17 @@ fn gradient(
         .zip(logits.par_chunks(shape[1]))
         .zip(output.par_iter().zip(&**totals).zip(&**tokens))
         .for_each(|((d_logits, logits), ((output, total), token))| {
-            Arch::new().dispatch(|| backward(d_logits, logits, *output, *total));
+            backward(d_logits, logits, *output, *total);
             d_logits[*token as usize] += output;
         });
     [Some(tensor(d_logits, shape))]
 }
 
-#[inline(always)]
-fn backward(d_logits: &mut [f32], logits: &[f32], output: f32, total: f32) {
-    for (d_logit, logit) in d_logits.iter_mut().zip(logits) {
-        *d_logit = -output * exp(logit - total);
+vectorised! {
+    fn backward<'a>(d_logits: &'a mut [f32], logits: &'a [f32], output: f32, total: f32) {
+        for (d_logit, logit) in d_logits.iter_mut().zip(logits) {
+            *d_logit = -output * exp(logit - total);
+        }
     }
 }
 

@@ -5,12 +5,12 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::{FloatDType, Tensor};
 use burn_flex::FlexTensor;
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::flex::{floats, is_fused, tensor};
 use crate::graph::record;
 use crate::math::dot;
+use crate::vectors::vectorised;
 
 /// `x / √(mean(x²) + ε) · weight`. The weight is a constant.
 ///
@@ -55,7 +55,7 @@ impl RmsNorm for Flex {
             .par_chunks_mut(weight.len())
             .zip(x.par_chunks(weight.len()))
             .with_min_len(ROWS)
-            .for_each(|(output, x)| Arch::new().dispatch(|| forward(output, x, &weight, epsilon)));
+            .for_each(|(output, x)| forward(output, x, &weight, epsilon));
         tensor(output, shape)
     }
 }
@@ -63,11 +63,12 @@ impl RmsNorm for Flex {
 /// How many rows a thread takes at least.
 const ROWS: usize = 16;
 
-#[inline(always)]
-fn forward(output: &mut [f32], x: &[f32], weight: &[f32], epsilon: f64) {
-    let share = share(x, epsilon);
-    for ((output, x), weight) in output.iter_mut().zip(x).zip(weight) {
-        *output = x * share * weight;
+vectorised! {
+    fn forward<'a>(output: &'a mut [f32], x: &'a [f32], weight: &'a [f32], epsilon: f64) {
+        let share = share(x, epsilon);
+        for ((output, x), weight) in output.iter_mut().zip(x).zip(weight) {
+            *output = x * share * weight;
+        }
     }
 }
 
@@ -105,21 +106,28 @@ fn gradient(
         .zip(x.par_chunks(weight.len()))
         .with_min_len(ROWS)
         .for_each(|((d_x, output), x)| {
-            Arch::new().dispatch(|| backward(d_x, output, x, &weight, *epsilon));
+            backward(d_x, output, x, &weight, *epsilon);
         });
     [Some(tensor(d_x, shape))]
 }
 
-/// With `s` the share and `g = output · weight`: `s g − s³ mean(x g) x`.
-#[inline(always)]
-fn backward(d_x: &mut [f32], output: &[f32], x: &[f32], weight: &[f32], epsilon: f64) {
-    let share = share(x, epsilon);
-    for ((d_x, output), weight) in d_x.iter_mut().zip(output).zip(weight) {
-        *d_x = output * weight;
-    }
-    let along = share * share * dot(d_x, x) / x.len() as f32;
-    for (d_x, x) in d_x.iter_mut().zip(x) {
-        *d_x = share * (*d_x - along * x);
+vectorised! {
+    /// With `s` the share and `g = output · weight`: `s g − s³ mean(x g) x`.
+    fn backward<'a>(
+        d_x: &'a mut [f32],
+        output: &'a [f32],
+        x: &'a [f32],
+        weight: &'a [f32],
+        epsilon: f64,
+    ) {
+        let share = share(x, epsilon);
+        for ((d_x, output), weight) in d_x.iter_mut().zip(output).zip(weight) {
+            *d_x = output * weight;
+        }
+        let along = share * share * dot(d_x, x) / x.len() as f32;
+        for (d_x, x) in d_x.iter_mut().zip(x) {
+            *d_x = share * (*d_x - along * x);
+        }
     }
 }
 

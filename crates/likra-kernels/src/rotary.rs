@@ -6,11 +6,11 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::flex::{floats, is_fused, tensor};
 use crate::graph::record;
+use crate::vectors::vectorised;
 
 /// Rotates every head of `x`. The angles are constants.
 ///
@@ -70,20 +70,30 @@ fn rotated(x: &FlexTensor, cos: &FlexTensor, sin: &FlexTensor, direction: f32) -
         .zip(cos.par_chunks(half).zip(sin.par_chunks(half)))
         .with_min_len(ROWS)
         .for_each(|((output, x), (cos, sin))| {
-            Arch::new().dispatch(|| {
-                let heads = output
-                    .chunks_exact_mut(2 * half)
-                    .zip(x.chunks_exact(2 * half));
-                for (output, x) in heads {
-                    rotate_head(output, x, cos, sin, direction);
-                }
-            });
+            rotate_token(output, x, cos, sin, direction);
         });
     tensor(output, shape)
 }
 
 /// How many rows a thread takes at least.
 const ROWS: usize = 16;
+
+vectorised! {
+    /// All heads of one token, by the same angles.
+    fn rotate_token<'a>(
+        output: &'a mut [f32],
+        x: &'a [f32],
+        cos: &'a [f32],
+        sin: &'a [f32],
+        direction: f32,
+    ) {
+        let head_dim = 2 * cos.len();
+        let heads = output.chunks_exact_mut(head_dim).zip(x.chunks_exact(head_dim));
+        for (output, x) in heads {
+            rotate_head(output, x, cos, sin, direction);
+        }
+    }
+}
 
 #[inline(always)]
 fn rotate_head(output: &mut [f32], x: &[f32], cos: &[f32], sin: &[f32], direction: f32) {

@@ -6,12 +6,12 @@ use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::activation::silu;
 use burn::tensor::{FloatDType, Tensor};
 use burn_flex::FlexTensor;
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::flex::{CHUNK, floats, is_fused, tensor};
 use crate::graph::record;
 use crate::math::sigmoid;
+use crate::vectors::vectorised;
 
 /// `silu(gate) · up`, number by number.
 ///
@@ -50,15 +50,16 @@ impl Swiglu for Flex {
             .par_chunks_mut(CHUNK)
             .zip(gate.par_chunks(CHUNK))
             .zip(up.par_chunks(CHUNK))
-            .for_each(|((output, gate), up)| Arch::new().dispatch(|| forward(output, gate, up)));
+            .for_each(|((output, gate), up)| forward(output, gate, up));
         tensor(output, shape)
     }
 }
 
-#[inline(always)]
-fn forward(output: &mut [f32], gate: &[f32], up: &[f32]) {
-    for ((output, gate), up) in output.iter_mut().zip(gate).zip(up) {
-        *output = gate * sigmoid(*gate) * up;
+vectorised! {
+    fn forward<'a>(output: &'a mut [f32], gate: &'a [f32], up: &'a [f32]) {
+        for ((output, gate), up) in output.iter_mut().zip(gate).zip(up) {
+            *output = gate * sigmoid(*gate) * up;
+        }
     }
 }
 
@@ -87,19 +88,26 @@ fn gradient(
         .zip(gate.par_chunks(CHUNK))
         .zip(up.par_chunks(CHUNK))
         .for_each(|((((d_gate, d_up), output), gate), up)| {
-            Arch::new().dispatch(|| backward(d_gate, d_up, output, gate, up));
+            backward(d_gate, d_up, output, gate, up);
         });
     [tensor(d_gate, shape.clone()), tensor(d_up, shape)].map(Some)
 }
 
-/// `silu(x)' = σ(x) (1 + x (1 − σ(x)))`.
-#[inline(always)]
-fn backward(d_gate: &mut [f32], d_up: &mut [f32], output: &[f32], gate: &[f32], up: &[f32]) {
-    let inputs = output.iter().zip(gate).zip(up);
-    for ((d_gate, d_up), ((output, gate), up)) in d_gate.iter_mut().zip(d_up).zip(inputs) {
-        let share = sigmoid(*gate);
-        *d_up = output * gate * share;
-        *d_gate = output * up * share * (1.0 + gate * (1.0 - share));
+vectorised! {
+    /// `silu(x)' = σ(x) (1 + x (1 − σ(x)))`.
+    fn backward<'a>(
+        d_gate: &'a mut [f32],
+        d_up: &'a mut [f32],
+        output: &'a [f32],
+        gate: &'a [f32],
+        up: &'a [f32],
+    ) {
+        let inputs = output.iter().zip(gate).zip(up);
+        for ((d_gate, d_up), ((output, gate), up)) in d_gate.iter_mut().zip(d_up).zip(inputs) {
+            let share = sigmoid(*gate);
+            *d_up = output * gate * share;
+            *d_gate = output * up * share * (1.0 + gate * (1.0 - share));
+        }
     }
 }
 

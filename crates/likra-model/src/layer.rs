@@ -30,18 +30,18 @@ struct FeedForward {
 
 impl Layer {
     /// Takes layer `number` out of `weights`.
-    pub(crate) fn load(weights: &mut Weights, config: &Config, number: usize) -> Result<Self> {
+    pub(crate) fn load(weights: &Weights, config: &Config, number: usize) -> Result<Self> {
         let path = format!("model.layers.{number}");
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let queries = config.num_attention_heads * config.head_dim;
         let keys = config.num_key_value_heads * config.head_dim;
-        let mut norm = |name: &str| {
+        let norm = |name: &str| {
             let weight = weights.take(&format!("{path}.{name}.weight"), [hidden])?;
             Ok(RmsNorm::new(weight, config.rms_norm_eps))
         };
         let (input_layernorm, post_attention_layernorm) =
             (norm("input_layernorm")?, norm("post_attention_layernorm")?);
-        let mut linear = |name: &str, input, output, bias| {
+        let linear = |name: &str, input, output, bias| {
             load_linear(weights, &format!("{path}.{name}"), input, output, bias)
         };
         Ok(Self {
@@ -102,7 +102,7 @@ impl FeedForward {
 
 /// Takes the linear layer at `path`, with a bias if the configuration says that it has one.
 fn load_linear(
-    weights: &mut Weights,
+    weights: &Weights,
     path: &str,
     input: usize,
     output: usize,

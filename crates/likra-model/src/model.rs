@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
-use likra_kernels::{KeyValue, log_likelihoods, takes_rows_of_any_length};
+use likra_kernels::{KeyValue, is_cpu, log_likelihoods, takes_rows_of_any_length};
 use likra_lora::{Adapter, Target};
+use rayon::prelude::*;
 
 use crate::attention::Context;
 use crate::batch::{Batch, Row};
@@ -59,12 +60,18 @@ impl Model {
     /// message names the file, and the key or tensor.
     pub fn open(dir: &Path, dtype: FloatDType, device: &Device) -> Result<Self> {
         let config = Config::read(&dir.join("config.json"))?;
-        let mut weights = Weights::open(dir, dtype, device)?;
+        let weights = Weights::open(dir, dtype, device)?;
         let table = [config.vocab_size, config.hidden_size];
-        let embed_tokens = weights.take("model.embed_tokens.weight", table)?;
-        let layers = (0..config.num_hidden_layers)
-            .map(|number| Layer::load(&mut weights, &config, number))
-            .collect::<Result<Vec<_>>>()?;
+        let embedding = || weights.take("model.embed_tokens.weight", table);
+        let load = |number| Layer::load(&weights, &config, number);
+        let numbers = 0..config.num_hidden_layers;
+        // What takes the time on a CPU is that the system finds pages: each thread waits for its own.
+        let (embed_tokens, layers) = if is_cpu(device) {
+            rayon::join(embedding, || numbers.into_par_iter().map(load).collect())
+        } else {
+            (embedding(), numbers.map(load).collect::<Result<Vec<_>>>())
+        };
+        let (embed_tokens, layers) = (embed_tokens?, layers?);
         let norm = weights.take("model.norm.weight", [config.hidden_size])?;
         let lm_head = if config.tie_word_embeddings {
             embed_tokens.clone()

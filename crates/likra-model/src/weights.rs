@@ -19,7 +19,7 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-/// The tensors of a checkpoint by name, each read from disk when it is taken.
+/// The tensors of a checkpoint by name, each read from disk when it is taken, by any thread.
 pub(crate) struct Weights {
     dir: PathBuf,
     tensors: BTreeMap<String, (PathBuf, burn_pack::Tensor)>,
@@ -86,17 +86,17 @@ impl Weights {
     }
 
     /// Takes the tensor `name`, which must have `shape`.
-    pub(crate) fn take<const D: usize>(
-        &mut self,
-        name: &str,
-        shape: [usize; D],
-    ) -> Result<Tensor<D>> {
-        let (path, entry) = self.tensors.remove(name).ok_or_else(|| Error::Tensor {
-            path: self.dir.clone(),
-            tensor: name.into(),
-            expected: format!("shape {shape:?}"),
-            found: "no tensor of this name".into(),
-        })?;
+    pub(crate) fn take<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
+        let (path, entry) = self
+            .tensors
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Error::Tensor {
+                path: self.dir.clone(),
+                tensor: name.into(),
+                expected: format!("shape {shape:?}"),
+                found: "no tensor of this name".into(),
+            })?;
         let mismatch = |expected: String, found: String| Error::Tensor {
             path: path.clone(),
             tensor: name.into(),

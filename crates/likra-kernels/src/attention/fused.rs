@@ -7,7 +7,6 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Flex, backend_extension};
 use burn_flex::FlexTensor;
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::attention::{Sight, Visibility};
@@ -15,6 +14,7 @@ use crate::flex::{floats, tensor};
 use crate::graph::record;
 use crate::math;
 use crate::matrix::{Matrix, add_product};
+use crate::vectors::vectorised;
 
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait Attention: Backend {
@@ -29,8 +29,9 @@ pub(crate) trait Attention: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// How many queries of a row run as one task: long rows are to occupy all cores.
-const QUERIES: usize = 64;
+/// How many queries of a row run as one task: long rows are to occupy all cores. A multiple of the rows
+/// that a product takes at a time.
+const QUERIES: usize = 48;
 
 /// Keys and values of some tokens, `[tokens, key_heads · head_dim]`.
 #[derive(Clone, Copy)]
@@ -122,11 +123,7 @@ impl<'a> Heads<'a> {
         let scale = (self.head_dim as f32).sqrt().recip();
         let prefix = self.visibility.prefix;
         let sights = &self.visibility.sights[queries.clone()];
-        Arch::new().dispatch(|| {
-            for (scores, sight) in scores.chunks_mut(prefix + own).zip(sights) {
-                softmax(scores, sight, prefix, scale);
-            }
-        });
+        softmaxes(&mut scores, sights, prefix, scale);
         scores
     }
 
@@ -178,12 +175,7 @@ impl<'a> Heads<'a> {
                 let d_output = self.of_query(output, head, row);
                 let mut d_scores = self.product_with_turned(d_output, &prefix_values, &values, own);
                 let scale = (self.head_dim as f32).sqrt().recip();
-                Arch::new().dispatch(|| {
-                    let rows = d_scores.chunks_mut(prefix + own);
-                    for (d_scores, weights) in rows.zip(weights.chunks(prefix + own)) {
-                        softmax_backward(d_scores, weights, scale);
-                    }
-                });
+                softmaxes_backward(&mut d_scores, &weights, own, scale);
                 let square = |data| Matrix::new(data, own, prefix + own, prefix + own);
                 let (weights, d_scores) = (square(&weights), square(&d_scores));
                 let (at, at_key) = (head * self.head_dim, key_head * self.head_dim);
@@ -217,6 +209,32 @@ struct RowGradients<'a> {
     queries: &'a mut [f32],
     keys: &'a mut [f32],
     values: &'a mut [f32],
+}
+
+vectorised! {
+    /// Turns the scores of some queries, a row for each of `sights`, into weights.
+    fn softmaxes<'a>(scores: &'a mut [f32], sights: &'a [Sight], prefix: usize, scale: f32) {
+        let keys = scores.len() / sights.len();
+        for (scores, sight) in scores.chunks_mut(keys).zip(sights) {
+            softmax(scores, sight, prefix, scale);
+        }
+    }
+}
+
+vectorised! {
+    /// Turns the gradients of the weights of `queries` queries, a row for each, into those of the
+    /// unscaled scores.
+    fn softmaxes_backward<'a>(
+        gradients: &'a mut [f32],
+        weights: &'a [f32],
+        queries: usize,
+        scale: f32,
+    ) {
+        let keys = weights.len() / queries;
+        for (gradients, weights) in gradients.chunks_mut(keys).zip(weights.chunks(keys)) {
+            softmax_backward(gradients, weights, scale);
+        }
+    }
 }
 
 /// Turns scores into weights: a softmax of `scale` times what `sight` sees, 0 elsewhere.
