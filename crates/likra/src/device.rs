@@ -100,7 +100,7 @@ fn cpu() -> Chosen {
         device: Device::flex(),
         dtype: FloatDType::F32,
         name: "cpu".into(),
-        batch_tokens: 512,
+        batch_tokens: 768,
     }
 }
 
