@@ -4,7 +4,7 @@
 #   xtask/gpu/check.sh pack LIKRA XTASK TOKENIZER ARC    here: fills .gpu/ with what travels
 #   xtask/gpu/check.sh STAGE...                          there: correct, bench-small, bench-7b, bench-3b, or all
 #
-# OUT (target/gpu): for each stage a page and a log. PYTHON (python3): has torch, transformers, peft. WORK (/tmp/likra-gpu):
+# OUT (target/gpu): for each stage a page and a log. PYTHON (python3): has torch, transformers, peft. WORK (target/gpu-work):
 # what is made on the way. MINUTES (9.5): what one call may take. LIKRA_DEVICE (cuda): cpu rehearses, with small models.
 set -uo pipefail
 
@@ -12,7 +12,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$ROOT" || exit 2
 PACK=$ROOT/.gpu
 OUT=${OUT:-$ROOT/target/gpu}
-WORK=${WORK:-/tmp/likra-gpu}
+WORK=${WORK:-$ROOT/target/gpu-work}
 PYTHON=${PYTHON:-python3}
 DEVICE=${LIKRA_DEVICE:-cuda}
 MINUTES=${MINUTES:-9.5}

@@ -36,7 +36,7 @@ impl Layer {
         let queries = config.num_attention_heads * config.head_dim;
         let keys = config.num_key_value_heads * config.head_dim;
         let norm = |name: &str| {
-            let weight = weights.take(&format!("{path}.{name}.weight"), [hidden])?;
+            let weight = weights.load(&format!("{path}.{name}.weight"), [hidden])?;
             Ok(RmsNorm::new(weight, config.rms_norm_eps))
         };
         let (input_layernorm, post_attention_layernorm) =
@@ -108,9 +108,9 @@ fn load_linear(
     output: usize,
     bias: bool,
 ) -> Result<Linear> {
-    let weight = weights.take(&format!("{path}.weight"), [output, input])?;
+    let weight = weights.load(&format!("{path}.weight"), [output, input])?;
     let bias = bias
-        .then(|| weights.take(&format!("{path}.bias"), [output]))
+        .then(|| weights.load(&format!("{path}.bias"), [output]))
         .transpose()?;
     Ok(Linear::new(path, weight, bias))
 }

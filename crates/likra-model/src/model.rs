@@ -62,7 +62,7 @@ impl Model {
         let config = Config::read(&dir.join("config.json"))?;
         let weights = Weights::open(dir, dtype, device)?;
         let table = [config.vocab_size, config.hidden_size];
-        let embedding = || weights.take("model.embed_tokens.weight", table);
+        let embedding = || weights.load("model.embed_tokens.weight", table);
         let load = |number| Layer::load(&weights, &config, number);
         let numbers = 0..config.num_hidden_layers;
         // What takes the time on a CPU is that the system finds pages: each thread waits for its own.
@@ -72,11 +72,11 @@ impl Model {
             (embedding(), numbers.map(load).collect::<Result<Vec<_>>>())
         };
         let (embed_tokens, layers) = (embed_tokens?, layers?);
-        let norm = weights.take("model.norm.weight", [config.hidden_size])?;
+        let norm = weights.load("model.norm.weight", [config.hidden_size])?;
         let lm_head = if config.tie_word_embeddings {
             embed_tokens.clone()
         } else {
-            weights.take("lm_head.weight", table)?
+            weights.load("lm_head.weight", table)?
         };
         Ok(Self {
             embed_tokens,

@@ -19,7 +19,7 @@ struct Index {
     weight_map: BTreeMap<String, String>,
 }
 
-/// The tensors of a checkpoint by name, each read from disk when it is taken, by any thread.
+/// The tensors of a checkpoint by name, each read from disk when it is loaded, by any thread.
 pub(crate) struct Weights {
     dir: PathBuf,
     tensors: BTreeMap<String, (PathBuf, burn_pack::Tensor)>,
@@ -85,8 +85,8 @@ impl Weights {
         })
     }
 
-    /// Takes the tensor `name`, which must have `shape`.
-    pub(crate) fn take<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
+    /// Loads the tensor `name`, which must have `shape`.
+    pub(crate) fn load<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
         let (path, entry) = self
             .tensors
             .get(name)
