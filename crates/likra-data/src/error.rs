@@ -133,6 +133,19 @@ pub enum Error {
         kind: AnswerKind,
     },
 
+    /// Wrong choices cannot be ranked by scores of other choices.
+    #[error(
+        "question `{id}`: {found} scores found, expected one for each of its {expected} choices"
+    )]
+    Scores {
+        /// The question's id.
+        id: String,
+        /// How many scores there are.
+        found: usize,
+        /// How many choices the question has.
+        expected: usize,
+    },
+
     /// No kind of answer has this name.
     #[error(
         "no kind of answer is called `{found}`; expected correct, incorrect, irrelevant or unrelated"

@@ -21,6 +21,7 @@ pub mod shots;
 mod source;
 mod table;
 mod tokenizer;
+mod unrelated;
 
 pub use answer_kind::AnswerKind;
 pub use arc::{parse_arc, read_arc};
@@ -31,10 +32,13 @@ pub use example::TrainingExample;
 pub use hellaswag::{parse_hellaswag, read_hellaswag};
 pub use hellaswag_files::{HellaswagFiles, read_hellaswag_benchmark};
 pub use mmlu::{MMLU_SCIENCE, read_mmlu, read_mmlu_dir};
-pub use pairs::{TrainingPair, WrongAnswer, training_order, training_pairs};
+pub use pairs::{
+    Rank, TrainingPair, WrongAnswer, contaminated, ranked_pairs, training_order, training_pairs,
+};
 pub use prompt::PromptStyle;
 pub use python_random::PythonRandom;
 pub use question::Question;
-pub use scoring::{CandidateTokens, ScoringRequest, scoring_requests};
+pub use scoring::{Asked, CandidateTokens, ScoringRequest, scoring_requests};
 pub use source::{Source, read_questions};
 pub use tokenizer::{Bos, Tokenizer};
+pub use unrelated::Unrelated;

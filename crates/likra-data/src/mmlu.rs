@@ -59,6 +59,13 @@ pub fn read_mmlu(path: &Path) -> Result<Vec<Question>> {
 ///
 /// If the folder cannot be listed or has no such table, or for what [`read_mmlu`] refuses.
 pub fn read_mmlu_dir(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Question>> {
+    let files = subject_files(dir, wanted)?;
+    let questions = files.iter().map(|path| read_mmlu(path));
+    Ok(questions.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// The tables of all subjects in `dir` that `wanted` accepts, in the order of their names.
+pub(crate) fn subject_files(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
     let failed = |source| Error::Io {
         path: dir.into(),
         source,
@@ -77,8 +84,7 @@ pub fn read_mmlu_dir(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Qu
         });
     }
     files.sort();
-    let questions = files.iter().map(|path| read_mmlu(path));
-    Ok(questions.collect::<Result<Vec<_>>>()?.concat())
+    Ok(files)
 }
 
 /// A table's subject by its file's name: `anatomy_test.csv` and `anatomy_dev.csv` are of `anatomy`.

@@ -2,7 +2,8 @@
 //!
 //! Draws follow a rule that a Python program can repeat. A run with the seed `s` has four generators
 //! `random.Random(4 * s + k)`, so that no two of them, of this or another seed, are the same: `k` = 0
-//! orders the examples; 1, 2 and 3 draw incorrect, irrelevant and unrelated answers.
+//! orders the examples; 1, 2 and 3 draw incorrect, irrelevant and unrelated answers. A fifth,
+//! `random.Random(2**40 + s)`, draws which negatives are contaminated.
 //! Answers are drawn for all questions in the data's order and only then put into the order of
 //! training. So a question's answer does not depend on how many examples a run sees, a longer run
 //! continues a shorter one, and heads of one seed see the questions in the same order.
@@ -31,6 +32,17 @@ pub struct TrainingPair<'a> {
     pub question: &'a Question,
     /// The answer's text, as its benchmark has it.
     pub answer: &'a str,
+    /// What the answer is to the question.
+    pub kind: AnswerKind,
+}
+
+/// A place among a question's wrong choices by how likely a model finds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    /// The likeliest: what the authors' code calls the second best.
+    Hardest,
+    /// The least likely: what the authors' code calls the worst.
+    Easiest,
 }
 
 /// Pairs each question of `train`, in order, with an answer of this kind (paper, section 4.3).
@@ -72,9 +84,82 @@ pub fn training_pairs<'a>(
         Ok(TrainingPair {
             question,
             answer: answer.ok_or_else(nothing)?,
+            kind,
         })
     };
     train.iter().enumerate().map(pair).collect()
+}
+
+/// Pairs each question of `train`, in order, with the wrong choice that stands at `rank` by `scores`: of each
+/// question one for each of its choices, such as per-character log-likelihoods under the base. Of equal
+/// scores the first is taken; a choice with the right answer's text never.
+///
+/// # Errors
+///
+/// If a question has another number of scores than choices, or no wrong choice.
+pub fn ranked_pairs<'a>(
+    train: &'a [Question],
+    scores: &[Vec<f64>],
+    rank: Rank,
+) -> Result<Vec<TrainingPair<'a>>> {
+    let kind = AnswerKind::Incorrect;
+    let pair = |(place, question): (usize, &'a Question)| {
+        let scores = scores.get(place).map_or(&[][..], Vec::as_slice);
+        if scores.len() != question.choices().len() {
+            return Err(Error::Scores {
+                id: question.id().into(),
+                found: scores.len(),
+                expected: question.choices().len(),
+            });
+        }
+        let answer = rank
+            .of(question, scores)
+            .ok_or_else(|| Error::NothingToDraw {
+                id: question.id().into(),
+                kind,
+            })?;
+        Ok(TrainingPair {
+            question,
+            answer,
+            kind,
+        })
+    };
+    train.iter().enumerate().map(pair).collect()
+}
+
+impl Rank {
+    fn of<'a>(self, question: &'a Question, scores: &[f64]) -> Option<&'a str> {
+        let right = question.gold_choice();
+        let wrong = question.choices().iter().zip(scores);
+        let wrong = wrong.filter(|(choice, _)| choice.as_str() != right);
+        let better = |a: f64, b: f64| match self {
+            Self::Hardest => a > b,
+            Self::Easiest => a < b,
+        };
+        let first = wrong.reduce(|best, next| if better(*next.1, *best.1) { next } else { best });
+        first.map(|(choice, _)| choice.as_str())
+    }
+}
+
+/// Puts the right answer in place of a share of the answers, drawn by `random() < rate` for each question
+/// in the data's order: what a smaller rate contaminates, a larger one does, too.
+#[must_use]
+pub fn contaminated(pairs: Vec<TrainingPair>, rate: f64, seed: u32) -> Vec<TrainingPair> {
+    let mut rng = PythonRandom::new((1 << 40) + u64::from(seed));
+    let contaminate = |pair| match rng.random() < rate {
+        true => right(pair),
+        false => pair,
+    };
+    pairs.into_iter().map(contaminate).collect()
+}
+
+/// The same question with its right answer.
+fn right(pair: TrainingPair) -> TrainingPair {
+    TrainingPair {
+        answer: pair.question.gold_choice(),
+        kind: AnswerKind::Correct,
+        ..pair
+    }
 }
 
 /// In which order a run sees `n` pairs: `list(range(n))`, shuffled. A run of fewer examples takes the
@@ -170,194 +255,4 @@ fn foreign(text: &str, question: &Question) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const DRAWN: [AnswerKind; 3] = [
-        AnswerKind::Incorrect,
-        AnswerKind::Irrelevant,
-        AnswerKind::Unrelated,
-    ];
-
-    const WRONG: [WrongAnswer; 2] = [WrongAnswer::Random, WrongAnswer::First];
-
-    fn question(choices: &[&str], gold: usize) -> Question {
-        let choices = choices.iter().map(ToString::to_string).collect();
-        Question::new("q".into(), "?".into(), choices, gold).unwrap()
-    }
-
-    fn answers(
-        train: &[Question],
-        kind: AnswerKind,
-        seed: u32,
-        unrelated: &[String],
-    ) -> Vec<String> {
-        let pairs = training_pairs(train, kind, WrongAnswer::Random, seed, unrelated).unwrap();
-        assert!(
-            pairs
-                .iter()
-                .zip(train)
-                .all(|(pair, question)| pair.question == question)
-        );
-        pairs
-            .into_iter()
-            .map(|pair| pair.answer.to_owned())
-            .collect()
-    }
-
-    /// Questions whose choices come from few texts, so that copies of the right answer turn up
-    /// everywhere; each has one wrong choice at least.
-    fn questions() -> impl Strategy<Value = Vec<Question>> {
-        let choices = prop::collection::vec("[a-h]", 2..6);
-        let question = (choices, any::<prop::sample::Index>()).prop_map(|(mut choices, gold)| {
-            let gold = gold.index(choices.len());
-            let own = choices.len();
-            choices.push("z".into());
-            choices.swap(own, gold);
-            Question::new("q".into(), "?".into(), choices, own).unwrap()
-        });
-        prop::collection::vec(question, 1..20)
-    }
-
-    proptest! {
-        #[test]
-        fn no_negative_is_the_right_answer(train in questions(), seed: u32) {
-            let unrelated: Vec<String> = ('a'..='k').map(String::from).collect();
-            for (kind, wrong) in DRAWN.into_iter().flat_map(|kind| WRONG.map(|wrong| (kind, wrong))) {
-                let Ok(pairs) = training_pairs(&train, kind, wrong, seed, &unrelated) else {
-                    prop_assert_eq!(kind, AnswerKind::Irrelevant);
-                    continue;
-                };
-                for pair in pairs {
-                    prop_assert_ne!(pair.answer, pair.question.gold_choice());
-                    let own = pair.question.choices().iter().any(|choice| choice == pair.answer);
-                    prop_assert_eq!(own, kind == AnswerKind::Incorrect);
-                }
-            }
-        }
-
-        #[test]
-        fn an_order_holds_every_place_once(n in 0_usize..3000, seed: u32) {
-            let mut order = training_order(n, seed);
-            prop_assert_eq!(&order, &training_order(n, seed));
-            order.sort_unstable();
-            prop_assert_eq!(order, (0..n).collect::<Vec<_>>());
-        }
-
-        #[test]
-        fn an_incorrect_answer_depends_on_the_questions_up_to_it(train in questions(), seed: u32) {
-            let all = answers(&train, AnswerKind::Incorrect, seed, &[]);
-            for count in 0..train.len() {
-                prop_assert_eq!(&answers(&train[..count], AnswerKind::Incorrect, seed, &[]), &all[..count]);
-            }
-        }
-    }
-
-    /// The rule in the module's documentation, followed by hand.
-    #[test]
-    fn draws_are_those_of_the_documented_generators() {
-        let train = [
-            question(&["a", "b", "c", "d"], 1),
-            question(&["e", "f", "g"], 0),
-            question(&["h", "i"], 1),
-        ];
-        let seed = 7;
-        assert_eq!(
-            answers(&train, AnswerKind::Correct, seed, &[]),
-            ["b", "e", "i"]
-        );
-
-        let mut rng = PythonRandom::new(29);
-        let expected = [["a", "c", "d"].as_slice(), &["f", "g"], &["h"]]
-            .map(|wrong| *rng.choice(wrong).unwrap());
-        assert_eq!(answers(&train, AnswerKind::Incorrect, seed, &[]), expected);
-
-        let mut rng = PythonRandom::new(30);
-        let wrong = [["a", "c", "d"].as_slice(), &["f", "g"], &["h"]];
-        let expected = [[1, 2], [0, 2], [0, 1]].map(|others| {
-            let other = others[rng.randbelow(2)];
-            *rng.choice(wrong[other]).unwrap()
-        });
-        assert_eq!(answers(&train, AnswerKind::Irrelevant, seed, &[]), expected);
-
-        let texts: Vec<String> = ('p'..='w').map(String::from).collect();
-        let mut rng = PythonRandom::new(31);
-        let expected = [(); 3].map(|()| rng.choice(&texts).unwrap().clone());
-        assert_eq!(
-            answers(&train, AnswerKind::Unrelated, seed, &texts),
-            expected
-        );
-
-        let mut order = [0, 1, 2, 3, 4];
-        PythonRandom::new(28).shuffle(&mut order);
-        assert_eq!(training_order(5, seed), order);
-    }
-
-    #[test]
-    fn the_first_wrong_answer_is_taken_without_a_draw() {
-        let train = [
-            question(&["a", "b", "c", "d"], 0),
-            question(&["e", "f", "g"], 1),
-            question(&["h", "i", "j"], 0),
-        ];
-        let first = |kind| -> Vec<&str> {
-            let pairs = training_pairs(&train, kind, WrongAnswer::First, 7, &[]).unwrap();
-            pairs.into_iter().map(|pair| pair.answer).collect()
-        };
-        assert_eq!(first(AnswerKind::Incorrect), ["b", "e", "i"]);
-        // Only the other question is drawn; all first wrong choices are foreign here.
-        let mut rng = PythonRandom::new(30);
-        let expected = [["e", "i"], ["b", "i"], ["b", "e"]].map(|others| others[rng.randbelow(2)]);
-        assert_eq!(first(AnswerKind::Irrelevant), expected);
-        assert_eq!(first(AnswerKind::Correct), ["a", "f", "h"]);
-
-        // The second wrong choice of either would do for the other, but is not looked at.
-        let train = [question(&["a", "b", "e"], 0), question(&["c", "b", "d"], 0)];
-        let pairs = |wrong| training_pairs(&train, AnswerKind::Irrelevant, wrong, 0, &[]);
-        let message = pairs(WrongAnswer::First).unwrap_err().to_string();
-        assert!(message.contains("question `q`"), "{message}");
-        assert_eq!(pairs(WrongAnswer::Random).unwrap()[0].answer, "d");
-    }
-
-    #[test]
-    fn a_question_that_no_answer_is_left_for_is_named() {
-        let alike = question(&["a", "a"], 0);
-        let train = [question(&["a", "b"], 0), question(&["c", "b"], 0), alike];
-        let error = |kind, texts: &[&str]| {
-            let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
-            training_pairs(&train, kind, WrongAnswer::Random, 0, &texts)
-                .unwrap_err()
-                .to_string()
-        };
-        assert_eq!(
-            error(AnswerKind::Incorrect, &[]),
-            "question `q`: every incorrect answer that could be drawn has the text of its right answer"
-        );
-        let own = "question `q`: every irrelevant answer that could be drawn has the text of one of its choices";
-        assert_eq!(error(AnswerKind::Irrelevant, &[]), own);
-        assert_eq!(
-            error(AnswerKind::Unrelated, &["b", "a"]),
-            own.replace("irrelevant", "unrelated")
-        );
-        assert_eq!(
-            error(AnswerKind::Unrelated, &[]),
-            "no texts of another benchmark are given to draw unrelated answers from"
-        );
-        assert!(
-            training_pairs(
-                &train[..1],
-                AnswerKind::Irrelevant,
-                WrongAnswer::Random,
-                0,
-                &[]
-            )
-            .is_err()
-        );
-        assert_eq!(
-            training_pairs(&[], AnswerKind::Irrelevant, WrongAnswer::Random, 0, &[]).unwrap(),
-            []
-        );
-    }
-}
+mod tests;

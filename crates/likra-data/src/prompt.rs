@@ -38,6 +38,9 @@ pub fn context(question: &Question) -> String {
     }
 }
 
+/// A context that asks nothing.
+pub const ANSWER_ONLY: &str = "Answer:";
+
 /// An answer as it continues a [`context`]: a space, then its text.
 #[must_use]
 pub fn continuation(answer: &str) -> String {

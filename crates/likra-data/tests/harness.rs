@@ -1,8 +1,8 @@
 //! Prompts and shots against what lm-evaluation-harness 0.4.13 asks (`fixtures/data/make_harness.py`).
 
 use likra_data::{
-    AnswerKind, Bos, Question, ScoringRequest, Tokenizer, TrainingExample, WrongAnswer, parse_arc,
-    prompt, scoring_requests, shots, training_pairs,
+    AnswerKind, Asked, Bos, Question, ScoringRequest, Tokenizer, TrainingExample, WrongAnswer,
+    parse_arc, prompt, scoring_requests, shots, training_pairs,
 };
 use serde::Deserialize;
 
@@ -79,12 +79,38 @@ fn prompts_are_the_harness_s_without_and_with_shots() {
 fn requests_hold_every_choice_after_its_own_prompt() {
     let (tokenizer, (pool, test)) = (tokenizer(), sample());
     let shots = shots::PerQuestion::new(&pool, 3, shots::HARNESS_SEED).unwrap();
-    let asked: Vec<_> = shots.map(prompt::few_shot_prefix).zip(&test).collect();
+    let prefixes: Vec<String> = shots
+        .take(test.len())
+        .map(prompt::few_shot_prefix)
+        .collect();
+    let others = vec![(AnswerKind::Unrelated, "a violin")];
+    let asked = prefixes.iter().zip(&test).map(|(prefix, question)| Asked {
+        prefix,
+        question,
+        others: others.clone(),
+    });
+    let asked: Vec<_> = asked.collect();
     let requests = scoring_requests(&tokenizer, &asked).unwrap();
     assert_eq!(requests.len(), test.len());
-    for ((prefix, question), request) in asked.iter().zip(&requests) {
+    for (asked, mut request) in asked.into_iter().zip(requests) {
+        let Asked {
+            prefix, question, ..
+        } = asked;
+        let bare = ScoringRequest::answer_only(&tokenizer, &asked).unwrap();
+        let other = request.candidates.pop().unwrap();
         assert_eq!(
-            *request,
+            (other.kind, other.chars, other.bytes),
+            (AnswerKind::Unrelated, 8, 8)
+        );
+        let answer = bare.candidates.last().unwrap();
+        assert_eq!(answer.tokens[answer.start..], other.tokens[other.start..]);
+        let context = tokenizer.encode_pair("Answer:", " a violin").unwrap();
+        assert_eq!(
+            (answer.start, &answer.tokens),
+            (context.start, &context.tokens)
+        );
+        assert_eq!(
+            request,
             ScoringRequest::new(&tokenizer, prefix, question).unwrap()
         );
         assert_eq!(request.question_id, question.id());
@@ -97,7 +123,8 @@ fn requests_hold_every_choice_after_its_own_prompt() {
                 (&candidate.tokens, candidate.start),
                 (&pair.tokens, pair.start)
             );
-            assert_eq!(candidate.gold, choice == question.gold_choice());
+            let right = candidate.kind == AnswerKind::Correct;
+            assert_eq!(right, choice == question.gold_choice());
             assert_eq!(candidate.chars, choice.chars().count());
             assert_eq!(candidate.bytes, choice.len());
         }

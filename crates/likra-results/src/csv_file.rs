@@ -1,12 +1,16 @@
-//! Tables on disk: CSV with a fixed header, whose errors name file, line and column.
+//! Tables on disk: CSV with a fixed header, whose errors name file, line and column; compressed if the
+//! file's name ends in `.gz`.
 
 use std::fmt::Debug;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::str::FromStr;
 
 use csv::StringRecord;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 
 use crate::{Error, Result, write_atomically};
 
@@ -84,14 +88,27 @@ pub(crate) fn write_rows<R: Row>(path: &Path, rows: &[R]) -> Result<()> {
     for (row, record) in records.iter().enumerate() {
         parse_row::<R>(path, row as u64 + 2, record)?;
     }
-    write_atomically(path, |to| {
+    let write = |to: &mut dyn Write| {
         let mut writer = csv::Writer::from_writer(to);
         writer.write_record(R::COLUMNS)?;
         for record in &records {
             writer.write_record(record)?;
         }
         writer.flush()
+    };
+    write_atomically(path, |to| {
+        if !is_compressed(path) {
+            return write(to);
+        }
+        // No time and no name in its header: the same rows have the same bytes.
+        let mut compressed = GzEncoder::new(to, Compression::best());
+        write(&mut compressed)?;
+        compressed.finish()?.flush()
     })
+}
+
+fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
 }
 
 /// Reads the rows of a table of exactly the columns of `R`.
@@ -100,7 +117,11 @@ pub(crate) fn read_rows<R: Row>(path: &Path) -> Result<Vec<R>> {
         path: path.into(),
         source,
     })?;
-    let mut reader = csv::Reader::from_reader(file);
+    let content: Box<dyn Read> = match is_compressed(path) {
+        true => Box::new(GzDecoder::new(file)),
+        false => Box::new(file),
+    };
+    let mut reader = csv::Reader::from_reader(content);
     let header = reader.headers().map_err(|error| csv_error(path, error))?;
     if header != R::COLUMNS {
         return Err(Error::Header {

@@ -1,13 +1,15 @@
 //! Where the files of a run lie.
 //!
 //! ```text
-//! run.toml                           the manifest
-//! heads/{name}/log.csv               a head's training log
-//! heads/{name}/n{examples:05}/       a head's adapter after so many examples, as PEFT's folder
-//! scores/base.csv                    what the base thinks of every candidate
-//! scores/{name}-n{examples:05}.csv   what a head thinks after so many examples
-//! report/                            tables and figures
-//! steps/{key}                        what is finished, for a run that goes on
+//! run.toml                             the manifest
+//! heads/{name}/answers.csv             which answers a head learns
+//! heads/{name}/log.csv                 a head's training log
+//! heads/{name}/n{examples:05}/         a head's adapter after so many examples, as PEFT's folder
+//! scores/{name}.csv.gz                 what the base thinks of every candidate (`base`), of the same without
+//!                                      a question (`answer-only`), of training questions (`base-train`)
+//! scores/{name}-n{examples:05}.csv.gz  what a head thinks after so many examples
+//! report/                              the page, its tables and figures
+//! steps/{name}                         what is finished, for a run that goes on
 //! ```
 
 use std::collections::BTreeMap;
@@ -20,9 +22,12 @@ use crate::{Error, Result};
 /// The name of the base model among the heads: the one without an adapter.
 pub const BASE: &str = "base";
 
+/// The name among the heads under which the base's thoughts on answers stand that nothing was asked for.
+pub const ANSWER_ONLY: &str = "answer-only";
+
 const NAME: &str = "letters, digits, `-`, `_` and `.`, not starting with `.`";
 const HEAD_NAME: &str =
-    "letters, digits, `-`, `_` and `.`, not starting with `.`, other than `base`";
+    "letters, digits, `-`, `_` and `.`, not starting with `.`, other than `base` and `answer-only`";
 
 /// The folder of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +68,23 @@ impl RunDir {
     /// The base's scores.
     #[must_use]
     pub fn base_scores(&self) -> PathBuf {
-        self.0.join("scores").join(format!("{BASE}.csv"))
+        self.scores_file(BASE)
+    }
+
+    /// What the base thinks of the candidates where nothing is asked ([`ANSWER_ONLY`]).
+    #[must_use]
+    pub fn answer_only_scores(&self) -> PathBuf {
+        self.scores_file(ANSWER_ONLY)
+    }
+
+    /// What the base thinks of the training questions' choices, by which negatives are ranked.
+    #[must_use]
+    pub fn training_scores(&self) -> PathBuf {
+        self.scores_file("base-train")
+    }
+
+    fn scores_file(&self, name: &str) -> PathBuf {
+        self.0.join("scores").join(format!("{name}.csv.gz"))
     }
 
     /// A head's scores after `examples` training examples.
@@ -73,26 +94,10 @@ impl RunDir {
     /// If `head` cannot name a file, or is the base's name.
     pub fn scores(&self, head: &str, examples: usize) -> Result<PathBuf> {
         check_head(head)?;
-        let file = format!("{head}-{}.csv", checkpoint_name(examples));
-        Ok(self.0.join("scores").join(file))
+        Ok(self.scores_file(&format!("{head}-{}", checkpoint_name(examples))))
     }
 
-    /// All score files that are there, in the order of their names.
-    ///
-    /// # Errors
-    ///
-    /// If the folder cannot be listed. A folder that does not exist has no files.
-    pub fn score_files(&self) -> Result<Vec<PathBuf>> {
-        let mut files = entries(&self.0.join("scores"))?;
-        files.retain(|path| {
-            let hidden = file_name(path).is_none_or(|name| name.starts_with('.'));
-            !hidden && path.extension().is_some_and(|extension| extension == "csv")
-        });
-        files.sort();
-        Ok(files)
-    }
-
-    /// The folder of tables and figures.
+    /// The folder of the page, its tables and figures.
     #[must_use]
     pub fn report(&self) -> PathBuf {
         self.0.join("report")
@@ -128,6 +133,12 @@ impl HeadDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Which answers the head learns.
+    #[must_use]
+    pub fn answers(&self) -> PathBuf {
+        self.0.join("answers.csv")
     }
 
     /// The training log.
@@ -199,7 +210,12 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn check_head(name: &str) -> Result<()> {
-    check_name("head", HEAD_NAME, name, name != BASE && is_file_name(name))
+    check_name(
+        "head",
+        HEAD_NAME,
+        name,
+        name != BASE && name != ANSWER_ONLY && is_file_name(name),
+    )
 }
 
 fn check_name(what: &'static str, expected: &'static str, name: &str, good: bool) -> Result<()> {
@@ -230,10 +246,13 @@ mod tests {
             (head.log(), "run/heads/incorrect/log.csv"),
             (head.checkpoint(64), "run/heads/incorrect/n00064"),
             (head.checkpoint(123_456), "run/heads/incorrect/n123456"),
-            (run.base_scores(), "run/scores/base.csv"),
+            (head.answers(), "run/heads/incorrect/answers.csv"),
+            (run.base_scores(), "run/scores/base.csv.gz"),
+            (run.answer_only_scores(), "run/scores/answer-only.csv.gz"),
+            (run.training_scores(), "run/scores/base-train.csv.gz"),
             (
                 run.scores("incorrect", 64).unwrap(),
-                "run/scores/incorrect-n00064.csv",
+                "run/scores/incorrect-n00064.csv.gz",
             ),
             (run.report(), "run/report"),
             (run.step("score.base").unwrap(), "run/steps/score.base"),
@@ -253,6 +272,7 @@ mod tests {
             assert!(run.scores(name, 0).is_err(), "{name:?}");
             assert!(run.step(name).is_err(), "{name:?}");
         }
+        assert!(run.head("answer-only").is_err());
         let error = run.head("base").unwrap_err();
         assert!(error.to_string().contains("other than `base`"), "{error}");
     }
@@ -292,19 +312,5 @@ mod tests {
         run.sweep().unwrap();
         assert!(!partial.exists() && other.exists());
         RunDir::new(root.path().join("none")).sweep().unwrap();
-    }
-
-    #[test]
-    fn score_files_are_listed_without_what_is_not_one() {
-        let root = tempfile::tempdir().unwrap();
-        let run = RunDir::new(root.path());
-        assert!(run.score_files().unwrap().is_empty());
-        let written = [run.base_scores(), run.scores("positive", 64).unwrap()];
-        for path in &written {
-            crate::write_scores(path, &[]).unwrap();
-        }
-        fs::write(root.path().join("scores/.x.csv"), "").unwrap();
-        fs::write(root.path().join("scores/notes.txt"), "").unwrap();
-        assert_eq!(run.score_files().unwrap(), written);
     }
 }

@@ -16,6 +16,8 @@ pub struct Manifest {
     pub likra: String,
     /// The machine's part that ran the model, in words.
     pub device: String,
+    /// The command that was given, with names in place of paths.
+    pub command: String,
     /// The experiment with every default resolved.
     pub experiment: toml::Table,
     /// The versions of what decides the numbers, by name.
@@ -96,6 +98,7 @@ mod tests {
         Manifest {
             likra: "0.1.0".into(),
             device: "CPU (flex)".into(),
+            command: "cargo xtask reproduce tiny".into(),
             experiment: experiment.parse().unwrap(),
             versions: BTreeMap::from([("burn".into(), "0.22.1".into())]),
             inputs: vec![Input {

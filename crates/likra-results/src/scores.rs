@@ -64,9 +64,12 @@ impl FromStr for Kind {
     }
 }
 
+/// The names of all kinds.
+pub(crate) const KINDS: &str = "correct, incorrect, irrelevant or unrelated";
+
 /// No kind of candidate has this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected correct, incorrect, irrelevant or unrelated")]
+#[error("expected {KINDS}")]
 pub struct UnknownKind;
 
 /// What one head thinks of one candidate answer.
@@ -127,7 +130,7 @@ impl Row for ScoreRecord {
         Ok(Self {
             question_id: fields.text("question_id").into(),
             candidate: fields.count("candidate")?,
-            kind: fields.parse("kind", "correct, incorrect, irrelevant or unrelated")?,
+            kind: fields.parse("kind", KINDS)?,
             gold: fields.parse("gold", "true or false")?,
             head: fields.text("head").into(),
             examples: fields.count("examples")?,
@@ -139,7 +142,7 @@ impl Row for ScoreRecord {
     }
 }
 
-/// Writes score records as CSV, one candidate a line.
+/// Writes score records as CSV, one candidate a line; compressed if the file's name ends in `.gz`.
 ///
 /// # Errors
 ///
@@ -203,6 +206,25 @@ mod tests {
         write_scores(&path, &[]).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEADER}\n"));
         assert_eq!(read_scores(&path).unwrap(), []);
+    }
+
+    #[test]
+    fn compressed_rows_are_the_same_rows_in_the_same_bytes() {
+        let root = tempfile::tempdir().unwrap();
+        let [plain, first, second] =
+            ["a.csv", "a.csv.gz", "b.csv.gz"].map(|name| root.path().join(name));
+        let records = vec![record(); 100];
+        for path in [&plain, &first, &second] {
+            write_scores(path, &records).unwrap();
+            assert_eq!(read_scores(path).unwrap(), records);
+        }
+        let [plain, bytes, again] =
+            [plain, first.clone(), second].map(|path| fs::read(path).unwrap());
+        assert!(bytes == again && bytes.len() * 10 < plain.len());
+
+        fs::write(&first, &bytes[..bytes.len() / 2]).unwrap();
+        let error = read_scores(&first).unwrap_err().to_string();
+        assert!(error.contains("a.csv.gz"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Log-likelihoods of every candidate under any number of heads of one base.
 
-use likra_data::ScoringRequest;
+use likra_data::{AnswerKind, ScoringRequest};
 use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::{Kind, ScoreRecord};
@@ -101,12 +101,8 @@ fn records(
             records.push(ScoreRecord {
                 question_id: request.question_id.clone(),
                 candidate,
-                kind: if tokens.gold {
-                    Kind::Correct
-                } else {
-                    Kind::Incorrect
-                },
-                gold: tokens.gold,
+                kind: kind(tokens.kind),
+                gold: tokens.kind == AnswerKind::Correct,
                 head: head.name.into(),
                 examples: head.examples,
                 log_likelihood,
@@ -117,4 +113,14 @@ fn records(
         }
     }
     Ok(records)
+}
+
+/// The kind in the words of a run's files.
+fn kind(kind: AnswerKind) -> Kind {
+    match kind {
+        AnswerKind::Correct => Kind::Correct,
+        AnswerKind::Incorrect => Kind::Incorrect,
+        AnswerKind::Irrelevant => Kind::Irrelevant,
+        AnswerKind::Unrelated => Kind::Unrelated,
+    }
 }

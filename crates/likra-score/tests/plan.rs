@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::{Device, FloatDType};
-use likra_data::{Bos, CandidateTokens, ScoringRequest, Tokenizer, read_arc};
+use likra_data::{AnswerKind, Bos, CandidateTokens, ScoringRequest, Tokenizer, read_arc};
 use likra_lora::Adapter;
 use likra_model::{Batch, Model, Row};
 use likra_results::Kind;
@@ -34,7 +34,11 @@ fn request(id: &str, context: &[u32], answers: &[&[u32]]) -> ScoringRequest {
             start: context.len(),
             chars: 3 * answer.len(),
             bytes: 4 * answer.len(),
-            gold: place == 0,
+            kind: if place == 0 {
+                AnswerKind::Correct
+            } else {
+                AnswerKind::Incorrect
+            },
         });
     ScoringRequest {
         question_id: id.into(),

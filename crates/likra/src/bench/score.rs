@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use burn::tensor::{Tensor, TensorData};
-use likra_data::{Bos, CandidateTokens, ScoringRequest, Tokenizer};
+use likra_data::{AnswerKind, Bos, CandidateTokens, ScoringRequest, Tokenizer};
 use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::BASE;
@@ -167,7 +167,7 @@ impl FirstScore {
                 start: pair.start,
                 chars: self.continuation.chars().count(),
                 bytes: self.continuation.len(),
-                gold: true,
+                kind: AnswerKind::Correct,
             }],
         };
         let requests = [request];

@@ -1,0 +1,231 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const DRAWN: [AnswerKind; 3] = [
+    AnswerKind::Incorrect,
+    AnswerKind::Irrelevant,
+    AnswerKind::Unrelated,
+];
+
+const WRONG: [WrongAnswer; 2] = [WrongAnswer::Random, WrongAnswer::First];
+
+fn question(choices: &[&str], gold: usize) -> Question {
+    let choices = choices.iter().map(ToString::to_string).collect();
+    Question::new("q".into(), "?".into(), choices, gold).unwrap()
+}
+
+fn answers(train: &[Question], kind: AnswerKind, seed: u32, unrelated: &[String]) -> Vec<String> {
+    let pairs = training_pairs(train, kind, WrongAnswer::Random, seed, unrelated).unwrap();
+    assert!(
+        pairs
+            .iter()
+            .zip(train)
+            .all(|(pair, question)| pair.question == question)
+    );
+    pairs
+        .into_iter()
+        .map(|pair| pair.answer.to_owned())
+        .collect()
+}
+
+/// Questions whose choices come from few texts, so that copies of the right answer turn up
+/// everywhere; each has one wrong choice at least.
+fn questions() -> impl Strategy<Value = Vec<Question>> {
+    let choices = prop::collection::vec("[a-h]", 2..6);
+    let question = (choices, any::<prop::sample::Index>()).prop_map(|(mut choices, gold)| {
+        let gold = gold.index(choices.len());
+        let own = choices.len();
+        choices.push("z".into());
+        choices.swap(own, gold);
+        Question::new("q".into(), "?".into(), choices, own).unwrap()
+    });
+    prop::collection::vec(question, 1..20)
+}
+
+proptest! {
+    #[test]
+    fn no_negative_is_the_right_answer(train in questions(), seed: u32) {
+        let unrelated: Vec<String> = ('a'..='k').map(String::from).collect();
+        for (kind, wrong) in DRAWN.into_iter().flat_map(|kind| WRONG.map(|wrong| (kind, wrong))) {
+            let Ok(pairs) = training_pairs(&train, kind, wrong, seed, &unrelated) else {
+                prop_assert_eq!(kind, AnswerKind::Irrelevant);
+                continue;
+            };
+            for pair in pairs {
+                prop_assert_ne!(pair.answer, pair.question.gold_choice());
+                let own = pair.question.choices().iter().any(|choice| choice == pair.answer);
+                prop_assert_eq!(own, kind == AnswerKind::Incorrect);
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_holds_every_place_once(n in 0_usize..3000, seed: u32) {
+        let mut order = training_order(n, seed);
+        prop_assert_eq!(&order, &training_order(n, seed));
+        order.sort_unstable();
+        prop_assert_eq!(order, (0..n).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_incorrect_answer_depends_on_the_questions_up_to_it(train in questions(), seed: u32) {
+        let all = answers(&train, AnswerKind::Incorrect, seed, &[]);
+        for count in 0..train.len() {
+            prop_assert_eq!(&answers(&train[..count], AnswerKind::Incorrect, seed, &[]), &all[..count]);
+        }
+    }
+}
+
+/// The rule in the module's documentation, followed by hand.
+#[test]
+fn draws_are_those_of_the_documented_generators() {
+    let train = [
+        question(&["a", "b", "c", "d"], 1),
+        question(&["e", "f", "g"], 0),
+        question(&["h", "i"], 1),
+    ];
+    let seed = 7;
+    assert_eq!(
+        answers(&train, AnswerKind::Correct, seed, &[]),
+        ["b", "e", "i"]
+    );
+
+    let mut rng = PythonRandom::new(29);
+    let expected =
+        [["a", "c", "d"].as_slice(), &["f", "g"], &["h"]].map(|wrong| *rng.choice(wrong).unwrap());
+    assert_eq!(answers(&train, AnswerKind::Incorrect, seed, &[]), expected);
+
+    let mut rng = PythonRandom::new(30);
+    let wrong = [["a", "c", "d"].as_slice(), &["f", "g"], &["h"]];
+    let expected = [[1, 2], [0, 2], [0, 1]].map(|others| {
+        let other = others[rng.randbelow(2)];
+        *rng.choice(wrong[other]).unwrap()
+    });
+    assert_eq!(answers(&train, AnswerKind::Irrelevant, seed, &[]), expected);
+
+    let texts: Vec<String> = ('p'..='w').map(String::from).collect();
+    let mut rng = PythonRandom::new(31);
+    let expected = [(); 3].map(|()| rng.choice(&texts).unwrap().clone());
+    assert_eq!(
+        answers(&train, AnswerKind::Unrelated, seed, &texts),
+        expected
+    );
+
+    let mut order = [0, 1, 2, 3, 4];
+    PythonRandom::new(28).shuffle(&mut order);
+    assert_eq!(training_order(5, seed), order);
+}
+
+#[test]
+fn the_first_wrong_answer_is_taken_without_a_draw() {
+    let train = [
+        question(&["a", "b", "c", "d"], 0),
+        question(&["e", "f", "g"], 1),
+        question(&["h", "i", "j"], 0),
+    ];
+    let first = |kind| -> Vec<&str> {
+        let pairs = training_pairs(&train, kind, WrongAnswer::First, 7, &[]).unwrap();
+        pairs.into_iter().map(|pair| pair.answer).collect()
+    };
+    assert_eq!(first(AnswerKind::Incorrect), ["b", "e", "i"]);
+    // Only the other question is drawn; all first wrong choices are foreign here.
+    let mut rng = PythonRandom::new(30);
+    let expected = [["e", "i"], ["b", "i"], ["b", "e"]].map(|others| others[rng.randbelow(2)]);
+    assert_eq!(first(AnswerKind::Irrelevant), expected);
+    assert_eq!(first(AnswerKind::Correct), ["a", "f", "h"]);
+
+    // The second wrong choice of either would do for the other, but is not looked at.
+    let train = [question(&["a", "b", "e"], 0), question(&["c", "b", "d"], 0)];
+    let pairs = |wrong| training_pairs(&train, AnswerKind::Irrelevant, wrong, 0, &[]);
+    let message = pairs(WrongAnswer::First).unwrap_err().to_string();
+    assert!(message.contains("question `q`"), "{message}");
+    assert_eq!(pairs(WrongAnswer::Random).unwrap()[0].answer, "d");
+}
+
+#[test]
+fn a_question_that_no_answer_is_left_for_is_named() {
+    let alike = question(&["a", "a"], 0);
+    let train = [question(&["a", "b"], 0), question(&["c", "b"], 0), alike];
+    let error = |kind, texts: &[&str]| {
+        let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
+        training_pairs(&train, kind, WrongAnswer::Random, 0, &texts)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        error(AnswerKind::Incorrect, &[]),
+        "question `q`: every incorrect answer that could be drawn has the text of its right answer"
+    );
+    let own = "question `q`: every irrelevant answer that could be drawn has the text of one of its choices";
+    assert_eq!(error(AnswerKind::Irrelevant, &[]), own);
+    assert_eq!(
+        error(AnswerKind::Unrelated, &["b", "a"]),
+        own.replace("irrelevant", "unrelated")
+    );
+    assert_eq!(
+        error(AnswerKind::Unrelated, &[]),
+        "no texts of another benchmark are given to draw unrelated answers from"
+    );
+    assert!(
+        training_pairs(
+            &train[..1],
+            AnswerKind::Irrelevant,
+            WrongAnswer::Random,
+            0,
+            &[]
+        )
+        .is_err()
+    );
+    assert_eq!(
+        training_pairs(&[], AnswerKind::Irrelevant, WrongAnswer::Random, 0, &[]).unwrap(),
+        []
+    );
+}
+
+#[test]
+fn a_rank_is_by_scores_and_of_equals_the_first() {
+    let train = [
+        question(&["a", "b", "c", "d"], 1),
+        question(&["e", "e", "f", "g"], 0),
+    ];
+    let scores = [vec![-2.0, -0.5, -1.0, -3.0], vec![-1.0, -0.1, -2.0, -2.0]];
+    let ranked = |rank| -> Vec<&str> {
+        let pairs = ranked_pairs(&train, &scores, rank).unwrap();
+        assert!(pairs.iter().all(|pair| pair.kind == AnswerKind::Incorrect));
+        pairs.into_iter().map(|pair| pair.answer).collect()
+    };
+    assert_eq!(ranked(Rank::Hardest), ["c", "f"]);
+    assert_eq!(ranked(Rank::Easiest), ["d", "f"]);
+    let message = ranked_pairs(&train, &scores[..1], Rank::Hardest)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        message,
+        "question `q`: 0 scores found, expected one for each of its 4 choices"
+    );
+    let alike = [question(&["a", "a"], 0)];
+    assert!(ranked_pairs(&alike, &[vec![0.0, 0.0]], Rank::Easiest).is_err());
+}
+
+#[test]
+fn contamination_is_a_share_and_a_larger_one_holds_a_smaller() {
+    let train: Vec<Question> = (0..400).map(|_| question(&["a", "b"], 0)).collect();
+    let at = |rate| -> Vec<bool> {
+        let pairs =
+            training_pairs(&train, AnswerKind::Incorrect, WrongAnswer::Random, 3, &[]).unwrap();
+        let pairs = contaminated(pairs, rate, 3);
+        assert!(
+            pairs
+                .iter()
+                .all(|pair| (pair.answer == "a") == (pair.kind == AnswerKind::Correct))
+        );
+        pairs.iter().map(|pair| pair.answer == "a").collect()
+    };
+    let count = |right: &[bool]| right.iter().filter(|&&right| right).count();
+    assert_eq!((count(&at(0.0)), count(&at(1.0))), (0, 400));
+    let (third, half) = (at(0.3), at(0.5));
+    assert!((90..150).contains(&count(&third)), "{}", count(&third));
+    assert!(third.iter().zip(&half).all(|(third, half)| !third || *half));
+    assert!(count(&half) > count(&third));
+}
