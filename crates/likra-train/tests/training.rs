@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, FloatDType};
-use likra_data::{Bos, Tokenizer, TrainingExample, TrainingPair, read_arc};
+use likra_data::{AnswerKind, Bos, Tokenizer, TrainingExample, TrainingPair, read_arc};
 use likra_lora::{Adapter, LoraConfig};
 use likra_model::Model;
 use likra_results::{HeadDir, StepRecord, read_log, sha256_file};
@@ -248,6 +248,7 @@ fn steps_follow_pytorch_and_peft() {
         .map(|question| TrainingPair {
             question,
             answer: question.gold_choice(),
+            kind: AnswerKind::Correct,
         })
         .map(|pair| TrainingExample::new(&tokenizer, &pair).unwrap())
         .collect();

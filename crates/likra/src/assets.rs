@@ -22,6 +22,8 @@ const FILES: &[(&str, &[u8])] = embedded![
     "tokenizer_config.json",
     "train.jsonl",
     "test.jsonl",
+    "hellaswag_train.jsonl",
+    "hellaswag_val.jsonl",
 ];
 
 /// Writes the embedded model and benchmark into `dir`, unless they are there already.

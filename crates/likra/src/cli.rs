@@ -1,10 +1,11 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use likra_analysis::Norm;
 use likra_data::{AnswerKind, Bos, Source, WrongAnswer};
+use serde::Serialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
@@ -40,7 +41,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReproduceArgs {
-    /// A built-in experiment (tiny, smollm2-arc), or a path to a TOML file.
+    /// A built-in experiment (tiny, smollm2-arc, mistral-7b-v0.1-arc, ...), or a path to a TOML file.
     #[arg(default_value = "tiny")]
     pub(crate) spec: String,
     /// The checkpoint folder: config.json, safetensors, tokenizer.json.
@@ -49,9 +50,12 @@ pub(crate) struct ReproduceArgs {
     /// The folder with the benchmark's files.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where to compute: auto, cpu, cuda or cuda:N.
-    #[arg(long, value_name = "D", default_value = "auto")]
-    pub(crate) device: Choice,
+    /// The folder of the benchmark that unrelated answers are from.
+    #[arg(long, value_name = "DIR")]
+    unrelated: Option<PathBuf>,
+    /// Where to compute: auto, cpu, cuda or cuda:N [default: the experiment's, else auto].
+    #[arg(long, value_name = "D")]
+    pub(crate) device: Option<Choice>,
     /// Where the run's files go [default: runs/NAME].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -83,6 +87,12 @@ pub(crate) struct ReproduceArgs {
     /// Seed of the examples' order, the wrong answers and the initial adapters.
     #[arg(long, value_name = "S")]
     seed: Option<u32>,
+    /// Set a key of the experiment, such as training.batch-size=4; may be given many times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Say which steps there are, which are done, and what time and memory the rest will take.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Remove what an earlier run left in the folder, rather than going on from it.
     #[arg(long)]
     pub(crate) fresh: bool,
@@ -91,8 +101,10 @@ pub(crate) struct ReproduceArgs {
 impl ReproduceArgs {
     pub(crate) fn overrides(&self) -> Overrides {
         Overrides {
+            set: self.set.clone(),
             model: self.model.clone(),
             data: self.data.clone(),
+            unrelated: self.unrelated.clone(),
             questions: self.limit,
             examples: self.examples,
             num_shots: self.num_shots,
@@ -103,6 +115,53 @@ impl ReproduceArgs {
             seed: self.seed,
         }
     }
+
+    /// The command that does this again, with names in place of paths.
+    pub(crate) fn command(&self) -> String {
+        let name = |path: &Path| {
+            path.file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()
+        };
+        let mut words = vec![
+            "cargo xtask reproduce".to_owned(),
+            name(Path::new(&self.spec)),
+        ];
+        let mut add = |flag: &str, value: Option<String>| {
+            words.extend(value.map(|value| format!("--{flag} {value}")));
+        };
+        let path = |path: &Option<PathBuf>| path.as_deref().map(name);
+        add("model", path(&self.model));
+        add("data", path(&self.data));
+        add("unrelated", path(&self.unrelated));
+        add("device", self.device.map(String::from));
+        add("limit", self.limit.map(|n| n.to_string()));
+        add("examples", self.examples.map(|n| n.to_string()));
+        add("protocol", self.protocol.and_then(|rule| word(&rule)));
+        add(
+            "wrong-answer",
+            self.wrong_answer.and_then(|rule| word(&rule)),
+        );
+        add("num-shots", self.num_shots.map(|n| n.to_string()));
+        add("shots", self.shots.and_then(|rule| word(&rule)));
+        add("shot-seed", self.shot_seed.map(|n| n.to_string()));
+        add(
+            "normalisation",
+            self.normalisation.and_then(|unit| word(&unit)),
+        );
+        add("seed", self.seed.map(|n| n.to_string()));
+        for assignment in &self.set {
+            add("set", Some(format!("'{assignment}'")));
+        }
+        words.join(" ")
+    }
+}
+
+/// A setting's name in experiment files.
+fn word(setting: &impl Serialize) -> Option<String> {
+    let value = toml::Value::try_from(setting).ok()?;
+    value.as_str().map(String::from)
 }
 
 #[derive(Debug, Args)]

@@ -6,10 +6,12 @@ use anyhow::Result;
 use burn::tensor::{Device, FloatDType};
 use serde::{Deserialize, Serialize};
 
-/// What `--device` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What `--device` says, or an experiment's `device`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) enum Choice {
     /// A GPU if this build can use one and there is one, else the CPU.
+    #[default]
     Auto,
     /// The CPU.
     Cpu,
@@ -34,6 +36,24 @@ impl FromStr for Choice {
                 Some(digits) => number(digits).map(Self::Cuda),
                 None => Err("expected auto, cpu, cuda or cuda:N".into()),
             },
+        }
+    }
+}
+
+impl TryFrom<String> for Choice {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Choice> for String {
+    fn from(choice: Choice) -> Self {
+        match choice {
+            Choice::Auto => "auto".into(),
+            Choice::Cpu => "cpu".into(),
+            Choice::Cuda(number) => format!("cuda:{number}"),
         }
     }
 }

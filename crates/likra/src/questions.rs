@@ -6,15 +6,28 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use likra_data::{
-    AnswerKind, ArcFiles, Benchmark, Bos, HellaswagFiles, Question, ScoringRequest, Tokenizer,
-    TrainingExample, WrongAnswer, prompt, read_arc, scoring_requests, shots, training_order,
-    training_pairs,
+    AnswerKind, ArcFiles, Asked, Benchmark, Bos, HellaswagFiles, Question, ScoringRequest,
+    Tokenizer, TrainingExample, Unrelated, WrongAnswer, prompt, read_arc, scoring_requests, shots,
+    training_order, training_pairs,
 };
 use likra_model::Model;
 use likra_results::sha256_file;
 
-use crate::experiment::{self, Evaluation, Experiment, Shots};
+use crate::experiment::{self, Evaluation, Experiment, Shots, Trained};
+use crate::lessons::{Lessons, Ranking, Sources, lessons, seen};
 use crate::steps::Key;
+
+/// The seed by which a test question gets its irrelevant and its unrelated answer: the same for every
+/// head, whatever it was trained by.
+const OTHERS_SEED: u32 = 0;
+
+/// Where an experiment's files are on this machine.
+#[derive(Debug)]
+pub(crate) struct Places {
+    pub(crate) model: PathBuf,
+    pub(crate) data: PathBuf,
+    pub(crate) unrelated: Option<PathBuf>,
+}
 
 /// The files that an experiment reads, and the questions in them.
 pub(crate) struct Materials {
@@ -23,12 +36,23 @@ pub(crate) struct Materials {
     model_hash: String,
     data_files: Vec<PathBuf>,
     benchmark: Benchmark,
+    unrelated: Option<Unrelated>,
 }
 
 impl Materials {
     /// Finds the files, reads the questions and hashes the model.
-    pub(crate) fn open(experiment: &Experiment, model_dir: &Path, data_dir: &Path) -> Result<Self> {
-        let (benchmark, data_files) = read_benchmark(experiment.benchmark, data_dir)?;
+    pub(crate) fn open(experiment: &Experiment, places: &Places) -> Result<Self> {
+        let model_dir = &places.model;
+        let (benchmark, mut data_files) = read_benchmark(experiment.benchmark, &places.data)?;
+        let unrelated = match (&experiment.unrelated, &places.unrelated) {
+            (Some(from), Some(dir)) => Some(Unrelated::read(from.benchmark, dir)?),
+            _ => None,
+        };
+        data_files.extend(
+            unrelated
+                .iter()
+                .flat_map(|unrelated| unrelated.files.clone()),
+        );
         let mut model_files = Model::files(model_dir)?;
         let model_hash = hash_files(&model_files)?;
         model_files.extend(Tokenizer::files(model_dir));
@@ -38,6 +62,7 @@ impl Materials {
             model_hash,
             data_files,
             benchmark,
+            unrelated,
         })
     }
 
@@ -61,23 +86,99 @@ impl Materials {
             .map(PathBuf::as_path)
     }
 
-    /// All training questions with answers of one kind, in the order of training.
-    pub(crate) fn examples(
+    /// What `head` learns; `ranking` is asked for if its answers are ranked.
+    pub(crate) fn lessons(
         &self,
-        kind: AnswerKind,
-        wrong: WrongAnswer,
-        seed: u32,
-        bos: Bos,
-    ) -> Result<Vec<TrainingExample>> {
-        let tokenizer = Tokenizer::open(&self.model_dir, bos)?;
-        training_examples(&tokenizer, self.benchmark.train(), kind, wrong, seed)
+        experiment: &Experiment,
+        head: &Trained,
+        ranking: Option<&Ranking>,
+    ) -> Result<Lessons> {
+        let tokenizer = Tokenizer::open(&self.model_dir, experiment.training.bos)?;
+        let sources = Sources {
+            train: self.benchmark.train(),
+            wrong: experiment.wrong_answer,
+            unrelated: self.unrelated.as_ref(),
+            ranking,
+        };
+        lessons(&tokenizer, &sources, head)
     }
 
-    /// The test questions after their shots.
-    pub(crate) fn requests(&self, evaluation: &Evaluation) -> Result<Vec<ScoringRequest>> {
+    /// The test questions after their shots, each with an irrelevant answer and, if there are any, an
+    /// unrelated one beside its choices; and the same where nothing is asked.
+    pub(crate) fn requests(
+        &self,
+        evaluation: &Evaluation,
+    ) -> Result<(Vec<ScoringRequest>, Vec<ScoringRequest>)> {
         let tokenizer = Tokenizer::open(&self.model_dir, evaluation.bos)?;
-        requests(&tokenizer, &self.benchmark, evaluation)
+        let others = others(&self.benchmark, self.unrelated.as_ref())?;
+        let prefixes = prefixes(&self.benchmark, evaluation)?;
+        let asked = asked(&prefixes, self.benchmark.test(), &others);
+        let bare = asked
+            .iter()
+            .map(|asked| ScoringRequest::answer_only(&tokenizer, asked));
+        let bare = bare.collect::<Result<_, _>>()?;
+        Ok((scoring_requests(&tokenizer, &asked)?, bare))
     }
+
+    /// The training questions that some of `heads` sees, without shots: by these the base ranks their choices.
+    pub(crate) fn ranking_requests(
+        &self,
+        bos: Bos,
+        heads: &[&Trained],
+    ) -> Result<Vec<ScoringRequest>> {
+        let tokenizer = Tokenizer::open(&self.model_dir, bos)?;
+        let train = self.benchmark.train();
+        let places: BTreeSet<usize> = heads.iter().flat_map(|head| seen(train, head)).collect();
+        let asked: Vec<Asked> = places
+            .into_iter()
+            .map(|place| Asked {
+                prefix: "",
+                question: &train[place],
+                others: Vec::new(),
+            })
+            .collect();
+        Ok(scoring_requests(&tokenizer, &asked)?)
+    }
+}
+
+/// An answer of each further kind to every test question.
+fn others<'a>(
+    benchmark: &'a Benchmark,
+    unrelated: Option<&'a Unrelated>,
+) -> Result<Vec<Vec<(AnswerKind, &'a str)>>> {
+    let test = benchmark.test();
+    let mut others = vec![Vec::new(); test.len()];
+    let mut add = |kind, texts: &'a [String]| -> Result<()> {
+        let pairs = training_pairs(test, kind, WrongAnswer::Random, OTHERS_SEED, texts)?;
+        for (others, pair) in others.iter_mut().zip(pairs) {
+            others.push((kind, pair.answer));
+        }
+        Ok(())
+    };
+    // A single question has no other to take an answer of.
+    if test.len() > 1 {
+        add(AnswerKind::Irrelevant, &[])?;
+    }
+    if let Some(unrelated) = unrelated {
+        add(AnswerKind::Unrelated, &unrelated.test)?;
+    }
+    Ok(others)
+}
+
+/// The questions after their prefixes, as many as there are of these.
+fn asked<'a>(
+    prefixes: &'a [Arc<str>],
+    test: &'a [Question],
+    others: &[Vec<(AnswerKind, &'a str)>],
+) -> Vec<Asked<'a>> {
+    let asked = prefixes.iter().zip(test).zip(others);
+    asked
+        .map(|((prefix, question), others)| Asked {
+            prefix,
+            question,
+            others: others.clone(),
+        })
+        .collect()
 }
 
 /// Finds and reads a benchmark in `dir`; returns its files too.
@@ -130,23 +231,23 @@ pub(crate) fn training_examples(
         .collect()
 }
 
-/// The first test questions of `benchmark`, as many as asked for, each after its shots.
+/// The first test questions of `benchmark`, as many as asked for, each after its shots and with its own
+/// choices alone.
 pub(crate) fn requests(
     tokenizer: &Tokenizer,
     benchmark: &Benchmark,
     evaluation: &Evaluation,
 ) -> Result<Vec<ScoringRequest>> {
-    let test = benchmark.test();
-    let asked = evaluation
-        .questions
-        .map_or(test.len(), |limit| limit.min(test.len()));
-    let prefixes = prefixes(benchmark, evaluation, asked)?;
-    let asked: Vec<(&str, &Question)> = prefixes.iter().map(AsRef::as_ref).zip(test).collect();
+    let prefixes = prefixes(benchmark, evaluation)?;
+    let none = vec![Vec::new(); prefixes.len()];
+    let asked = asked(&prefixes, benchmark.test(), &none);
     Ok(scoring_requests(tokenizer, &asked)?)
 }
 
-/// The text of the shots before each of the first `count` test questions.
-fn prefixes(benchmark: &Benchmark, evaluation: &Evaluation, count: usize) -> Result<Vec<Arc<str>>> {
+/// The text of the shots before each of the test questions that are asked.
+fn prefixes(benchmark: &Benchmark, evaluation: &Evaluation) -> Result<Vec<Arc<str>>> {
+    let all = benchmark.test().len();
+    let count = evaluation.questions.map_or(all, |limit| limit.min(all));
     let (pool, shots, seed) = (
         benchmark.shots(),
         evaluation.num_shots,
@@ -192,7 +293,7 @@ pub(crate) fn hash_requests(requests: &[ScoringRequest]) -> String {
                 .with("start", candidate.start.to_le_bytes())
                 .with("chars", candidate.chars.to_le_bytes())
                 .with("bytes", candidate.bytes.to_le_bytes())
-                .with("gold", [u8::from(candidate.gold)]);
+                .with("kind", candidate.kind.name());
         }
     }
     key.finish()
@@ -257,7 +358,14 @@ mod tests {
     #[test]
     fn shots_per_question_are_the_draws_of_one_generator() {
         let benchmark = benchmark();
-        let prefixes = |seed, count| prefixes(&benchmark, &per_question(seed), count).unwrap();
+        let prefixes = |seed, count| {
+            let questions = Some(count);
+            let evaluation = Evaluation {
+                questions,
+                ..per_question(seed)
+            };
+            prefixes(&benchmark, &evaluation).unwrap()
+        };
         let found = prefixes(None, 5);
         let drawn = shots::PerQuestion::new(benchmark.shots(), 3, shots::HARNESS_SEED).unwrap();
         let expected: Vec<String> = drawn.take(5).map(prompt::few_shot_prefix).collect();
@@ -292,9 +400,10 @@ mod tests {
                 num_shots: 2,
                 shot_ids: ids,
                 shot_seed,
+                questions: Some(3),
                 ..Evaluation::default()
             };
-            let found = prefixes(&benchmark, &evaluation, 3).unwrap();
+            let found = prefixes(&benchmark, &evaluation).unwrap();
             assert_eq!(found, vec![found[0].clone(); 3]);
             found[0].to_string()
         };

@@ -1,4 +1,4 @@
-//! `likra reproduce`: an experiment from its files to its tables, in steps that are done once.
+//! `likra reproduce`: an experiment from its files to its report, in steps that are done once.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -7,84 +7,69 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use likra_data::TrainingExample;
-use likra_lora::{Adapter, adapter_files};
+use likra_data::ScoringRequest;
+use likra_lora::Adapter;
 use likra_model::Model;
-use likra_results::{BASE, Input, Manifest, RunDir, ScoreRecord, write_scores};
+use likra_results::{
+    ANSWER_ONLY, BASE, HeadDir, Input, Manifest, RunDir, ScoreRecord, write_answers, write_scores,
+};
 use likra_score::{Plan, score};
 
 use crate::assets;
 use crate::cli::ReproduceArgs;
 use crate::device::Chosen;
-use crate::experiment::{Experiment, Head};
+use crate::dry_run;
+use crate::experiment::{Experiment, Trained};
+use crate::graph::{Context, Sheet, Sheets, State, Step, Work};
+use crate::pace::{Cost, Pace};
 use crate::progress::{Progress, humantime, peak_memory};
-use crate::questions::{self, Materials};
+use crate::questions::{Materials, Places};
 use crate::report;
-use crate::steps::{Key, step};
+use crate::steps;
 use crate::train::{Training, train};
 
 /// A run in progress: the folder, the settings, the inputs, and the model once it is needed.
-struct Run {
-    dir: RunDir,
-    experiment: Experiment,
-    materials: Materials,
-    chosen: Chosen,
+pub(crate) struct Run {
+    pub(crate) dir: RunDir,
+    pub(crate) experiment: Experiment,
+    pub(crate) materials: Materials,
+    pub(crate) chosen: Chosen,
+    pub(crate) sheets: Sheets,
     model: OnceCell<Model>,
 }
 
-/// A head at one point of its training, and where its scores go.
-struct Look {
-    head: &'static str,
-    examples: usize,
-    adapter: Option<PathBuf>,
-    scores: PathBuf,
-}
-
-/// Runs an experiment and prints what it found.
+/// Runs an experiment and prints what it found; or says what that would be.
 pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
-    let started = Instant::now();
-    let (name, experiment) = Experiment::open(&arguments.spec, arguments.protocol)?;
-    let experiment = experiment.with(&arguments.overrides())?;
+    let overrides = arguments.overrides();
+    let (name, experiment) = Experiment::open(&arguments.spec, arguments.protocol, &overrides)?;
     let out = arguments
         .out
         .clone()
         .unwrap_or_else(|| Path::new("runs").join(&name));
-    let _lock = lock(&out)?;
     let dir = RunDir::new(&out);
+    let chosen = arguments.device.unwrap_or(experiment.device).resolve()?;
+    if arguments.dry_run {
+        // What the program carries is unpacked elsewhere: a dry run leaves nothing.
+        let scratch = tempfile::tempdir().context("a temporary folder")?;
+        let run = Run::open(dir, experiment, chosen, scratch.path())?;
+        print!("{}", dry_run::describe(&run)?);
+        return Ok(());
+    }
+    let _lock = lock(&out)?;
     if arguments.fresh {
         clear(&dir)?;
     }
     dir.sweep()?;
-    let chosen = arguments.device.resolve()?;
     eprintln!(
         "{}, on {}, into {}",
         experiment.title,
         chosen.name,
         out.display()
     );
-    let materials = prepare(&experiment, &dir)?;
-    let experiment = experiment.resolved(materials.benchmark());
-    let run = Run {
-        dir,
-        experiment,
-        materials,
-        chosen,
-        model: OnceCell::new(),
-    };
-    run.write_manifest()?;
-    run.train_heads()?;
-    run.score_all()?;
-    let text = report::draw(&run.dir, &run.experiment)?;
-    println!("{text}");
-    let memory = peak_memory().map_or(String::new(), |peak| {
-        format!(", at most {peak} MiB of memory")
-    });
-    eprintln!(
-        "Done in {}{memory}. Tables and figures: {}",
-        humantime(started.elapsed()),
-        run.dir.report().display()
-    );
-    Ok(())
+    let embedded = out.join("embedded");
+    let run = Run::open(dir, experiment, chosen, &embedded)?;
+    run.write_manifest(&arguments.command())?;
+    run.work()
 }
 
 /// Keeps a second run out of the folder for as long as the file is open.
@@ -106,35 +91,72 @@ fn lock(out: &Path) -> Result<File> {
 /// Removes what a run leaves in its folder, and nothing else that may be there.
 fn clear(run: &RunDir) -> Result<()> {
     for name in ["heads", "scores", "report", "steps", "embedded"] {
-        let path = run.path().join(name);
-        if path.exists() {
-            fs::remove_dir_all(&path).with_context(|| path.display().to_string())?;
-        }
+        remove(&run.path().join(name))?;
     }
     Ok(())
 }
 
-/// Finds and reads what the experiment names.
-fn prepare(experiment: &Experiment, run: &RunDir) -> Result<Materials> {
-    let folder = |named: &Option<String>, what: &str| match named.as_deref() {
-        Some(assets::TINY) => assets::unpack(&run.path().join("embedded")),
+fn remove(path: &Path) -> Result<()> {
+    let removed = match path.is_dir() {
+        true => fs::remove_dir_all(path),
+        false if path.exists() => fs::remove_file(path),
+        false => Ok(()),
+    };
+    removed.with_context(|| path.display().to_string())
+}
+
+/// Where the experiment's files are; what the program carries is unpacked into `embedded`.
+fn places(experiment: &Experiment, embedded: &Path) -> Result<Places> {
+    let folder = |named: Option<&str>, what: &str| match named {
+        Some(assets::TINY) => assets::unpack(embedded),
         Some(path) => Ok(PathBuf::from(path)),
         None => bail!("this experiment names no {what} of its own: give it with --{what} DIR"),
     };
-    let model = folder(&experiment.model, "model")?;
-    let data = folder(&experiment.data, "data")?;
-    Materials::open(experiment, &model, &data)
+    let unrelated = experiment.unrelated.as_ref();
+    Ok(Places {
+        model: folder(experiment.model.as_deref(), "model")?,
+        data: folder(experiment.data.as_deref(), "data")?,
+        unrelated: unrelated
+            .map(|from| folder(from.data.as_deref(), "unrelated"))
+            .transpose()?,
+    })
 }
 
 impl Run {
+    fn open(dir: RunDir, experiment: Experiment, chosen: Chosen, embedded: &Path) -> Result<Self> {
+        let materials = Materials::open(&experiment, &places(&experiment, embedded)?)?;
+        let experiment = experiment.resolved(materials.benchmark());
+        let sheets = Sheets::new(&experiment, &materials)?;
+        Ok(Self {
+            dir,
+            experiment,
+            materials,
+            chosen,
+            sheets,
+            model: OnceCell::new(),
+        })
+    }
+
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            dir: &self.dir,
+            experiment: &self.experiment,
+            materials: &self.materials,
+            chosen: &self.chosen,
+            sheets: &self.sheets,
+        }
+    }
+
     /// Says what the run is made of, by name and hash; where things lie is nobody else's business.
-    fn write_manifest(&self) -> Result<()> {
+    fn write_manifest(&self, command: &str) -> Result<()> {
         let name = |path: &Path| {
             path.file_name()
                 .map(|name| name.to_string_lossy().into_owned())
         };
         let mut experiment = self.experiment.clone();
-        for named in [&mut experiment.model, &mut experiment.data] {
+        let unrelated = experiment.unrelated.as_mut().map(|from| &mut from.data);
+        let named = [&mut experiment.model, &mut experiment.data];
+        for named in named.into_iter().chain(unrelated) {
             *named = named
                 .take()
                 .map(|path| name(Path::new(&path)).unwrap_or(path));
@@ -146,6 +168,7 @@ impl Run {
         let manifest = Manifest {
             likra: env!("CARGO_PKG_VERSION").into(),
             device: self.chosen.name.clone(),
+            command: command.into(),
             experiment: toml::Table::try_from(&experiment)?,
             versions: versions(),
             inputs,
@@ -154,7 +177,7 @@ impl Run {
     }
 
     /// The model, opened when first asked for: a run whose steps are all done needs none.
-    fn model(&self) -> Result<&Model> {
+    pub(crate) fn model(&self) -> Result<&Model> {
         if let Some(model) = self.model.get() {
             return Ok(model);
         }
@@ -165,127 +188,159 @@ impl Run {
         Ok(self.model.get_or_init(|| model))
     }
 
-    /// What every number depends on: the model's files and how they are computed with.
-    fn key(&self) -> Key {
-        Key::default()
-            .with("model", self.materials.model_hash())
-            .with("device", &self.chosen.name)
-            .with("dtype", format!("{:?}", self.chosen.dtype))
-    }
-
-    fn train_heads(&self) -> Result<()> {
-        for &head in &self.experiment.heads {
-            let examples = self.materials.examples(
-                head.answers(),
-                self.experiment.wrong_answer,
-                self.experiment.seed,
-                self.experiment.training.bos,
-            )?;
-            let training = Training {
-                title: format!("train {}", head.name()),
-                lora: self.experiment.lora.config(),
-                settings: self.experiment.training.settings(),
-                seed: self.experiment.seed,
-                fingerprint: self
-                    .key()
-                    .with("head", head.name())
-                    .with("seed", self.experiment.seed.to_le_bytes())
-                    .with("lora", format!("{:?}", self.experiment.lora))
-                    .with("training", format!("{:?}", self.experiment.training))
-                    .with("examples", questions::hash_examples(&examples))
-                    .finish(),
-            };
-            self.train_head(
-                head,
-                &training,
-                &examples[..self.experiment.examples_seen()],
-            )?;
+    /// Does all that is to be done, then draws the report.
+    fn work(&self) -> Result<()> {
+        let started = Instant::now();
+        let steps = self.context().steps()?;
+        for step in &steps {
+            self.drop_stale(step)?;
         }
-        Ok(())
-    }
-
-    fn train_head(
-        &self,
-        head: Head,
-        training: &Training,
-        examples: &[TrainingExample],
-    ) -> Result<()> {
-        let folder = self.dir.head(head.name())?;
-        let count = examples.len();
-        let key = Key::default()
-            .with("fingerprint", &training.fingerprint)
-            .with("count", count.to_le_bytes())
-            .finish();
-        let stamp = self.dir.step(&format!("train-{}", head.name()))?;
-        step(&stamp, &key, &folder.checkpoint(count), || {
-            train(self.model()?, training, examples, &folder)
-        })?;
-        Ok(())
-    }
-
-    /// The base, then every head at every checkpoint.
-    fn looks(&self) -> Result<Vec<Look>> {
-        let base = Look {
-            head: BASE,
-            examples: 0,
-            adapter: None,
-            scores: self.dir.base_scores(),
-        };
-        let mut looks = vec![base];
-        for head in self.experiment.heads.iter().map(|head| head.name()) {
-            for examples in self.experiment.checkpoints() {
-                let adapter = Some(self.dir.head(head)?.checkpoint(examples));
-                looks.push(Look {
-                    head,
-                    examples,
-                    adapter,
-                    scores: self.dir.scores(head, examples)?,
-                });
+        let to_do: Vec<&Step> = steps
+            .iter()
+            .filter(|step| step.state == State::ToDo)
+            .collect();
+        if to_do.len() < steps.len() {
+            eprintln!(
+                "  {} of {} steps are done",
+                steps.len() - to_do.len(),
+                steps.len()
+            );
+        }
+        let costs: Vec<Cost> = dry_run::costs(self, &to_do)?;
+        let mut pace = Pace::default();
+        for (place, (step, cost)) in to_do.iter().zip(&costs).enumerate() {
+            let began = Instant::now();
+            steps::done(&self.dir.step(&step.name)?, &step.key, || {
+                self.do_step(step)
+            })?;
+            pace.add(*cost, began.elapsed());
+            let left = costs[place + 1..].iter().copied().sum();
+            if place + 1 < to_do.len() && pace.time(left).is_some() {
+                eprintln!(
+                    "  {} of {} steps, {} left",
+                    place + 1,
+                    to_do.len(),
+                    pace.words(left)
+                );
             }
         }
-        Ok(looks)
+        println!("{}", report::draw(&self.dir)?);
+        let memory = peak_memory().map_or(String::new(), |peak| {
+            format!(", at most {peak} MiB of memory")
+        });
+        eprintln!(
+            "Done in {}{memory}. The report: {}",
+            humantime(started.elapsed()),
+            self.dir.report().join("index.html").display()
+        );
+        Ok(())
     }
 
-    fn score_all(&self) -> Result<()> {
-        let requests = self.materials.requests(&self.experiment.evaluation)?;
-        let plan = Plan::new(&requests, self.chosen.batch_tokens)?;
-        let asked = questions::hash_requests(&requests);
-        for look in self.looks()? {
-            self.score_once(&look, &plan, &asked)?;
+    /// Scores of other settings are not to be taken for this run's, should it be killed before it makes its own.
+    fn drop_stale(&self, step: &Step) -> Result<()> {
+        let scores = matches!(step.work, Work::Base(_) | Work::Look(..));
+        if step.state == State::ToDo && scores {
+            remove(&self.dir.step(&step.name)?)?;
+            remove(&step.product)?;
         }
         Ok(())
     }
 
-    fn score_once(&self, look: &Look, plan: &Plan, asked: &str) -> Result<()> {
-        let Look {
-            head,
-            examples,
-            adapter,
-            scores,
-        } = look;
-        let mut key = self.key().with("head", head).with("asked", asked);
-        if let Some(adapter) = adapter {
-            key = key.with("adapter", questions::hash_files(&adapter_files(adapter))?);
+    fn do_step(&self, step: &Step) -> Result<()> {
+        match &step.work {
+            Work::Train(head) => self.train(head),
+            Work::Look(head, examples) => {
+                let folder = self.dir.head(&head.name)?.checkpoint(*examples);
+                let adapter = Adapter::load(&folder, self.model()?.device())?;
+                let asked = likra_score::Head {
+                    name: &head.head,
+                    examples: *examples,
+                    adapter: Some(&adapter),
+                };
+                self.score(
+                    &head.name,
+                    &asked,
+                    self.context().asked(head),
+                    &step.product,
+                )
+            }
+            Work::Base(sheet) => {
+                let (title, name) = match sheet {
+                    Sheet::Test => (BASE, BASE),
+                    Sheet::AnswerOnly => ("answers alone", ANSWER_ONLY),
+                    Sheet::Training => ("base on training questions", BASE),
+                };
+                let base = likra_score::Head {
+                    name,
+                    examples: 0,
+                    adapter: None,
+                };
+                self.score(title, &base, self.sheets.of(*sheet), &step.product)
+            }
         }
-        let stamp = self.dir.step(&format!("score-{head}-n{examples:05}"))?;
-        step(&stamp, &key.finish(), scores, || {
-            let model = self.model()?;
-            let adapter = adapter
-                .as_deref()
-                .map(|dir| Adapter::load(dir, model.device()))
-                .transpose()?;
-            let head = likra_score::Head {
-                name: head,
-                examples: *examples,
-                adapter: adapter.as_ref(),
-            };
-            Ok(write_scores(
-                scores,
-                &score_with_progress(model, &head, plan)?,
-            )?)
-        })?;
-        Ok(())
     }
+
+    fn score(
+        &self,
+        title: &str,
+        head: &likra_score::Head,
+        asked: &[ScoringRequest],
+        to: &Path,
+    ) -> Result<()> {
+        let plan = Plan::new(asked, self.chosen.batch_tokens)?;
+        let records = score_with_progress(self.model()?, title, head, &plan)?;
+        Ok(write_scores(to, &records)?)
+    }
+
+    /// Trains a head to its end, from its newest checkpoint if there is one of the same settings.
+    fn train(&self, head: &Trained) -> Result<()> {
+        let context = self.context();
+        let lessons = context.lessons(head)?;
+        let folder = self.dir.head(&head.name)?;
+        let training = Training {
+            title: format!("train {}", head.name),
+            lora: self.experiment.lora.config(),
+            settings: self.experiment.training.settings(),
+            seed: head.seed,
+            fingerprint: context.fingerprint(head)?,
+        };
+        self.drop_incomplete(head, &folder)?;
+        let count = head.examples.min(lessons.examples.len());
+        write_answers(&folder.answers(), &lessons.answers[..count])?;
+        let examples = &lessons.examples[..count];
+        match train(self.model()?, &training, examples, &folder) {
+            Err(error) if is_other_run(&error) => {
+                eprintln!(
+                    "  {}: other settings made what is there; trained anew",
+                    head.name
+                );
+                remove(folder.path())?;
+                write_answers(&folder.answers(), &lessons.answers[..count])?;
+                train(self.model()?, &training, examples, &folder)
+            }
+            other => other,
+        }
+    }
+
+    /// Training goes on from the newest checkpoint and makes no older one again: if one is missing that is to
+    /// be scored, it begins anew.
+    fn drop_incomplete(&self, head: &Trained, folder: &HeadDir) -> Result<()> {
+        let there = folder.checkpoints()?;
+        let newest = there.keys().copied().max().unwrap_or(0);
+        let expected = self.experiment.checkpoints(head);
+        let missing = |examples: &&usize| **examples < newest && !there.contains_key(*examples);
+        match expected.iter().find(missing) {
+            Some(_) => remove(folder.path()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_other_run(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<likra_train::Error>(),
+        Some(likra_train::Error::OtherRun { .. })
+    )
 }
 
 /// The versions of the libraries that decide numbers, as this program was built with them.
@@ -315,12 +370,13 @@ pub(crate) fn versions() -> BTreeMap<String, String> {
 /// Scores a head and shows how far it is.
 pub(crate) fn score_with_progress(
     model: &Model,
+    title: &str,
     head: &likra_score::Head,
     plan: &Plan,
 ) -> Result<Vec<ScoreRecord>> {
     let title = match head.examples {
-        0 => format!("score {}", head.name),
-        examples => format!("score {} after {examples}", head.name),
+        0 => format!("score {title}"),
+        examples => format!("score {title} after {examples}"),
     };
     let mut progress = Progress::new(title, plan.questions(), "questions");
     let records = score(model, head, plan, &mut |more| progress.advance(more, ""))?;

@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         examples: 0,
         adapter: None,
     };
-    let mut records = score_with_progress(&model, &base, &plan)?;
+    let mut records = score_with_progress(&model, BASE, &base, &plan)?;
     for (name, dir) in &arguments.adapters {
         let adapter = Adapter::load(dir, &chosen.device)?;
         let head = Head {
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
             examples: examples(dir),
             adapter: Some(&adapter),
         };
-        records.extend(score_with_progress(&model, &head, &plan)?);
+        records.extend(score_with_progress(&model, name, &head, &plan)?);
     }
     write_scores(&arguments.out, &records)?;
     eprintln!(

@@ -45,16 +45,8 @@ pub(crate) fn is_done(stamp: &Path, key: &str, product: &Path) -> bool {
     product.exists() && read().is_some_and(|found| found.key == key)
 }
 
-/// Does the step unless it is done, then stamps it. Returns whether there was work.
-pub(crate) fn step(
-    stamp: &Path,
-    key: &str,
-    product: &Path,
-    work: impl FnOnce() -> Result<()>,
-) -> Result<bool> {
-    if is_done(stamp, key, product) {
-        return Ok(false);
-    }
+/// Does the work of a step, then stamps it.
+pub(crate) fn done(stamp: &Path, key: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let started = Instant::now();
     work()?;
     let done = Stamp {
@@ -63,7 +55,13 @@ pub(crate) fn step(
     };
     let text = toml::to_string(&done).context("step stamp")?;
     likra_results::write_atomically(stamp, |file| file.write_all(text.as_bytes()))?;
-    Ok(true)
+    Ok(())
+}
+
+/// How long the step stamped at `stamp` took, in seconds, if it is done.
+pub(crate) fn seconds(stamp: &Path) -> Option<f64> {
+    let text = std::fs::read_to_string(stamp).ok()?;
+    Some(toml::from_str::<Stamp>(&text).ok()?.seconds)
 }
 
 #[cfg(test)]
@@ -83,15 +81,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (stamp, product) = (dir.path().join("steps/a.toml"), dir.path().join("a.csv"));
         let work = |key: &str| {
-            step(&stamp, key, &product, || {
-                Ok(std::fs::write(&product, "done")?)
-            })
-            .unwrap()
+            done(&stamp, key, || Ok(std::fs::write(&product, "done")?)).unwrap();
         };
-        assert!(work("one"));
-        assert!(!work("one"));
-        assert!(work("two"));
+        assert!(!is_done(&stamp, "one", &product));
+        assert_eq!(seconds(&stamp), None);
+        work("one");
+        assert!(is_done(&stamp, "one", &product));
+        assert!(!is_done(&stamp, "two", &product));
+        work("two");
+        assert!(is_done(&stamp, "two", &product));
+        assert!(seconds(&stamp).unwrap() >= 0.0);
         std::fs::remove_file(&product).unwrap();
-        assert!(work("two"));
+        assert!(!is_done(&stamp, "two", &product));
     }
 }

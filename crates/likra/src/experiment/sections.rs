@@ -1,12 +1,14 @@
 //! The sections of an experiment's file, with their defaults.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::Result;
 use likra_analysis::Norm;
 use likra_data::Bos;
 use likra_data::shots::HARNESS_SEED;
 use likra_lora::LoraConfig;
 use likra_train::Settings;
 use serde::{Deserialize, Serialize};
+
+use super::check::{About as _, impossible};
 
 /// `[training]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,22 @@ impl Training {
             weight_decay: self.weight_decay,
             first_checkpoint: self.first_checkpoint,
         }
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        let settings = self.settings();
+        let key = match settings.validate() {
+            Err(likra_train::Error::Setting { setting, .. }) => match setting {
+                "learning rate" => "training.learning-rate",
+                "gradient norm" => "training.max-grad-norm",
+                "weight decay" => "training.weight-decay",
+                "batch size" => "training.batch-size",
+                "first checkpoint" => "training.first-checkpoint",
+                _ => "training",
+            },
+            _ => "training",
+        };
+        settings.validate().about(key)
     }
 }
 
@@ -133,28 +151,31 @@ impl Evaluation {
     }
 
     pub(super) fn check(&self) -> Result<()> {
-        ensure!(
-            self.questions != Some(0),
-            "questions = 0: expected at least 1"
-        );
+        if self.questions == Some(0) {
+            return Err(impossible(
+                "evaluation.questions",
+                "expected at least 1, found 0",
+            ));
+        }
         let Some(ids) = &self.shot_ids else {
             return Ok(());
         };
-        ensure!(
-            self.shots == Shots::Fixed,
-            "shot-ids names the same questions for all, but shots = \"per-question\" draws others for \
-             each; expected shots = \"fixed\" beside shot-ids"
-        );
+        if self.shots != Shots::Fixed {
+            let message = "shot-ids names the same questions for all, but shots = \"per-question\" draws \
+                           others for each; expected shots = \"fixed\" beside shot-ids";
+            return Err(impossible("evaluation.shot-ids", message));
+        }
         if let Some(seed) = self.shot_seed {
-            bail!(
+            let message = format!(
                 "shot-ids names what shot-seed = {seed} would draw; expected one of the two keys"
             );
+            return Err(impossible("evaluation.shot-seed", message));
         }
-        let (ids, shots) = (ids.len(), self.num_shots);
-        ensure!(
-            ids == shots,
-            "num-shots = {shots}, but shot-ids names {ids} questions"
-        );
+        if ids.len() != self.num_shots {
+            let (ids, shots) = (ids.len(), self.num_shots);
+            let message = format!("num-shots = {shots}, but shot-ids names {ids} questions");
+            return Err(impossible("evaluation.num-shots", message));
+        }
         Ok(())
     }
 }

@@ -231,7 +231,7 @@ impl Bench {
             adapter: None,
         };
         let model = self.model(Dtype::F32)?;
-        let records = score_with_progress(model, &base, &plan)?;
+        let records = score_with_progress(model, base.name, &base, &plan)?;
         let sums: Vec<f32> = records.iter().map(|r| r.log_likelihood as f32).collect();
         let dims = [1, sums.len()];
         let sums = Tensor::from_data(TensorData::new(sums, dims), model.device());
