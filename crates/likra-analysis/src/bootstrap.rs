@@ -71,7 +71,7 @@ fn mean(counts: &[usize], lowest: i32) -> Estimate {
 }
 
 /// The polynomial of these coefficients, raised to a power by squaring.
-fn power(coefficients: &[f64], exponent: usize) -> Vec<f64> {
+pub(crate) fn power(coefficients: &[f64], exponent: usize) -> Vec<f64> {
     if exponent == 0 {
         return vec![1.0];
     }

@@ -1,13 +1,6 @@
-//! The rows of the paper's figures 1, 3 and 4.
+//! Accuracy over examples and over weights: the rows of the paper's figures 1, 3, 4 and 5.
 
-use crate::{AccuracyRow, Error, Method, Norm, Result, ScoreTable};
-
-/// The methods of the paper's figure 1.
-const FIGURE1: [Method; 2] = [Method::Sft, Method::SftLikra];
-/// The methods of the paper's figure 3.
-const FIGURE3: [Method; 3] = [Method::SftLikra, Method::BaseLikra, Method::Sft];
-/// The methods of the paper's figure 4: those that have a negative head.
-const FIGURE4: [Method; 2] = [Method::SftLikra, Method::BaseLikra];
+use crate::{AccuracyRow, Error, Method, Negative, Norm, Result, ScoreTable};
 
 /// The accuracy of a method under one weight of its negative head.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,14 +15,25 @@ pub struct WeightRow {
 /// accuracy at 0 examples, also Likra's, whose ratio is not defined there.
 #[must_use]
 pub fn figure1(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
-    curves(table, &FIGURE1, norm)
+    curves(table, &[Method::sft(), Method::sft_likra()], norm)
 }
 
 /// Learning curves of Likra with and without positive examples, and of SFT (paper, figure 3), from
 /// the base's accuracy on.
 #[must_use]
 pub fn figure3(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
-    curves(table, &FIGURE3, norm)
+    let methods = [Method::sft_likra(), Method::base_likra(), Method::sft()];
+    curves(table, &methods, norm)
+}
+
+/// Learning curves of SFT-Likra with each negative head that learns no right answers (paper, figure 5), and
+/// of SFT, from the base's accuracy on.
+#[must_use]
+pub fn figure5(table: &ScoreTable, negatives: &[Negative], norm: Norm) -> Vec<AccuracyRow> {
+    let pure = negatives.iter().filter(|head| head.contamination == 0.0);
+    let methods = pure.map(|head| Method::likra_with(&head.head, &head.label));
+    let methods: Vec<Method> = methods.chain([Method::sft()]).collect();
+    curves(table, &methods, norm)
 }
 
 /// Accuracy over the weight of the negative head (paper, figure 4), after the most examples that
@@ -42,40 +46,39 @@ pub fn figure4(table: &ScoreTable, weights: &[f64], norm: Norm) -> Result<Vec<We
     if let Some(&found) = weights.iter().find(|weight| !weight.is_finite()) {
         return Err(Error::Weight { found });
     }
-    let last = last_examples(Method::SftLikra, table);
-    let Some(examples) = last.or_else(|| last_examples(Method::BaseLikra, table)) else {
+    // The methods that have a negative head.
+    let methods = [Method::sft_likra(), Method::base_likra()];
+    let Some(examples) = methods.iter().find_map(|method| method.last(table)) else {
         return Ok(Vec::new());
     };
     let mut weights = weights.to_vec();
     weights.sort_by(f64::total_cmp);
     weights.dedup();
-    let row = |method: Method, weight| {
+    let row = |method: &Method, weight| {
         let rule = method.rule(table, examples, weight)?;
         let accuracy = AccuracyRow::new(method, examples, &rule, norm);
         Some(WeightRow { weight, accuracy })
     };
-    let rows = |method| {
-        weights
-            .iter()
-            .filter_map(move |&weight| row(method, weight))
-    };
-    Ok(FIGURE4.into_iter().flat_map(rows).collect())
-}
-
-/// The most examples after which the table has a method's heads.
-pub(crate) fn last_examples(method: Method, table: &ScoreTable) -> Option<usize> {
-    let mut examples = table.examples().into_iter().rev();
-    examples.find(|&examples| method.rule(table, examples, 1.0).is_some())
-}
-
-fn curves(table: &ScoreTable, methods: &[Method], norm: Norm) -> Vec<AccuracyRow> {
-    let base = Method::Base.rows(table, norm);
     let mut rows = Vec::new();
-    for &method in methods {
+    for method in &methods {
+        rows.extend(weights.iter().filter_map(|&weight| row(method, weight)));
+    }
+    Ok(rows)
+}
+
+/// The curves of these methods, each from the base's accuracy on.
+pub(crate) fn curves(table: &ScoreTable, methods: &[Method], norm: Norm) -> Vec<AccuracyRow> {
+    let base = Method::base().rows(table, norm);
+    let mut rows = Vec::new();
+    for method in methods {
         let trained = method.rows(table, norm);
         if !trained.is_empty() {
             let start = base.iter().cloned();
-            rows.extend(start.map(|row| AccuracyRow { method, ..row }));
+            let method = method.clone();
+            rows.extend(start.map(|row| AccuracyRow {
+                method: method.clone(),
+                ..row
+            }));
             rows.extend(trained);
         }
     }
@@ -98,32 +101,43 @@ mod tests {
 
     #[test]
     fn curves_start_from_the_base() {
-        let points = |rows: Vec<AccuracyRow>| -> Vec<(&str, usize, f64)> {
-            let point = |row: &AccuracyRow| (row.method.name(), row.examples, row.acc.value);
+        let points = |rows: Vec<AccuracyRow>| -> Vec<(String, usize, f64)> {
+            let point = |row: &AccuracyRow| (row.method.name().into(), row.examples, row.acc.value);
             rows.iter().map(point).collect()
+        };
+        let own = |points: &[(&str, usize, f64)]| -> Vec<(String, usize, f64)> {
+            let own = |&(name, examples, acc): &(&str, _, _)| (name.to_owned(), examples, acc);
+            points.iter().map(own).collect()
         };
         let sft = [("sft", 0, 0.0), ("sft", 32, 0.5), ("sft", 64, 0.5)];
         let likra = [("sft-likra", 0, 0.0), ("sft-likra", 32, 1.0)];
         let base_likra = [("base-likra", 0, 0.0), ("base-likra", 32, 1.0)];
         assert_eq!(
             points(figure1(&heads(), Norm::Chars)),
-            [&sft[..], &likra].concat()
+            own(&[&sft[..], &likra].concat())
         );
         let expected = [&likra[..], &base_likra, &sft].concat();
-        assert_eq!(points(figure3(&heads(), Norm::Chars)), expected);
+        assert_eq!(points(figure3(&heads(), Norm::Chars)), own(&expected));
+
+        let negative = |head: &str, contamination| Negative {
+            head: head.into(),
+            label: head.into(),
+            contamination,
+        };
+        let negatives = [negative("incorrect", 0.0), negative("positive", 1.0), negative("none", 0.0)];
+        let incorrect = [("sft-incorrect", 0, 0.0), ("sft-incorrect", 32, 1.0)];
+        assert_eq!(
+            points(figure5(&heads(), &negatives, Norm::Chars)),
+            own(&[&incorrect[..], &sft].concat())
+        );
     }
 
     #[test]
     fn weights_are_swept_at_the_last_common_checkpoint() {
         let rows = figure4(&heads(), &[1.0, 0.0, 0.4, 0.4], Norm::Chars).unwrap();
         let point = |row: &WeightRow| {
-            let AccuracyRow {
-                method,
-                examples,
-                acc,
-                ..
-            } = row.accuracy;
-            (method.name(), examples, row.weight, acc.value)
+            let AccuracyRow { method, examples, acc, .. } = &row.accuracy;
+            (method.name().to_owned(), *examples, row.weight, acc.value)
         };
         let expected = [
             // Differences right - wrong: -1 and 1 at w = 0, plus 3 w and 2 w.
@@ -135,6 +149,9 @@ mod tests {
             ("base-likra", 32, 0.4, 0.5),
             ("base-likra", 32, 1.0, 1.0),
         ];
+        let expected = expected.map(|(name, examples, weight, acc)| {
+            (name.to_owned(), examples, weight, acc)
+        });
         assert_eq!(rows.iter().map(point).collect::<Vec<_>>(), expected);
     }
 

@@ -2,7 +2,7 @@
 
 use likra_results::{Kind, ScoreRecord};
 
-use crate::ScoreTable;
+use crate::{Negative, Norm, ScoreTable, Study};
 
 /// A record of candidate `candidate` of question `q{question}`, which has 2 + `candidate` characters,
 /// twice as many bytes and one token; candidate 0 is the right answer.
@@ -47,4 +47,24 @@ pub(crate) fn table(columns: &[(&str, usize, &[&[f64]])]) -> ScoreTable {
         .flat_map(|(head, examples, scores)| records(head, *examples, scores))
         .collect();
     ScoreTable::new(&all).unwrap()
+}
+
+/// A study of seed 1 with the paper's negatives, by whole log-likelihoods.
+pub(crate) fn study(table: ScoreTable) -> Study {
+    let negative = |head: &str, contamination| Negative {
+        head: head.into(),
+        label: head.into(),
+        contamination,
+    };
+    Study {
+        table,
+        seed: 1,
+        replicates: Vec::new(),
+        negatives: ["incorrect", "irrelevant", "unrelated"]
+            .map(|head| negative(head, 0.0))
+            .into(),
+        weights: vec![0.0, 0.5, 0.9, 1.0, 1.5],
+        norm: Norm::None,
+        benchmark: None,
+    }
 }

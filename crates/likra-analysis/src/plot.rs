@@ -24,14 +24,12 @@ pub(crate) use axis::{Axis, ExamplesAxis, linear};
 use crate::{Error, Estimate, Result};
 
 /// Width and height, in pixels.
-const SIZE: (i32, i32) = (760, 480);
+const SIZE: (i32, i32) = (790, 480);
 /// The edges of what the axes span, in pixels from the top left.
 const LEFT: i32 = 70;
-const RIGHT: i32 = SIZE.0 - 116;
+const RIGHT: i32 = SIZE.0 - 146;
 const TOP: i32 = 68;
 const BOTTOM: i32 = SIZE.1 - 64;
-
-const NOTE: &str = "bands: 95% bootstrap intervals over questions";
 
 /// The least distance between the middles of two line labels, in pixels.
 const LABEL_GAP: f64 = 18.0;
@@ -44,17 +42,19 @@ const GRID: RGBColor = RGBColor(230, 230, 230);
 #[derive(Debug, Clone)]
 pub(crate) struct Chart {
     pub(crate) title: String,
+    /// What the bands are.
+    pub(crate) note: &'static str,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
     pub(crate) lines: Vec<Line>,
     /// A level that is marked across the chart, and its name.
-    pub(crate) level: (f64, &'static str),
+    pub(crate) level: Option<(f64, &'static str)>,
 }
 
 /// A line with its band, in the coordinates of the axes.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
-    pub(crate) label: &'static str,
+    pub(crate) label: String,
     pub(crate) colour: RGBColor,
     pub(crate) points: Vec<(f64, Estimate)>,
 }
@@ -105,7 +105,7 @@ impl Chart {
     fn draw_texts(&self, page: &Page) -> Drawn {
         let title = bold(16.0, INK).pos(AFTER);
         page.draw_text(&self.title, &title, (LEFT, 24))?;
-        page.draw_text(NOTE, &text(12.0, AXIS).pos(AFTER), (LEFT, 46))?;
+        page.draw_text(self.note, &text(12.0, AXIS).pos(AFTER), (LEFT, 46))?;
         let name = text(14.0, INK).pos(AROUND);
         page.draw_text(
             &self.x.label,
@@ -143,7 +143,10 @@ impl Chart {
     }
 
     fn draw_level(&self, canvas: &Canvas) -> Drawn {
-        let (Range { start, end }, level) = (&self.x.range, self.level.0);
+        let Some((level, _)) = self.level else {
+            return Ok(());
+        };
+        let Range { start, end } = &self.x.range;
         let ends = [(*start, level), (*end, level)];
         canvas.draw(&DashedPathElement::new(ends, 5, 4, AXIS))
     }
@@ -152,10 +155,10 @@ impl Chart {
     fn draw_labels(&self, canvas: &Canvas) -> Drawn {
         let ends = self.lines.iter().filter_map(|line| {
             let (_, last) = line.points.last()?;
-            Some((last.value, line.label, bold(14.0, line.colour)))
+            Some((last.value, line.label.as_str(), bold(14.0, line.colour)))
         });
-        let level = (self.level.0, self.level.1, text(14.0, AXIS));
-        let labels: Vec<_> = ends.chain([level]).collect();
+        let level = self.level.map(|(at, name)| (at, name, text(14.0, AXIS)));
+        let labels: Vec<_> = ends.chain(level).collect();
         let pixel = |value: f64| f64::from(canvas.map_coordinate(&(0.0, value)).1);
         let pixels: Vec<f64> = labels.iter().map(|&(value, ..)| pixel(value)).collect();
         let moved = labels::spread(&pixels, LABEL_GAP).into_iter().zip(pixels);
@@ -238,14 +241,15 @@ mod tests {
         };
         let chart = Chart {
             title: "A < B & \"C\"".into(),
+            note: "bands: 95% intervals",
             x: ExamplesAxis::new([0, 32, 64]).axis(),
             y: linear("acc (%)", [20.0, 60.0]),
             lines: vec![Line {
-                label: "SFT",
+                label: "SFT".into(),
                 colour: RGBColor(0, 114, 178),
                 points: vec![point(4.0, 30.0), point(5.0, 40.0), point(6.0, 55.0)],
             }],
-            level: (25.0, "chance"),
+            level: Some((25.0, "chance")),
         };
         let svg = chart.svg().unwrap();
         // To accept new bytes, run the test with this variable set, and look at the picture.

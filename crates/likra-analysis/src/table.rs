@@ -104,6 +104,20 @@ impl ScoreTable {
             .collect()
     }
 
+    /// The same table over the first questions only, as many as asked for or all.
+    #[must_use]
+    pub fn first(&self, questions: usize) -> Self {
+        let cut = |column: &Column| column.iter().take(questions).cloned().collect();
+        let heads = self.heads.iter().map(|(head, columns)| {
+            let columns = columns.iter().map(|(&examples, column)| (examples, cut(column)));
+            (head.clone(), columns.collect())
+        });
+        Self {
+            questions: self.questions.iter().take(questions).cloned().collect(),
+            heads: heads.collect(),
+        }
+    }
+
     /// The accuracy of a guess: the mean over questions of one over the number of choices.
     #[must_use]
     pub fn chance(&self) -> f64 {
@@ -304,6 +318,11 @@ mod tests {
         assert_eq!(forward.log_likelihoods("positive", 64).unwrap(), column);
         assert_eq!(forward.examples(), BTreeSet::from([0, 64]));
         assert_eq!(forward.chance(), f64::midpoint(1.0 / 2.0, 1.0 / 3.0));
+
+        let first = forward.first(1);
+        assert_eq!(first.questions(), &forward.questions()[..1]);
+        assert_eq!(first.log_likelihoods("positive", 64).unwrap(), &column[..1]);
+        assert_eq!(forward.first(9), forward);
 
         let mut shuffled = two_heads();
         shuffled[5..].reverse();

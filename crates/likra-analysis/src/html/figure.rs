@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn a_chart_takes_the_width_that_it_is_given() {
         let inlined = inline(CHART, "A", "A & B");
-        let tag = "<svg viewBox=\"0 0 760 480\" role=\"img\" aria-label=\"A &amp; B\">";
+        let tag = "<svg viewBox=\"0 0 790 480\" role=\"img\" aria-label=\"A &amp; B\">";
         assert!(inlined.starts_with(tag), "{}", &inlined[..200]);
         assert!(inlined.ends_with("</svg>\n"));
         let content = CHART.split_once('>').unwrap().1;

@@ -1,0 +1,191 @@
+//! Two methods over the same questions: paired differences and tests.
+
+use crate::bootstrap::{self, power};
+use crate::{Estimate, Method, Norm, Study};
+
+/// The accuracy of one method less that of another after so many examples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The one.
+    pub method: Method,
+    /// The other.
+    pub other: Method,
+    /// How many training examples each head has seen.
+    pub examples: usize,
+    /// The difference of their accuracies by normalised scores, with an interval over questions that are
+    /// resampled in pairs.
+    pub gain: Estimate,
+    /// The questions that only the one answers right, and those that only the other does.
+    pub only: (usize, usize),
+    /// McNemar's exact two-sided test: the chance of a split at least as uneven if both were equally good.
+    pub p: f64,
+    /// The same, adjusted for all comparisons of the study by Holm's method.
+    pub adjusted: f64,
+}
+
+/// Every comparison that the figures invite, after every number of examples that both have.
+#[must_use]
+pub fn comparisons(study: &Study) -> Vec<Comparison> {
+    let mut found: Vec<Comparison> = Vec::new();
+    for (method, other) in pairs(study) {
+        let trained = if method.is_untrained() { &other } else { &method };
+        for examples in trained.examples(&study.table) {
+            found.extend(compare(study, &method, &other, examples));
+        }
+    }
+    adjust(&mut found);
+    found
+}
+
+fn pairs(study: &Study) -> Vec<(Method, Method)> {
+    let (sft, likra) = (Method::sft(), Method::sft_likra());
+    let mut pairs = vec![
+        (likra.clone(), sft.clone()),
+        (likra.clone(), Method::base()),
+        (Method::base_likra(), sft.clone()),
+        (Method::base_likra(), Method::base()),
+        (likra.clone(), Method::base_likra()),
+        (sft.clone(), Method::base()),
+    ];
+    let likra_with = |head: &str| {
+        let negative = study.negatives.iter().find(|n| n.head == head)?;
+        Some(Method::likra_with(&negative.head, &negative.label))
+    };
+    for negative in study.negatives.iter().filter(|n| n.contamination == 0.0) {
+        let method = Method::likra_with(&negative.head, &negative.label);
+        if method.name() != "sft-incorrect" {
+            pairs.push((method, sft.clone()));
+        }
+    }
+    for (one, other) in [
+        ("incorrect", "irrelevant"),
+        ("irrelevant", "unrelated"),
+        ("hardest", "incorrect"),
+        ("incorrect", "easiest"),
+    ] {
+        pairs.extend(likra_with(one).zip(likra_with(other)));
+    }
+    let controls = crate::controls::methods(&study.negatives);
+    let controls = controls.into_iter().filter(|method| ![&likra, &sft].contains(&method));
+    pairs.extend(controls.map(|control| (likra.clone(), control)));
+    pairs
+}
+
+/// One comparison; `None` if a method is not defined there.
+fn compare(study: &Study, method: &Method, other: &Method, examples: usize) -> Option<Comparison> {
+    let right = right(study, method, examples)?;
+    let other_right = self::right(study, other, examples)?;
+    let only = |a: &[bool], b: &[bool]| a.iter().zip(b).filter(|&(&a, &b)| a && !b).count();
+    let only = (only(&right, &other_right), only(&other_right, &right));
+    let p = mcnemar(only.0, only.1);
+    Some(Comparison {
+        method: method.clone(),
+        other: other.clone(),
+        examples,
+        gain: bootstrap::gain(&right, &other_right),
+        only,
+        p,
+        adjusted: p,
+    })
+}
+
+/// Which questions a method answers right; what has no trained head does so after any number of examples.
+pub(crate) fn right(study: &Study, method: &Method, examples: usize) -> Option<Vec<bool>> {
+    let examples = if method.is_untrained() { 0 } else { examples };
+    Some(method.rule(&study.table, examples, 1.0)?.right(study.norm))
+}
+
+/// McNemar's exact test, two-sided: of the questions that one method alone answers right, the share that is the
+/// first method's is that of heads in throws of a coin (McNemar 1947).
+fn mcnemar(wins: usize, losses: usize) -> f64 {
+    let heads = power(&[0.5, 0.5], wins + losses);
+    let tail: f64 = heads[..=wins.min(losses)].iter().sum();
+    (2.0 * tail).min(1.0)
+}
+
+/// Holm's step-down adjustment (Holm 1979), which keeps the chance of any false finding below the level.
+fn adjust(comparisons: &mut [Comparison]) {
+    let mut order: Vec<usize> = (0..comparisons.len()).collect();
+    order.sort_by(|&a, &b| comparisons[a].p.total_cmp(&comparisons[b].p));
+    let mut least: f64 = 0.0;
+    for (rank, &place) in order.iter().enumerate() {
+        let left = (order.len() - rank) as f64;
+        least = least.max((comparisons[place].p * left).min(1.0));
+        comparisons[place].adjusted = least;
+    }
+}
+
+/// The gain of a method over another in a study's own norm.
+pub(crate) fn gain(
+    study: &Study,
+    (method, examples): (&Method, usize),
+    (other, other_examples): (&Method, usize),
+) -> Option<Estimate> {
+    let right = right(study, method, examples)?;
+    Some(bootstrap::gain(&right, &self::right(study, other, other_examples)?))
+}
+
+/// What is said of a table of comparisons under this normalisation.
+pub(crate) fn describe(norm: Norm) -> String {
+    format!("Differences of {} in points.", norm.label())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{study, table};
+
+    #[test]
+    fn mcnemar_by_hand() {
+        assert_eq!(mcnemar(0, 0), 1.0);
+        assert_eq!(mcnemar(1, 0), 1.0);
+        // Ten throws, one or none the other way: 2 (1 + 10) / 1024.
+        assert_eq!(mcnemar(9, 1), 22.0 / 1024.0);
+        assert_eq!(mcnemar(1, 9), mcnemar(9, 1));
+        assert_eq!(mcnemar(5, 5), 1.0);
+        assert!(mcnemar(700, 300) < 1e-30);
+    }
+
+    #[test]
+    fn holm_by_hand() {
+        let one = |p| Comparison {
+            method: Method::sft(),
+            other: Method::base(),
+            examples: 32,
+            gain: Estimate {
+                value: 0.0,
+                low: 0.0,
+                high: 0.0,
+            },
+            only: (0, 0),
+            p,
+            adjusted: p,
+        };
+        let mut found = [0.04, 0.01, 0.03, 0.5].map(one);
+        adjust(&mut found);
+        let adjusted = found.map(|comparison| comparison.adjusted);
+        let expected = [0.09, 0.04, 0.09, 0.5];
+        for (found, expected) in adjusted.into_iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{adjusted:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_untrained_is_compared_after_every_number_of_examples() {
+        let study = study(table(&[
+            ("base", 0, &[&[-2.0, -1.0], &[-2.0, -1.0]]),
+            ("positive", 32, &[&[-1.0, -2.0], &[-2.0, -1.0]]),
+            ("positive", 64, &[&[-1.0, -2.0], &[-1.0, -2.0]]),
+            ("incorrect", 64, &[&[-1.0, -1.0], &[-1.0, -1.0]]),
+        ]));
+        let found = comparisons(&study);
+        let rows = |method: &str, other: &str| -> Vec<(usize, f64, (usize, usize))> {
+            let of = |c: &&Comparison| (c.method.name(), c.other.name()) == (method, other);
+            let row = |c: &Comparison| (c.examples, c.gain.value, c.only);
+            found.iter().filter(of).map(row).collect()
+        };
+        assert_eq!(rows("sft", "base"), [(32, 0.5, (1, 0)), (64, 1.0, (2, 0))]);
+        assert_eq!(rows("sft-likra", "sft"), [(64, 0.0, (0, 0))]);
+        assert!(rows("sft-likra", "base-pmi").is_empty());
+    }
+}

@@ -1,0 +1,193 @@
+//! What heads think of each kind of answer: the rows of the paper's figures 2 and 6.
+
+use likra_results::{BASE, Kind};
+
+use crate::method::{NEGATIVE, POSITIVE};
+use crate::{Candidate, Estimate, Question, ScoreTable, mean};
+
+/// A mean over questions for one kind of answer under a head after so many examples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LikelihoodRow {
+    /// The head; at 0 examples it is the base.
+    pub head: &'static str,
+    /// The kind of answer. Of the incorrect ones it is one a question: see the function that makes the row.
+    pub kind: Kind,
+    /// How many training examples the head has seen.
+    pub examples: usize,
+    /// The mean.
+    pub mean: Estimate,
+    /// How many questions have such an answer.
+    pub questions: usize,
+}
+
+/// The per-character likelihood, exp(log p(a|q) / characters), of the right and of the most likely wrong choice
+/// over the training of the positive head (paper, figure 2): mean over questions, with an interval of 1.96
+/// standard errors to either side. Which wrong choice is the most likely is asked anew after every number of
+/// examples.
+#[must_use]
+pub fn figure2(table: &ScoreTable) -> Vec<LikelihoodRow> {
+    let mut rows = Vec::new();
+    for kind in [Kind::Correct, Kind::Incorrect] {
+        for (examples, column) in columns(table, POSITIVE) {
+            let (correct, wrong) = likelihoods(table, column);
+            let values = match kind {
+                Kind::Correct => correct,
+                _ => wrong,
+            };
+            rows.push(row(POSITIVE, kind, examples, &values));
+        }
+    }
+    // Without a positive head there is nothing that training changes.
+    match rows.iter().any(|row| row.examples > 0) {
+        true => rows,
+        false => Vec::new(),
+    }
+}
+
+/// The per-character likelihoods of the right and of the most likely wrong choice of every question that has
+/// both, under one column of log-likelihoods.
+pub(crate) fn likelihoods(table: &ScoreTable, column: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
+    let questions = table.questions().iter().zip(column);
+    let both = questions.filter_map(|(question, values)| {
+        let correct = answer(question, Kind::Correct, values)?;
+        let wrong = answer(question, Kind::Incorrect, values)?;
+        let likelihood = |place: usize| per_char(&question.candidates[place], values[place]).exp();
+        Some((likelihood(correct), likelihood(wrong)))
+    });
+    both.unzip()
+}
+
+/// The change from the base of log p(a|q) per character, in nats, for each kind of answer, under the positive
+/// and the negative head (paper, figure 6): mean over questions, with an interval as in [`figure2`]. The
+/// incorrect answer of a question is the wrong choice that the base finds the most likely per character, the
+/// same throughout, so that one text is followed.
+#[must_use]
+pub fn figure6(table: &ScoreTable) -> Vec<LikelihoodRow> {
+    let mut rows = Vec::new();
+    for head in [POSITIVE, NEGATIVE] {
+        for kind in [
+            Kind::Correct,
+            Kind::Incorrect,
+            Kind::Irrelevant,
+            Kind::Unrelated,
+        ] {
+            for (examples, _) in columns(table, head) {
+                let changes = changes(table, head, examples, kind);
+                if !changes.is_empty() {
+                    rows.push(row(head, kind, examples, &changes));
+                }
+            }
+        }
+    }
+    let trained = |head: &str| rows.iter().any(|row| row.head == head && row.examples > 0);
+    let trained = [POSITIVE, NEGATIVE].map(|head| (head, trained(head)));
+    rows.retain(|row| trained.contains(&(row.head, true)));
+    rows
+}
+
+/// The change from the base for the answer of this kind of every question that has one, in nats per character.
+pub(crate) fn changes(table: &ScoreTable, head: &str, examples: usize, kind: Kind) -> Vec<f64> {
+    let column = match examples {
+        0 => table.log_likelihoods(BASE, 0),
+        _ => table.log_likelihoods(head, examples),
+    };
+    let (Some(base), Some(column)) = (table.log_likelihoods(BASE, 0), column) else {
+        return Vec::new();
+    };
+    let questions = table.questions().iter().zip(base.iter().zip(column));
+    questions
+        .filter_map(|(question, (base, now))| {
+            let place = answer(question, kind, base)?;
+            let candidate = &question.candidates[place];
+            Some(per_char(candidate, now[place] - base[place]))
+        })
+        .collect()
+}
+
+/// The place of the answer of a kind; of several the one that `values` say is the likeliest per character, and
+/// of equals the first.
+fn answer(question: &Question, kind: Kind, values: &[f64]) -> Option<usize> {
+    let candidates = question.candidates.iter().enumerate();
+    let fitting = candidates.filter(|(_, c)| c.kind == kind && c.chars > 0);
+    let scored = fitting.map(|(place, c)| (place, per_char(c, values[place])));
+    let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best });
+    best.map(|(place, _)| place)
+}
+
+fn per_char(candidate: &Candidate, value: f64) -> f64 {
+    value / candidate.chars as f64
+}
+
+/// The base, as 0 examples, and a head after every number of examples.
+fn columns<'a>(table: &'a ScoreTable, head: &str) -> Vec<(usize, &'a [Vec<f64>])> {
+    let examples = table.examples().into_iter();
+    examples
+        .filter_map(|examples| {
+            let head = if examples == 0 { BASE } else { head };
+            Some((examples, table.log_likelihoods(head, examples)?))
+        })
+        .collect()
+}
+
+fn row(head: &'static str, kind: Kind, examples: usize, values: &[f64]) -> LikelihoodRow {
+    LikelihoodRow {
+        head,
+        kind,
+        examples,
+        mean: mean::over_questions(values),
+        questions: values.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use likra_results::ScoreRecord;
+
+    use super::*;
+    use crate::fixture::{score, table};
+
+    fn found(rows: &[LikelihoodRow]) -> Vec<(&str, Kind, usize, f64)> {
+        let row = |row: &LikelihoodRow| (row.head, row.kind, row.examples, row.mean.value);
+        rows.iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_most_likely_wrong_choice_is_asked_anew() {
+        // Lengths 2, 3 and 4.
+        let table = table(&[
+            ("base", 0, &[&[-2.0, -3.0, -8.0]]),
+            ("positive", 32, &[&[-1.0, -6.0, -2.0]]),
+        ]);
+        let likelihood = |per_char: f64| per_char.exp();
+        let expected = [
+            (POSITIVE, Kind::Correct, 0, likelihood(-1.0)),
+            (POSITIVE, Kind::Correct, 32, likelihood(-0.5)),
+            (POSITIVE, Kind::Incorrect, 0, likelihood(-1.0)),
+            (POSITIVE, Kind::Incorrect, 32, likelihood(-0.5)),
+        ];
+        assert_eq!(found(&figure2(&table)), expected);
+        assert!(figure2(&crate::fixture::table(&[("base", 0, &[&[-1.0, -2.0]])])).is_empty());
+    }
+
+    #[test]
+    fn changes_follow_the_text_that_the_base_finds_likeliest() {
+        let mut records = crate::fixture::records("base", 0, &[&[-2.0, -3.0, -8.0]]);
+        let other = |head: &str, examples, value| ScoreRecord {
+            kind: Kind::Unrelated,
+            ..score(head, examples, 0, 3, value)
+        };
+        records.push(other("base", 0, -10.0));
+        records.extend(crate::fixture::records("incorrect", 32, &[&[-4.0, -1.5, 0.0]]));
+        records.push(other("incorrect", 32, -15.0));
+        let table = ScoreTable::new(&records).unwrap();
+        let expected = [
+            (NEGATIVE, Kind::Correct, 0, 0.0),
+            (NEGATIVE, Kind::Correct, 32, -1.0),
+            (NEGATIVE, Kind::Incorrect, 0, 0.0),
+            (NEGATIVE, Kind::Incorrect, 32, 0.5),
+            (NEGATIVE, Kind::Unrelated, 0, 0.0),
+            (NEGATIVE, Kind::Unrelated, 32, -1.0),
+        ];
+        assert_eq!(found(&figure6(&table)), expected);
+    }
+}

@@ -1,0 +1,62 @@
+//! All that a report is drawn from.
+
+use crate::html::CostRow;
+use crate::{Norm, ScoreTable};
+
+/// All scores that a report is drawn from, and how to read them.
+#[derive(Debug, Clone)]
+pub struct Study {
+    /// The scores of the experiment's own seed.
+    pub table: ScoreTable,
+    /// That seed.
+    pub seed: u32,
+    /// The same heads from other seeds.
+    pub replicates: Vec<Replicate>,
+    /// The heads that can be subtracted, in the order to show them.
+    pub negatives: Vec<Negative>,
+    /// The weights of figure 4.
+    pub weights: Vec<f64>,
+    /// What scores are divided by in columns `acc_norm`, figures and claims.
+    pub norm: Norm,
+    /// The benchmark's name in [`paper::TABLE1`](crate::paper::TABLE1); `None` if the paper does not have it.
+    pub benchmark: Option<String>,
+}
+
+/// Heads from another seed, under the names that they have in the study's own table.
+#[derive(Debug, Clone)]
+pub struct Replicate {
+    /// The seed.
+    pub seed: u32,
+    /// Their scores and the base's, over the first questions of the study or all of them.
+    pub table: ScoreTable,
+}
+
+/// A head that can be subtracted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Negative {
+    /// Its name in the table.
+    pub head: String,
+    /// Its name in figures.
+    pub label: String,
+    /// The share of right answers among those that it has learnt; at 1 it is a control.
+    pub contamination: f64,
+}
+
+/// What a report says beside what the scores say.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// What was run, in a few words.
+    pub title: String,
+    /// What was run, in a sentence or two.
+    pub lead: String,
+    /// The settings of the run, as name and value.
+    pub settings: Vec<(String, String)>,
+    /// The versions of what computed, as name and version.
+    pub versions: Vec<(String, String)>,
+    /// The files that were read: name, SHA-256 in hexadecimal, and length in bytes.
+    pub inputs: Vec<(String, String, u64)>,
+    /// What took how long.
+    pub cost: Vec<CostRow>,
+    /// The command that does it again.
+    pub command: String,
+}
