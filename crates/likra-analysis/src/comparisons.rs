@@ -1,7 +1,7 @@
 //! Two methods over the same questions: paired differences and tests.
 
 use crate::bootstrap::{self, power};
-use crate::{Estimate, Method, Norm, Study};
+use crate::{Estimate, Method, Study};
 
 /// The accuracy of one method less that of another after so many examples.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,11 @@ pub struct Comparison {
 pub fn comparisons(study: &Study) -> Vec<Comparison> {
     let mut found: Vec<Comparison> = Vec::new();
     for (method, other) in pairs(study) {
-        let trained = if method.is_untrained() { &other } else { &method };
+        let trained = if method.is_untrained() {
+            &other
+        } else {
+            &method
+        };
         for examples in trained.examples(&study.table) {
             found.extend(compare(study, &method, &other, examples));
         }
@@ -66,7 +70,9 @@ fn pairs(study: &Study) -> Vec<(Method, Method)> {
         pairs.extend(likra_with(one).zip(likra_with(other)));
     }
     let controls = crate::controls::methods(&study.negatives);
-    let controls = controls.into_iter().filter(|method| ![&likra, &sft].contains(&method));
+    let controls = controls
+        .into_iter()
+        .filter(|method| ![&likra, &sft].contains(&method));
     pairs.extend(controls.map(|control| (likra.clone(), control)));
     pairs
 }
@@ -122,12 +128,10 @@ pub(crate) fn gain(
     (other, other_examples): (&Method, usize),
 ) -> Option<Estimate> {
     let right = right(study, method, examples)?;
-    Some(bootstrap::gain(&right, &self::right(study, other, other_examples)?))
-}
-
-/// What is said of a table of comparisons under this normalisation.
-pub(crate) fn describe(norm: Norm) -> String {
-    format!("Differences of {} in points.", norm.label())
+    Some(bootstrap::gain(
+        &right,
+        &self::right(study, other, other_examples)?,
+    ))
 }
 
 #[cfg(test)]

@@ -12,11 +12,16 @@ use crate::{AccuracyRow, Method, Negative, Norm, ScoreTable};
 pub(crate) fn methods(negatives: &[Negative]) -> Vec<Method> {
     let contaminated = negatives.iter().filter(|head| head.contamination > 0.0);
     let contaminated = contaminated.map(|head| Method::likra_with(&head.head, &head.label));
-    [Method::sft_likra(), Method::sft(), Method::sft_base(), Method::base_sft()]
-        .into_iter()
-        .chain(contaminated)
-        .chain([Method::sft_pmi(), Method::base_pmi()])
-        .collect()
+    [
+        Method::sft_likra(),
+        Method::sft(),
+        Method::sft_base(),
+        Method::base_sft(),
+    ]
+    .into_iter()
+    .chain(contaminated)
+    .chain([Method::sft_pmi(), Method::base_pmi()])
+    .collect()
 }
 
 /// Their accuracies after each number of examples for which the table has their heads, at weight 1.

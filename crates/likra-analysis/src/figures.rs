@@ -124,7 +124,11 @@ mod tests {
             label: head.into(),
             contamination,
         };
-        let negatives = [negative("incorrect", 0.0), negative("positive", 1.0), negative("none", 0.0)];
+        let negatives = [
+            negative("incorrect", 0.0),
+            negative("positive", 1.0),
+            negative("none", 0.0),
+        ];
         let incorrect = [("sft-incorrect", 0, 0.0), ("sft-incorrect", 32, 1.0)];
         assert_eq!(
             points(figure5(&heads(), &negatives, Norm::Chars)),
@@ -136,7 +140,12 @@ mod tests {
     fn weights_are_swept_at_the_last_common_checkpoint() {
         let rows = figure4(&heads(), &[1.0, 0.0, 0.4, 0.4], Norm::Chars).unwrap();
         let point = |row: &WeightRow| {
-            let AccuracyRow { method, examples, acc, .. } = &row.accuracy;
+            let AccuracyRow {
+                method,
+                examples,
+                acc,
+                ..
+            } = &row.accuracy;
             (method.name().to_owned(), *examples, row.weight, acc.value)
         };
         let expected = [
@@ -149,9 +158,8 @@ mod tests {
             ("base-likra", 32, 0.4, 0.5),
             ("base-likra", 32, 1.0, 1.0),
         ];
-        let expected = expected.map(|(name, examples, weight, acc)| {
-            (name.to_owned(), examples, weight, acc)
-        });
+        let expected =
+            expected.map(|(name, examples, weight, acc)| (name.to_owned(), examples, weight, acc));
         assert_eq!(rows.iter().map(point).collect::<Vec<_>>(), expected);
     }
 

@@ -11,6 +11,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use escape::Text;
 
 const STYLE: &str = include_str!("html/style.css");
@@ -66,6 +68,17 @@ pub enum Verdict {
     Open,
     /// The run has nothing to say on it.
     Unmeasured,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Open => "open",
+            Self::Unmeasured => "not measured",
+        })
+    }
 }
 
 /// Something that the paper says, and whether it was found.

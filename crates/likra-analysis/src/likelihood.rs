@@ -177,7 +177,11 @@ mod tests {
             ..score(head, examples, 0, 3, value)
         };
         records.push(other("base", 0, -10.0));
-        records.extend(crate::fixture::records("incorrect", 32, &[&[-4.0, -1.5, 0.0]]));
+        records.extend(crate::fixture::records(
+            "incorrect",
+            32,
+            &[&[-4.0, -1.5, 0.0]],
+        ));
         records.push(other("incorrect", 32, -15.0));
         let table = ScoreTable::new(&records).unwrap();
         let expected = [

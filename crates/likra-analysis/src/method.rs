@@ -193,7 +193,8 @@ mod tests {
     #[test]
     fn every_way_by_hand() {
         let table = heads();
-        let scores = |method: Method, examples| method.rule(&table, examples, 1.0).unwrap().scores();
+        let scores =
+            |method: Method, examples| method.rule(&table, examples, 1.0).unwrap().scores();
         assert_eq!(scores(Method::base(), 0), [[-2.0, -3.0]]);
         assert_eq!(scores(Method::sft(), 64), [[-1.0, -4.0]]);
         assert_eq!(scores(Method::sft_likra(), 64), [[2.0, -2.0]]);
@@ -211,7 +212,11 @@ mod tests {
         assert_eq!(Method::base_likra().examples(&table), [64, 128]);
         assert_eq!(Method::base().examples(&table), [0]);
         assert_eq!(Method::base_pmi().examples(&table), [0]);
-        assert!(Method::likra_with("hardest", "x").examples(&table).is_empty());
+        assert!(
+            Method::likra_with("hardest", "x")
+                .examples(&table)
+                .is_empty()
+        );
         assert!(Method::sft().rule(&table, 0, 1.0).is_none());
     }
 

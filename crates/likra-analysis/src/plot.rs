@@ -155,9 +155,11 @@ impl Chart {
     fn draw_labels(&self, canvas: &Canvas) -> Drawn {
         let ends = self.lines.iter().filter_map(|line| {
             let (_, last) = line.points.last()?;
-            Some((last.value, line.label.as_str(), bold(14.0, line.colour)))
+            Some((last.value, line.label.clone(), bold(14.0, line.colour)))
         });
-        let level = self.level.map(|(at, name)| (at, name, text(14.0, AXIS)));
+        let level = self
+            .level
+            .map(|(at, name)| (at, name.to_owned(), text(14.0, AXIS)));
         let labels: Vec<_> = ends.chain(level).collect();
         let pixel = |value: f64| f64::from(canvas.map_coordinate(&(0.0, value)).1);
         let pixels: Vec<f64> = labels.iter().map(|&(value, ..)| pixel(value)).collect();

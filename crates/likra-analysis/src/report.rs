@@ -1,140 +1,94 @@
-//! Tables and figures as files.
+//! A report as files: a page, and the tables and figures on it.
 
 use std::path::{Path, PathBuf};
 
 use likra_results::write_atomically;
-use plotters::style::RGBColor;
 
-use crate::plot::{Axis, Chart, ExamplesAxis, Line, linear};
-use crate::{
-    AccuracyRow, Estimate, Method, Norm, Result, ScoreTable, WeightRow, control, csv, figure1,
-    figure3, figure4, table1,
-};
+use crate::exhibits::{Exhibit, exhibits, references};
+use crate::html::{ExhibitView, Headline, Page, render};
+use crate::{Facts, Method, Result, Study, claims, csv};
 
-/// Writes `table1.csv`, `control.csv`, and `figure1`, `figure3` and `figure4` as `.csv` and `.svg`
-/// into the folder `dir`, which is made if need be, and returns their paths.
+/// Writes `index.html`, `claims.csv`, and each table and figure as `NAME.csv` and `NAME.svg` (`NAME-1.svg`,
+/// `NAME-2.svg` of several panels) into the folder `dir`, which is made if need be, and returns their paths.
 ///
-/// Accuracies are shares of one in tables, and percent in figures. `weights` are those of figure 4.
-/// Figures and the columns `acc_norm` go by scores that are normalised by `norm`.
-/// What the table has no scores for is left out.
+/// Accuracies are shares of one in tables, and percent in figures. Figures, claims and the columns `acc_norm` go
+/// by scores that are normalised by the study's norm. What the study has no scores for is left out.
 ///
 /// # Errors
 ///
 /// If a weight is not finite, or a file cannot be written.
-pub fn write_report(
-    dir: &Path,
-    table: &ScoreTable,
-    weights: &[f64],
-    norm: Norm,
-) -> Result<Vec<PathBuf>> {
-    let sweep = figure4(table, weights, norm)?;
-    let mut report = Report {
-        dir,
-        norm,
-        written: Vec::new(),
+pub fn write_report(dir: &Path, study: &Study, facts: &Facts) -> Result<Vec<PathBuf>> {
+    let (exhibits, claims) = (exhibits(study)?, claims(study));
+    let mut files = Vec::new();
+    for exhibit in &exhibits {
+        files.push((format!("{}.csv", exhibit.name), exhibit.csv.clone()));
+        for (number, svg) in (1..).zip(&exhibit.svgs) {
+            let name = match exhibit.svgs.len() {
+                1 => format!("{}.svg", exhibit.name),
+                _ => format!("{}-{number}.svg", exhibit.name),
+            };
+            files.push((name, svg.clone()));
+        }
+    }
+    files.push(("claims.csv".into(), csv::claims(&claims)));
+    let views: Vec<ExhibitView> = exhibits.iter().map(view).collect();
+    let page = Page {
+        title: &facts.title,
+        lead: &facts.lead,
+        headline: headline(study),
+        claims: &claims,
+        exhibits: &views,
+        settings: facts.settings.clone(),
+        versions: facts.versions.clone(),
+        inputs: facts.inputs.clone(),
+        cost: facts.cost.clone(),
+        command: facts.command.clone(),
     };
-    report.file("table1.csv", &csv::accuracies(&table1(table, norm)))?;
-    report.file("control.csv", &csv::accuracies(&control(table, norm)))?;
-    let title = "SFT and Likra over training examples";
-    report.curves("figure1", title, &figure1(table, norm), table.chance())?;
-    let title = "Likra with (SFT) and without (Base) positive examples";
-    report.curves("figure3", title, &figure3(table, norm), table.chance())?;
-    report.sweep("figure4", &sweep, table.chance())?;
-    Ok(report.written)
-}
-
-/// A folder that is being filled.
-struct Report<'a> {
-    dir: &'a Path,
-    norm: Norm,
-    written: Vec<PathBuf>,
-}
-
-impl Report<'_> {
-    fn curves(&mut self, name: &str, title: &str, rows: &[AccuracyRow], chance: f64) -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let x = ExamplesAxis::new(rows.iter().map(|row| row.examples));
-        let point = |row: &AccuracyRow| (row.method, x.position(row.examples), row.acc_norm);
-        let points: Vec<_> = rows.iter().map(point).collect();
-        let chart = self.chart(title.into(), x.axis(), &points, chance);
-        self.figure(name, &csv::accuracies(rows), &chart)
-    }
-
-    fn sweep(&mut self, name: &str, rows: &[WeightRow], chance: f64) -> Result<()> {
-        let Some(first) = rows.first() else {
-            return Ok(());
-        };
-        let examples = first.accuracy.examples;
-        let title = format!("Weight of the negative head ({examples} examples per head)");
-        let x = linear(
-            "weight of the negative head",
-            rows.iter().map(|row| row.weight),
-        );
-        let point = |row: &WeightRow| (row.accuracy.method, row.weight, row.accuracy.acc_norm);
-        let points: Vec<_> = rows.iter().map(point).collect();
-        let chart = self.chart(title, x, &points, chance);
-        self.figure(name, &csv::weights(rows), &chart)
-    }
-
-    /// A chart with a line for each method, in the order of `points`.
-    fn chart(
-        &self,
-        title: String,
-        x: Axis,
-        points: &[(Method, f64, Estimate)],
-        chance: f64,
-    ) -> Chart {
-        let points = points
-            .iter()
-            .map(|&(method, at, share)| (method, at, share.percent()));
-        let chance = chance * 100.0;
-        let ends = points
-            .clone()
-            .flat_map(|(_, _, percent)| [percent.low, percent.high]);
-        let y = linear(&format!("{} (%)", self.norm.label()), ends.chain([chance]));
-        let mut lines: Vec<Line> = Vec::new();
-        for (method, at, percent) in points {
-            match lines.last_mut() {
-                Some(line) if line.label == method.label() => line.points.push((at, percent)),
-                _ => lines.push(Line {
-                    label: method.label(),
-                    colour: colour(method),
-                    points: vec![(at, percent)],
-                }),
-            }
-        }
-        Chart {
-            title,
-            x,
-            y,
-            lines,
-            level: (chance, "chance"),
-        }
-    }
-
-    fn figure(&mut self, name: &str, rows: &str, chart: &Chart) -> Result<()> {
-        self.file(&format!("{name}.csv"), rows)?;
-        self.file(&format!("{name}.svg"), &chart.svg()?)
-    }
-
-    fn file(&mut self, name: &str, content: &str) -> Result<()> {
-        let path = self.dir.join(name);
+    files.push(("index.html".into(), render(&page)));
+    let mut written = Vec::new();
+    for (name, content) in files {
+        let path = dir.join(name);
         write_atomically(&path, |to| to.write_all(content.as_bytes()))?;
-        self.written.push(path);
-        Ok(())
+        written.push(path);
+    }
+    Ok(written)
+}
+
+fn view(exhibit: &Exhibit) -> ExhibitView<'_> {
+    ExhibitView {
+        name: exhibit.name,
+        title: &exhibit.title,
+        caption: &exhibit.caption,
+        svgs: &exhibit.svgs,
+        csv: &exhibit.csv,
+        paper: exhibit.paper.as_deref(),
     }
 }
 
-/// The same colour for a method in all figures, told apart by colour-blind eyes too (Okabe and Ito
-/// 2008).
-fn colour(method: Method) -> RGBColor {
-    match method {
-        Method::Base => RGBColor(0, 0, 0),
-        Method::Sft => RGBColor(0, 114, 178),
-        Method::SftLikra => RGBColor(213, 94, 0),
-        Method::BaseLikra => RGBColor(0, 158, 115),
-        Method::Control => RGBColor(204, 121, 167),
-    }
+/// The methods of table 1 after the most examples, beside the paper's first model.
+fn headline(study: &Study) -> Vec<Headline> {
+    let paper = references(study).next();
+    let methods = [
+        (Method::base(), paper.map(|row| row.base)),
+        (Method::sft(), paper.map(|row| row.sft)),
+        (Method::sft_likra(), paper.map(|row| row.likra)),
+        (Method::base_likra(), None),
+    ];
+    let number = |(method, share): (Method, Option<f64>)| {
+        let row = method.rows(&study.table, study.norm).pop()?;
+        let percent = row.acc_norm.percent();
+        let label = match row.examples {
+            0 => method.label().into(),
+            examples => format!("{}, {examples} examples", method.label()),
+        };
+        let model = paper.map_or("", |row| row.model);
+        Some(Headline {
+            label,
+            value: percent.value,
+            low: percent.low,
+            high: percent.high,
+            paper: share.map(|share| format!("{:.1} ({model})", share * 100.0)),
+        })
+    };
+    methods.into_iter().filter_map(number).collect()
 }

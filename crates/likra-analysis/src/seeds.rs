@@ -22,7 +22,9 @@ pub struct SeedsRow {
 #[must_use]
 pub fn seeds(study: &Study) -> Vec<SeedsRow> {
     let replicates = &study.replicates;
-    let fewest = replicates.iter().map(|replicate| replicate.table.questions().len());
+    let fewest = replicates
+        .iter()
+        .map(|replicate| replicate.table.questions().len());
     let Some(questions) = fewest.min() else {
         return Vec::new();
     };
@@ -66,8 +68,16 @@ mod tests {
     fn seeds_are_compared_on_what_all_were_asked() {
         let mut study = study(table(&[
             ("base", 0, &[&[-2.0, -1.0], &[-2.0, -1.0], &[-1.0, -2.0]]),
-            ("positive", 32, &[&[-1.0, -4.0], &[-2.0, -1.0], &[-1.0, -4.0]]),
-            ("positive", 64, &[&[-1.0, -4.0], &[-1.0, -4.0], &[-1.0, -4.0]]),
+            (
+                "positive",
+                32,
+                &[&[-1.0, -4.0], &[-2.0, -1.0], &[-1.0, -4.0]],
+            ),
+            (
+                "positive",
+                64,
+                &[&[-1.0, -4.0], &[-1.0, -4.0], &[-1.0, -4.0]],
+            ),
         ]));
         assert!(seeds(&study).is_empty());
         let replicate = table(&[
@@ -81,7 +91,10 @@ mod tests {
         let rows = seeds(&study);
         assert_eq!(rows.len(), 1);
         let row = &rows[0];
-        assert_eq!((row.method.name(), row.examples, row.questions), ("sft", 32, 2));
+        assert_eq!(
+            (row.method.name(), row.examples, row.questions),
+            ("sft", 32, 2)
+        );
         assert_eq!(row.acc_norm, [(study.seed, 0.5), (2, 1.0)]);
         assert_eq!(row.mean.value, 0.75);
         // The standard error is a quarter.

@@ -1,8 +1,8 @@
 //! What a run has found, in a few lines of text.
 
-use crate::bootstrap;
-use crate::figures::last_examples;
-use crate::{AccuracyRow, Estimate, Method, Norm, ScoreTable, table1};
+use crate::comparisons::gain as gained;
+use crate::html::ClaimView;
+use crate::{AccuracyRow, Estimate, Method, Norm, Study, claims, table1};
 
 /// What SFT-Likra gains over SFT.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,30 +19,37 @@ pub struct Gain {
 /// What SFT-Likra gains over SFT after the most examples that both heads have seen; `None` if there
 /// are no such heads.
 #[must_use]
-pub fn gain(table: &ScoreTable, norm: Norm) -> Option<Gain> {
-    let examples = last_examples(Method::SftLikra, table)?;
-    let right = |method: Method| Some(method.rule(table, examples, 1.0)?.right(norm));
-    let (likra, sft) = (right(Method::SftLikra)?, right(Method::Sft)?);
+pub fn gain(study: &Study) -> Option<Gain> {
+    let (likra, sft) = (Method::sft_likra(), Method::sft());
+    let examples = likra.last(&study.table)?;
     Some(Gain {
         examples,
-        acc_norm: bootstrap::gain(&likra, &sft),
-        questions: likra.len(),
+        acc_norm: gained(study, (&likra, examples), (&sft, examples))?,
+        questions: study.table.questions().len(),
     })
 }
 
-/// A table of all methods for a terminal, and a sentence on the gain of SFT-Likra over SFT.
+/// A table of all methods for a terminal, a sentence on the gain of SFT-Likra over SFT, and the claims with their
+/// verdicts.
 #[must_use]
-pub fn summary(table: &ScoreTable, norm: Norm) -> String {
+pub fn summary(study: &Study) -> String {
+    let (table, norm) = (&study.table, study.norm);
     let mut lines = vec![["method", "examples", "acc", "acc_norm"].map(String::from)];
     lines.extend(table1(table, norm).iter().map(cells));
     let (questions, chance) = (table.questions().len(), table.chance() * 100.0);
-    let gain = gain(table, norm).map_or_else(String::new, |gain| sentence(&gain, norm));
+    let gain = gain(study).map_or_else(String::new, |gain| sentence(&gain, norm));
+    let claims: String = claims(study).iter().map(verdict).collect();
     format!(
         "{}\nPercent [95% interval] of {questions} questions; chance is {chance:.1}. \
-         acc_norm is {}.\n{gain}",
+         acc_norm is {}.\n{gain}\nThe paper's claims:\n{claims}",
         aligned(&lines),
         norm.describe()
     )
+}
+
+fn verdict(claim: &ClaimView) -> String {
+    let (number, statement) = (claim.number, &claim.statement);
+    format!("{number}. [{}] {statement}\n", claim.verdict)
 }
 
 fn cells(row: &AccuracyRow) -> [String; 4] {

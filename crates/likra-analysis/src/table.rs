@@ -109,7 +109,9 @@ impl ScoreTable {
     pub fn first(&self, questions: usize) -> Self {
         let cut = |column: &Column| column.iter().take(questions).cloned().collect();
         let heads = self.heads.iter().map(|(head, columns)| {
-            let columns = columns.iter().map(|(&examples, column)| (examples, cut(column)));
+            let columns = columns
+                .iter()
+                .map(|(&examples, column)| (examples, cut(column)));
             (head.clone(), columns.collect())
         });
         Self {

@@ -1,10 +1,14 @@
 //! A whole report from made-up scores in which the negative head learns late and much.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use likra_analysis::{Error, Norm, ScoreTable, gain, summary, write_report};
+use likra_analysis::html::CostRow;
+use likra_analysis::{
+    Error, Facts, Negative, Norm, Replicate, ScoreTable, Study, gain, summary, write_report,
+};
 use likra_results::{Kind, ScoreRecord};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -68,6 +72,113 @@ fn made_up() -> Vec<ScoreRecord> {
     records
 }
 
+/// The same with an irrelevant and an unrelated answer to each question, the base's thoughts on answers alone,
+/// and further negative heads that have learnt half as much.
+fn with_all_heads() -> Vec<ScoreRecord> {
+    let mut records = made_up();
+    let halves = [
+        "irrelevant",
+        "unrelated",
+        "hardest",
+        "easiest",
+        "contaminated",
+    ];
+    let base: BTreeMap<(String, usize), f64> = records
+        .iter()
+        .filter(|record| record.head == "base")
+        .map(|record| {
+            (
+                (record.question_id.clone(), record.candidate),
+                record.log_likelihood,
+            )
+        })
+        .collect();
+    for record in records.clone() {
+        let of_base = base[&(record.question_id.clone(), record.candidate)];
+        if record.head == "incorrect" && record.examples <= 256 {
+            records.extend(halves.map(|head| ScoreRecord {
+                head: head.into(),
+                log_likelihood: f64::midpoint(of_base, record.log_likelihood),
+                ..record.clone()
+            }));
+        }
+        if record.head == "base" {
+            records.push(ScoreRecord {
+                head: "answer-only".into(),
+                log_likelihood: of_base - 1.0,
+                ..record
+            });
+        }
+    }
+    let firsts = records
+        .iter()
+        .filter(|record| record.candidate == 0)
+        .cloned();
+    let others = firsts.flat_map(|record| {
+        [(4, Kind::Irrelevant, 9.0), (5, Kind::Unrelated, 30.0)].map(|(candidate, kind, less)| {
+            ScoreRecord {
+                candidate,
+                kind,
+                gold: false,
+                log_likelihood: record.log_likelihood - less - record.examples as f64 / 1000.0,
+                ..record.clone()
+            }
+        })
+    });
+    let others: Vec<ScoreRecord> = others.collect();
+    records.extend(others);
+    records
+}
+
+fn study(records: &[ScoreRecord]) -> Study {
+    let negatives = [
+        "incorrect",
+        "irrelevant",
+        "unrelated",
+        "hardest",
+        "easiest",
+        "contaminated",
+    ];
+    Study {
+        table: ScoreTable::new(records).unwrap(),
+        seed: 1,
+        replicates: Vec::new(),
+        negatives: negatives
+            .map(|head| Negative {
+                head: head.into(),
+                label: head.into(),
+                contamination: f64::from(u8::from(head == "contaminated")),
+            })
+            .into(),
+        weights: WEIGHTS.into(),
+        norm: Norm::Chars,
+        benchmark: Some("ARC-Challenge".into()),
+    }
+}
+
+fn whole() -> Study {
+    let mut study = study(&with_all_heads());
+    let table = study.table.first(100);
+    study.replicates = vec![Replicate { seed: 2, table }];
+    study
+}
+
+fn facts() -> Facts {
+    let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
+    Facts {
+        title: "Made up".into(),
+        lead: "Nothing was run.".into(),
+        settings: vec![pair("seed", "1")],
+        versions: vec![pair("likra", "0.1.0")],
+        inputs: Vec::new(),
+        cost: vec![CostRow {
+            what: "all of it".into(),
+            seconds: 1.0,
+        }],
+        command: "cargo xtask reproduce made-up".into(),
+    }
+}
+
 fn names(dir: &Path, paths: &[PathBuf]) -> Vec<String> {
     let name = |path: &PathBuf| path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
     paths.iter().map(name).collect()
@@ -76,13 +187,14 @@ fn names(dir: &Path, paths: &[PathBuf]) -> Vec<String> {
 /// Only what the harness calls `acc_norm` is called so, outside of the columns of a table.
 #[test]
 fn figures_and_sentences_name_the_normalisation() {
-    let table = ScoreTable::new(&made_up()).unwrap();
+    let mut study = study(&made_up());
     let dir = tempfile::tempdir().unwrap();
-    let named = |norm: Norm| {
-        write_report(dir.path(), &table, &WEIGHTS, norm).unwrap();
+    let mut named = |norm: Norm| {
+        study.norm = norm;
+        write_report(dir.path(), &study, &facts()).unwrap();
         let figures = ["figure1.svg", "figure3.svg", "figure4.svg"];
         let read = |name| fs::read_to_string(dir.path().join(name)).unwrap();
-        (figures.map(read), summary(&table, norm))
+        (figures.map(read), summary(&study))
     };
     for (norm, name) in [
         (Norm::Chars, "acc_norm"),
@@ -96,10 +208,9 @@ fn figures_and_sentences_name_the_normalisation() {
             figures.iter().all(|figure| figure.contains(&axis)),
             "{axis}"
         );
-        let last = summary.lines().last().unwrap();
         assert!(
-            last.contains(&format!(" points of {name} over SFT")),
-            "{last}"
+            summary.contains(&format!(" points of {name} over SFT")),
+            "{summary}"
         );
         let told = summary.contains("the harness's is per character");
         assert_eq!(told, norm != Norm::Chars, "{summary}");
@@ -107,8 +218,7 @@ fn figures_and_sentences_name_the_normalisation() {
 }
 
 fn report(dir: &Path) -> Vec<String> {
-    let table = ScoreTable::new(&made_up()).unwrap();
-    let written = write_report(dir, &table, &WEIGHTS, Norm::Chars).unwrap();
+    let written = write_report(dir, &whole(), &facts()).unwrap();
     names(dir, &written)
 }
 
@@ -120,41 +230,69 @@ fn a_report_is_the_same_bytes_twice() {
         files,
         [
             "table1.csv",
-            "control.csv",
             "figure1.csv",
             "figure1.svg",
+            "figure2.csv",
+            "figure2.svg",
             "figure3.csv",
             "figure3.svg",
             "figure4.csv",
             "figure4.svg",
+            "figure5.csv",
+            "figure5.svg",
+            "figure6.csv",
+            "figure6-1.svg",
+            "figure6-2.svg",
+            "controls.csv",
+            "controls.svg",
+            "comparisons.csv",
+            "seeds.csv",
+            "seeds.svg",
+            "claims.csv",
+            "index.html",
         ]
     );
     assert_eq!(report(twice.path()), files);
+    let read = |dir: &Path, file: &str| fs::read_to_string(dir.join(file)).unwrap();
+    let page = read(once.path(), "index.html");
     for file in files {
-        let read = |dir: &Path| fs::read(dir.join(&file)).unwrap();
-        assert_eq!(read(once.path()), read(twice.path()), "{file}");
+        assert_eq!(
+            read(once.path(), &file),
+            read(twice.path(), &file),
+            "{file}"
+        );
+        let linked = page.contains(&format!("href=\"{file}\""));
+        assert_eq!(
+            linked,
+            !["claims.csv", "index.html"].contains(&file.as_str()),
+            "{file}"
+        );
     }
+    assert!(page.contains("81.2 (Mistral-7B-v0.1)"));
+    let claims = read(once.path(), "claims.csv");
+    assert!(!claims.contains("not measured"), "{claims}");
 }
 
 #[test]
-fn without_heads_there_are_tables_but_no_figures() {
+fn without_heads_there_is_a_page_but_no_figure() {
     let base: Vec<ScoreRecord> = made_up().into_iter().filter(|r| r.head == "base").collect();
-    let table = ScoreTable::new(&base).unwrap();
+    let study = study(&base);
     let dir = tempfile::tempdir().unwrap();
-    let written = write_report(dir.path(), &table, &WEIGHTS, Norm::Chars).unwrap();
-    assert_eq!(names(dir.path(), &written), ["table1.csv", "control.csv"]);
+    let written = write_report(dir.path(), &study, &facts()).unwrap();
+    let files = names(dir.path(), &written);
+    assert_eq!(files, ["table1.csv", "claims.csv", "index.html"]);
     let table1 = fs::read_to_string(&written[0]).unwrap();
     assert_eq!(table1.lines().count(), 2);
     assert!(
         table1.lines().nth(1).unwrap().starts_with("base,0,0.27"),
         "{table1}"
     );
-    assert!(gain(&table, Norm::Chars).is_none());
+    assert!(gain(&study).is_none());
 }
 
 #[test]
 fn odd_weights_are_drawn_or_refused() {
-    let table = ScoreTable::new(&made_up()).unwrap();
+    let mut study = study(&made_up());
     let dir = tempfile::tempdir().unwrap();
     for weights in [
         &[][..],
@@ -163,18 +301,20 @@ fn odd_weights_are_drawn_or_refused() {
         &[1e300, 1e300],
         &[-1e308, 0.0, 1e308],
     ] {
-        write_report(dir.path(), &table, weights, Norm::Chars).unwrap();
+        study.weights = weights.into();
+        write_report(dir.path(), &study, &facts()).unwrap();
     }
     let nowhere = dir.path().join("nowhere");
-    let error = write_report(&nowhere, &table, &[1.0, f64::NAN], Norm::Chars).unwrap_err();
+    study.weights = vec![1.0, f64::NAN];
+    let error = write_report(&nowhere, &study, &facts()).unwrap_err();
     assert!(matches!(error, Error::Weight { .. }), "{error}");
     assert!(!nowhere.exists());
 }
 
 #[test]
-fn the_summary_is_a_table_and_a_sentence() {
-    let table = ScoreTable::new(&made_up()).unwrap();
-    let text = summary(&table, Norm::Chars);
+fn the_summary_is_a_table_a_sentence_and_the_claims() {
+    let study = study(&made_up());
+    let text = summary(&study);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines[0],
@@ -185,19 +325,22 @@ fn the_summary_is_a_table_and_a_sentence() {
         "Base               0  27.0 [22.8, 31.5]  27.3 [23.0, 31.8]"
     );
     // The base, seven checkpoints of three methods.
-    assert_eq!(
-        lines.iter().position(|line| line.is_empty()),
-        Some(1 + 1 + 7 * 3)
-    );
-    let below = lines[lines.len() - 2];
+    let rows = 1 + 1 + 7 * 3;
+    assert_eq!(lines.iter().position(|line| line.is_empty()), Some(rows));
     assert!(
-        below.ends_with("chance is 25.0. acc_norm is by score per character."),
-        "{below}"
+        lines[rows + 1].ends_with("chance is 25.0. acc_norm is by score per character."),
+        "{text}"
     );
     let sentence = "SFT-Likra gains +44.8 points of acc_norm over SFT after 1119 examples per head \
                     (95% interval +39.0 to +50.5, paired bootstrap over 400 questions).";
-    assert_eq!(lines.last(), Some(&sentence));
-    let gain = gain(&table, Norm::Chars).unwrap();
+    assert_eq!(lines[rows + 2], sentence);
+    assert_eq!(lines.len(), rows + 5 + 6);
+    assert!(
+        lines[rows + 5].starts_with("1. [open] Likra jumps"),
+        "{text}"
+    );
+    assert!(lines[rows + 9].starts_with("5. [not measured]"), "{text}");
+    let gain = gain(&study).unwrap();
     assert_eq!((gain.examples, gain.questions), (1119, 400));
     assert!(gain.acc_norm.low > 0.0);
 }

@@ -1,0 +1,228 @@
+//! Rows as line charts.
+
+use likra_results::Kind;
+use plotters::style::RGBColor;
+
+use super::percent;
+use crate::method::POSITIVE;
+use crate::plot::{Axis, Chart, ExamplesAxis, Line, linear};
+use crate::{AccuracyRow, Estimate, LikelihoodRow, Method, Result, SeedsRow, Study, WeightRow};
+
+const OVER_QUESTIONS: &str = "bands: 95% bootstrap intervals over questions";
+const OVER_MEANS: &str = "bands: 95% intervals of the mean over questions";
+const OVER_SEEDS: &str = "bands: 95% intervals of the mean over seeds";
+
+// What colour-blind eyes tell apart, too (Okabe and Ito 2008).
+const BLACK: RGBColor = RGBColor(0, 0, 0);
+const ORANGE: RGBColor = RGBColor(230, 159, 0);
+const SKY: RGBColor = RGBColor(86, 180, 233);
+const GREEN: RGBColor = RGBColor(0, 158, 115);
+const BLUE: RGBColor = RGBColor(0, 114, 178);
+const VERMILION: RGBColor = RGBColor(213, 94, 0);
+const PURPLE: RGBColor = RGBColor(204, 121, 167);
+
+/// A point of a line: the line's name and colour, where it stands, and its value.
+type Point<'a> = (&'a str, RGBColor, f64, Estimate);
+
+/// Accuracy over examples; `None` without rows.
+pub(super) fn curves(study: &Study, title: &str, rows: &[AccuracyRow]) -> Result<Option<String>> {
+    coloured(study, title, rows, colour)
+}
+
+/// The same with the colours of controls, of which several are SFT less something.
+pub(super) fn controls(study: &Study, title: &str, rows: &[AccuracyRow]) -> Result<Option<String>> {
+    let colour = |method: &Method| match method.name() {
+        "sft-base" => SKY,
+        "base-sft" => PURPLE,
+        "sft-pmi" => GREEN,
+        "sft" | "sft-likra" => colour(method),
+        _ => ORANGE,
+    };
+    coloured(study, title, rows, colour)
+}
+
+fn coloured(
+    study: &Study,
+    title: &str,
+    rows: &[AccuracyRow],
+    colour: impl Fn(&Method) -> RGBColor,
+) -> Result<Option<String>> {
+    let x = ExamplesAxis::new([0].into_iter().chain(rows.iter().map(|row| row.examples)));
+    let points = rows.iter().map(|row| {
+        let method = &row.method;
+        let percent = row.acc_norm.percent();
+        (
+            method.label(),
+            colour(method),
+            x.position(row.examples),
+            percent,
+        )
+    });
+    let level = Some((study.table.chance() * 100.0, "chance"));
+    let chart = Design {
+        title,
+        note: OVER_QUESTIONS,
+        y: &percent(study.norm),
+        level,
+    };
+    chart.svg(x.axis(), points.collect())
+}
+
+pub(super) fn weights(study: &Study, title: &str, rows: &[WeightRow]) -> Result<String> {
+    let x = linear(
+        "weight of the negative head",
+        rows.iter().map(|row| row.weight),
+    );
+    let points = rows.iter().map(|row| {
+        let method = &row.accuracy.method;
+        let percent = row.accuracy.acc_norm.percent();
+        (method.label(), colour(method), row.weight, percent)
+    });
+    let chart = Design {
+        title,
+        note: OVER_QUESTIONS,
+        y: &percent(study.norm),
+        level: Some((study.table.chance() * 100.0, "chance")),
+    };
+    Ok(chart.svg(x, points.collect())?.unwrap_or_default())
+}
+
+pub(super) fn seeds(study: &Study, title: &str, rows: &[SeedsRow]) -> Result<Option<String>> {
+    let x = ExamplesAxis::new(rows.iter().map(|row| row.examples));
+    let points = rows.iter().map(|row| {
+        let method = &row.method;
+        let percent = row.mean.percent();
+        (
+            method.label(),
+            colour(method),
+            x.position(row.examples),
+            percent,
+        )
+    });
+    let chart = Design {
+        title,
+        note: OVER_SEEDS,
+        y: &percent(study.norm),
+        level: Some((study.table.chance() * 100.0, "chance")),
+    };
+    // No point stands at 0, so that the axis needs no gap.
+    let axis = Axis {
+        gap: None,
+        ..x.axis()
+    };
+    chart.svg(axis, points.collect())
+}
+
+/// Likelihoods per character of right and wrong answers.
+pub(super) fn likelihoods(title: &str, rows: &[LikelihoodRow]) -> Result<Option<String>> {
+    let x = ExamplesAxis::new(rows.iter().map(|row| row.examples));
+    let points = rows.iter().map(|row| {
+        let label = match row.kind {
+            Kind::Correct => "right",
+            _ => "likeliest wrong",
+        };
+        (label, of_kind(row.kind), x.position(row.examples), row.mean)
+    });
+    let chart = Design {
+        title,
+        note: OVER_MEANS,
+        y: "likelihood per character",
+        level: None,
+    };
+    chart.svg(x.axis(), points.collect())
+}
+
+/// A panel for each head.
+pub(super) fn changes(rows: &[LikelihoodRow]) -> Result<Vec<String>> {
+    let panels = rows.chunk_by(|a, b| a.head == b.head);
+    let mut svgs = Vec::new();
+    for panel in panels {
+        let head = panel.first().map_or("", |row| row.head);
+        let title = match head == POSITIVE {
+            true => "The positive head, which learns right answers",
+            false => "The negative head, which learns incorrect answers",
+        };
+        let x = ExamplesAxis::new(panel.iter().map(|row| row.examples));
+        let point = |row: &LikelihoodRow| -> Point<'static> {
+            (
+                row.kind.name(),
+                of_kind(row.kind),
+                x.position(row.examples),
+                row.mean,
+            )
+        };
+        let chart = Design {
+            title,
+            note: OVER_MEANS,
+            y: "change of log-likelihood (nats per character)",
+            level: Some((0.0, "no change")),
+        };
+        svgs.extend(chart.svg(x.axis(), panel.iter().map(point).collect())?);
+    }
+    Ok(svgs)
+}
+
+/// What a chart says beside its lines.
+struct Design<'a> {
+    title: &'a str,
+    note: &'static str,
+    y: &'a str,
+    level: Option<(f64, &'static str)>,
+}
+
+impl Design<'_> {
+    /// A chart with a line for each name, in the order of `points`.
+    fn svg(&self, x: Axis, points: Vec<Point>) -> Result<Option<String>> {
+        if points.is_empty() {
+            return Ok(None);
+        }
+        let ends = points
+            .iter()
+            .flat_map(|(.., value)| [value.low, value.high]);
+        let y = linear(self.y, ends.chain(self.level.map(|(at, _)| at)));
+        let mut lines: Vec<Line> = Vec::new();
+        for (label, colour, at, value) in points {
+            match lines.last_mut() {
+                Some(line) if line.label == label => line.points.push((at, value)),
+                _ => lines.push(Line {
+                    label: label.into(),
+                    colour,
+                    points: vec![(at, value)],
+                }),
+            }
+        }
+        let chart = Chart {
+            title: self.title.into(),
+            note: self.note,
+            x,
+            y,
+            lines,
+            level: self.level,
+        };
+        chart.svg().map(Some)
+    }
+}
+
+/// The same colour for a method in all figures.
+fn colour(method: &Method) -> RGBColor {
+    match method.name() {
+        "base" => BLACK,
+        "sft" => BLUE,
+        "sft-likra" | "sft-incorrect" => VERMILION,
+        "base-likra" | "sft-irrelevant" => GREEN,
+        "sft-unrelated" => PURPLE,
+        "sft-hardest" => ORANGE,
+        "sft-easiest" => SKY,
+        _ => BLACK,
+    }
+}
+
+/// The same colour for a kind of answer in all figures: that of the head which learns it.
+fn of_kind(kind: Kind) -> RGBColor {
+    match kind {
+        Kind::Correct => BLUE,
+        Kind::Incorrect => VERMILION,
+        Kind::Irrelevant => GREEN,
+        Kind::Unrelated => PURPLE,
+    }
+}
