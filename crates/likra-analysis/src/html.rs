@@ -26,6 +26,8 @@ pub struct Page<'a> {
     pub lead: &'a str,
     /// The few numbers that a reader should see first.
     pub headline: Vec<Headline>,
+    /// What they are.
+    pub headline_note: String,
     /// What the paper says, and whether it was found.
     pub claims: &'a [ClaimView],
     /// Figures and tables, in the order of the page.

@@ -36,6 +36,7 @@ pub fn write_report(dir: &Path, study: &Study, facts: &Facts) -> Result<Vec<Path
         title: &facts.title,
         lead: &facts.lead,
         headline: headline(study),
+        headline_note: headline_note(study),
         claims: &claims,
         exhibits: &views,
         settings: facts.settings.clone(),
@@ -65,7 +66,7 @@ fn view(exhibit: &Exhibit) -> ExhibitView<'_> {
     }
 }
 
-/// The methods of table 1 after the most examples, beside the paper's first model.
+/// The methods of table 1, each after the most examples that it has seen, beside the paper's first model.
 fn headline(study: &Study) -> Vec<Headline> {
     let paper = references(study).next();
     let methods = [
@@ -77,18 +78,31 @@ fn headline(study: &Study) -> Vec<Headline> {
     let number = |(method, share): (Method, Option<f64>)| {
         let row = method.rows(&study.table, study.norm).pop()?;
         let percent = row.acc_norm.percent();
-        let label = match row.examples {
-            0 => method.label().into(),
-            examples => format!("{}, {examples} examples", method.label()),
-        };
-        let model = paper.map_or("", |row| row.model);
         Some(Headline {
-            label,
+            label: method.label().into(),
             value: percent.value,
             low: percent.low,
             high: percent.high,
-            paper: share.map(|share| format!("{:.1} ({model})", share * 100.0)),
+            paper: share.map(|share| format!("{:.1}", share * 100.0)),
         })
     };
     methods.into_iter().filter_map(number).collect()
+}
+
+fn headline_note(study: &Study) -> String {
+    let of = |method: &Method| {
+        let last = method.last(&study.table)?;
+        Some(format!("{} after {last}", method.label()))
+    };
+    let methods = [Method::sft(), Method::sft_likra(), Method::base_likra()];
+    let seen: Vec<String> = methods.iter().filter_map(of).collect();
+    let seen = match seen.is_empty() {
+        true => String::new(),
+        false => format!(" {} examples per head.", seen.join(", ")),
+    };
+    let paper = references(study).next().map_or_else(String::new, |row| {
+        format!(" The paper's numbers are for {}.", row.model)
+    });
+    let label = study.norm.label();
+    format!("By {label}, below each number its 95% interval.{seen}{paper}")
 }

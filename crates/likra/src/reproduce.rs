@@ -350,12 +350,13 @@ pub(crate) fn versions() -> BTreeMap<String, String> {
         .unwrap_or_default();
     let packages = lock.get("package").and_then(toml::Value::as_array);
     let version = |name: &str| {
-        let mut packages = packages?.iter();
-        let package = packages.find(|package| {
+        let packages = packages?.iter().filter(|package| {
             package
                 .get("name")
                 .is_some_and(|n| n.as_str() == Some(name))
-        })?;
+        });
+        // Of several the newest, which is ours: older ones are others' dependencies.
+        let package = packages.last()?;
         package
             .get("version")?
             .as_str()
@@ -393,5 +394,6 @@ mod tests {
         let versions = versions();
         assert_eq!(versions.len(), 4, "{versions:?}");
         assert_eq!(versions["burn"], "0.22.1");
+        assert!(versions["safetensors"].starts_with("0.8."), "{versions:?}");
     }
 }

@@ -10,7 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
+use std::time::Instant;
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 
 use crate::common::{fail, likra, succeed};
 
@@ -86,13 +89,19 @@ fn negative_examples_help_and_the_control_does_not() {
             "{method} after {examples}: {found:?}, compared with {other:?}"
         );
     }
-    // A "negative" head that learnt from right answers gives no gain.
-    let control = accuracies(&dir.path().join("report/control.csv"));
-    for (key, found) in control {
-        assert!(
-            found.0 <= base.0 && found.1 <= base.1,
-            "{key:?}: {found:?}, base {base:?}"
-        );
+    // Taking away a head that learnt right answers, from the base or from SFT, gives no gain.
+    let controls = accuracies(&dir.path().join("report/controls.csv"));
+    for method in ["base-sft", "sft-contaminated"] {
+        let of_method = |((name, _), _): &(&(String, usize), _)| name == method;
+        let found: Vec<_> = controls.iter().filter(of_method).collect();
+        assert_eq!(found.len(), 4, "{method}");
+        for (key, found) in found {
+            let likra = of("sft-likra", key.1);
+            assert!(
+                found.0 + 0.06 < likra.0 && found.1 <= base.1,
+                "{key:?}: {found:?}, base {base:?}, SFT-Likra {likra:?}"
+            );
+        }
     }
 
     // Drawn again from the scores alone, the report is the same.
@@ -101,45 +110,80 @@ fn negative_examples_help_and_the_control_does_not() {
     fs::remove_dir_all(dir.path().join("heads")).unwrap();
     assert_eq!(succeed(&["report", out]), summary);
     assert_eq!(files(&dir.path().join("report")), before);
+    // And what was scored stays scored without the adapters.
+    let mut again = vec![
+        "reproduce",
+        "--examples",
+        "256",
+        "--device",
+        "cpu",
+        "--out",
+        out,
+    ];
+    assert_eq!(succeed(&again), summary);
+    assert!(!dir.path().join("heads").exists());
+    again.push("--dry-run");
+    assert!(succeed(&again).contains("Nothing is left"), "{again:?}");
+}
+
+/// A small run of all kinds of heads, with replicates.
+const SMALL: &str = "reproduce tiny --examples 64 --limit 40 --device cpu --set heads.irrelevant.examples=32 \
+                     --set heads.unrelated.examples=32 --set heads.easiest.examples=32 \
+                     --set replicates.seeds=[2] --set replicates.examples=32 --out";
+
+fn small(out: &Path) -> Vec<String> {
+    let words = SMALL.split_whitespace().map(String::from);
+    words.chain([out.to_str().unwrap().to_owned()]).collect()
+}
+
+/// The page without what it says of the time that was spent.
+fn without_cost(page: &str) -> String {
+    let (before, rest) = page.split_once("<section id=\"cost\">").unwrap();
+    let (_, after) = rest.split_once("</section>").unwrap();
+    [before, after].concat()
 }
 
 #[test]
-fn a_killed_run_ends_like_one_that_was_not() {
+fn a_run_killed_twenty_times_ends_like_one_that_was_not() {
     let dir = tempfile::tempdir().unwrap();
     let [whole, killed] = ["whole", "killed"].map(|name| dir.path().join(name));
-    let arguments = |out: &Path| {
-        let words = "reproduce tiny --examples 96 --limit 60 --device cpu --out".split(' ');
-        words
-            .map(String::from)
-            .chain([out.to_str().unwrap().to_owned()])
-            .collect::<Vec<_>>()
-    };
     let run = |out: &Path| {
-        let arguments = arguments(out);
+        let arguments = small(out);
         succeed(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     };
+    let began = Instant::now();
     let summary = run(&whole);
-    // Killed at one point after another, each a little further on.
-    for product in [
-        "heads/positive/n00032",
-        "heads/incorrect/n00064",
-        "scores/positive-n00032.csv",
-    ] {
-        let arguments = arguments(&killed);
+    let took = began.elapsed();
+    let mut random = ChaCha8Rng::seed_from_u64(20);
+    let mut midway = 0;
+    for kill in 0..20 {
+        let arguments = small(&killed);
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut child = likra(&words)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        while !killed.join(product).exists() && child.try_wait().unwrap().is_none() {
-            thread::sleep(Duration::from_millis(2));
-        }
+        // Each lives for up to a sixth of what the whole takes, so that they die in all kinds of steps.
+        thread::sleep(took.mul_f64(random.random_range(0.02..0.17)));
+        midway += usize::from(child.try_wait().unwrap().is_none());
+        // SIGKILL.
         child.kill().unwrap();
         child.wait().unwrap();
+        if kill == 10 {
+            // A half-written file is no trap.
+            fs::create_dir_all(killed.join("scores")).unwrap();
+            fs::write(killed.join("scores/.likra-x.partial"), "half").unwrap();
+        }
     }
+    assert!(midway >= 10, "only {midway} of 20 were killed at work");
     assert_eq!(run(&killed), summary);
-    assert_eq!(files(&killed), files(&whole));
+    let [mut whole_files, mut killed_files] = [&whole, &killed].map(|dir| files(dir));
+    let page = Path::new("report/index.html");
+    assert!(whole_files.remove(page).is_some() && killed_files.remove(page).is_some());
+    assert_eq!(killed_files, whole_files);
+    let [whole, killed] = [whole, killed].map(|dir| fs::read_to_string(dir.join(page)).unwrap());
+    assert_eq!(without_cost(&killed), without_cost(&whole));
 }
 
 #[test]
@@ -161,27 +205,28 @@ fn a_folder_holds_one_run_at_a_time() {
 }
 
 #[test]
-fn other_settings_do_not_mix_with_a_run() {
+fn other_settings_redo_what_depends_on_them() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().to_str().unwrap();
-    let with = |more: &[&'static str]| {
-        let base = [
-            "reproduce",
-            "--device",
-            "cpu",
-            "--out",
-            out,
-            "--examples",
-            "32",
-            "--limit",
-            "8",
-        ];
-        [&base, more].concat()
-    };
-    succeed(&with(&[]));
-    let message = fail(&with(&["--seed", "9"]), 1);
-    assert!(message.contains("other settings"), "{message}");
-    succeed(&with(&["--seed", "9", "--fresh"]));
+    let words = [
+        "reproduce",
+        "--device",
+        "cpu",
+        "--examples",
+        "32",
+        "--limit",
+        "8",
+    ];
+    let with = |out, more: &[&'static str]| [&words[..], &["--out", out], more].concat();
+    succeed(&with(out, &[]));
+    // Another seed: every head is trained anew, and the base's scores stay.
+    let base = fs::metadata(dir.path().join("scores/base.csv.gz")).unwrap();
+    let other = succeed(&with(out, &["--seed", "9"]));
+    let fresh = tempfile::tempdir().unwrap();
+    let alone = succeed(&with(fresh.path().to_str().unwrap(), &["--seed", "9"]));
+    assert_eq!(alone, other);
+    let after = fs::metadata(dir.path().join("scores/base.csv.gz")).unwrap();
+    assert_eq!(after.modified().unwrap(), base.modified().unwrap());
 
     // More questions and more examples are no other run: only what depends on them is done.
     let longer = succeed(&[
@@ -202,7 +247,7 @@ fn other_settings_do_not_mix_with_a_run() {
         "{longer}"
     );
     // And back: the longer run's scores are not mixed in.
-    let shorter = succeed(&with(&["--seed", "9"]));
+    let shorter = succeed(&with(out, &["--seed", "9"]));
     assert!(
         !shorter.contains(" 64 ") && shorter.contains("of 8 questions"),
         "{shorter}"

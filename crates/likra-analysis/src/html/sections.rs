@@ -11,7 +11,8 @@ pub(super) fn header(page: &Page) -> String {
         "" => String::new(),
         _ => format!(
             "<ul class=\"headline\">\n{numbers}</ul>\n\
-             <p class=\"note\">Below each number its 95% interval.</p>\n"
+             <p class=\"note\">{}</p>\n",
+            Text(&page.headline_note)
         ),
     };
     format!(

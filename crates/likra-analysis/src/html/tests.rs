@@ -32,6 +32,7 @@ fn small<'a>(
                 paper: Some("81.2 <Mistral>".into()),
             },
         ],
+        headline_note: "Below each number its 95% interval.".into(),
         claims,
         exhibits,
         settings: vec![pair("learning-rate", "0.001"), pair("<key>", "\"value\"")],

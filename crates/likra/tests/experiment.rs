@@ -1,0 +1,252 @@
+//! What an experiment says is what is done: which answers heads learn, which steps there are, what is set on the
+//! command line, and a report at any point of a run.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use likra_data::{Question, read_arc};
+use likra_results::{AnswerRecord, Kind, read_answers, read_scores};
+
+use crate::common::{fail, fixture, succeed};
+
+const WORDS: [&str; 8] = [
+    "reproduce",
+    "tiny",
+    "--device",
+    "cpu",
+    "--examples",
+    "64",
+    "--limit",
+    "20",
+];
+
+fn with(out: &Path, more: &[&str]) -> Vec<String> {
+    let out = ["--out", out.to_str().unwrap()];
+    let words = [&WORDS[..], &out, more].concat();
+    words.into_iter().map(String::from).collect()
+}
+
+fn run(out: &Path, more: &[&str]) -> String {
+    let words = with(out, more);
+    succeed(&words.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn heads_learn_the_answers_that_they_are_named_for() {
+    let dir = tempfile::tempdir().unwrap();
+    run(
+        dir.path(),
+        &[
+            "--set",
+            "heads.half.answers=incorrect",
+            "--set",
+            "heads.half.contamination=0.5",
+        ],
+    );
+    let train = read_arc(&fixture("tiny/train.jsonl")).unwrap();
+    let train: BTreeMap<&str, &Question> = train.iter().map(|q| (q.id(), q)).collect();
+    let answers = |head: &str| -> Vec<AnswerRecord> {
+        read_answers(&dir.path().join("heads").join(head).join("answers.csv")).unwrap()
+    };
+    let ids = |head| -> Vec<String> { answers(head).into_iter().map(|a| a.question_id).collect() };
+
+    assert_eq!(ids("positive").len(), 64);
+    for head in [
+        "incorrect",
+        "irrelevant",
+        "unrelated",
+        "hardest",
+        "easiest",
+        "half",
+    ] {
+        assert_eq!(
+            ids(head),
+            ids("positive"),
+            "heads of a seed see the same questions: {head}"
+        );
+    }
+    assert_ne!(ids("contaminated"), ids("positive"));
+    let kinds = [
+        ("positive", Kind::Correct),
+        ("incorrect", Kind::Incorrect),
+        ("irrelevant", Kind::Irrelevant),
+        ("unrelated", Kind::Unrelated),
+        ("hardest", Kind::Incorrect),
+        ("easiest", Kind::Incorrect),
+        ("contaminated", Kind::Correct),
+    ];
+    for (head, kind) in kinds {
+        for AnswerRecord {
+            question_id,
+            kind: found,
+            answer,
+        } in answers(head)
+        {
+            let question = train[question_id.as_str()];
+            let own = question.choices().contains(&answer);
+            let right = question.gold_choice() == answer;
+            assert_eq!(found, kind, "{head}");
+            assert_eq!(right, kind == Kind::Correct, "{head}: {answer}");
+            assert_eq!(own, kind.is_choice(), "{head}: {answer}");
+        }
+    }
+    let right = answers("half")
+        .iter()
+        .filter(|a| a.kind == Kind::Correct)
+        .count();
+    assert!((16..=48).contains(&right), "{right} of 64");
+
+    // The base's own scores say which choice is hardest.
+    let mut scores: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for record in read_scores(&dir.path().join("scores/base-train.csv.gz")).unwrap() {
+        let of_question = scores.entry(record.question_id).or_default();
+        of_question.push(record.log_likelihood / record.chars as f64);
+    }
+    let mut differ = 0;
+    for (hard, easy) in answers("hardest").iter().zip(answers("easiest")) {
+        let question = train[hard.question_id.as_str()];
+        let score = |answer: &String| {
+            let place = question
+                .choices()
+                .iter()
+                .position(|choice| choice == answer);
+            scores[question.id()][place.unwrap()]
+        };
+        let wrong = question
+            .choices()
+            .iter()
+            .filter(|c| *c != question.gold_choice());
+        for choice in wrong {
+            assert!(score(&hard.answer) >= score(choice) && score(choice) >= score(&easy.answer));
+        }
+        differ += usize::from(hard.answer != easy.answer);
+    }
+    assert!(differ > 48, "{differ} of 64");
+
+    // Every question is scored with an answer of each further kind.
+    for file in [
+        "base",
+        "answer-only",
+        "easiest-n00064",
+        "incorrect-seed3-n00032",
+    ] {
+        let records = read_scores(&dir.path().join(format!("scores/{file}.csv.gz"))).unwrap();
+        let count = |kind| records.iter().filter(|record| record.kind == kind).count();
+        assert_eq!(
+            (count(Kind::Irrelevant), count(Kind::Unrelated)),
+            (20, 20),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_is_left_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let before = run(&out, &["--dry-run"]);
+    assert!(!out.exists());
+    let step = |text: &str, name: &str| {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in {text}"))
+            .to_owned()
+    };
+    assert!(step(&before, "score-base").contains("20 questions, about "));
+    assert!(step(&before, "train-hardest").contains("64 examples, about "));
+    assert!(
+        before.contains("0 of 45 steps are done") && before.contains("MiB of memory on cpu"),
+        "{before}"
+    );
+
+    run(&out, &[]);
+    let after = run(&out, &["--dry-run"]);
+    assert!(step(&after, "train-hardest").ends_with("  done"));
+    assert!(
+        after.contains("45 of 45 steps") && after.contains("Nothing is left"),
+        "{after}"
+    );
+
+    // A changed key redoes what depends on it, and nothing else.
+    let changed = run(&out, &["--dry-run", "--set", "heads.easiest.seed=5"]);
+    for (name, done) in [
+        ("score-base", true),
+        ("train-positive", true),
+        ("score-incorrect-n00064", true),
+        ("train-easiest", false),
+        ("score-easiest-n00032", false),
+    ] {
+        assert_eq!(step(&changed, name).ends_with("  done"), done, "{changed}");
+    }
+    // Without its adapters a head is trained again only if something of it is to be scored.
+    fs::remove_dir_all(out.join("heads")).unwrap();
+    fs::remove_file(out.join("scores/unrelated-n00032.csv.gz")).unwrap();
+    let partly = run(&out, &["--dry-run"]);
+    assert!(
+        step(&partly, "train-positive").contains("not needed"),
+        "{partly}"
+    );
+    assert!(
+        step(&partly, "train-unrelated").contains("64 examples"),
+        "{partly}"
+    );
+}
+
+#[test]
+fn a_report_can_be_drawn_at_any_point() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().to_str().unwrap();
+    run(dir.path(), &[]);
+    let page = || fs::read_to_string(dir.path().join("report/index.html")).unwrap();
+    assert!(!page().contains("not at its end"));
+    for missing in [
+        "irrelevant-n00032",
+        "irrelevant-n00064",
+        "positive-seed2-n00032",
+    ] {
+        fs::remove_file(dir.path().join(format!("scores/{missing}.csv.gz"))).unwrap();
+    }
+    let summary = succeed(&["report", out]);
+    assert!(
+        page().contains("not at its end: 3 of its"),
+        "{}",
+        &page()[..900]
+    );
+    assert!(summary.contains("5. [not measured]"), "{summary}");
+}
+
+#[test]
+fn what_is_set_and_missing_is_named() {
+    let error = |words: &[&str]| fail(words, 1);
+    let found = error(&["reproduce", "tiny", "--set", "training.rate=1"]);
+    assert!(
+        found.contains("--set training.rate=1") && found.contains("unknown field `rate`"),
+        "{found}"
+    );
+    let found = error(&[
+        "reproduce",
+        "smollm2-arc",
+        "--out",
+        "/nonexistent/x",
+        "--dry-run",
+    ]);
+    assert!(found.contains("--model DIR"), "{found}");
+    let tiny = fixture("tiny");
+    let tiny = tiny.to_str().unwrap();
+    let found = error(&[
+        "reproduce",
+        "smollm2-arc",
+        "--model",
+        tiny,
+        "--data",
+        tiny,
+        "--dry-run",
+    ]);
+    assert!(found.contains("--unrelated DIR"), "{found}");
+}
