@@ -176,7 +176,10 @@ impl Context<'_> {
     /// What a head learns; nothing yet if the base has not ranked the answers.
     pub(crate) fn lessons(&self, head: &Trained) -> Result<Lessons> {
         let scores = self.dir.training_scores();
-        let ranking = match head.answers.are_ranked() && scores.exists() {
+        // What is there may be of other questions, as another seed draws them.
+        let stamp = self.dir.step("score-base-train")?;
+        let ranked = || is_done(&stamp, &self.base_key(Sheet::Training), &scores);
+        let ranking = match head.answers.are_ranked() && ranked() {
             true => Some(Ranking::new(&read_scores(&scores)?)),
             false => None,
         };

@@ -8,14 +8,23 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use likra_results::{ScoreRecord, read_scores};
+
 use crate::common::{fixture, succeed};
+
+/// The scores of choices: an experiment scores other answers beside them.
+fn choices(path: &Path) -> Vec<ScoreRecord> {
+    let records = read_scores(path).unwrap().into_iter();
+    records.filter(|record| record.kind.is_choice()).collect()
+}
 
 /// The authors' protocol on a few examples and questions; returns the run's folder.
 fn authors(dir: &Path) -> PathBuf {
     let (spec, run) = (dir.join("mine.toml"), dir.join("run"));
     let experiment = "title = \"t\"\nmodel = \"embedded:tiny\"\ndata = \"embedded:tiny\"\n\
-                      benchmark = \"arc-format\"\nheads = [\"positive\", \"incorrect\"]\n\
-                      examples = 64\nprotocol = \"authors\"\n\
+                      benchmark = \"arc-format\"\nexamples = 64\nprotocol = \"authors\"\n\
+                      [heads.positive]\nanswers = \"correct\"\n\
+                      [heads.incorrect]\nanswers = \"incorrect\"\n\
                       [evaluation]\nnum-shots = 2\nquestions = 6\n";
     fs::write(&spec, experiment).unwrap();
     let [spec, out] = [&spec, &run].map(|path| path.to_str().unwrap());
@@ -105,13 +114,11 @@ fn the_two_steps_alone_give_what_the_experiment_gives() {
         "--device",
         "cpu",
     ]);
-    let read = |path: &str| fs::read_to_string(path).unwrap();
     let (base, negative) = (
-        read(&format!("{run}/scores/base.csv")),
-        read(&format!("{run}/scores/incorrect-n00032.csv")),
+        choices(format!("{run}/scores/base.csv.gz").as_ref()),
+        choices(format!("{run}/scores/incorrect-n00032.csv.gz").as_ref()),
     );
-    let rows = negative.split_once('\n').unwrap().1;
-    assert_eq!(read(&scores), format!("{base}{rows}"));
+    assert_eq!(choices(scores.as_ref()), [base, negative].concat());
 }
 
 #[test]
@@ -201,11 +208,11 @@ fn shots_may_be_drawn_for_every_question() {
         words.extend("--num-shots 2 --limit 6 --device cpu".split(' '));
         words.extend(more.split(' '));
         succeed(&words);
-        fs::read_to_string(&out).unwrap()
+        choices(&out)
     };
     let drawn = score("--shots per-question --bos never");
-    let of_run = authors(dir.path()).join("scores/base.csv");
-    assert_eq!(drawn, fs::read_to_string(of_run).unwrap());
+    let of_run = authors(dir.path()).join("scores/base.csv.gz");
+    assert_eq!(drawn, choices(&of_run));
     for other in [
         "--shots fixed --bos never",
         "--shots per-question --bos always",

@@ -161,7 +161,7 @@ fn a_dry_run_says_what_is_left_and_leaves_nothing() {
     assert!(step(&before, "score-base").contains("20 questions, about "));
     assert!(step(&before, "train-hardest").contains("64 examples, about "));
     assert!(
-        before.contains("0 of 45 steps are done") && before.contains("MiB of memory on cpu"),
+        before.contains("0 of 36 steps are done") && before.contains("MiB of memory on cpu"),
         "{before}"
     );
 
@@ -169,7 +169,7 @@ fn a_dry_run_says_what_is_left_and_leaves_nothing() {
     let after = run(&out, &["--dry-run"]);
     assert!(step(&after, "train-hardest").ends_with("  done"));
     assert!(
-        after.contains("45 of 45 steps") && after.contains("Nothing is left"),
+        after.contains("36 of 36 steps") && after.contains("Nothing is left"),
         "{after}"
     );
 

@@ -243,13 +243,13 @@ fn other_settings_redo_what_depends_on_them() {
         "9",
     ]);
     assert!(
-        longer.contains(" 64 ") && longer.contains("of 9 questions"),
+        longer.contains("SFT-Likra         64") && longer.contains("of 9 questions"),
         "{longer}"
     );
     // And back: the longer run's scores are not mixed in.
     let shorter = succeed(&with(out, &["--seed", "9"]));
     assert!(
-        !shorter.contains(" 64 ") && shorter.contains("of 8 questions"),
+        !shorter.contains("SFT-Likra         64") && shorter.contains("of 8 questions"),
         "{shorter}"
     );
     assert_eq!(succeed(&["report", out]), shorter);

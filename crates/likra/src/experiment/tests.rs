@@ -284,21 +284,21 @@ fn mistakes_under_a_protocol_are_named_with_their_line() {
     for (more, wanted) in [
         (
             "protocol = \"harness\"",
-            &["line 4", "unknown variant `harness`", "`harness-0.4.13`"][..],
+            &["line 3", "unknown variant `harness`", "`harness-0.4.13`"][..],
         ),
         (
             "protocol = \"paper\"\nwrong = 1",
-            &["line 5", "unknown field `wrong`"],
+            &["line 4", "unknown field `wrong`"],
         ),
         (
             "protocol = \"paper\"\n[training]\nbos = true",
-            &["line 6", "bos"],
+            &["line 5", "bos"],
         ),
         (
             "protocol = \"authors\"\n[training]\nfirst-checkpoint = 8",
             &[
                 "training.first-checkpoint",
-                "line 6",
+                "line 5",
                 "multiple of the batch size, 32",
             ],
         ),
@@ -316,19 +316,19 @@ fn mistakes_under_a_protocol_are_named_with_their_line() {
         ),
         (
             "[evaluation]\nshots = \"sometimes\"",
-            &["line 5", "`fixed` or `per-question`"],
+            &["line 4", "`fixed` or `per-question`"],
         ),
         (
             "[analysis]\nnormalisation = \"words\"",
-            &["line 5", "`chars`, `bytes`, `tokens`, `none`"],
+            &["line 4", "`chars`, `bytes`, `tokens`, `none`"],
         ),
         (
             "[analysis]\ncandidate-score = \"perplexity\"",
-            &["line 5", "perplexity", "`log-likelihood`"],
+            &["line 4", "perplexity", "`log-likelihood`"],
         ),
         (
             "wrong-answer = \"last\"",
-            &["line 4", "`random` or `first`"],
+            &["line 3", "`random` or `first`"],
         ),
     ] {
         let error = format!("{:#}", parse(&small(more), None).unwrap_err());
