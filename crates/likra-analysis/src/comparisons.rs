@@ -17,7 +17,7 @@ pub struct Comparison {
     pub gain: Estimate,
     /// The questions that only the one answers right, and those that only the other does.
     pub only: (usize, usize),
-    /// McNemar's exact two-sided test: the chance of a split at least as uneven if both were equally good.
+    /// `McNemar`'s exact two-sided test: the chance of a split at least as uneven if both were equally good.
     pub p: f64,
     /// The same, adjusted for all comparisons of the study by Holm's method.
     pub adjusted: f64,
@@ -101,8 +101,8 @@ pub(crate) fn right(study: &Study, method: &Method, examples: usize) -> Option<V
     Some(method.rule(&study.table, examples, 1.0)?.right(study.norm))
 }
 
-/// McNemar's exact test, two-sided: of the questions that one method alone answers right, the share that is the
-/// first method's is that of heads in throws of a coin (McNemar 1947).
+/// `McNemar`'s exact test, two-sided: of the questions that one method alone answers right, the share that is the
+/// first method's is that of heads in throws of a coin (`McNemar` 1947).
 fn mcnemar(wins: usize, losses: usize) -> f64 {
     let heads = power(&[0.5, 0.5], wins + losses);
     let tail: f64 = heads[..=wins.min(losses)].iter().sum();

@@ -167,9 +167,10 @@ fn curves_5(study: &Study) -> Result<Option<Exhibit>> {
     let rows = figure5(&study.table, &study.negatives, study.norm);
     let trained = |row: &crate::AccuracyRow| row.method != Method::sft();
     let title = "Negative heads by what they learnt";
-    let svg = match rows.iter().any(trained) {
-        true => charts::curves(study, title, &rows)?,
-        false => None,
+    let svg = if rows.iter().any(trained) {
+        charts::curves(study, title, &rows)?
+    } else {
+        None
     };
     let Some(svg) = svg else {
         return Ok(None);

@@ -38,9 +38,10 @@ pub fn figure2(table: &ScoreTable) -> Vec<LikelihoodRow> {
         }
     }
     // Without a positive head there is nothing that training changes.
-    match rows.iter().any(|row| row.examples > 0) {
-        true => rows,
-        false => Vec::new(),
+    if rows.iter().any(|row| row.examples > 0) {
+        rows
+    } else {
+        Vec::new()
     }
 }
 

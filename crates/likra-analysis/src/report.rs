@@ -96,9 +96,10 @@ fn headline_note(study: &Study) -> String {
     };
     let methods = [Method::sft(), Method::sft_likra(), Method::base_likra()];
     let seen: Vec<String> = methods.iter().filter_map(of).collect();
-    let seen = match seen.is_empty() {
-        true => String::new(),
-        false => format!(" {} examples per head.", seen.join(", ")),
+    let seen = if seen.is_empty() {
+        String::new()
+    } else {
+        format!(" {} examples per head.", seen.join(", "))
     };
     let paper = references(study).next().map_or_else(String::new, |row| {
         format!(" The paper's numbers are for {}.", row.model)

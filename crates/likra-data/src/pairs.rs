@@ -146,9 +146,12 @@ impl Rank {
 #[must_use]
 pub fn contaminated(pairs: Vec<TrainingPair>, rate: f64, seed: u32) -> Vec<TrainingPair> {
     let mut rng = PythonRandom::new((1 << 40) + u64::from(seed));
-    let contaminate = |pair| match rng.random() < rate {
-        true => right(pair),
-        false => pair,
+    let contaminate = |pair| {
+        if rng.random() < rate {
+            right(pair)
+        } else {
+            pair
+        }
     };
     pairs.into_iter().map(contaminate).collect()
 }

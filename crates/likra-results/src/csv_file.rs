@@ -117,9 +117,10 @@ pub(crate) fn read_rows<R: Row>(path: &Path) -> Result<Vec<R>> {
         path: path.into(),
         source,
     })?;
-    let content: Box<dyn Read> = match is_compressed(path) {
-        true => Box::new(GzDecoder::new(file)),
-        false => Box::new(file),
+    let content: Box<dyn Read> = if is_compressed(path) {
+        Box::new(GzDecoder::new(file))
+    } else {
+        Box::new(file)
     };
     let mut reader = csv::Reader::from_reader(content);
     let header = reader.headers().map_err(|error| csv_error(path, error))?;

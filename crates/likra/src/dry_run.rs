@@ -37,9 +37,10 @@ pub(crate) fn describe(run: &Run) -> Result<String> {
         .filter(|step| step.state == State::ToDo)
         .collect();
     let costs = costs(run, &to_do)?;
-    let probed = match to_do.is_empty() {
-        true => None,
-        false => Some(probe(run, &to_do)?),
+    let probed = if to_do.is_empty() {
+        None
+    } else {
+        Some(probe(run, &to_do)?)
     };
     let mut rest = costs.iter();
     let mut text = format!("{}\n", run.experiment.title);

@@ -179,9 +179,10 @@ impl Context<'_> {
         // What is there may be of other questions, as another seed draws them.
         let stamp = self.dir.step("score-base-train")?;
         let ranked = || is_done(&stamp, &self.base_key(Sheet::Training), &scores);
-        let ranking = match head.answers.are_ranked() && ranked() {
-            true => Some(Ranking::new(&read_scores(&scores)?)),
-            false => None,
+        let ranking = if head.answers.are_ranked() && ranked() {
+            Some(Ranking::new(&read_scores(&scores)?))
+        } else {
+            None
         };
         self.materials
             .lessons(self.experiment, head, ranking.as_ref())

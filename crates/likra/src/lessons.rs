@@ -58,12 +58,13 @@ pub(crate) fn seen(train: &[Question], head: &Trained) -> Vec<usize> {
 /// those of a longer run.
 pub(crate) fn lessons(tokenizer: &Tokenizer, sources: &Sources, head: &Trained) -> Result<Lessons> {
     let Sources { train, ranking, .. } = *sources;
-    let chosen: Vec<Question> = match head.answers.are_ranked() {
-        true => seen(train, head)
+    let chosen: Vec<Question> = if head.answers.are_ranked() {
+        seen(train, head)
             .into_iter()
             .map(|place| train[place].clone())
-            .collect(),
-        false => train.to_vec(),
+            .collect()
+    } else {
+        train.to_vec()
     };
     let pairs = match (head.answers.are_ranked(), ranking) {
         (true, Some(ranking)) => ranked(&chosen, ranking, head.answers)?,
@@ -71,9 +72,10 @@ pub(crate) fn lessons(tokenizer: &Tokenizer, sources: &Sources, head: &Trained) 
         (false, _) => drawn(&chosen, sources, head)?,
     };
     // Ranked questions stand in the order of training already.
-    let order = match head.answers.are_ranked() {
-        true => (0..pairs.len()).collect(),
-        false => training_order(pairs.len(), head.seed),
+    let order = if head.answers.are_ranked() {
+        (0..pairs.len()).collect()
+    } else {
+        training_order(pairs.len(), head.seed)
     };
     let pairs = match head.contamination {
         0.0 => pairs,

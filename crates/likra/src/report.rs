@@ -56,9 +56,10 @@ impl Scores {
             for examples in experiment.checkpoints(&head) {
                 all += 1;
                 let path = run.scores(&head.name, examples)?;
-                match path.exists() {
-                    true => records.extend(read_scores(&path)?),
-                    false => missing += 1,
+                if path.exists() {
+                    records.extend(read_scores(&path)?)
+                } else {
+                    missing += 1
                 }
             }
             heads.push((head, records));
@@ -174,21 +175,21 @@ fn lead(manifest: &Manifest, experiment: &Experiment, scores: &Scores) -> String
         (shots, Shots::PerQuestion) => format!("each after {shots} solved ones of its own"),
     };
     let heads = scores.heads.iter().filter(|(head, _)| !head.replicate);
-    let mut lead = format!(
-        "What {} heads learn from up to {} examples each, on {} test questions, {shots}. Computed on {} by likra {}.",
+    let rest = match scores.missing {
+        0 => String::new(),
+        missing => format!(
+            " The run is not at its end: {missing} of its {} checkpoints are not scored yet.",
+            scores.all
+        ),
+    };
+    format!(
+        "What {} heads learn from up to {} examples each, on {} test questions, {shots}. Computed on {} by likra {}.{rest}",
         heads.count(),
         experiment.examples_at_most(),
         experiment.questions(),
         manifest.device,
         manifest.likra
-    );
-    if scores.missing > 0 {
-        lead += &format!(
-            " The run is not at its end: {} of its {} checkpoints are not scored yet.",
-            scores.missing, scores.all
-        );
-    }
-    lead
+    )
 }
 
 /// Settings as `table.key` and value.

@@ -350,13 +350,13 @@ pub(crate) fn versions() -> BTreeMap<String, String> {
         .unwrap_or_default();
     let packages = lock.get("package").and_then(toml::Value::as_array);
     let version = |name: &str| {
-        let packages = packages?.iter().filter(|package| {
+        let mut packages = packages?.iter().filter(|package| {
             package
                 .get("name")
                 .is_some_and(|n| n.as_str() == Some(name))
         });
         // Of several the newest, which is ours: older ones are others' dependencies.
-        let package = packages.last()?;
+        let package = packages.next_back()?;
         package
             .get("version")?
             .as_str()

@@ -84,13 +84,13 @@ pub(super) fn difference(study: &Study, head: &str, kind: Kind, other: Kind) -> 
     let of = |kind| likelihood::changes(&study.table, head, examples, kind);
     let (one, other) = (of(kind), of(other));
     // Every question has both, or they could not be told apart in pairs.
-    let values: Vec<f64> = match one.len() == other.len() {
-        true => one
-            .iter()
+    let values: Vec<f64> = if one.len() == other.len() {
+        one.iter()
             .zip(&other)
             .map(|(one, other)| one - other)
-            .collect(),
-        false => Vec::new(),
+            .collect()
+    } else {
+        Vec::new()
     };
     in_nats(&what, &values, Condition::Above(0.0))
 }

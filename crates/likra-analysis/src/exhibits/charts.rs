@@ -138,9 +138,10 @@ pub(super) fn changes(rows: &[LikelihoodRow]) -> Result<Vec<String>> {
     let mut svgs = Vec::new();
     for panel in panels {
         let head = panel.first().map_or("", |row| row.head);
-        let title = match head == POSITIVE {
-            true => "The positive head, which learns right answers",
-            false => "The negative head, which learns incorrect answers",
+        let title = if head == POSITIVE {
+            "The positive head, which learns right answers"
+        } else {
+            "The negative head, which learns incorrect answers"
         };
         let x = ExamplesAxis::new(panel.iter().map(|row| row.examples));
         let point = |row: &LikelihoodRow| -> Point<'static> {
@@ -206,7 +207,6 @@ impl Design<'_> {
 /// The same colour for a method in all figures.
 fn colour(method: &Method) -> RGBColor {
     match method.name() {
-        "base" => BLACK,
         "sft" => BLUE,
         "sft-likra" | "sft-incorrect" => VERMILION,
         "base-likra" | "sft-irrelevant" => GREEN,

@@ -119,6 +119,10 @@ fn mistakes_are_named_with_their_place() {
             assert!(error.contains(message), "expected {message:?} in {error}");
         }
     }
+}
+
+#[test]
+fn an_unknown_experiment_is_told_the_known_ones() {
     let error = Experiment::open("huge", None, &Overrides::default()).unwrap_err();
     let error = format!("{error:#}");
     assert!(error.contains("tiny, smollm2-arc"), "{error}");
