@@ -57,9 +57,9 @@ impl Scores {
                 all += 1;
                 let path = run.scores(&head.name, examples)?;
                 if path.exists() {
-                    records.extend(read_scores(&path)?)
+                    records.extend(read_scores(&path)?);
                 } else {
-                    missing += 1
+                    missing += 1;
                 }
             }
             heads.push((head, records));
