@@ -194,6 +194,7 @@ impl Run {
         let steps = self.context().steps()?;
         for step in &steps {
             self.drop_stale(step)?;
+            self.write_missing_answers(step)?;
         }
         let to_do: Vec<&Step> = steps
             .iter()
@@ -244,6 +245,20 @@ impl Run {
             remove(&step.product)?;
         }
         Ok(())
+    }
+
+    /// Says what a head has learnt that need not be trained, where nothing says so.
+    fn write_missing_answers(&self, step: &Step) -> Result<()> {
+        let Work::Train(head) = &step.work else {
+            return Ok(());
+        };
+        let path = self.dir.head(&head.name)?.answers();
+        if step.state == State::ToDo || path.exists() {
+            return Ok(());
+        }
+        let mut answers = self.context().lessons(head)?.answers;
+        answers.truncate(head.examples);
+        Ok(write_answers(&path, &answers)?)
     }
 
     fn do_step(&self, step: &Step) -> Result<()> {

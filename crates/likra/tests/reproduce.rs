@@ -121,7 +121,8 @@ fn negative_examples_help_and_the_control_does_not() {
         out,
     ];
     assert_eq!(succeed(&again), summary);
-    assert!(!dir.path().join("heads").exists());
+    let head = dir.path().join("heads/positive");
+    assert!(head.join("answers.csv").exists() && !head.join("n00256").exists());
     again.push("--dry-run");
     assert!(succeed(&again).contains("Nothing is left"), "{again:?}");
 }
