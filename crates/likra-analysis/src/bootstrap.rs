@@ -25,6 +25,15 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// A number that others report without an interval.
+    pub(crate) fn exact(value: f64) -> Self {
+        Self {
+            value,
+            low: value,
+            high: value,
+        }
+    }
+
     /// In hundredths rather than shares of one.
     pub(crate) fn percent(self) -> Self {
         let Self { value, low, high } = self;

@@ -28,7 +28,7 @@ pub(crate) struct Exhibit {
 /// If a weight is not finite, or a chart cannot be drawn.
 pub(crate) fn exhibits(study: &Study) -> Result<Vec<Exhibit>> {
     let made = [
-        Some(table(study)),
+        Some(table(study)?),
         curves_1(study)?,
         likelihoods(study)?,
         curves_3(study)?,
@@ -42,17 +42,33 @@ pub(crate) fn exhibits(study: &Study) -> Result<Vec<Exhibit>> {
     Ok(made.into_iter().flatten().collect())
 }
 
-/// The paper's rows for the study's benchmark.
-pub(crate) fn references(study: &Study) -> impl Iterator<Item = &'static Reference> {
-    let benchmark = study.benchmark.clone();
-    TABLE1
-        .iter()
-        .filter(move |row| benchmark.as_deref() == Some(row.benchmark))
+/// The paper's rows for the study's benchmark, that of its model first.
+pub(crate) fn references(study: &Study) -> Vec<&'static Reference> {
+    let rows = TABLE1.iter();
+    let of_benchmark = |row: &&Reference| study.benchmark.as_deref() == Some(row.benchmark);
+    let mut rows: Vec<&Reference> = rows.filter(of_benchmark).collect();
+    rows.sort_by_key(|row| study.model.as_deref() != Some(row.model));
+    rows
 }
 
-fn table(study: &Study) -> Exhibit {
+/// What a figure of the paper shows; all of them are of one model and benchmark (sections 3 and 4).
+fn figure_in_paper(number: usize, shows: &str) -> Option<String> {
+    Some(format!(
+        "Mistral-7B-v0.1 on ARC-Challenge (Figure {number}): {shows}"
+    ))
+}
+
+fn table(study: &Study) -> Result<Exhibit> {
     let (questions, chance) = (study.table.questions().len(), study.table.chance() * 100.0);
-    let rows = references(study).map(|row| {
+    let (made, paper) = (table1(&study.table, study.norm), references(study));
+    let title = "Accuracy of every method";
+    let svg = charts::last(study, title, &made, &paper)?;
+    let beside = if svg.is_some() {
+        " The picture has what each method reaches after the most examples."
+    } else {
+        ""
+    };
+    let rows = paper.iter().map(|row| {
         let [base, sft, likra] = [row.base, row.sft, row.likra].map(|share| share * 100.0);
         format!(
             "{}: base {base:.1}, SFT {sft:.1}, Likra {likra:.1}.",
@@ -60,18 +76,18 @@ fn table(study: &Study) -> Exhibit {
         )
     });
     let rows: Vec<String> = rows.collect();
-    Exhibit {
+    Ok(Exhibit {
         name: "table1",
-        title: "Accuracy of every method".into(),
+        title: title.into(),
         caption: format!(
             "The share of the {questions} questions that are answered right after so many training examples per head, by \
-             the whole score (acc) and {} (acc_norm), with 95% intervals. Chance is {chance:.1}%.",
+             the whole score (acc) and {} (acc_norm), with 95% intervals. Chance is {chance:.1}%.{beside}",
             study.norm.describe()
         ),
-        csv: csv::accuracies(&table1(&study.table, study.norm)),
-        svgs: Vec::new(),
+        csv: csv::accuracies(&made),
+        svgs: svg.into_iter().collect(),
         paper: (!rows.is_empty()).then(|| format!("In percent (Table 1): {}", rows.join(" "))),
-    }
+    })
 }
 
 fn curves_1(study: &Study) -> Result<Option<Exhibit>> {
@@ -91,10 +107,10 @@ fn curves_1(study: &Study) -> Result<Option<Exhibit>> {
         ),
         csv: csv::accuracies(&rows),
         svgs: vec![svg],
-        paper: Some(
-            "Mistral-7B-v0.1 on ARC-Challenge: Likra rises from 60% to over 80%, most of it between 64 and 256 examples \
-             (64 to 128 add nearly 15 points); SFT reaches 66%, less than a point per doubling (Figure 1)."
-                .into(),
+        paper: figure_in_paper(
+            1,
+            "Likra rises from 60% to over 80%, most of it between 64 and 256 examples (64 to 128 add nearly 15 \
+             points); SFT reaches 66%, less than a point per doubling.",
         ),
     }))
 }
@@ -114,10 +130,9 @@ fn likelihoods(study: &Study) -> Result<Option<Exhibit>> {
             .into(),
         csv: csv::likelihoods(&rows),
         svgs: vec![svg],
-        paper: Some(
-            "Both rise together and stay close: fine-tuning on right answers also makes plausible wrong ones \
-             likelier (Figure 2)."
-                .into(),
+        paper: figure_in_paper(
+            2,
+            "both rise together and stay close: fine-tuning on right answers also makes plausible wrong ones likelier.",
         ),
     }))
 }
@@ -136,7 +151,7 @@ fn curves_3(study: &Study) -> Result<Option<Exhibit>> {
             .into(),
         csv: csv::accuracies(&rows),
         svgs: vec![svg],
-        paper: Some("The two Likra curves are similar, and both far above SFT (Figure 3).".into()),
+        paper: figure_in_paper(3, "the two Likra curves are similar, and both far above SFT."),
     }))
 }
 
@@ -157,8 +172,9 @@ fn weights(study: &Study) -> Result<Option<Exhibit>> {
         ),
         csv: csv::weights(&rows),
         svgs: vec![svg],
-        paper: Some(
-            "Accuracy rises with the weight and peaks around 0.9 to 1.0 (Figure 4).".into(),
+        paper: figure_in_paper(
+            4,
+            "accuracy rises with the weight and peaks around 0.9 to 1.0.",
         ),
     }))
 }
@@ -184,10 +200,9 @@ fn curves_5(study: &Study) -> Result<Option<Exhibit>> {
             .into(),
         csv: csv::accuracies(&rows),
         svgs: vec![svg],
-        paper: Some(
-            "Incorrect answers help most, then irrelevant ones, then unrelated ones, which still reach 70%, above SFT \
-             (Figure 5)."
-                .into(),
+        paper: figure_in_paper(
+            5,
+            "incorrect answers help most, then irrelevant ones, then unrelated ones, which still reach 70%, above SFT.",
         ),
     }))
 }
@@ -208,11 +223,11 @@ fn changes(study: &Study) -> Result<Option<Exhibit>> {
             .into(),
         csv: csv::likelihoods(&rows),
         svgs,
-        paper: Some(
-            "The negative head lifts incorrect answers most, irrelevant ones less, and lowers right ones, which it has never \
-             seen; the positive head lifts right ones and hardly lowers incorrect ones; unrelated text falls under both \
-             (Figure 6)."
-                .into(),
+        paper: figure_in_paper(
+            6,
+            "the negative head lifts incorrect answers most, irrelevant ones less, and lowers right ones, which it has \
+             never seen; the positive head lifts right ones and hardly lowers incorrect ones; unrelated text falls under \
+             both.",
         ),
     }))
 }

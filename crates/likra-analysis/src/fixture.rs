@@ -66,5 +66,6 @@ pub(crate) fn study(table: ScoreTable) -> Study {
         weights: vec![0.0, 0.5, 0.9, 1.0, 1.5],
         norm: Norm::None,
         benchmark: None,
+        model: None,
     }
 }

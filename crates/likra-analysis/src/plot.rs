@@ -1,10 +1,11 @@
-//! Line charts with 95% bands, as SVG.
+//! Line charts with 95% bands, as SVG; [`dots`] has the other kind.
 //!
 //! Lines carry their names at their ends rather than in a legend. Text is laid out by fixed margins,
 //! since without the system's fonts nothing knows how wide it is; so the same chart has the same
 //! bytes on every machine.
 
 mod axis;
+mod dots;
 mod labels;
 
 use std::io;
@@ -20,6 +21,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use axis::Tick;
 pub(crate) use axis::{Axis, ExamplesAxis, linear};
+pub(crate) use dots::{Dots, Row};
 
 use crate::{Error, Estimate, Result};
 
@@ -74,20 +76,17 @@ impl Chart {
         Ok(svg)
     }
 
-    #[expect(
-        clippy::reversed_empty_ranges,
-        reason = "pixels count downwards, accuracy upwards"
-    )]
     fn draw(&self, svg: &mut String) -> Drawn {
         let size = (SIZE.0 as u32, SIZE.1 as u32);
         let page = SVGBackend::with_string(svg, size).into_drawing_area();
         page.fill(&WHITE)?;
         self.draw_texts(&page)?;
-        let canvas = page.apply_coord_spec(Cartesian2d::new(
-            self.x.range.clone(),
-            self.y.range.clone(),
-            (LEFT..RIGHT, BOTTOM..TOP),
-        ));
+        let upwards = BOTTOM..TOP;
+        let canvas = spanning(
+            &page,
+            (&self.x.range, &self.y.range),
+            (LEFT..RIGHT, upwards),
+        );
         self.draw_y_axis(&canvas)?;
         self.draw_x_axis(&canvas)?;
         self.draw_level(&canvas)?;
@@ -200,6 +199,15 @@ impl Line {
     }
 }
 
+/// A part of the page where values of these ranges stand, from the first pixel of each range to its last.
+fn spanning<'a>(
+    page: &Page<'a>,
+    (x, y): (&Range<f64>, &Range<f64>),
+    pixels: (Range<i32>, Range<i32>),
+) -> Canvas<'a> {
+    page.apply_coord_spec(Cartesian2d::new(x.clone(), y.clone(), pixels))
+}
+
 /// Two strokes through the axis, with nothing between them.
 fn draw_gap(canvas: &Canvas, at: (f64, f64)) -> Drawn {
     let stroke = |x: i32| PathElement::new(vec![(x - 2, 5), (x + 2, -5)], AXIS);
@@ -235,6 +243,15 @@ fn bold(pixels: f64, colour: RGBColor) -> TextStyle<'static> {
 mod tests {
     use super::*;
 
+    /// To accept new bytes, run the test with this variable set, and look at the picture.
+    fn is_these_bytes(svg: &str, name: &str) {
+        let path = format!("{}/src/plot/{name}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("LIKRA_BLESS").is_some() {
+            std::fs::write(&path, svg).unwrap();
+        }
+        assert_eq!(svg, std::fs::read_to_string(path).unwrap());
+    }
+
     #[test]
     fn a_small_chart_is_these_bytes() {
         let point = |x, value: f64| {
@@ -253,12 +270,32 @@ mod tests {
             }],
             level: Some((25.0, "chance")),
         };
-        let svg = chart.svg().unwrap();
-        // To accept new bytes, run the test with this variable set, and look at the picture.
-        if std::env::var_os("LIKRA_BLESS").is_some() {
-            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/plot/chart.svg");
-            std::fs::write(path, &svg).unwrap();
-        }
-        assert_eq!(svg, include_str!("plot/chart.svg"));
+        is_these_bytes(&chart.svg().unwrap(), "chart.svg");
+    }
+
+    #[test]
+    fn rows_of_dots_are_these_bytes() {
+        let (blue, grey) = (RGBColor(0, 114, 178), RGBColor(0, 0, 0));
+        let dot = |value: f64, width| {
+            let (low, high) = (value - width, value + width);
+            Estimate { value, low, high }
+        };
+        let row = |label: &str, own, base, sft| Row {
+            label: label.into(),
+            own,
+            dots: vec![(grey, base), (blue, sft)],
+        };
+        let chart = Dots {
+            title: "Models".into(),
+            note: "bars: 95% intervals",
+            x: linear("acc (%)", [20.0, 70.0]),
+            key: vec![("Base".into(), grey), ("SFT".into(), blue)],
+            rows: vec![
+                row("this run", true, dot(30.0, 3.0), dot(34.0, 3.0)),
+                row("a < b", false, dot(60.0, 0.0), dot(66.0, 0.0)),
+            ],
+            level: Some((25.0, "chance")),
+        };
+        is_these_bytes(&chart.svg().unwrap(), "dots.svg");
     }
 }

@@ -66,9 +66,10 @@ fn view(exhibit: &Exhibit) -> ExhibitView<'_> {
     }
 }
 
-/// The methods of table 1, each after the most examples that it has seen, beside the paper's first model.
+/// The methods of table 1, each after the most examples that it has seen, beside the paper's for its model or
+/// else its first.
 fn headline(study: &Study) -> Vec<Headline> {
-    let paper = references(study).next();
+    let paper = references(study).first().copied();
     let methods = [
         (Method::base(), paper.map(|row| row.base)),
         (Method::sft(), paper.map(|row| row.sft)),
@@ -90,18 +91,25 @@ fn headline(study: &Study) -> Vec<Headline> {
 }
 
 fn headline_note(study: &Study) -> String {
-    let of = |method: &Method| {
-        let last = method.last(&study.table)?;
-        Some(format!("{} after {last}", method.label()))
-    };
     let methods = [Method::sft(), Method::sft_likra(), Method::base_likra()];
-    let seen: Vec<String> = methods.iter().filter_map(of).collect();
-    let seen = if seen.is_empty() {
-        String::new()
-    } else {
-        format!(" {} examples per head.", seen.join(", "))
+    let last = methods.iter().filter_map(|method| {
+        let last = method.last(&study.table)?;
+        Some((method.label(), last))
+    });
+    let last: Vec<(&str, usize)> = last.collect();
+    let seen = match last.first() {
+        None => String::new(),
+        Some((_, examples)) if last.iter().all(|(_, other)| other == examples) => {
+            format!(" Each head has seen {examples} examples.")
+        }
+        Some(_) => {
+            let each = last.iter();
+            let each = each.map(|(method, examples)| format!("{method} after {examples}"));
+            let each: Vec<String> = each.collect();
+            format!(" {} examples per head.", each.join(", "))
+        }
     };
-    let paper = references(study).next().map_or_else(String::new, |row| {
+    let paper = references(study).first().map_or_else(String::new, |row| {
         format!(" The paper's numbers are for {}.", row.model)
     });
     let label = study.norm.label();

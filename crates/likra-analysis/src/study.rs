@@ -20,6 +20,8 @@ pub struct Study {
     pub norm: Norm,
     /// The benchmark's name in [`paper::TABLE1`](crate::paper::TABLE1); `None` if the paper does not have it.
     pub benchmark: Option<String>,
+    /// The model's name there, likewise: the paper's numbers for it come first.
+    pub model: Option<String>,
 }
 
 /// Heads from another seed, under the names that they have in the study's own table.

@@ -153,6 +153,7 @@ fn study(records: &[ScoreRecord]) -> Study {
         weights: WEIGHTS.into(),
         norm: Norm::Chars,
         benchmark: Some("ARC-Challenge".into()),
+        model: None,
     }
 }
 
@@ -230,6 +231,7 @@ fn a_report_is_the_same_bytes_twice() {
         files,
         [
             "table1.csv",
+            "table1.svg",
             "figure1.csv",
             "figure1.svg",
             "figure2.csv",
@@ -268,9 +270,25 @@ fn a_report_is_the_same_bytes_twice() {
             "{file}"
         );
     }
-    assert!(page.contains("paper 81.2</span>"));
+    // Without a model of the paper's, its first.
+    assert!(page.contains("paper 81.2</span>") && page.contains("for Mistral-7B-v0.1."));
     let claims = read(once.path(), "claims.csv");
     assert!(!claims.contains("not measured"), "{claims}");
+}
+
+#[test]
+fn a_model_of_the_papers_has_its_own_numbers_beside_it() {
+    let mut study = whole();
+    study.model = Some("Llama-3.2-3B-Instruct".into());
+    let dir = tempfile::tempdir().unwrap();
+    write_report(dir.path(), &study, &facts()).unwrap();
+    let page = fs::read_to_string(dir.path().join("index.html")).unwrap();
+    assert!(page.contains("paper 73.2</span>") && !page.contains("paper 81.2</span>"));
+    assert!(page.contains("numbers are for Llama-3.2-3B-Instruct."));
+    study.benchmark = Some("HellaSwag".into());
+    write_report(dir.path(), &study, &facts()).unwrap();
+    let page = fs::read_to_string(dir.path().join("index.html")).unwrap();
+    assert!(page.contains("paper 90.7</span>"));
 }
 
 #[test]

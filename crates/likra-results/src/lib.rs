@@ -16,5 +16,5 @@ pub use digest::{sha256, sha256_file};
 pub use error::{Error, Result};
 pub use layout::{ANSWER_ONLY, BASE, HeadDir, RunDir};
 pub use log::{StepRecord, read_log, write_log};
-pub use manifest::{Input, Manifest};
+pub use manifest::{Input, Manifest, Questions};
 pub use scores::{Kind, ScoreRecord, UnknownKind, read_scores, write_scores};

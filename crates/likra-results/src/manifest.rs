@@ -18,6 +18,8 @@ pub struct Manifest {
     pub device: String,
     /// The command that was given, with names in place of paths.
     pub command: String,
+    /// How many questions the benchmark's files have, however many are used.
+    pub questions: Questions,
     /// The experiment with every default resolved.
     pub experiment: toml::Table,
     /// The versions of what decides the numbers, by name.
@@ -25,6 +27,16 @@ pub struct Manifest {
     /// The files that were read.
     #[serde(default)]
     pub inputs: Vec<Input>,
+}
+
+/// What there was to train on and to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Questions {
+    /// Questions to train on.
+    pub training: usize,
+    /// Questions to test on.
+    pub test: usize,
 }
 
 /// A file that a run has read.
@@ -99,6 +111,10 @@ mod tests {
             likra: "0.1.0".into(),
             device: "CPU (flex)".into(),
             command: "cargo xtask reproduce tiny".into(),
+            questions: Questions {
+                training: 7,
+                test: 3,
+            },
             experiment: experiment.parse().unwrap(),
             versions: BTreeMap::from([("burn".into(), "0.22.1".into())]),
             inputs: vec![Input {

@@ -95,6 +95,15 @@ impl Benchmark {
             Self::ArcFormat => None,
         }
     }
+
+    /// How many questions the paper trains on (section 3.1): fewer in a user's files are a part of them.
+    pub(crate) fn training_in_paper(self) -> Option<usize> {
+        match self {
+            Self::Arc => Some(6615),
+            Self::Hellaswag => Some(39905),
+            Self::ArcFormat => None,
+        }
+    }
 }
 
 impl Experiment {
@@ -263,14 +272,7 @@ impl Experiment {
         }
         self.check_replicates()?;
         self.evaluation.check()?;
-        let weights = &self.analysis.weights;
-        match weights.iter().find(|weight| !weight.is_finite()) {
-            Some(weight) => Err(impossible(
-                "analysis.weights",
-                format!("expected finite numbers, found {weight}"),
-            )),
-            None => Ok(()),
-        }
+        self.analysis.check()
     }
 
     fn check_replicates(&self) -> Result<()> {

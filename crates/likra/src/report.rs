@@ -7,7 +7,7 @@ use likra_analysis::html::CostRow;
 use likra_analysis::{Facts, Negative, Replicate, ScoreTable, Study, summary, write_report};
 use likra_results::{Manifest, RunDir, ScoreRecord, read_scores};
 
-use crate::experiment::{Answers, Experiment, Shots, Trained};
+use crate::experiment::{Answers, Benchmark, Experiment, Shots, Trained};
 use crate::steps;
 
 /// Redraws the report of the run in `dir` from its scores.
@@ -85,6 +85,7 @@ impl Scores {
             weights: experiment.analysis.weights.clone(),
             norm: experiment.analysis.normalisation,
             benchmark: experiment.benchmark.in_paper().map(String::from),
+            model: experiment.analysis.paper_model.clone(),
             table,
         })
     }
@@ -182,14 +183,29 @@ fn lead(manifest: &Manifest, experiment: &Experiment, scores: &Scores) -> String
             scores.all
         ),
     };
+    let asked = match (experiment.questions(), manifest.questions.test) {
+        (asked, all) if asked < all => format!("the first {asked} of {all} test questions"),
+        (_, all) => format!("{all} test questions"),
+    };
+    let part = part(experiment.benchmark, manifest.questions.training)
+        .map_or_else(String::new, |part| format!(" {part}"));
     format!(
-        "What {} heads learn from up to {} examples each, on {} test questions, {shots}. Computed on {} by likra {}.{rest}",
+        "What {} heads learn from up to {} examples each, on {asked}, {shots}.{part} Computed on {} by likra {}.{rest}",
         heads.count(),
         experiment.examples_at_most(),
-        experiment.questions(),
         manifest.device,
         manifest.likra
     )
+}
+
+/// That the training files are not all that the paper trains on, if so.
+pub(crate) fn part(benchmark: Benchmark, training: usize) -> Option<String> {
+    let all = benchmark
+        .training_in_paper()
+        .filter(|all| training < *all)?;
+    Some(format!(
+        "The training set is a part of the paper's: {training} of {all} questions."
+    ))
 }
 
 /// Settings as `table.key` and value.
@@ -236,4 +252,18 @@ fn cost(run: &RunDir, experiment: &Experiment) -> Result<Vec<CostRow>> {
     }
     rows.retain(|row| row.seconds > 0.0);
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_the_papers_training_set_is_called_one() {
+        let partial = part(Benchmark::Hellaswag, 3368).unwrap();
+        assert!(partial.contains("3368 of 39905"), "{partial}");
+        assert_eq!(part(Benchmark::Hellaswag, 39905), None);
+        assert_eq!(part(Benchmark::Arc, 6615), None);
+        assert_eq!(part(Benchmark::ArcFormat, 1), None);
+    }
 }

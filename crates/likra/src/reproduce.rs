@@ -11,7 +11,8 @@ use likra_data::ScoringRequest;
 use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::{
-    ANSWER_ONLY, BASE, HeadDir, Input, Manifest, RunDir, ScoreRecord, write_answers, write_scores,
+    ANSWER_ONLY, BASE, HeadDir, Input, Manifest, Questions, RunDir, ScoreRecord, write_answers,
+    write_scores,
 };
 use likra_score::{Plan, score};
 
@@ -68,6 +69,10 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     );
     let embedded = out.join("embedded");
     let run = Run::open(dir, experiment, chosen, &embedded)?;
+    let training = run.materials.benchmark().train().len();
+    if let Some(part) = report::part(run.experiment.benchmark, training) {
+        eprintln!("  {part}");
+    }
     run.write_manifest(&arguments.command())?;
     run.work()
 }
@@ -169,6 +174,10 @@ impl Run {
             likra: env!("CARGO_PKG_VERSION").into(),
             device: self.chosen.name.clone(),
             command: command.into(),
+            questions: Questions {
+                training: self.materials.benchmark().train().len(),
+                test: self.materials.benchmark().test().len(),
+            },
             experiment: toml::Table::try_from(&experiment)?,
             versions: versions(),
             inputs,

@@ -5,8 +5,11 @@ use plotters::style::RGBColor;
 
 use super::percent;
 use crate::method::POSITIVE;
-use crate::plot::{Axis, Chart, ExamplesAxis, Line, linear};
-use crate::{AccuracyRow, Estimate, LikelihoodRow, Method, Result, SeedsRow, Study, WeightRow};
+use crate::paper::Reference;
+use crate::plot::{Axis, Chart, Dots, ExamplesAxis, Line, Row, linear};
+use crate::{
+    AccuracyRow, Estimate, LikelihoodRow, Method, Norm, Result, SeedsRow, Study, WeightRow,
+};
 
 const OVER_QUESTIONS: &str = "bands: 95% bootstrap intervals over questions";
 const OVER_MEANS: &str = "bands: 95% intervals of the mean over questions";
@@ -23,6 +26,61 @@ const PURPLE: RGBColor = RGBColor(204, 121, 167);
 
 /// A point of a line: the line's name and colour, where it stands, and its value.
 type Point<'a> = (&'a str, RGBColor, f64, Estimate);
+
+/// The last accuracies of all methods, beside the paper's; `None` without trained heads.
+pub(super) fn last(
+    study: &Study,
+    title: &str,
+    rows: &[AccuracyRow],
+    paper: &[&Reference],
+) -> Result<Option<String>> {
+    let last = rows.chunk_by(|a, b| a.method == b.method);
+    let last: Vec<&AccuracyRow> = last.filter_map(<[_]>::last).collect();
+    if last.len() < 2 {
+        return Ok(None);
+    }
+    let own = |label: &str, of: &dyn Fn(&AccuracyRow) -> Estimate| Row {
+        label: label.into(),
+        own: true,
+        dots: last
+            .iter()
+            .map(|row| (colour(&row.method), of(row).percent()))
+            .collect(),
+    };
+    let of_paper = |row: &&Reference| {
+        let methods = [
+            (Method::base(), row.base),
+            (Method::sft(), row.sft),
+            (Method::sft_likra(), row.likra),
+        ];
+        let dot = |(method, share)| (colour(&method), Estimate::exact(share).percent());
+        Row {
+            label: row.model.into(),
+            own: false,
+            dots: methods.map(dot).into(),
+        }
+    };
+    let mut rows = vec![own("this run", &|row| row.acc_norm)];
+    if study.norm != Norm::None {
+        rows.push(own("by whole scores (acc)", &|row| row.acc));
+    }
+    rows.extend(paper.iter().map(of_paper));
+    let dots = rows.iter().flat_map(|row| &row.dots);
+    let ends = dots.flat_map(|(_, value)| [value.low, value.high]);
+    let chance = study.table.chance() * 100.0;
+    let chart = Dots {
+        title: title.into(),
+        note: "bars: 95% intervals; names in grey: the paper's models",
+        x: linear(&percent(study.norm), ends.chain([chance])),
+        key: last
+            .iter()
+            .map(|row| (row.method.label().into(), colour(&row.method)))
+            .collect(),
+        level: Some((chance, "chance")),
+        rows,
+    };
+    chart.svg().map(Some)
+}
 
 /// Accuracy over examples; `None` without rows.
 pub(super) fn curves(study: &Study, title: &str, rows: &[AccuracyRow]) -> Result<Option<String>> {

@@ -1,7 +1,10 @@
 //! The sections of an experiment's file, with their defaults.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use likra_analysis::Norm;
+use likra_analysis::paper::TABLE1;
 use likra_data::Bos;
 use likra_data::shots::HARNESS_SEED;
 use likra_lora::LoraConfig;
@@ -200,6 +203,9 @@ pub(crate) struct Analysis {
     pub(crate) normalisation: Norm,
     /// What a candidate is scored by.
     pub(crate) candidate_score: CandidateScore,
+    /// The model of the paper's table 1 whose numbers are set beside the run's; its first if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) paper_model: Option<String>,
 }
 
 impl Default for Analysis {
@@ -209,6 +215,25 @@ impl Default for Analysis {
             weights: (0..=30).map(|step| f64::from(step) / 20.0).collect(),
             normalisation: Norm::default(),
             candidate_score: CandidateScore::default(),
+            paper_model: None,
         }
+    }
+}
+
+impl Analysis {
+    pub(super) fn check(&self) -> Result<()> {
+        if let Some(weight) = self.weights.iter().find(|weight| !weight.is_finite()) {
+            let message = format!("expected finite numbers, found {weight}");
+            return Err(impossible("analysis.weights", message));
+        }
+        let Some(model) = &self.paper_model else {
+            return Ok(());
+        };
+        let models: BTreeSet<&str> = TABLE1.iter().map(|row| row.model).collect();
+        if models.contains(model.as_str()) {
+            return Ok(());
+        }
+        let message = format!("expected one of the paper's, {models:?}; found `{model}`");
+        Err(impossible("analysis.paper-model", message))
     }
 }

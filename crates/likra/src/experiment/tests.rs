@@ -9,6 +9,28 @@ fn every_built_in_experiment_is_well_formed() {
     }
 }
 
+/// Beside the six stand their own numbers, and each is trained at its own rate.
+#[test]
+fn the_papers_experiments_are_called_what_the_paper_calls_them() {
+    for row in likra_analysis::paper::TABLE1 {
+        let benchmark = match row.benchmark {
+            "HellaSwag" => "hellaswag",
+            _ => "arc",
+        };
+        let name = format!("{}-{benchmark}", row.model.to_lowercase());
+        let (_, found) = Experiment::open(&name, None, &Overrides::default()).unwrap();
+        assert_eq!(found.analysis.paper_model.as_deref(), Some(row.model));
+        assert_eq!(found.benchmark.in_paper(), Some(row.benchmark));
+        assert_eq!(found.protocol, Some(Protocol::Paper));
+        let rate = if row.model.starts_with("Llama") {
+            1e-3
+        } else {
+            1e-4
+        };
+        assert_eq!(found.training.learning_rate, rate, "{name}");
+    }
+}
+
 #[test]
 fn a_resolved_experiment_reads_back_as_itself() {
     for (name, _) in BUILT_IN {
@@ -162,6 +184,14 @@ fn one_key_is_set_on_the_command_line() {
             ["training.first-checkpoint", "multiple of the batch size, 5"],
         ),
         ("seed", ["--set seed", "expected key=value"]),
+        (
+            "analysis.paper-model=Llama",
+            ["analysis.paper-model", "Llama-3.2-3B-Instruct"],
+        ),
+        (
+            "analysis.weights=[0.0, inf]",
+            ["analysis.weights", "finite"],
+        ),
     ] {
         let error = format!("{:#}", set(&[assignment]).unwrap_err());
         for message in messages {
