@@ -52,10 +52,8 @@ pub(crate) fn references(study: &Study) -> Vec<&'static Reference> {
 }
 
 /// What a figure of the paper shows; all of them are of one model and benchmark (sections 3 and 4).
-fn figure_in_paper(number: usize, shows: &str) -> Option<String> {
-    Some(format!(
-        "Mistral-7B-v0.1 on ARC-Challenge (Figure {number}): {shows}"
-    ))
+fn figure_in_paper(number: usize, shows: &str) -> String {
+    format!("Mistral-7B-v0.1 on ARC-Challenge (Figure {number}): {shows}")
 }
 
 fn table(study: &Study) -> Result<Exhibit> {
@@ -107,11 +105,11 @@ fn curves_1(study: &Study) -> Result<Option<Exhibit>> {
         ),
         csv: csv::accuracies(&rows),
         svgs: vec![svg],
-        paper: figure_in_paper(
+        paper: Some(figure_in_paper(
             1,
             "Likra rises from 60% to over 80%, most of it between 64 and 256 examples (64 to 128 add nearly 15 \
              points); SFT reaches 66%, less than a point per doubling.",
-        ),
+        )),
     }))
 }
 
@@ -130,10 +128,10 @@ fn likelihoods(study: &Study) -> Result<Option<Exhibit>> {
             .into(),
         csv: csv::likelihoods(&rows),
         svgs: vec![svg],
-        paper: figure_in_paper(
+        paper: Some(figure_in_paper(
             2,
             "both rise together and stay close: fine-tuning on right answers also makes plausible wrong ones likelier.",
-        ),
+        )),
     }))
 }
 
@@ -151,7 +149,7 @@ fn curves_3(study: &Study) -> Result<Option<Exhibit>> {
             .into(),
         csv: csv::accuracies(&rows),
         svgs: vec![svg],
-        paper: figure_in_paper(3, "the two Likra curves are similar, and both far above SFT."),
+        paper: Some(figure_in_paper(3, "the two Likra curves are similar, and both far above SFT.")),
     }))
 }
 
@@ -172,10 +170,10 @@ fn weights(study: &Study) -> Result<Option<Exhibit>> {
         ),
         csv: csv::weights(&rows),
         svgs: vec![svg],
-        paper: figure_in_paper(
+        paper: Some(figure_in_paper(
             4,
             "accuracy rises with the weight and peaks around 0.9 to 1.0.",
-        ),
+        )),
     }))
 }
 
@@ -200,10 +198,10 @@ fn curves_5(study: &Study) -> Result<Option<Exhibit>> {
             .into(),
         csv: csv::accuracies(&rows),
         svgs: vec![svg],
-        paper: figure_in_paper(
+        paper: Some(figure_in_paper(
             5,
             "incorrect answers help most, then irrelevant ones, then unrelated ones, which still reach 70%, above SFT.",
-        ),
+        )),
     }))
 }
 
@@ -223,12 +221,12 @@ fn changes(study: &Study) -> Result<Option<Exhibit>> {
             .into(),
         csv: csv::likelihoods(&rows),
         svgs,
-        paper: figure_in_paper(
+        paper: Some(figure_in_paper(
             6,
             "the negative head lifts incorrect answers most, irrelevant ones less, and lowers right ones, which it has \
              never seen; the positive head lifts right ones and hardly lowers incorrect ones; unrelated text falls under \
              both.",
-        ),
+        )),
     }))
 }
 

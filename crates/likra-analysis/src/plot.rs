@@ -76,6 +76,10 @@ impl Chart {
         Ok(svg)
     }
 
+    #[expect(
+        clippy::reversed_empty_ranges,
+        reason = "pixels count downwards, accuracy upwards"
+    )]
     fn draw(&self, svg: &mut String) -> Drawn {
         let size = (SIZE.0 as u32, SIZE.1 as u32);
         let page = SVGBackend::with_string(svg, size).into_drawing_area();

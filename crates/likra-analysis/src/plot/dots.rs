@@ -99,9 +99,10 @@ impl Dots {
 
 impl Row {
     fn draw(&self, canvas: &Canvas, left: f64, at: f64) -> Drawn {
-        let style = match self.own {
-            true => bold(14.0, INK),
-            false => text(14.0, AXIS),
+        let style = if self.own {
+            bold(14.0, INK)
+        } else {
+            text(14.0, AXIS)
         };
         let label = Text::new(self.label.clone(), (-14, 0), style.pos(BEFORE));
         canvas.draw(&(EmptyElement::at((left, at)) + label))?;
