@@ -1,5 +1,7 @@
 //! What the paper reports, to set beside what a run finds.
 
+use crate::Method;
+
 /// A benchmark of a model in the paper: `acc_norm` as a share of one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reference {
@@ -13,6 +15,18 @@ pub struct Reference {
     pub sft: f64,
     /// SFT-Likra, superscript - in the paper.
     pub likra: f64,
+}
+
+impl Reference {
+    /// What the paper has for a method, if it does.
+    pub(crate) fn of(&self, method: &Method) -> Option<f64> {
+        match method.name() {
+            "base" => Some(self.base),
+            "sft" => Some(self.sft),
+            "sft-likra" => Some(self.likra),
+            _ => None,
+        }
+    }
 }
 
 /// Table 1 of "What do LLMs learn from negative examples?": final accuracy on ARC-Challenge (25

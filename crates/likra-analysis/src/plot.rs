@@ -68,12 +68,7 @@ type Canvas<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, Ranged
 impl Chart {
     /// The chart as an SVG document.
     pub(crate) fn svg(&self) -> Result<String> {
-        let mut svg = String::new();
-        self.draw(&mut svg).map_err(|source| Error::Draw {
-            figure: self.title.clone(),
-            source,
-        })?;
-        Ok(svg)
+        document(&self.title, |svg| self.draw(svg))
     }
 
     #[expect(
@@ -201,6 +196,16 @@ impl Line {
         }
         Ok(())
     }
+}
+
+/// What `draw` leaves, or an error that names the figure.
+fn document(title: &str, draw: impl FnOnce(&mut String) -> Drawn) -> Result<String> {
+    let mut svg = String::new();
+    draw(&mut svg).map_err(|source| Error::Draw {
+        figure: title.into(),
+        source,
+    })?;
+    Ok(svg)
 }
 
 /// A part of the page where values of these ranges stand, from the first pixel of each range to its last.

@@ -71,12 +71,13 @@ fn view(exhibit: &Exhibit) -> ExhibitView<'_> {
 fn headline(study: &Study) -> Vec<Headline> {
     let paper = references(study).first().copied();
     let methods = [
-        (Method::base(), paper.map(|row| row.base)),
-        (Method::sft(), paper.map(|row| row.sft)),
-        (Method::sft_likra(), paper.map(|row| row.likra)),
-        (Method::base_likra(), None),
+        Method::base(),
+        Method::sft(),
+        Method::sft_likra(),
+        Method::base_likra(),
     ];
-    let number = |(method, share): (Method, Option<f64>)| {
+    let number = |method: Method| {
+        let share = paper.and_then(|paper| paper.of(&method));
         let row = method.rows(&study.table, study.norm).pop()?;
         let percent = row.acc_norm.percent();
         Some(Headline {

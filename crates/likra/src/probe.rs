@@ -114,7 +114,7 @@ fn one(bench: &mut model::Bench, name: &str, job: &Job, found: &mut Findings) ->
             found.answers.insert(name.into(), job.answer(bench.dir())?);
         }
         Job::Draws(job) => {
-            found.answers.insert(name.into(), job.answer());
+            found.answers.insert(name.into(), job.answer()?);
         }
     }
     Ok(())

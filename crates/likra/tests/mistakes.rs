@@ -175,3 +175,18 @@ fn a_learning_rate_that_is_far_too_high_stops_with_a_message() {
         "{message}"
     );
 }
+
+#[test]
+fn a_draw_that_cannot_be_made_is_named_with_its_job_and_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let jobs = dir.path().join("jobs.json");
+    let draws =
+        r#"{"jobs": [{"name": "few", "job": "draws", "seed": 1, "draws": [{"sample": [3, 4]}]}]}"#;
+    fs::write(&jobs, draws).unwrap();
+    let out = dir.path().join("out");
+    let [jobs, out] = [&jobs, &out].map(|path| path.to_str().unwrap());
+    let message = fail(&["probe", jobs, "--out", out, "--device", "cpu"], 1);
+    for expected in ["jobs.json", "`few`", "a sample of 4 from 3"] {
+        assert!(message.contains(expected), "{message}");
+    }
+}

@@ -47,17 +47,15 @@ pub(super) fn last(
             .map(|row| (colour(&row.method), of(row).percent()))
             .collect(),
     };
-    let of_paper = |row: &&Reference| {
-        let methods = [
-            (Method::base(), row.base),
-            (Method::sft(), row.sft),
-            (Method::sft_likra(), row.likra),
-        ];
-        let dot = |(method, share)| (colour(&method), Estimate::exact(share).percent());
+    let of_paper = |paper: &&Reference| {
+        let dots = last.iter().filter_map(|row| {
+            let share = Estimate::exact(paper.of(&row.method)?);
+            Some((colour(&row.method), share.percent()))
+        });
         Row {
-            label: row.model.into(),
+            label: paper.model.into(),
             own: false,
-            dots: methods.map(dot).into(),
+            dots: dots.collect(),
         }
     };
     let mut rows = vec![own("this run", &|row| row.acc_norm)];

@@ -4,8 +4,8 @@ use plotters::element::{DashedPathElement, EmptyElement};
 use plotters::prelude::*;
 
 use super::{AFTER, AROUND, AXIS, BEFORE, Canvas, Drawn, GRID, INK, bold, text};
-use super::{Axis, Tick, spanning};
-use crate::{Error, Estimate, Result};
+use super::{Axis, Tick, document, spanning};
+use crate::{Estimate, Result};
 
 /// The width, and the edges of what the axis spans, in pixels.
 const WIDTH: i32 = 790;
@@ -38,19 +38,14 @@ pub(crate) struct Row {
     pub(crate) label: String,
     /// Whether the row is what the chart is about, beside what it is compared with.
     pub(crate) own: bool,
-    /// With a bar from the lowest to the highest, unless they are the same.
+    /// With a bar from the lowest to the highest.
     pub(crate) dots: Vec<(RGBColor, Estimate)>,
 }
 
 impl Dots {
     /// The chart as an SVG document.
     pub(crate) fn svg(&self) -> Result<String> {
-        let mut svg = String::new();
-        self.draw(&mut svg).map_err(|source| Error::Draw {
-            figure: self.title.clone(),
-            source,
-        })?;
-        Ok(svg)
+        document(&self.title, |svg| self.draw(svg))
     }
 
     fn draw(&self, svg: &mut String) -> Drawn {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use likra_data::{
     AnswerKind, Bos, PythonRandom, Question, Tokenizer, WrongAnswer, prompt, training_order,
     training_pairs,
@@ -112,22 +112,23 @@ impl Pairs {
 }
 
 impl Draws {
-    pub(super) fn answer(&self) -> Value {
+    pub(super) fn answer(&self) -> Result<Value> {
         let mut rng = PythonRandom::new(self.seed);
-        self.draws
-            .iter()
-            .map(|draw| match *draw {
-                Draw::Sample(n, k) => json!(rng.sample(n, k)),
-                Draw::Choice(n) => {
-                    let places: Vec<usize> = (0..n).collect();
-                    json!(rng.choice(&places))
-                }
-                Draw::Shuffle(n) => {
-                    let mut places: Vec<usize> = (0..n).collect();
-                    rng.shuffle(&mut places);
-                    json!(places)
-                }
-            })
-            .collect()
+        let answer = |draw: &Draw| match *draw {
+            Draw::Sample(n, k) => {
+                ensure!(k <= n, "a sample of {k} from {n}; expected at most {n}");
+                Ok(json!(rng.sample(n, k)))
+            }
+            Draw::Choice(n) => {
+                let places: Vec<usize> = (0..n).collect();
+                Ok(json!(rng.choice(&places)))
+            }
+            Draw::Shuffle(n) => {
+                let mut places: Vec<usize> = (0..n).collect();
+                rng.shuffle(&mut places);
+                Ok(json!(places))
+            }
+        };
+        self.draws.iter().map(answer).collect()
     }
 }
