@@ -7,7 +7,7 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-use likra_results::Kind;
+use likra_results::AnswerKind;
 
 use self::parts::{Condition, change, difference, part, unmeasured};
 use crate::comparisons::{gain, right};
@@ -286,12 +286,17 @@ fn changes(study: &Study) -> Vec<PartView> {
     let rises = Condition::Above(0.0);
     let falls = Condition::Below(0.0);
     vec![
-        change(study, NEGATIVE, Kind::Incorrect, rises),
-        change(study, NEGATIVE, Kind::Irrelevant, rises),
-        difference(study, NEGATIVE, Kind::Incorrect, Kind::Irrelevant),
-        change(study, NEGATIVE, Kind::Correct, falls),
-        change(study, NEGATIVE, Kind::Unrelated, falls),
-        change(study, POSITIVE, Kind::Correct, rises),
-        change(study, POSITIVE, Kind::Unrelated, falls),
+        change(study, NEGATIVE, AnswerKind::Incorrect, rises),
+        change(study, NEGATIVE, AnswerKind::Irrelevant, rises),
+        difference(
+            study,
+            NEGATIVE,
+            AnswerKind::Incorrect,
+            AnswerKind::Irrelevant,
+        ),
+        change(study, NEGATIVE, AnswerKind::Correct, falls),
+        change(study, NEGATIVE, AnswerKind::Unrelated, falls),
+        change(study, POSITIVE, AnswerKind::Correct, rises),
+        change(study, POSITIVE, AnswerKind::Unrelated, falls),
     ]
 }

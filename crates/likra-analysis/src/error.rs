@@ -13,6 +13,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A file could not be written; the message names it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+
     /// There are no scores of the base, with which all others are compared.
     #[error("no score records of the base (head `base`, 0 examples) among {found} records")]
     NoBase {
@@ -70,18 +74,13 @@ pub enum Error {
         unit: &'static str,
     },
 
-    /// A question has no right answer, or several, or one that is not among its choices.
-    #[error(
-        "question `{question}`: expected one right answer among its choices, found {among_choices} \
-         there and {elsewhere} elsewhere"
-    )]
+    /// A question has no right answer among its choices, or several.
+    #[error("question `{question}`: expected one right answer among its choices, found {found}")]
     Gold {
         /// The question's id.
         question: String,
-        /// How many right answers are among its correct and incorrect candidates.
-        among_choices: usize,
-        /// How many right answers are among its irrelevant and unrelated candidates.
-        elsewhere: usize,
+        /// How many right answers it has.
+        found: usize,
     },
 
     /// A weight of the negative head is infinite or not a number.

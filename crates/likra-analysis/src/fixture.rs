@@ -1,6 +1,6 @@
 //! Small score records for this crate's tests.
 
-use likra_results::{Kind, ScoreRecord};
+use likra_results::{AnswerKind, ScoreRecord};
 
 use crate::{Negative, Norm, ScoreTable, Study};
 
@@ -17,8 +17,11 @@ pub(crate) fn score(
     ScoreRecord {
         question_id: format!("q{question}"),
         candidate,
-        kind: if gold { Kind::Correct } else { Kind::Incorrect },
-        gold,
+        kind: if gold {
+            AnswerKind::Correct
+        } else {
+            AnswerKind::Incorrect
+        },
         head: head.into(),
         examples,
         log_likelihood,

@@ -1,6 +1,6 @@
 //! What heads think of each kind of answer: the rows of the paper's figures 2 and 6.
 
-use likra_results::{BASE, Kind};
+use likra_results::{AnswerKind, BASE};
 
 use crate::method::{NEGATIVE, POSITIVE};
 use crate::{Candidate, Estimate, Question, ScoreTable, mean};
@@ -11,7 +11,7 @@ pub struct LikelihoodRow {
     /// The head; at 0 examples it is the base.
     pub head: &'static str,
     /// The kind of answer. Of the incorrect ones it is one a question: see the function that makes the row.
-    pub kind: Kind,
+    pub kind: AnswerKind,
     /// How many training examples the head has seen.
     pub examples: usize,
     /// The mean.
@@ -27,11 +27,11 @@ pub struct LikelihoodRow {
 #[must_use]
 pub fn figure2(table: &ScoreTable) -> Vec<LikelihoodRow> {
     let mut rows = Vec::new();
-    for kind in [Kind::Correct, Kind::Incorrect] {
+    for kind in [AnswerKind::Correct, AnswerKind::Incorrect] {
         for (examples, column) in columns(table, POSITIVE) {
             let (correct, wrong) = likelihoods(table, column);
             let values = match kind {
-                Kind::Correct => correct,
+                AnswerKind::Correct => correct,
                 _ => wrong,
             };
             rows.push(row(POSITIVE, kind, examples, &values));
@@ -50,8 +50,8 @@ pub fn figure2(table: &ScoreTable) -> Vec<LikelihoodRow> {
 pub(crate) fn likelihoods(table: &ScoreTable, column: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
     let questions = table.questions().iter().zip(column);
     let both = questions.filter_map(|(question, values)| {
-        let correct = answer(question, Kind::Correct, values)?;
-        let wrong = answer(question, Kind::Incorrect, values)?;
+        let correct = answer(question, AnswerKind::Correct, values)?;
+        let wrong = answer(question, AnswerKind::Incorrect, values)?;
         let likelihood = |place: usize| per_char(&question.candidates[place], values[place]).exp();
         Some((likelihood(correct), likelihood(wrong)))
     });
@@ -67,10 +67,10 @@ pub fn figure6(table: &ScoreTable) -> Vec<LikelihoodRow> {
     let mut rows = Vec::new();
     for head in [POSITIVE, NEGATIVE] {
         for kind in [
-            Kind::Correct,
-            Kind::Incorrect,
-            Kind::Irrelevant,
-            Kind::Unrelated,
+            AnswerKind::Correct,
+            AnswerKind::Incorrect,
+            AnswerKind::Irrelevant,
+            AnswerKind::Unrelated,
         ] {
             for (examples, _) in columns(table, head) {
                 let changes = changes(table, head, examples, kind);
@@ -87,7 +87,12 @@ pub fn figure6(table: &ScoreTable) -> Vec<LikelihoodRow> {
 }
 
 /// The change from the base for the answer of this kind of every question that has one, in nats per character.
-pub(crate) fn changes(table: &ScoreTable, head: &str, examples: usize, kind: Kind) -> Vec<f64> {
+pub(crate) fn changes(
+    table: &ScoreTable,
+    head: &str,
+    examples: usize,
+    kind: AnswerKind,
+) -> Vec<f64> {
     let column = match examples {
         0 => table.log_likelihoods(BASE, 0),
         _ => table.log_likelihoods(head, examples),
@@ -107,7 +112,7 @@ pub(crate) fn changes(table: &ScoreTable, head: &str, examples: usize, kind: Kin
 
 /// The place of the answer of a kind; of several the one that `values` say is the likeliest per character, and
 /// of equals the first.
-fn answer(question: &Question, kind: Kind, values: &[f64]) -> Option<usize> {
+fn answer(question: &Question, kind: AnswerKind, values: &[f64]) -> Option<usize> {
     let candidates = question.candidates.iter().enumerate();
     let fitting = candidates.filter(|(_, c)| c.kind == kind && c.chars > 0);
     let scored = fitting.map(|(place, c)| (place, per_char(c, values[place])));
@@ -130,7 +135,7 @@ fn columns<'a>(table: &'a ScoreTable, head: &str) -> Vec<(usize, &'a [Vec<f64>])
         .collect()
 }
 
-fn row(head: &'static str, kind: Kind, examples: usize, values: &[f64]) -> LikelihoodRow {
+fn row(head: &'static str, kind: AnswerKind, examples: usize, values: &[f64]) -> LikelihoodRow {
     LikelihoodRow {
         head,
         kind,
@@ -147,7 +152,7 @@ mod tests {
     use super::*;
     use crate::fixture::{score, table};
 
-    fn found(rows: &[LikelihoodRow]) -> Vec<(&str, Kind, usize, f64)> {
+    fn found(rows: &[LikelihoodRow]) -> Vec<(&str, AnswerKind, usize, f64)> {
         let row = |row: &LikelihoodRow| (row.head, row.kind, row.examples, row.mean.value);
         rows.iter().map(row).collect()
     }
@@ -161,10 +166,10 @@ mod tests {
         ]);
         let likelihood = |per_char: f64| per_char.exp();
         let expected = [
-            (POSITIVE, Kind::Correct, 0, likelihood(-1.0)),
-            (POSITIVE, Kind::Correct, 32, likelihood(-0.5)),
-            (POSITIVE, Kind::Incorrect, 0, likelihood(-1.0)),
-            (POSITIVE, Kind::Incorrect, 32, likelihood(-0.5)),
+            (POSITIVE, AnswerKind::Correct, 0, likelihood(-1.0)),
+            (POSITIVE, AnswerKind::Correct, 32, likelihood(-0.5)),
+            (POSITIVE, AnswerKind::Incorrect, 0, likelihood(-1.0)),
+            (POSITIVE, AnswerKind::Incorrect, 32, likelihood(-0.5)),
         ];
         assert_eq!(found(&figure2(&table)), expected);
         assert!(figure2(&crate::fixture::table(&[("base", 0, &[&[-1.0, -2.0]])])).is_empty());
@@ -174,7 +179,7 @@ mod tests {
     fn changes_follow_the_text_that_the_base_finds_likeliest() {
         let mut records = crate::fixture::records("base", 0, &[&[-2.0, -3.0, -8.0]]);
         let other = |head: &str, examples, value| ScoreRecord {
-            kind: Kind::Unrelated,
+            kind: AnswerKind::Unrelated,
             ..score(head, examples, 0, 3, value)
         };
         records.push(other("base", 0, -10.0));
@@ -186,12 +191,12 @@ mod tests {
         records.push(other("incorrect", 32, -15.0));
         let table = ScoreTable::new(&records).unwrap();
         let expected = [
-            (NEGATIVE, Kind::Correct, 0, 0.0),
-            (NEGATIVE, Kind::Correct, 32, -1.0),
-            (NEGATIVE, Kind::Incorrect, 0, 0.0),
-            (NEGATIVE, Kind::Incorrect, 32, 0.5),
-            (NEGATIVE, Kind::Unrelated, 0, 0.0),
-            (NEGATIVE, Kind::Unrelated, 32, -1.0),
+            (NEGATIVE, AnswerKind::Correct, 0, 0.0),
+            (NEGATIVE, AnswerKind::Correct, 32, -1.0),
+            (NEGATIVE, AnswerKind::Incorrect, 0, 0.0),
+            (NEGATIVE, AnswerKind::Incorrect, 32, 0.5),
+            (NEGATIVE, AnswerKind::Unrelated, 0, 0.0),
+            (NEGATIVE, AnswerKind::Unrelated, 32, -1.0),
         ];
         assert_eq!(found(&figure6(&table)), expected);
     }

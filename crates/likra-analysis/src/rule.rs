@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use likra_results::AnswerKind;
+
 use crate::{Candidate, Question, ScoreTable};
 
 /// What a score is divided by before candidates are compared. The whole ratio is divided, as it stands
@@ -116,7 +118,9 @@ impl Rule<'_> {
     pub fn right(&self, norm: Norm) -> Vec<bool> {
         let by_question = self.table.questions().iter().zip(self.scores());
         by_question
-            .map(|(question, scores)| choice(question, &scores, norm).is_some_and(|c| c.gold))
+            .map(|(question, scores)| {
+                choice(question, &scores, norm).is_some_and(|c| c.kind == AnswerKind::Correct)
+            })
             .collect()
     }
 }
@@ -135,7 +139,7 @@ fn choice<'a>(question: &'a Question, scores: &[f64], norm: Norm) -> Option<&'a 
 
 #[cfg(test)]
 mod tests {
-    use likra_results::{Kind, ScoreRecord};
+    use likra_results::{AnswerKind, ScoreRecord};
     use proptest::prelude::*;
 
     use super::*;
@@ -175,11 +179,14 @@ mod tests {
         for (right, expected) in chosen.into_iter().enumerate() {
             let record = |(place, (value, tokens, chars, bytes))| {
                 let gold = place == right;
-                let kind = if gold { Kind::Correct } else { Kind::Incorrect };
+                let kind = if gold {
+                    AnswerKind::Correct
+                } else {
+                    AnswerKind::Incorrect
+                };
                 let of_base = score("base", 0, 0, place, value);
                 ScoreRecord {
                     kind,
-                    gold,
                     tokens,
                     chars,
                     bytes,
@@ -215,7 +222,7 @@ mod tests {
     fn answers_that_are_not_choices_are_never_chosen() {
         let mut all = records("base", 0, &[&[-3.0, -4.0]]);
         all.push(ScoreRecord {
-            kind: Kind::Unrelated,
+            kind: AnswerKind::Unrelated,
             ..score("base", 0, 0, 2, -0.1)
         });
         let table = ScoreTable::new(&all).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use likra_results::{BASE, Kind, ScoreRecord};
+use likra_results::{AnswerKind, BASE, ScoreRecord};
 
 use crate::{Error, Place, Result};
 
@@ -15,9 +15,7 @@ pub struct Candidate {
     /// Its place among the candidates of its question, from 0.
     pub index: usize,
     /// What it is to its question. A model chooses among correct and incorrect ones only.
-    pub kind: Kind,
-    /// Whether it is the right answer.
-    pub gold: bool,
+    pub kind: AnswerKind,
     /// How many tokens it has.
     pub tokens: usize,
     /// How many Unicode scalar values it has, without the space before it.
@@ -176,20 +174,14 @@ fn check_length(record: &ScoreRecord) -> Result<()> {
 }
 
 fn check_gold(question: &Question) -> Result<()> {
-    let among_choices = question.choices().filter(|choice| choice.gold).count();
-    let gold = question
-        .candidates
-        .iter()
-        .filter(|candidate| candidate.gold);
-    let elsewhere = gold.count() - among_choices;
-    if (among_choices, elsewhere) == (1, 0) {
-        return Ok(());
+    let is_right = |candidate: &&Candidate| candidate.kind == AnswerKind::Correct;
+    match question.choices().filter(is_right).count() {
+        1 => Ok(()),
+        found => Err(Error::Gold {
+            question: question.id.clone(),
+            found,
+        }),
     }
-    Err(Error::Gold {
-        question: question.id.clone(),
-        among_choices,
-        elsewhere,
-    })
 }
 
 /// The log-likelihoods of one head's records, which have to be those of `questions`.
@@ -266,7 +258,6 @@ impl From<&ScoreRecord> for Candidate {
         Self {
             index: record.candidate,
             kind: record.kind,
-            gold: record.gold,
             tokens: record.tokens,
             chars: record.chars,
             bytes: record.bytes,
@@ -277,13 +268,12 @@ impl From<&ScoreRecord> for Candidate {
 fn describe(candidate: &Candidate) -> String {
     let Candidate {
         kind,
-        gold,
         tokens,
         chars,
         bytes,
         ..
     } = candidate;
-    format!("kind {kind}, gold {gold}, {tokens} tokens, {chars} chars, {bytes} bytes")
+    format!("kind {kind}, {tokens} tokens, {chars} chars, {bytes} bytes")
 }
 
 fn missing(head: &str, examples: usize, question: &Question, candidate: &Candidate) -> Error {
@@ -335,7 +325,7 @@ mod tests {
     fn only_choices_are_choices() {
         let mut all = records("base", 0, &[&[-1.0, -2.0]]);
         all.push(ScoreRecord {
-            kind: Kind::Irrelevant,
+            kind: AnswerKind::Irrelevant,
             ..score("base", 0, 0, 2, -0.5)
         });
         let table = ScoreTable::new(&all).unwrap();
@@ -373,14 +363,17 @@ mod tests {
             ),
             (
                 |all| all[6].chars += 1,
-                "candidate 1: expected kind incorrect, gold false",
+                "candidate 1: expected kind incorrect, ",
             ),
             (|all| all[6].bytes += 1, "3 chars, 6 bytes as for the base"),
             (
-                |all| all[6].gold = true,
-                "candidate 1: expected kind incorrect, gold false",
+                |all| all[6].kind = AnswerKind::Correct,
+                "found kind correct",
             ),
-            (|all| all[6].kind = Kind::Unrelated, "found kind unrelated"),
+            (
+                |all| all[6].kind = AnswerKind::Unrelated,
+                "found kind unrelated",
+            ),
             (
                 |all| all[6].log_likelihood = f64::NAN,
                 "candidate 1: expected a finite",
@@ -403,12 +396,9 @@ mod tests {
         type Change = fn(&mut Vec<ScoreRecord>);
         let cases: [(Change, &str); 8] = [
             (|all| all.push(all[0].clone()), "scored twice"),
-            (|all| all[0].gold = false, "found 0 there and 0 elsewhere"),
-            (|all| all[1].gold = true, "found 2 there and 0 elsewhere"),
-            (
-                |all| all[0].kind = Kind::Irrelevant,
-                "found 0 there and 1 elsewhere",
-            ),
+            (|all| all[0].kind = AnswerKind::Incorrect, "found 0"),
+            (|all| all[1].kind = AnswerKind::Correct, "found 2"),
+            (|all| all[0].kind = AnswerKind::Irrelevant, "found 0"),
             (|all| all[1].tokens = 0, "at least one token"),
             (|all| all[1].chars = 0, "at least one character"),
             (|all| all[1].bytes = 0, "at least one byte"),

@@ -9,7 +9,7 @@ use likra_analysis::html::CostRow;
 use likra_analysis::{
     Error, Facts, Negative, Norm, Replicate, ScoreTable, Study, gain, summary, write_report,
 };
-use likra_results::{Kind, ScoreRecord};
+use likra_results::{AnswerKind, ScoreRecord};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -45,8 +45,11 @@ fn made_up() -> Vec<ScoreRecord> {
                 records.push(ScoreRecord {
                     question_id: format!("question {question}"),
                     candidate,
-                    kind: if gold { Kind::Correct } else { Kind::Incorrect },
-                    gold,
+                    kind: if gold {
+                        AnswerKind::Correct
+                    } else {
+                        AnswerKind::Incorrect
+                    },
                     head: head.into(),
                     examples,
                     log_likelihood,
@@ -115,14 +118,15 @@ fn with_all_heads() -> Vec<ScoreRecord> {
         .filter(|record| record.candidate == 0)
         .cloned();
     let others = firsts.flat_map(|record| {
-        [(4, Kind::Irrelevant, 9.0), (5, Kind::Unrelated, 30.0)].map(|(candidate, kind, less)| {
-            ScoreRecord {
-                candidate,
-                kind,
-                gold: false,
-                log_likelihood: record.log_likelihood - less - record.examples as f64 / 1000.0,
-                ..record.clone()
-            }
+        [
+            (4, AnswerKind::Irrelevant, 9.0),
+            (5, AnswerKind::Unrelated, 30.0),
+        ]
+        .map(|(candidate, kind, less)| ScoreRecord {
+            candidate,
+            kind,
+            log_likelihood: record.log_likelihood - less - record.examples as f64 / 1000.0,
+            ..record.clone()
         })
     });
     let others: Vec<ScoreRecord> = others.collect();

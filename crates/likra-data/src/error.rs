@@ -146,15 +146,6 @@ pub enum Error {
         expected: usize,
     },
 
-    /// No kind of answer has this name.
-    #[error(
-        "no kind of answer is called `{found}`; expected correct, incorrect, irrelevant or unrelated"
-    )]
-    UnknownAnswerKind {
-        /// The name.
-        found: String,
-    },
-
     /// `unrelated` answers are asked for without texts to draw them from.
     #[error("no texts of another benchmark are given to draw unrelated answers from")]
     NoUnrelated,

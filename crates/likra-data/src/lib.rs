@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod answer_kind;
 mod arc;
 mod arc_csv;
 mod benchmark;
@@ -23,7 +22,6 @@ mod table;
 mod tokenizer;
 mod unrelated;
 
-pub use answer_kind::AnswerKind;
 pub use arc::{parse_arc, read_arc};
 pub use benchmark::{ArcFiles, Benchmark, read_arc_benchmark};
 pub use encoded_pair::EncodedPair;
@@ -42,3 +40,5 @@ pub use scoring::{Asked, CandidateTokens, ScoringRequest, scoring_requests};
 pub use source::{Source, read_questions};
 pub use tokenizer::{Bos, Tokenizer};
 pub use unrelated::Unrelated;
+
+pub use likra_results::AnswerKind;

@@ -1,13 +1,11 @@
 //! Files that are whole or absent, however a run ends.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use crate::{Error, Result};
-
 /// Writes the file at `path` in one piece: `content` goes to a temporary file in the same folder,
-/// which is made if need be; only when all of it is on disk does the file take its name.
+/// which is made if need be. The file takes its name only when all of it is on disk.
 ///
 /// # Errors
 ///
@@ -16,11 +14,9 @@ use crate::{Error, Result};
 pub fn write_atomically(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<()> {
-    replace(path, content).map_err(|source| Error::Io {
-        path: path.into(),
-        source,
-    })
+) -> io::Result<()> {
+    replace(path, content)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -29,8 +25,8 @@ fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
         Some(parent) => parent,
         None => return Err(io::Error::from(io::ErrorKind::InvalidInput)),
     };
-    fs::create_dir_all(folder)?;
-    // `File::create_new` gives results the permissions of any new file; a temporary file's own
+    std::fs::create_dir_all(folder)?;
+    // `File::create_new` gives the file the permissions of any new file; a temporary file's own
     // would be for its owner alone.
     let mut temporary = tempfile::Builder::new()
         .prefix(".likra-")
@@ -47,6 +43,8 @@ fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
@@ -88,7 +86,7 @@ mod tests {
         let file = root.path().join("file");
         write_atomically(&file, |_| Ok(())).unwrap();
         let error = write_atomically(&file.join("below"), |_| Ok(())).unwrap_err();
-        assert!(matches!(error, Error::Io { .. }), "{error}");
+        assert!(error.to_string().contains("file"), "{error}");
     }
 
     #[test]

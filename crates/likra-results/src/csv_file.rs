@@ -1,98 +1,45 @@
-//! Tables on disk: CSV with a fixed header, whose errors name file, line and column; compressed if the
+//! Tables on disk: CSV with a header, whose errors name file, line and column; compressed if the
 //! file's name ends in `.gz`.
 
-use std::fmt::Debug;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
-use std::str::FromStr;
 
 use csv::StringRecord;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use fs_err::File;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_path_to_error::Segment;
 
 use crate::{Error, Result, write_atomically};
 
-/// A line of a table.
-pub(crate) trait Row: Sized {
-    /// The header of the table.
+/// A line of a table: its fields are the columns.
+pub trait Row: Serialize + DeserializeOwned {
+    /// The header of the table: the names of the fields, in their order.
     const COLUMNS: &'static [&'static str];
 
-    /// The row's fields, in the order of the columns.
-    fn to_fields(&self) -> Vec<String>;
-
-    /// The row with these fields.
-    fn from_fields(fields: &Fields) -> Result<Self>;
-}
-
-/// The fields of one line, and where it stands.
-pub(crate) struct Fields<'a> {
-    path: &'a Path,
-    line: u64,
-    columns: &'static [&'static str],
-    record: &'a StringRecord,
-}
-
-impl Fields<'_> {
-    pub(crate) fn text(&self, column: &'static str) -> &str {
-        let place = self.columns.iter().position(|&name| name == column);
-        place
-            .and_then(|place| self.record.get(place))
-            .unwrap_or_default()
-    }
-
-    pub(crate) fn parse<T: FromStr>(
-        &self,
-        column: &'static str,
-        expected: &'static str,
-    ) -> Result<T> {
-        let parsed = self.text(column).parse();
-        parsed.map_err(|_| self.unexpected(column, expected))
-    }
-
-    pub(crate) fn count(&self, column: &'static str) -> Result<usize> {
-        self.parse(column, "a whole number")
-    }
-
-    /// A float other than infinity and NaN.
-    pub(crate) fn finite(&self, column: &'static str) -> Result<f64> {
-        const EXPECTED: &str = "a finite number";
-        let value: f64 = self.parse(column, EXPECTED)?;
-        if value.is_finite() {
-            Ok(value)
-        } else {
-            Err(self.unexpected(column, EXPECTED))
-        }
-    }
-
-    fn unexpected(&self, column: &'static str, expected: &'static str) -> Error {
-        Error::Value {
-            path: self.path.into(),
-            line: self.line,
-            column,
-            expected,
-            found: self.text(column).into(),
-        }
+    /// The columns that hold measured values, which have to be finite.
+    fn measured(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
     }
 }
 
-/// The shortest decimal that reads back as the same float.
-pub(crate) fn float(value: f64) -> String {
-    format!("{value:?}")
-}
-
-/// Writes `rows` under their header. A row that could not be read back is an error.
-pub(crate) fn write_rows<R: Row>(path: &Path, rows: &[R]) -> Result<()> {
-    let records: Vec<StringRecord> = rows.iter().map(|row| row.to_fields().into()).collect();
-    for (row, record) in records.iter().enumerate() {
-        parse_row::<R>(path, row as u64 + 2, record)?;
+/// Writes `rows` under their header.
+///
+/// # Errors
+///
+/// If a measured value is not finite, or the file cannot be written.
+pub fn write_rows<R: Row>(path: &Path, rows: &[R]) -> Result<()> {
+    for (line, row) in (2..).zip(rows) {
+        check_finite(path, line, row)?;
     }
     let write = |to: &mut dyn Write| {
-        let mut writer = csv::Writer::from_writer(to);
+        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(to);
         writer.write_record(R::COLUMNS)?;
-        for record in &records {
-            writer.write_record(record)?;
+        for row in rows {
+            writer.serialize(row)?;
         }
         writer.flush()
     };
@@ -104,72 +51,93 @@ pub(crate) fn write_rows<R: Row>(path: &Path, rows: &[R]) -> Result<()> {
         let mut compressed = GzEncoder::new(to, Compression::best());
         write(&mut compressed)?;
         compressed.finish()?.flush()
-    })
-}
-
-fn is_compressed(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "gz")
-}
-
-/// Reads the rows of a table of exactly the columns of `R`.
-pub(crate) fn read_rows<R: Row>(path: &Path) -> Result<Vec<R>> {
-    let file = File::open(path).map_err(|source| Error::Io {
-        path: path.into(),
-        source,
     })?;
+    Ok(())
+}
+
+/// Reads the rows of a table. It may have other columns beside those of `R`.
+///
+/// # Errors
+///
+/// If the file cannot be read, lacks a column, or has a value that is malformed or not finite.
+pub fn read_rows<R: Row>(path: &Path) -> Result<Vec<R>> {
+    let file = File::open(path)?;
     let content: Box<dyn Read> = if is_compressed(path) {
         Box::new(GzDecoder::new(file))
     } else {
         Box::new(file)
     };
     let mut reader = csv::Reader::from_reader(content);
-    let header = reader.headers().map_err(|error| csv_error(path, error))?;
-    if header != R::COLUMNS {
-        return Err(Error::Header {
-            path: path.into(),
-            expected: R::COLUMNS.join(","),
-            found: header.iter().collect::<Vec<_>>().join(","),
-        });
-    }
-    let parse = |record: csv::Result<StringRecord>| {
-        let record = record.map_err(|error| csv_error(path, error))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        parse_row(path, line, &record)
+    let malformed = |source: csv::Error| Error::Csv {
+        path: path.into(),
+        source,
     };
-    reader.records().map(parse).collect()
+    let header = reader.headers().map_err(malformed)?.clone();
+    let place = |column: &&'static str| {
+        let place = header.iter().position(|found| found == *column);
+        place.ok_or_else(|| Error::Header {
+            path: path.into(),
+            missing: column,
+            found: header.iter().collect::<Vec<_>>().join(","),
+        })
+    };
+    let places: Vec<usize> = R::COLUMNS.iter().map(place).collect::<Result<_>>()?;
+    let row = |record: csv::Result<StringRecord>| {
+        let record = record.map_err(malformed)?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let fields = places.iter().filter_map(|&place| record.get(place));
+        parse(path, line, &fields.collect())
+    };
+    reader.records().map(row).collect()
 }
 
-fn parse_row<R: Row>(path: &Path, line: u64, record: &StringRecord) -> Result<R> {
-    R::from_fields(&Fields {
-        path,
-        line,
-        columns: R::COLUMNS,
-        record,
-    })
+fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
 }
 
-fn csv_error(path: &Path, error: csv::Error) -> Error {
-    let path = path.into();
-    let line = error.position().map_or(1, csv::Position::line);
-    match error.into_kind() {
-        csv::ErrorKind::Io(source) => Error::Io { path, source },
-        csv::ErrorKind::Utf8 { .. } => Error::Utf8 { path, line },
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => Error::Width {
-            path,
-            line,
-            expected: expected_len,
-            found: len,
-        },
-        other => Error::Io {
-            path,
-            source: unexpected_kind(&other),
-        },
+/// A row, or the place of the field that is at fault and what is wrong with it.
+struct Tracked<R>(std::result::Result<R, (usize, String)>);
+
+impl<'de, R: Row> Deserialize<'de> for Tracked<R> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        let row = serde_path_to_error::deserialize(from);
+        Ok(Self(row.map_err(|error| {
+            let place = error.path().iter().find_map(|segment| match segment {
+                Segment::Seq { index } => Some(*index),
+                _ => None,
+            });
+            (place.unwrap_or_default(), error.inner().to_string())
+        })))
     }
 }
 
-/// Reading strings gives no other kinds of error; if a later `csv` has one, it keeps its words.
-fn unexpected_kind(kind: &impl Debug) -> io::Error {
-    io::Error::other(format!("{kind:?}"))
+/// The row of these fields, in the order of the columns.
+fn parse<R: Row>(path: &Path, line: u64, fields: &StringRecord) -> Result<R> {
+    let row: Tracked<R> = fields.deserialize(None).map_err(|source| Error::Csv {
+        path: path.into(),
+        source,
+    })?;
+    let row = row.0.map_err(|(place, message)| Error::Value {
+        path: path.into(),
+        line,
+        column: R::COLUMNS.get(place).copied().unwrap_or_default().into(),
+        message,
+        found: fields.get(place).unwrap_or_default().into(),
+    })?;
+    check_finite(path, line, &row)?;
+    Ok(row)
+}
+
+fn check_finite<R: Row>(path: &Path, line: u64, row: &R) -> Result<()> {
+    let measured = row.measured();
+    match measured.iter().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some((column, value)) => Err(Error::Value {
+            path: path.into(),
+            line,
+            column: (*column).into(),
+            message: "expected a finite number".into(),
+            found: value.to_string(),
+        }),
+    }
 }

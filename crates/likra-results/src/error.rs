@@ -10,61 +10,44 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file or folder could not be read or written: it is missing, the disk is full, ...
+    /// A file or folder could not be read or written: it is missing, the disk is full, ... The
+    /// message names it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+
+    /// A table is no CSV: a line is too short, or bytes are not text.
     #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or folder.
+    Csv {
+        /// The file.
         path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
+        /// What the parser said, with the line.
+        source: csv::Error,
     },
 
-    /// A table has other columns than its kind of file.
-    #[error("{}: expected the columns `{expected}`, found `{found}`", path.display())]
+    /// A table lacks a column of its kind of file.
+    #[error("{}: expected a column `{missing}`, found `{found}`", path.display())]
     Header {
         /// The file.
         path: PathBuf,
-        /// The first line that it should have.
-        expected: String,
-        /// The first line that it has.
+        /// The column.
+        missing: &'static str,
+        /// The first line that the file has.
         found: String,
     },
 
-    /// A line has too few or too many fields.
-    #[error("{}:{line}: expected {expected} fields, found {found}", path.display())]
-    Width {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// The number of columns.
-        expected: u64,
-        /// The number of fields on this line.
-        found: u64,
-    },
-
     /// A field does not hold what its column holds.
-    #[error("{}:{line}: column `{column}`: expected {expected}, found `{found}`", path.display())]
+    #[error("{}:{line}: column `{column}`: {message}, found `{found}`", path.display())]
     Value {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: u64,
         /// The column's name.
-        column: &'static str,
-        /// What the column holds.
-        expected: &'static str,
+        column: String,
+        /// What is wrong with it.
+        message: String,
         /// What was there.
         found: String,
-    },
-
-    /// A file is not text.
-    #[error("{}:{line}: not valid UTF-8", path.display())]
-    Utf8 {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
     },
 
     /// A manifest is not TOML, or not of the shape of a manifest.

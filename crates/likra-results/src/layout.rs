@@ -13,9 +13,9 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+
+use fs_err as fs;
 
 use crate::{Error, Result};
 
@@ -170,7 +170,7 @@ fn sweep(folder: &Path) -> Result<()> {
         let partial = file_name(&path)
             .is_some_and(|name| name.starts_with(".likra-") && name.ends_with(".partial"));
         if partial && path.is_file() {
-            fs::remove_file(&path).map_err(|source| Error::Io { path, source })?;
+            fs::remove_file(&path)?;
         } else if path.is_dir() && !path.is_symlink() {
             sweep(&path)?;
         }
@@ -194,19 +194,13 @@ fn file_name(path: &Path) -> Option<&str> {
 
 /// What lies in a folder, in no order; nothing if there is no such folder.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    match list(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        other => other.map_err(|source| Error::Io {
-            path: folder.into(),
-            source,
-        }),
+    if !folder.exists() {
+        return Ok(Vec::new());
     }
-}
-
-fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    fs::read_dir(folder)?
+    let entries = fs::read_dir(folder)?;
+    Ok(entries
         .map(|entry| Ok(entry?.path()))
-        .collect()
+        .collect::<std::io::Result<_>>()?)
 }
 
 fn check_head(name: &str) -> Result<()> {

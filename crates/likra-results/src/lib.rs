@@ -1,20 +1,21 @@
 #![doc = include_str!("../README.md")]
 
-mod answers;
+mod answer_kind;
 mod atomic;
 mod csv_file;
 mod digest;
 mod error;
 mod layout;
-mod log;
 mod manifest;
-mod scores;
+mod records;
+mod stamp;
 
-pub use answers::{AnswerRecord, read_answers, write_answers};
+pub use answer_kind::{AnswerKind, UnknownKind};
 pub use atomic::write_atomically;
+pub use csv_file::{Row, read_rows, write_rows};
 pub use digest::{sha256, sha256_file};
 pub use error::{Error, Result};
 pub use layout::{ANSWER_ONLY, BASE, HeadDir, RunDir};
-pub use log::{StepRecord, read_log, write_log};
 pub use manifest::{Input, Manifest, Questions};
-pub use scores::{Kind, ScoreRecord, UnknownKind, read_scores, write_scores};
+pub use records::{AnswerRecord, ScoreRecord, StepRecord};
+pub use stamp::Stamp;

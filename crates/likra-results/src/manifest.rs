@@ -1,9 +1,9 @@
 //! The manifest of a run: what was computed, from what, with what.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
+use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, sha256_file, write_atomically};
@@ -58,14 +58,10 @@ impl Input {
     ///
     /// If the file cannot be read.
     pub fn of_file(name: &str, path: &Path) -> Result<Self> {
-        let metadata = fs::metadata(path).map_err(|source| Error::Io {
-            path: path.into(),
-            source,
-        })?;
         Ok(Self {
             name: name.into(),
             sha256: sha256_file(path)?,
-            bytes: metadata.len(),
+            bytes: fs::metadata(path)?.len(),
         })
     }
 }
@@ -81,7 +77,7 @@ impl Manifest {
             path: path.into(),
             source,
         })?;
-        write_atomically(path, |to| to.write_all(text.as_bytes()))
+        Ok(write_atomically(path, |to| to.write_all(text.as_bytes()))?)
     }
 
     /// Reads a manifest.
@@ -90,10 +86,7 @@ impl Manifest {
     ///
     /// If the file cannot be read, is not TOML, or has missing or unknown keys.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(|source| Error::Io {
-            path: path.into(),
-            source,
-        })?;
+        let text = fs::read_to_string(path)?;
         toml::from_str(&text).map_err(|source| Error::Toml {
             path: path.into(),
             source,

@@ -1,9 +1,9 @@
 //! Log-likelihoods of every candidate under any number of heads of one base.
 
-use likra_data::{AnswerKind, ScoringRequest};
+use likra_data::ScoringRequest;
 use likra_lora::Adapter;
 use likra_model::Model;
-use likra_results::{Kind, ScoreRecord};
+use likra_results::ScoreRecord;
 
 use crate::plan::{Plan, Span};
 use crate::{Error, Result};
@@ -101,8 +101,7 @@ fn records(
             records.push(ScoreRecord {
                 question_id: request.question_id.clone(),
                 candidate,
-                kind: kind(tokens.kind),
-                gold: tokens.kind == AnswerKind::Correct,
+                kind: tokens.kind,
                 head: head.name.into(),
                 examples: head.examples,
                 log_likelihood,
@@ -113,14 +112,4 @@ fn records(
         }
     }
     Ok(records)
-}
-
-/// The kind in the words of a run's files.
-fn kind(kind: AnswerKind) -> Kind {
-    match kind {
-        AnswerKind::Correct => Kind::Correct,
-        AnswerKind::Incorrect => Kind::Incorrect,
-        AnswerKind::Irrelevant => Kind::Irrelevant,
-        AnswerKind::Unrelated => Kind::Unrelated,
-    }
 }

@@ -9,7 +9,7 @@ use burn::tensor::{Device, FloatDType};
 use likra_data::{AnswerKind, Bos, CandidateTokens, ScoringRequest, Tokenizer, read_arc};
 use likra_lora::Adapter;
 use likra_model::{Batch, Model, Row};
-use likra_results::Kind;
+use likra_results::AnswerKind;
 use likra_score::{Error, Head, Plan, score};
 
 const TOLERANCE: f64 = 1e-4;
@@ -204,8 +204,8 @@ fn records_carry_what_analysis_needs() {
         .map(|record| (record.question_id.as_str(), record.candidate))
         .collect();
     assert_eq!(places[..4], [("a", 0), ("a", 1), ("a", 2), ("b", 0)]);
-    assert_eq!((records[0].kind, records[0].gold), (Kind::Correct, true));
-    assert_eq!((records[1].kind, records[1].gold), (Kind::Incorrect, false));
+    assert_eq!(records[0].kind, AnswerKind::Correct);
+    assert_eq!(records[1].kind, AnswerKind::Incorrect);
     let lengths = (records[1].tokens, records[1].chars, records[1].bytes);
     assert_eq!(lengths, (3, 9, 12));
 }

@@ -80,12 +80,12 @@ fn begin(
 
 /// The log first: a log that is ahead of the newest checkpoint is cut when training goes on.
 fn save(head: &HeadDir, state: &State, log: &[StepRecord], fingerprint: &str) -> Result<()> {
-    likra_results::write_log(&head.log(), log)?;
+    likra_results::write_rows(&head.log(), log)?;
     checkpoint::save(head, state, fingerprint)
 }
 
 fn log_until(head: &HeadDir, step: usize) -> Result<Vec<StepRecord>> {
-    let mut log = likra_results::read_log(&head.log())?;
+    let mut log = likra_results::read_rows::<StepRecord>(&head.log())?;
     log.truncate(step);
     Ok(log)
 }

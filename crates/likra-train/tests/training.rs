@@ -11,7 +11,7 @@ use burn::tensor::{Device, FloatDType};
 use likra_data::{AnswerKind, Bos, Tokenizer, TrainingExample, TrainingPair, read_arc};
 use likra_lora::{Adapter, LoraConfig};
 use likra_model::Model;
-use likra_results::{HeadDir, StepRecord, read_log, sha256_file};
+use likra_results::{HeadDir, StepRecord, read_rows, sha256_file};
 use likra_train::{Error, Settings, loss_and_gradients, train_head};
 
 fn fixture(name: &str) -> PathBuf {
@@ -112,7 +112,7 @@ fn a_head_learns_and_leaves_adapters_along_the_way() {
     assert!(loss(40) < loss(0), "{} then {}", loss(0), loss(40));
     let counts: Vec<usize> = head.checkpoints().unwrap().into_keys().collect();
     assert_eq!(counts, [0, 8, 16, 32, 40]);
-    assert_eq!(read_log(&head.log()).unwrap(), steps);
+    assert_eq!(read_rows::<StepRecord>(&head.log()).unwrap(), steps);
     for count in counts {
         let adapter = Adapter::load(&head.checkpoint(count), model.device()).unwrap();
         model.check_adapter(&adapter).unwrap();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use likra_data::ScoringRequest;
-use likra_results::{ANSWER_ONLY, BASE, RunDir, read_scores};
+use likra_results::{ANSWER_ONLY, BASE, RunDir, ScoreRecord, read_rows};
 
 use crate::device::Chosen;
 use crate::experiment::{Experiment, Trained};
@@ -180,7 +180,7 @@ impl Context<'_> {
         let stamp = self.dir.step("score-base-train")?;
         let ranked = || is_done(&stamp, &self.base_key(Sheet::Training), &scores);
         let ranking = if head.answers.are_ranked() && ranked() {
-            Some(Ranking::new(&read_scores(&scores)?))
+            Some(Ranking::new(&read_rows::<ScoreRecord>(&scores)?))
         } else {
             None
         };

@@ -7,7 +7,7 @@ use likra_data::{
     AnswerKind, Question, Rank, Tokenizer, TrainingExample, TrainingPair, Unrelated, WrongAnswer,
     contaminated, ranked_pairs, training_order, training_pairs,
 };
-use likra_results::{AnswerRecord, Kind, ScoreRecord};
+use likra_results::{AnswerRecord, ScoreRecord};
 use rayon::prelude::*;
 
 use crate::experiment::{Answers, Trained};
@@ -134,12 +134,7 @@ fn ranked<'a>(
 fn record(pair: &TrainingPair) -> AnswerRecord {
     AnswerRecord {
         question_id: pair.question.id().into(),
-        kind: match pair.kind {
-            AnswerKind::Correct => Kind::Correct,
-            AnswerKind::Incorrect => Kind::Incorrect,
-            AnswerKind::Irrelevant => Kind::Irrelevant,
-            AnswerKind::Unrelated => Kind::Unrelated,
-        },
+        kind: pair.kind,
         answer: pair.answer.into(),
     }
 }

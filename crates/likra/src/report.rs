@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use likra_analysis::html::CostRow;
 use likra_analysis::{Facts, Negative, Replicate, ScoreTable, Study, summary, write_report};
-use likra_results::{Manifest, RunDir, ScoreRecord, read_scores};
+use likra_results::{Manifest, RunDir, ScoreRecord, read_rows};
 
 use crate::experiment::{Answers, Benchmark, Experiment, Shots, Trained};
 use crate::steps;
@@ -45,10 +45,10 @@ struct Scores {
 
 impl Scores {
     fn read(run: &RunDir, experiment: &Experiment) -> Result<Self> {
-        let mut base = read_scores(&run.base_scores())?;
+        let mut base = read_rows::<ScoreRecord>(&run.base_scores())?;
         let alone = run.answer_only_scores();
         if alone.exists() {
-            base.extend(read_scores(&alone)?);
+            base.extend(read_rows::<ScoreRecord>(&alone)?);
         }
         let (mut heads, mut missing, mut all) = (Vec::new(), 0, 0);
         for head in experiment.trained() {
@@ -57,7 +57,7 @@ impl Scores {
                 all += 1;
                 let path = run.scores(&head.name, examples)?;
                 if path.exists() {
-                    records.extend(read_scores(&path)?);
+                    records.extend(read_rows::<ScoreRecord>(&path)?);
                 } else {
                     missing += 1;
                 }

@@ -11,8 +11,7 @@ use likra_data::ScoringRequest;
 use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::{
-    ANSWER_ONLY, BASE, HeadDir, Input, Manifest, Questions, RunDir, ScoreRecord, write_answers,
-    write_scores,
+    ANSWER_ONLY, BASE, HeadDir, Input, Manifest, Questions, RunDir, ScoreRecord, write_rows,
 };
 use likra_score::{Plan, score};
 
@@ -267,7 +266,7 @@ impl Run {
         }
         let mut answers = self.context().lessons(head)?.answers;
         answers.truncate(head.examples);
-        Ok(write_answers(&path, &answers)?)
+        Ok(write_rows(&path, &answers)?)
     }
 
     fn do_step(&self, step: &Step) -> Result<()> {
@@ -313,7 +312,7 @@ impl Run {
     ) -> Result<()> {
         let plan = Plan::new(asked, self.chosen.batch_tokens)?;
         let records = score_with_progress(self.model()?, title, head, &plan)?;
-        Ok(write_scores(to, &records)?)
+        Ok(write_rows(to, &records)?)
     }
 
     /// Trains a head to its end, from its newest checkpoint if there is one of the same settings.
@@ -330,7 +329,7 @@ impl Run {
         };
         self.drop_incomplete(head, &folder)?;
         let count = head.examples.min(lessons.examples.len());
-        write_answers(&folder.answers(), &lessons.answers[..count])?;
+        write_rows(&folder.answers(), &lessons.answers[..count])?;
         let examples = &lessons.examples[..count];
         match train(self.model()?, &training, examples, &folder) {
             Err(error) if is_other_run(&error) => {
@@ -339,7 +338,7 @@ impl Run {
                     head.name
                 );
                 remove(folder.path())?;
-                write_answers(&folder.answers(), &lessons.answers[..count])?;
+                write_rows(&folder.answers(), &lessons.answers[..count])?;
                 train(self.model()?, &training, examples, &folder)
             }
             other => other,

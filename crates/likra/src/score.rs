@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use likra_data::{Benchmark, Source, Tokenizer, read_questions};
 use likra_lora::Adapter;
 use likra_model::Model;
-use likra_results::{BASE, write_scores};
+use likra_results::{BASE, write_rows};
 use likra_score::{Head, Plan};
 
 use crate::cli::ScoreArgs;
@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         };
         records.extend(score_with_progress(&model, name, &head, &plan)?);
     }
-    write_scores(&arguments.out, &records)?;
+    write_rows(&arguments.out, &records)?;
     eprintln!(
         "Scores of {} heads: {}",
         arguments.adapters.len() + 1,

@@ -8,13 +8,13 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use likra_results::{ScoreRecord, read_scores};
+use likra_results::{ScoreRecord, read_rows};
 
 use crate::common::{fixture, succeed};
 
 /// The scores of choices: an experiment scores other answers beside them.
 fn choices(path: &Path) -> Vec<ScoreRecord> {
-    let records = read_scores(path).unwrap().into_iter();
+    let records = read_rows::<ScoreRecord>(path).unwrap().into_iter();
     records.filter(|record| record.kind.is_choice()).collect()
 }
 

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use likra_data::{Question, read_arc};
-use likra_results::{AnswerRecord, Kind, read_answers, read_scores};
+use likra_results::{AnswerKind, AnswerRecord, ScoreRecord, read_rows};
 
 use crate::common::{fail, fixture, succeed};
 
@@ -51,7 +51,7 @@ fn heads_learn_the_answers_that_they_are_named_for() {
     let train = read_arc(&fixture("tiny/train.jsonl")).unwrap();
     let train: BTreeMap<&str, &Question> = train.iter().map(|q| (q.id(), q)).collect();
     let answers = |head: &str| -> Vec<AnswerRecord> {
-        read_answers(&dir.path().join("heads").join(head).join("answers.csv")).unwrap()
+        read_rows::<AnswerRecord>(&dir.path().join("heads").join(head).join("answers.csv")).unwrap()
     };
     let ids = |head| -> Vec<String> { answers(head).into_iter().map(|a| a.question_id).collect() };
 
@@ -72,13 +72,13 @@ fn heads_learn_the_answers_that_they_are_named_for() {
     }
     assert_ne!(ids("contaminated"), ids("positive"));
     let kinds = [
-        ("positive", Kind::Correct),
-        ("incorrect", Kind::Incorrect),
-        ("irrelevant", Kind::Irrelevant),
-        ("unrelated", Kind::Unrelated),
-        ("hardest", Kind::Incorrect),
-        ("easiest", Kind::Incorrect),
-        ("contaminated", Kind::Correct),
+        ("positive", AnswerKind::Correct),
+        ("incorrect", AnswerKind::Incorrect),
+        ("irrelevant", AnswerKind::Irrelevant),
+        ("unrelated", AnswerKind::Unrelated),
+        ("hardest", AnswerKind::Incorrect),
+        ("easiest", AnswerKind::Incorrect),
+        ("contaminated", AnswerKind::Correct),
     ];
     for (head, kind) in kinds {
         for AnswerRecord {
@@ -91,19 +91,19 @@ fn heads_learn_the_answers_that_they_are_named_for() {
             let own = question.choices().contains(&answer);
             let right = question.gold_choice() == answer;
             assert_eq!(found, kind, "{head}");
-            assert_eq!(right, kind == Kind::Correct, "{head}: {answer}");
+            assert_eq!(right, kind == AnswerKind::Correct, "{head}: {answer}");
             assert_eq!(own, kind.is_choice(), "{head}: {answer}");
         }
     }
     let right = answers("half")
         .iter()
-        .filter(|a| a.kind == Kind::Correct)
+        .filter(|a| a.kind == AnswerKind::Correct)
         .count();
     assert!((16..=48).contains(&right), "{right} of 64");
 
     // The base's own scores say which choice is hardest.
     let mut scores: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for record in read_scores(&dir.path().join("scores/base-train.csv.gz")).unwrap() {
+    for record in read_rows::<ScoreRecord>(&dir.path().join("scores/base-train.csv.gz")).unwrap() {
         let of_question = scores.entry(record.question_id).or_default();
         of_question.push(record.log_likelihood / record.chars as f64);
     }
@@ -135,10 +135,11 @@ fn heads_learn_the_answers_that_they_are_named_for() {
         "easiest-n00064",
         "incorrect-seed3-n00032",
     ] {
-        let records = read_scores(&dir.path().join(format!("scores/{file}.csv.gz"))).unwrap();
+        let records =
+            read_rows::<ScoreRecord>(&dir.path().join(format!("scores/{file}.csv.gz"))).unwrap();
         let count = |kind| records.iter().filter(|record| record.kind == kind).count();
         assert_eq!(
-            (count(Kind::Irrelevant), count(Kind::Unrelated)),
+            (count(AnswerKind::Irrelevant), count(AnswerKind::Unrelated)),
             (20, 20),
             "{file}"
         );

@@ -1,6 +1,6 @@
 //! Numbers that claims rest on, in words and with a verdict.
 
-use likra_results::Kind;
+use likra_results::AnswerKind;
 
 use crate::html::{PartView, Verdict};
 use crate::{Estimate, Study, likelihood, mean};
@@ -70,7 +70,12 @@ pub(super) fn points(found: Estimate) -> String {
 }
 
 /// How a head has changed what it thinks of a kind of answer, at its last checkpoint.
-pub(super) fn change(study: &Study, head: &str, kind: Kind, condition: Condition) -> PartView {
+pub(super) fn change(
+    study: &Study,
+    head: &str,
+    kind: AnswerKind,
+    condition: Condition,
+) -> PartView {
     let (examples, at) = last(study, head);
     let what = format!("log-likelihood per character of {kind} answers under the {head} head{at}");
     let values = likelihood::changes(&study.table, head, examples, kind);
@@ -78,7 +83,12 @@ pub(super) fn change(study: &Study, head: &str, kind: Kind, condition: Condition
 }
 
 /// How much more a head has raised one kind of answer than another of the same question.
-pub(super) fn difference(study: &Study, head: &str, kind: Kind, other: Kind) -> PartView {
+pub(super) fn difference(
+    study: &Study,
+    head: &str,
+    kind: AnswerKind,
+    other: AnswerKind,
+) -> PartView {
     let (examples, at) = last(study, head);
     let what = format!("the same, {kind} less {other}{at}");
     let of = |kind| likelihood::changes(&study.table, head, examples, kind);

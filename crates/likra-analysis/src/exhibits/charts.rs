@@ -1,6 +1,6 @@
 //! Rows as line charts.
 
-use likra_results::Kind;
+use likra_results::AnswerKind;
 use plotters::style::RGBColor;
 
 use super::percent;
@@ -174,7 +174,7 @@ pub(super) fn likelihoods(title: &str, rows: &[LikelihoodRow]) -> Result<Option<
     let x = ExamplesAxis::new(rows.iter().map(|row| row.examples));
     let points = rows.iter().map(|row| {
         let label = match row.kind {
-            Kind::Correct => "right",
+            AnswerKind::Correct => "right",
             _ => "likeliest wrong",
         };
         (label, of_kind(row.kind), x.position(row.examples), row.mean)
@@ -274,11 +274,11 @@ fn colour(method: &Method) -> RGBColor {
 }
 
 /// The same colour for a kind of answer in all figures: that of the head which learns it.
-fn of_kind(kind: Kind) -> RGBColor {
+fn of_kind(kind: AnswerKind) -> RGBColor {
     match kind {
-        Kind::Correct => BLUE,
-        Kind::Incorrect => VERMILION,
-        Kind::Irrelevant => GREEN,
-        Kind::Unrelated => PURPLE,
+        AnswerKind::Correct => BLUE,
+        AnswerKind::Incorrect => VERMILION,
+        AnswerKind::Irrelevant => GREEN,
+        AnswerKind::Unrelated => PURPLE,
     }
 }

@@ -8,7 +8,7 @@ use likra_analysis::{Norm, ScoreTable};
 use likra_data::{Bos, Tokenizer, TrainingExample};
 use likra_lora::Adapter;
 use likra_model::{Model, Row};
-use likra_results::{BASE, HeadDir, read_log};
+use likra_results::{BASE, HeadDir, StepRecord, read_rows};
 use likra_score::{Head, Plan};
 use likra_train::{Settings, loss_and_gradients, train_head};
 use serde::Deserialize;
@@ -192,7 +192,7 @@ impl Bench {
             name,
             &mut |_, _| {},
         )?;
-        let log = read_log(&head.log())?;
+        let log = read_rows::<StepRecord>(&head.log())?;
         let device = model.device().clone();
         Adapter::load(&head.checkpoint(examples.len()), &device)?.save(&copy)?;
         std::fs::remove_dir_all(&steps).with_context(|| steps.display().to_string())?;

@@ -1,0 +1,37 @@
+//! What is kept of finished work, so that it is not done again.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, write_atomically};
+
+/// What is kept of finished work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The hash of all that decided its result.
+    pub key: String,
+    /// How long it took, in seconds; the last stretch only if it was interrupted.
+    pub seconds: f64,
+}
+
+impl Stamp {
+    /// Writes the stamp as TOML.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = toml::to_string(self).map_err(|source| Error::Unwritable {
+            path: path.into(),
+            source,
+        })?;
+        Ok(write_atomically(path, |to| to.write_all(text.as_bytes()))?)
+    }
+
+    /// Reads a stamp; what cannot be read stands for no work.
+    #[must_use]
+    pub fn read(path: &Path) -> Option<Self> {
+        toml::from_str(&fs_err::read_to_string(path).ok()?).ok()
+    }
+}
