@@ -1,7 +1,8 @@
 //! The accuracy of each method after each number of training examples (paper, table 1).
 
 use crate::bootstrap::accuracy;
-use crate::{Estimate, Method, Norm, Rule, ScoreTable};
+use crate::cell::RowBuilder;
+use crate::{Cell, Cells, Estimate, Method, Norm, Rule, ScoreTable};
 
 /// The accuracy of a method after so many training examples.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,8 +36,7 @@ impl AccuracyRow {
 impl Method {
     /// The accuracy after each number of examples for which the table has the method's heads, at
     /// weight 1.
-    #[must_use]
-    pub fn rows(&self, table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
+    pub(crate) fn rows(&self, table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
         let examples = table.examples().into_iter();
         examples
             .filter_map(|examples| {
@@ -47,10 +47,21 @@ impl Method {
     }
 }
 
+impl Cells for AccuracyRow {
+    fn cells(&self) -> Vec<(String, Cell)> {
+        RowBuilder::default()
+            .text("method", self.method.name())
+            .count("examples", self.examples)
+            .estimate(["acc", "acc_low", "acc_high"], self.acc)
+            .estimate(["acc_norm", "acc_norm_low", "acc_norm_high"], self.acc_norm)
+            .count("questions", self.questions)
+            .cells()
+    }
+}
+
 /// Every method's accuracy after every number of examples, at weight 1. Methods whose heads the
 /// table does not have are left out.
-#[must_use]
-pub fn table1(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
+pub(crate) fn table1(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
     [
         Method::base(),
         Method::sft(),
@@ -65,7 +76,7 @@ pub fn table1(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::table;
+    use crate::fixture_tests::table;
 
     /// Two questions of two choices of 2 and 3 characters; the first choice is right.
     fn four_heads() -> ScoreTable {

@@ -26,7 +26,8 @@ pub struct Estimate {
 
 impl Estimate {
     /// A number that others report without an interval.
-    pub(crate) fn exact(value: f64) -> Self {
+    #[must_use]
+    pub fn exact(value: f64) -> Self {
         Self {
             value,
             low: value,
@@ -35,7 +36,8 @@ impl Estimate {
     }
 
     /// In hundredths rather than shares of one.
-    pub(crate) fn percent(self) -> Self {
+    #[must_use]
+    pub fn percent(self) -> Self {
         let Self { value, low, high } = self;
         let [value, low, high] = [value, low, high].map(|share| share * 100.0);
         Self { value, low, high }

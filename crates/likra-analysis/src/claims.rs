@@ -10,22 +10,55 @@ mod tests;
 use likra_results::AnswerKind;
 
 use self::parts::{Condition, change, difference, part, unmeasured};
+use crate::cell::RowBuilder;
 use crate::comparisons::{gain, right};
-use crate::html::{ClaimView, PartView, Verdict};
 use crate::method::{NEGATIVE, POSITIVE};
-use crate::{Estimate, Method, Study, bootstrap, likelihood, mean};
+use crate::{Cell, Cells, Estimate, Method, Study, bootstrap, likelihood, mean};
+
+pub use self::parts::{Part, Verdict};
+
+/// Something that the paper says, and whether it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// Its number in the list, from 1.
+    pub number: usize,
+    /// What the paper says.
+    pub statement: String,
+    /// Where it says so.
+    pub source: String,
+    /// Whether it was found.
+    pub verdict: Verdict,
+    /// What the verdict rests on.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a claim is a row of `claims.csv`.
+impl Cells for (&Claim, &Part) {
+    fn cells(&self) -> Vec<(String, Cell)> {
+        let (claim, part) = self;
+        RowBuilder::default()
+            .count("claim", claim.number)
+            .text("statement", &claim.statement)
+            .text("source", &claim.source)
+            .text("verdict", claim.verdict)
+            .text("measured", &part.what)
+            .text("found", &part.value)
+            .text("asked_for", &part.condition)
+            .text("part_verdict", part.verdict)
+            .cells()
+    }
+}
 
 /// All claims, in the order of the paper's figures.
-#[must_use]
-pub fn claims(study: &Study) -> Vec<ClaimView> {
-    let claims: [(&str, &str, Vec<PartView>); 6] = [
+pub(crate) fn claims(study: &Study) -> Vec<Claim> {
+    let claims: [(&str, &str, Vec<Part>); 6] = [
         (
             "Likra jumps between 64 and 256 negative examples, while SFT gains less than a point with each doubling.",
             "Figure 1, section 3.2",
             jump(study),
         ),
         (
-            "Over supervised fine-tuning the right answer and the most likely wrong one stay about equally likely.",
+            "During supervised fine-tuning the right answer and the most likely wrong answer stay about equally likely.",
             "Figure 2, section 3.1",
             close(study),
         ),
@@ -45,15 +78,15 @@ pub fn claims(study: &Study) -> Vec<ClaimView> {
             plausible(study),
         ),
         (
-            "The negative head makes incorrect answers likelier, irrelevant ones less so and right ones unlikelier; \
-             unrelated ones become unlikelier under both heads.",
+            "The negative head makes incorrect answers more likely, irrelevant ones too but less so, and right ones less \
+             likely; unrelated ones become less likely under both heads.",
             "Figure 6, section 4.4",
             changes(study),
         ),
     ];
     (1..)
         .zip(claims)
-        .map(|(number, (statement, source, parts))| ClaimView {
+        .map(|(number, (statement, source, parts))| Claim {
             number,
             statement: statement.into(),
             source: source.into(),
@@ -64,7 +97,7 @@ pub fn claims(study: &Study) -> Vec<ClaimView> {
 }
 
 /// What the parts of a claim say together.
-fn verdict(parts: &[PartView]) -> Verdict {
+fn verdict(parts: &[Part]) -> Verdict {
     let any = |verdict| parts.iter().any(|part| part.verdict == verdict);
     [Verdict::No, Verdict::Unmeasured, Verdict::Open]
         .into_iter()
@@ -73,10 +106,10 @@ fn verdict(parts: &[PartView]) -> Verdict {
 }
 
 /// Claim 1.
-fn jump(study: &Study) -> Vec<PartView> {
+fn jump(study: &Study) -> Vec<Part> {
     let likra = Method::sft_likra();
     let step = |from, to| {
-        let what = format!("SFT-Likra after {to} examples less after {from}");
+        let what = format!("SFT-Likra after {to} examples minus after {from}");
         let found = gain(study, (&likra, to), (&likra, from));
         part(&what, found, Condition::Above(0.0))
     };
@@ -89,7 +122,7 @@ fn jump(study: &Study) -> Vec<PartView> {
 }
 
 /// Whether the steepest of SFT-Likra's steps lies between 64 and 256.
-fn steepest(study: &Study) -> PartView {
+fn steepest(study: &Study) -> Part {
     let what = "SFT-Likra's steepest step between two numbers of examples";
     let condition = "between 64 and 256";
     let likra = Method::sft_likra();
@@ -115,7 +148,7 @@ fn steepest(study: &Study) -> PartView {
         false => Verdict::No,
     };
     let points = best.2.percent();
-    PartView {
+    Part {
         what: what.into(),
         value: format!("from {} to {}: {}", best.0, best.1, parts::points(points)),
         condition: condition.into(),
@@ -124,7 +157,7 @@ fn steepest(study: &Study) -> PartView {
 }
 
 /// What SFT gains with each doubling of its examples, from its first checkpoint to its last.
-fn sft_per_doubling(study: &Study) -> PartView {
+fn sft_per_doubling(study: &Study) -> Part {
     let (sft, what) = (Method::sft(), "SFT's gain with each doubling, on average");
     let condition = Condition::Below(0.01);
     let examples = sft.examples(&study.table);
@@ -144,7 +177,7 @@ fn sft_per_doubling(study: &Study) -> PartView {
 }
 
 /// Claim 2: each of the two mean likelihoods is at least four fifths of the other, at the end of training.
-fn close(study: &Study) -> Vec<PartView> {
+fn close(study: &Study) -> Vec<Part> {
     let name = |examples| format!("after {examples} examples of SFT");
     let Some(last) = Method::sft().last(&study.table) else {
         let what = "mean likelihoods per character at the end of SFT";
@@ -162,7 +195,7 @@ fn close(study: &Study) -> Vec<PartView> {
         // Decided by the mean over questions of the one less 0.8 of the other.
         let rest: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - 0.8 * b).collect();
         let rest = (!rest.is_empty()).then(|| mean::over_questions(&rest));
-        PartView {
+        Part {
             value: format!(
                 "{:.3} to {:.3}, which is {:.2} of it",
                 a_mean,
@@ -186,12 +219,12 @@ fn close(study: &Study) -> Vec<PartView> {
 }
 
 /// Claim 3.
-fn without_positive(study: &Study) -> Vec<PartView> {
+fn without_positive(study: &Study) -> Vec<Part> {
     let (likra, base_likra, sft) = (Method::sft_likra(), Method::base_likra(), Method::sft());
     let last = likra.last(&study.table);
     let compared = |method: &Method, other: &Method, condition| {
         let at = last.map_or_else(String::new, |last| format!(" after {last} examples"));
-        let what = format!("{} less {}{at}", method.label(), other.label());
+        let what = format!("{} minus {}{at}", method.label(), other.label());
         let found = last.and_then(|last| gain(study, (method, last), (other, last)));
         part(&what, found, condition)
     };
@@ -203,7 +236,7 @@ fn without_positive(study: &Study) -> Vec<PartView> {
 }
 
 /// Claim 4.
-fn weight(study: &Study) -> Vec<PartView> {
+fn weight(study: &Study) -> Vec<Part> {
     let what = "the best weight of SFT-Likra";
     let likra = Method::sft_likra();
     let right = |weight: f64| {
@@ -226,10 +259,10 @@ fn weight(study: &Study) -> Vec<PartView> {
                 () if lost.low > 0.0 => Verdict::No,
                 () => Verdict::Open,
             };
-            PartView {
+            Part {
                 what: what.into(),
                 value: format!(
-                    "{:.2}, which gives {} over the best from 0.9 to 1.0",
+                    "{:.2}, {} above the best from 0.9 to 1.0",
                     best.0,
                     parts::points(lost.percent())
                 ),
@@ -246,7 +279,7 @@ fn weight(study: &Study) -> Vec<PartView> {
     vec![
         peak,
         part(
-            "SFT-Likra at weight 1 less at weight 0",
+            "SFT-Likra at weight 1 minus at weight 0",
             rise,
             Condition::Above(0.0),
         ),
@@ -254,7 +287,7 @@ fn weight(study: &Study) -> Vec<PartView> {
 }
 
 /// Claim 5, for each pair after the most examples that both have seen.
-fn plausible(study: &Study) -> Vec<PartView> {
+fn plausible(study: &Study) -> Vec<Part> {
     let with = |head: &str| {
         let negative = study
             .negatives
@@ -269,7 +302,7 @@ fn plausible(study: &Study) -> Vec<PartView> {
             .into_iter()
             .find(|&n| right(study, other, n).is_some());
         let at = last.map_or_else(String::new, |last| format!(" after {last} examples"));
-        let what = format!("Likra with {} less {}{at}", method.label(), other.label());
+        let what = format!("Likra with {} minus {}{at}", method.label(), other.label());
         let found = last.and_then(|last| gain(study, (method, last), (other, last)));
         part(&what, found, Condition::Above(0.0))
     };
@@ -282,7 +315,7 @@ fn plausible(study: &Study) -> Vec<PartView> {
 }
 
 /// Claim 6, at the last checkpoint of each head.
-fn changes(study: &Study) -> Vec<PartView> {
+fn changes(study: &Study) -> Vec<Part> {
     let rises = Condition::Above(0.0);
     let falls = Condition::Below(0.0);
     vec![

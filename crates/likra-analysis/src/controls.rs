@@ -4,11 +4,10 @@ use crate::{AccuracyRow, Method, Negative, Norm, ScoreTable};
 
 /// The methods that Likra is held against, and SFT-Likra first:
 ///
-/// - SFT, and SFT less the base, as the authors' scorer has it too: right answers alone;
-/// - the base less SFT: what a negative head would do that has learnt the form of answers;
-/// - SFT less each head that has learnt right answers in place of wrong ones;
-/// - the base and SFT less what the base thinks of the answer alone (PMI): how frequent an answer is.
-#[must_use]
+/// - SFT, and SFT minus the base, as the authors' scorer has it too: right answers alone;
+/// - the base minus SFT: what a negative head would do that has learnt the form of answers;
+/// - SFT minus each head that has learnt right answers in place of wrong ones;
+/// - the base and SFT minus what the base thinks of the answer alone (PMI): how frequent an answer is.
 pub(crate) fn methods(negatives: &[Negative]) -> Vec<Method> {
     let contaminated = negatives.iter().filter(|head| head.contamination > 0.0);
     let contaminated = contaminated.map(|head| Method::likra_with(&head.head, &head.label));
@@ -25,8 +24,7 @@ pub(crate) fn methods(negatives: &[Negative]) -> Vec<Method> {
 }
 
 /// Their accuracies after each number of examples for which the table has their heads, at weight 1.
-#[must_use]
-pub fn controls(table: &ScoreTable, negatives: &[Negative], norm: Norm) -> Vec<AccuracyRow> {
+pub(crate) fn controls(table: &ScoreTable, negatives: &[Negative], norm: Norm) -> Vec<AccuracyRow> {
     let methods = methods(negatives);
     methods
         .iter()
@@ -37,7 +35,7 @@ pub fn controls(table: &ScoreTable, negatives: &[Negative], norm: Norm) -> Vec<A
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::table;
+    use crate::fixture_tests::table;
 
     #[test]
     fn controls_by_hand() {

@@ -1,22 +1,16 @@
-//! Why score records could not be compared or a report not be written.
+//! Why score records could not be compared.
 
 use std::fmt;
-use std::io;
 
 use likra_results::ScoreRecord;
-use plotters::drawing::DrawingAreaErrorKind;
 
 /// The result of this crate's fallible functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why score records could not be compared or a report not be written.
+/// Why score records could not be compared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file could not be written; the message names it.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-
     /// There are no scores of the base, with which all others are compared.
     #[error("no score records of the base (head `base`, 0 examples) among {found} records")]
     NoBase {
@@ -89,19 +83,6 @@ pub enum Error {
         /// The weight.
         found: f64,
     },
-
-    /// A figure could not be drawn.
-    #[error("cannot draw `{figure}`: {source}")]
-    Draw {
-        /// The figure's title.
-        figure: String,
-        /// What the drawing library said.
-        source: DrawingAreaErrorKind<io::Error>,
-    },
-
-    /// A file could not be written.
-    #[error(transparent)]
-    Results(#[from] likra_results::Error),
 }
 
 /// Which record an error is about.

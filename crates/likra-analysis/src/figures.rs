@@ -1,6 +1,7 @@
 //! Accuracy over examples and over weights: the rows of the paper's figures 1, 3, 4 and 5.
 
-use crate::{AccuracyRow, Error, Method, Negative, Norm, Result, ScoreTable};
+use crate::cell::Cell;
+use crate::{AccuracyRow, Cells, Error, Method, Negative, Norm, Result, ScoreTable};
 
 /// The accuracy of a method under one weight of its negative head.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,25 +12,31 @@ pub struct WeightRow {
     pub accuracy: AccuracyRow,
 }
 
+impl Cells for WeightRow {
+    /// As an accuracy, with the weight after the number of examples.
+    fn cells(&self) -> Vec<(String, Cell)> {
+        let mut cells = self.accuracy.cells();
+        cells.insert(2, ("weight".into(), Cell::Number(self.weight, 4)));
+        cells
+    }
+}
+
 /// Learning curves of SFT and SFT-Likra (paper, figure 1). Every curve starts from the base's
 /// accuracy at 0 examples, also Likra's, whose ratio is not defined there.
-#[must_use]
-pub fn figure1(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
+pub(crate) fn figure1(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
     curves(table, &[Method::sft(), Method::sft_likra()], norm)
 }
 
 /// Learning curves of Likra with and without positive examples, and of SFT (paper, figure 3), from
 /// the base's accuracy on.
-#[must_use]
-pub fn figure3(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
+pub(crate) fn figure3(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
     let methods = [Method::sft_likra(), Method::base_likra(), Method::sft()];
     curves(table, &methods, norm)
 }
 
 /// Learning curves of SFT-Likra with each negative head that learns no right answers (paper, figure 5), and
 /// of SFT, from the base's accuracy on.
-#[must_use]
-pub fn figure5(table: &ScoreTable, negatives: &[Negative], norm: Norm) -> Vec<AccuracyRow> {
+pub(crate) fn figure5(table: &ScoreTable, negatives: &[Negative], norm: Norm) -> Vec<AccuracyRow> {
     let pure = negatives.iter().filter(|head| head.contamination == 0.0);
     let methods = pure.map(|head| Method::likra_with(&head.head, &head.label));
     let methods: Vec<Method> = methods.chain([Method::sft()]).collect();
@@ -42,7 +49,7 @@ pub fn figure5(table: &ScoreTable, negatives: &[Negative], norm: Norm) -> Vec<Ac
 /// # Errors
 ///
 /// If a weight is not finite.
-pub fn figure4(table: &ScoreTable, weights: &[f64], norm: Norm) -> Result<Vec<WeightRow>> {
+pub(crate) fn figure4(table: &ScoreTable, weights: &[f64], norm: Norm) -> Result<Vec<WeightRow>> {
     if let Some(&found) = weights.iter().find(|weight| !weight.is_finite()) {
         return Err(Error::Weight { found });
     }
@@ -67,7 +74,7 @@ pub fn figure4(table: &ScoreTable, weights: &[f64], norm: Norm) -> Result<Vec<We
 }
 
 /// The curves of these methods, each from the base's accuracy on.
-pub(crate) fn curves(table: &ScoreTable, methods: &[Method], norm: Norm) -> Vec<AccuracyRow> {
+fn curves(table: &ScoreTable, methods: &[Method], norm: Norm) -> Vec<AccuracyRow> {
     let base = Method::base().rows(table, norm);
     let mut rows = Vec::new();
     for method in methods {
@@ -88,7 +95,7 @@ pub(crate) fn curves(table: &ScoreTable, methods: &[Method], norm: Norm) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::table;
+    use crate::fixture_tests::table;
 
     fn heads() -> ScoreTable {
         table(&[

@@ -2,41 +2,40 @@
 
 mod accuracy;
 mod bootstrap;
+mod cell;
 mod claims;
 mod comparisons;
 mod controls;
-mod csv;
 mod error;
-mod exhibits;
 mod figures;
-pub mod html;
+mod findings;
 mod likelihood;
 mod mean;
 mod method;
+mod norm;
 pub mod paper;
-mod plot;
-mod report;
 mod rule;
 mod seeds;
 mod study;
 mod summary;
 mod table;
 
-pub use accuracy::{AccuracyRow, table1};
+pub use accuracy::AccuracyRow;
 pub use bootstrap::Estimate;
-pub use claims::claims;
-pub use comparisons::{Comparison, comparisons};
-pub use controls::controls;
+pub use cell::{Cell, Cells};
+pub use claims::{Claim, Part, Verdict};
+pub use comparisons::{Comparison, Gain};
 pub use error::{Error, Place, Result};
-pub use figures::{WeightRow, figure1, figure3, figure4, figure5};
-pub use likelihood::{LikelihoodRow, figure2, figure6};
-pub use method::Method;
-pub use report::write_report;
-pub use rule::{Norm, Rule};
-pub use seeds::{SeedsRow, seeds};
-pub use study::{Facts, Negative, Replicate, Study};
-pub use summary::{Gain, gain, summary};
+pub use figures::WeightRow;
+pub use findings::{Findings, findings};
+pub use likelihood::LikelihoodRow;
+pub use method::{Method, POSITIVE};
+pub use norm::Norm;
+pub use rule::Rule;
+pub use seeds::SeedsRow;
+pub use study::{Negative, Replicate, Study};
+pub use summary::summary;
 pub use table::{Candidate, Question, ScoreTable};
 
 #[cfg(test)]
-mod fixture;
+mod fixture_tests;

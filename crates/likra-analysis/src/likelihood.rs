@@ -2,8 +2,9 @@
 
 use likra_results::{AnswerKind, BASE};
 
+use crate::cell::RowBuilder;
 use crate::method::{NEGATIVE, POSITIVE};
-use crate::{Candidate, Estimate, Question, ScoreTable, mean};
+use crate::{Candidate, Cell, Cells, Estimate, Question, ScoreTable, mean};
 
 /// A mean over questions for one kind of answer under a head after so many examples.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,12 +21,23 @@ pub struct LikelihoodRow {
     pub questions: usize,
 }
 
+impl Cells for LikelihoodRow {
+    fn cells(&self) -> Vec<(String, Cell)> {
+        RowBuilder::default()
+            .text("head", self.head)
+            .text("answer", self.kind)
+            .count("examples", self.examples)
+            .estimate(["mean", "low", "high"], self.mean)
+            .count("questions", self.questions)
+            .cells()
+    }
+}
+
 /// The per-character likelihood, exp(log p(a|q) / characters), of the right and of the most likely wrong choice
 /// over the training of the positive head (paper, figure 2): mean over questions, with an interval of 1.96
 /// standard errors to either side. Which wrong choice is the most likely is asked anew after every number of
 /// examples.
-#[must_use]
-pub fn figure2(table: &ScoreTable) -> Vec<LikelihoodRow> {
+pub(crate) fn figure2(table: &ScoreTable) -> Vec<LikelihoodRow> {
     let mut rows = Vec::new();
     for kind in [AnswerKind::Correct, AnswerKind::Incorrect] {
         for (examples, column) in columns(table, POSITIVE) {
@@ -62,16 +74,10 @@ pub(crate) fn likelihoods(table: &ScoreTable, column: &[Vec<f64>]) -> (Vec<f64>,
 /// and the negative head (paper, figure 6): mean over questions, with an interval as in [`figure2`]. The
 /// incorrect answer of a question is the wrong choice that the base finds the most likely per character, the
 /// same throughout, so that one text is followed.
-#[must_use]
-pub fn figure6(table: &ScoreTable) -> Vec<LikelihoodRow> {
+pub(crate) fn figure6(table: &ScoreTable) -> Vec<LikelihoodRow> {
     let mut rows = Vec::new();
     for head in [POSITIVE, NEGATIVE] {
-        for kind in [
-            AnswerKind::Correct,
-            AnswerKind::Incorrect,
-            AnswerKind::Irrelevant,
-            AnswerKind::Unrelated,
-        ] {
+        for kind in AnswerKind::ALL {
             for (examples, _) in columns(table, head) {
                 let changes = changes(table, head, examples, kind);
                 if !changes.is_empty() {
@@ -150,7 +156,7 @@ mod tests {
     use likra_results::ScoreRecord;
 
     use super::*;
-    use crate::fixture::{score, table};
+    use crate::fixture_tests::{score, table};
 
     fn found(rows: &[LikelihoodRow]) -> Vec<(&str, AnswerKind, usize, f64)> {
         let row = |row: &LikelihoodRow| (row.head, row.kind, row.examples, row.mean.value);
@@ -172,18 +178,25 @@ mod tests {
             (POSITIVE, AnswerKind::Incorrect, 32, likelihood(-0.5)),
         ];
         assert_eq!(found(&figure2(&table)), expected);
-        assert!(figure2(&crate::fixture::table(&[("base", 0, &[&[-1.0, -2.0]])])).is_empty());
+        assert!(
+            figure2(&crate::fixture_tests::table(&[(
+                "base",
+                0,
+                &[&[-1.0, -2.0]]
+            )]))
+            .is_empty()
+        );
     }
 
     #[test]
     fn changes_follow_the_text_that_the_base_finds_likeliest() {
-        let mut records = crate::fixture::records("base", 0, &[&[-2.0, -3.0, -8.0]]);
+        let mut records = crate::fixture_tests::records("base", 0, &[&[-2.0, -3.0, -8.0]]);
         let other = |head: &str, examples, value| ScoreRecord {
             kind: AnswerKind::Unrelated,
             ..score(head, examples, 0, 3, value)
         };
         records.push(other("base", 0, -10.0));
-        records.extend(crate::fixture::records(
+        records.extend(crate::fixture_tests::records(
             "incorrect",
             32,
             &[&[-4.0, -1.5, 0.0]],

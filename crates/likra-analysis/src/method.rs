@@ -1,11 +1,11 @@
-//! Ways of answering: one head's log-likelihoods, perhaps less those of another.
+//! Ways of answering: one head's log-likelihoods, perhaps minus those of another.
 
 use likra_results::{ANSWER_ONLY, BASE};
 
 use crate::{Rule, ScoreTable};
 
-/// The head trained on right answers.
-pub(crate) const POSITIVE: &str = "positive";
+/// The name of the head that is trained on right answers.
+pub const POSITIVE: &str = "positive";
 /// The head trained on wrong answers of the same question.
 pub(crate) const NEGATIVE: &str = "incorrect";
 
@@ -66,7 +66,7 @@ impl Method {
         Self::new("sft", "SFT", Term::positive(), None)
     }
 
-    /// The positive head less the negative head.
+    /// The positive head minus the negative head.
     #[must_use]
     pub fn sft_likra() -> Self {
         Self {
@@ -75,14 +75,14 @@ impl Method {
         }
     }
 
-    /// The base less the negative head: Likra without positive examples.
+    /// The base minus the negative head: Likra without positive examples.
     #[must_use]
     pub fn base_likra() -> Self {
         let negative = Term::Head(NEGATIVE.into());
         Self::new("base-likra", "Base-Likra", Term::Base, Some(negative))
     }
 
-    /// The positive head less another negative head, called `label` in figures.
+    /// The positive head minus another negative head, called `label` in figures.
     #[must_use]
     pub fn likra_with(head: &str, label: &str) -> Self {
         let negative = Term::Head(head.into());
@@ -90,28 +90,28 @@ impl Method {
         Self::new(&name, label, Term::positive(), Some(negative))
     }
 
-    /// The positive head less the base, the fourth way of the authors' scorer: what fine-tuning on right
+    /// The positive head minus the base, the fourth way of the authors' scorer: what fine-tuning on right
     /// answers has changed, and nothing else.
     #[must_use]
     pub fn sft_base() -> Self {
         Self::new("sft-base", "SFT − base", Term::positive(), Some(Term::Base))
     }
 
-    /// The base less the positive head: what a negative head would do that has learnt the form of
-    /// answers but not their being wrong.
+    /// The base minus the positive head: what a negative head would do that has learnt the form of
+    /// answers but not that they are wrong.
     #[must_use]
     pub fn base_sft() -> Self {
         Self::new("base-sft", "base − SFT", Term::Base, Some(Term::positive()))
     }
 
-    /// The base less what it thinks of the answer alone: domain-conditional PMI (Holtzman et al. 2021,
+    /// The base minus what it thinks of the answer alone: domain-conditional PMI (Holtzman et al. 2021,
     /// "Surface form competition", equation 3).
     #[must_use]
     pub fn base_pmi() -> Self {
         Self::new("base-pmi", "base PMI", Term::Base, Some(Term::AnswerOnly))
     }
 
-    /// The positive head less what the base thinks of the answer alone.
+    /// The positive head minus what the base thinks of the answer alone.
     #[must_use]
     pub fn sft_pmi() -> Self {
         let alone = Some(Term::AnswerOnly);
@@ -137,8 +137,8 @@ impl Method {
         !trained(&self.plus) && !self.minus.as_ref().is_some_and(trained)
     }
 
-    /// How the method scores after so many examples, with this weight of what it takes away if it takes
-    /// something away. `None` if the table does not have its heads, or the method is not defined there: at
+    /// How the method scores after so many examples, with this weight of the head that is subtracted, if
+    /// one is. `None` if the table does not have its heads, or the method is not defined there: at
     /// 0 examples both heads are the base and every ratio is zero.
     #[must_use]
     pub fn rule<'a>(
@@ -178,7 +178,7 @@ impl Method {
 mod tests {
     use super::*;
     use crate::Norm;
-    use crate::fixture::table;
+    use crate::fixture_tests::table;
 
     fn heads() -> ScoreTable {
         table(&[

@@ -19,7 +19,8 @@ pub struct Reference {
 
 impl Reference {
     /// What the paper has for a method, if it does.
-    pub(crate) fn of(&self, method: &Method) -> Option<f64> {
+    #[must_use]
+    pub fn of(&self, method: &Method) -> Option<f64> {
         match method.name() {
             "base" => Some(self.base),
             "sft" => Some(self.sft),
@@ -27,6 +28,14 @@ impl Reference {
             _ => None,
         }
     }
+}
+
+/// The paper's rows for a benchmark, that of `model` first.
+pub(crate) fn references(benchmark: Option<&str>, model: Option<&str>) -> Vec<&'static Reference> {
+    let of_benchmark = |row: &&Reference| benchmark == Some(row.benchmark);
+    let mut rows: Vec<&Reference> = TABLE1.iter().filter(of_benchmark).collect();
+    rows.sort_by_key(|row| model != Some(row.model));
+    rows
 }
 
 /// Table 1 of "What do LLMs learn from negative examples?": final accuracy on ARC-Challenge (25

@@ -1,66 +1,8 @@
 //! How two columns of log-likelihoods become a choice.
 
-use serde::{Deserialize, Serialize};
-
 use likra_results::AnswerKind;
 
-use crate::{Candidate, Question, ScoreTable};
-
-/// What a score is divided by before candidates are compared. The whole ratio is divided, as it stands
-/// where a log-likelihood would.
-///
-/// Written in lower case, in files and on command lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Norm {
-    /// The candidate's length in characters (Unicode scalar values, Python's `len`), without the space
-    /// before it: the harness's `acc_norm`.
-    #[default]
-    Chars,
-    /// The candidate's length in bytes of UTF-8, likewise: as `acc_norm` where all text is ASCII.
-    Bytes,
-    /// The number of the candidate's tokens.
-    Tokens,
-    /// Nothing: the harness's `acc`.
-    None,
-}
-
-impl Norm {
-    /// Every way to normalise.
-    pub const ALL: [Self; 4] = [Self::Chars, Self::Bytes, Self::Tokens, Self::None];
-
-    /// What an accuracy under it is called. Only what the harness calls `acc_norm` is called so.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Chars => "acc_norm",
-            Self::Bytes => "accuracy by score per byte",
-            Self::Tokens => "accuracy by score per token",
-            Self::None => "acc",
-        }
-    }
-
-    /// How it scores, for a sentence on what a column `acc_norm` holds.
-    #[must_use]
-    pub fn describe(self) -> &'static str {
-        match self {
-            Self::Chars => "by score per character",
-            Self::Bytes => "by score per byte (the harness's is per character)",
-            Self::Tokens => "by score per token (the harness's is per character)",
-            Self::None => "by score, as acc (the harness's is per character)",
-        }
-    }
-
-    /// What the score of `candidate` is divided by.
-    fn divisor(self, candidate: &Candidate) -> f64 {
-        match self {
-            Self::Chars => candidate.chars as f64,
-            Self::Bytes => candidate.bytes as f64,
-            Self::Tokens => candidate.tokens as f64,
-            Self::None => 1.0,
-        }
-    }
-}
+use crate::{Candidate, Norm, Question, ScoreTable};
 
 /// A way of scoring candidates: log p+(a|q) - w log p-(a|q) (paper, section 2), where either head may
 /// be any column of a table and the negative one may be absent.
@@ -84,7 +26,7 @@ impl ScoreTable {
 }
 
 impl Rule<'_> {
-    /// The same rule less `weight` times the log-likelihood under another head; `None` if the table
+    /// The same rule minus `weight` times the log-likelihood under another head; `None` if the table
     /// does not have it.
     #[must_use]
     pub fn minus(self, weight: f64, head: &str, examples: usize) -> Option<Self> {
@@ -143,7 +85,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fixture::{records, score, table};
+    use crate::fixture_tests::{records, score, table};
 
     #[test]
     fn the_ratio_is_weighted_and_then_divided_by_characters() {

@@ -1,6 +1,7 @@
 //! The same heads from several seeds.
 
-use crate::{Estimate, Method, ScoreTable, Study, bootstrap, mean};
+use crate::cell::RowBuilder;
+use crate::{Cell, Cells, Estimate, Method, ScoreTable, Study, bootstrap, mean};
 
 /// A method's accuracy from every seed after so many examples.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,9 +19,22 @@ pub struct SeedsRow {
     pub questions: usize,
 }
 
+impl Cells for SeedsRow {
+    fn cells(&self) -> Vec<(String, Cell)> {
+        let row = RowBuilder::default()
+            .text("method", self.method.name())
+            .count("examples", self.examples)
+            .estimate(["mean", "low", "high"], self.mean);
+        let add = |row: RowBuilder, (seed, share): &(u32, f64)| {
+            row.number(&format!("seed_{seed}"), *share, 5)
+        };
+        let row = self.acc_norm.iter().fold(row, add);
+        row.count("questions", self.questions).cells()
+    }
+}
+
 /// SFT, SFT-Likra and Base-Likra from every seed, where all have them; nothing if there is one seed only.
-#[must_use]
-pub fn seeds(study: &Study) -> Vec<SeedsRow> {
+pub(crate) fn seeds(study: &Study) -> Vec<SeedsRow> {
     let replicates = &study.replicates;
     let fewest = replicates
         .iter()
@@ -62,7 +76,7 @@ fn over_seeds(accuracies: &[(u32, f64)]) -> Estimate {
 mod tests {
     use super::*;
     use crate::Replicate;
-    use crate::fixture::{study, table};
+    use crate::fixture_tests::{study, table};
 
     #[test]
     fn seeds_are_compared_on_what_all_were_asked() {
@@ -98,6 +112,6 @@ mod tests {
         assert_eq!(row.acc_norm, [(study.seed, 0.5), (2, 1.0)]);
         assert_eq!(row.mean.value, 0.75);
         // The standard error is a quarter.
-        assert!((row.mean.high - 0.75 - 12.706 / 4.0).abs() < 1e-9);
+        assert!((row.mean.high - 0.75 - 12.706_205 / 4.0).abs() < 1e-6);
     }
 }

@@ -1,9 +1,8 @@
-//! All that a report is drawn from.
+//! The scores of a run, and how to read them.
 
-use crate::html::CostRow;
 use crate::{Norm, ScoreTable};
 
-/// All scores that a report is drawn from, and how to read them.
+/// The scores of a run, and how to read them.
 #[derive(Debug, Clone)]
 pub struct Study {
     /// The scores of the experiment's own seed.
@@ -42,23 +41,4 @@ pub struct Negative {
     pub label: String,
     /// The share of right answers among those that it has learnt; at 1 it is a control.
     pub contamination: f64,
-}
-
-/// What a report says beside what the scores say.
-#[derive(Debug, Clone)]
-pub struct Facts {
-    /// What was run, in a few words.
-    pub title: String,
-    /// What was run, in a sentence or two.
-    pub lead: String,
-    /// The settings of the run, as name and value.
-    pub settings: Vec<(String, String)>,
-    /// The versions of what computed, as name and version.
-    pub versions: Vec<(String, String)>,
-    /// The files that were read: name, SHA-256 in hexadecimal, and length in bytes.
-    pub inputs: Vec<(String, String, u64)>,
-    /// What took how long.
-    pub cost: Vec<CostRow>,
-    /// The command that does it again.
-    pub command: String,
 }

@@ -290,7 +290,7 @@ fn missing(head: &str, examples: usize, question: &Question, candidate: &Candida
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{records, score};
+    use crate::fixture_tests::{records, score};
 
     fn two_heads() -> Vec<ScoreRecord> {
         let mut all = records("base", 0, &[&[-1.0, -2.0], &[-3.0, -1.0, -2.0]]);

@@ -13,11 +13,10 @@
 //! Labels are letters for most of ARC's questions and digits for 269 of them, so the right answer is
 //! found through the labels and never by counting letters.
 
-use std::path::Path;
-
 use serde::Deserialize;
 
-use crate::{LineError, Question, Result, lines};
+use crate::rows::json_error;
+use crate::{LineError, Question, Result};
 
 #[derive(Deserialize)]
 struct Row {
@@ -55,38 +54,16 @@ struct HubChoices {
     label: Vec<String>,
 }
 
-/// Reads all questions of a file in ARC's format, in order.
-///
-/// A byte order mark, blank lines and carriage returns at line ends are passed over.
-///
-/// # Errors
-///
-/// If the file cannot be read, or for what [`parse_arc`] refuses.
-pub fn read_arc(path: &Path) -> Result<Vec<Question>> {
-    parse_arc(&lines::read(path)?, path)
-}
-
-/// Reads the questions of a file that is in memory; `path` is what errors call it.
-///
-/// # Errors
-///
-/// If there is no question, or, named by its line: a line is not a question's JSON, its answer key
-/// is none of its labels, a label or an id is there twice, or the question is one that
-/// [`Question::new`] refuses.
-pub fn parse_arc(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
-    lines::parse(bytes, path, parse_line)
-}
-
 /// A row of AI2's, or of the hub's. Of one that is neither, the form is blamed that fits further.
-pub(crate) fn parse_line(text: &[u8]) -> Result<Question, LineError> {
+pub(crate) fn parse(text: &[u8]) -> Result<Question, LineError> {
     let ai2 = match serde_json::from_slice::<Row>(text) {
         Ok(row) => return row.question(),
         Err(error) => error,
     };
     match serde_json::from_slice::<HubRow>(text) {
         Ok(row) => row.question(),
-        Err(hub) if hub.column() > ai2.column() => Err(lines::json_error(&hub)),
-        Err(_) => Err(lines::json_error(&ai2)),
+        Err(hub) if hub.column() > ai2.column() => Err(json_error(&hub)),
+        Err(_) => Err(json_error(&ai2)),
     }
 }
 
@@ -102,9 +79,10 @@ impl HubRow {
     fn question(self) -> Result<Question, LineError> {
         let HubChoices { text, label } = self.choices;
         if text.len() != label.len() {
-            return Err(LineError::Labels {
-                texts: text.len(),
-                labels: label.len(),
+            return Err(LineError::Count {
+                what: "labels",
+                found: label.len(),
+                expected: format!("one for each of {} choices", text.len()),
             });
         }
         labelled(self.id, self.question, text, label, self.answer_key)
@@ -120,29 +98,38 @@ pub(crate) fn labelled(
     answer_key: String,
 ) -> Result<Question, LineError> {
     if let Some(place) = (0..labels.len()).find(|&place| labels[..place].contains(&labels[place])) {
-        return Err(LineError::DuplicateLabel {
-            label: labels[place].clone(),
+        return Err(LineError::Twice {
+            what: "label",
+            name: labels[place].clone(),
         });
     }
     let Some(gold) = labels.iter().position(|label| *label == answer_key) else {
-        return Err(LineError::AnswerKey {
+        return Err(LineError::Value {
+            field: "answerKey",
             found: answer_key,
-            labels,
+            expected: format!("among the labels {labels:?}"),
         });
     };
-    Ok(Question::new(id, stem, texts, gold)?)
+    Question::new(id, stem, texts, gold)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{Layout, layout, read_questions};
 
     const SAMPLE: &str = include_str!("../../../fixtures/data/arc-sample.jsonl");
 
+    fn read(bytes: &[u8]) -> Result<Vec<Question>> {
+        layout::parse(Layout::Arc, "jsonl", bytes, Path::new("arc.jsonl"))
+    }
+
     fn parse(text: &str) -> Result<Vec<Question>> {
-        parse_arc(text.as_bytes(), Path::new("arc.jsonl"))
+        read(text.as_bytes())
     }
 
     fn line(stem: &str, choices: &[(&str, &str)], key: &str) -> String {
@@ -200,7 +187,7 @@ mod tests {
             ),
             (
                 line("Which?", &[("A", "heat"), ("A", "light")], "A"),
-                "arc.jsonl:1: label `A` stands at more than one choice",
+                "arc.jsonl:1: label `A` stands there twice",
             ),
             (
                 line(" ", &two, "A"),
@@ -237,17 +224,14 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = read_arc(Path::new("nowhere/arc.jsonl")).unwrap_err();
-        assert!(
-            error.to_string().starts_with("nowhere/arc.jsonl: "),
-            "{error}"
-        );
+        let error = read_questions(Layout::Arc, Path::new("nowhere/arc.jsonl")).unwrap_err();
+        assert!(error.to_string().contains("nowhere/arc.jsonl"), "{error}");
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            _ = parse_arc(&bytes, Path::new("any"));
+            _ = read(&bytes);
         }
 
         /// One byte of a good file changed, removed or doubled.
@@ -259,7 +243,7 @@ mod tests {
                 1 => _ = bytes.remove(place),
                 _ => bytes.insert(place, byte),
             }
-            if let Ok(questions) = parse_arc(&bytes, Path::new("damaged")) {
+            if let Ok(questions) = read(&bytes) {
                 prop_assert!(questions.iter().all(|question| question.gold() < question.choices().len()));
             }
         }

@@ -10,19 +10,24 @@ use std::path::Path;
 use csv::StringRecord;
 
 use crate::arc::labelled;
-use crate::{LineError, Question, Result, lines, table};
+use crate::rows::{collect, table};
+use crate::{Error, LineError, Question, Result};
 
 const COLUMNS: [&str; 3] = ["questionID", "AnswerKey", "question"];
 
 /// Reads the questions of a table that is in memory; `path` is what errors call it.
 pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
-    let mut rows = table::rows(bytes);
+    let mut rows = table(bytes);
     let places = match rows.next() {
         Some((_, header)) => header.and_then(|header| places(&header)),
         None => Err(LineError::MissingField { field: COLUMNS[0] }),
     };
-    let places = places.map_err(|source| table::refused(path, 1, source))?;
-    lines::collect(
+    let places = places.map_err(|source| Error::Line {
+        path: path.into(),
+        line: 1,
+        source,
+    })?;
+    collect(
         path,
         rows.map(|(line, row)| (line, row.and_then(|row| question(&row, places)))),
     )
@@ -40,14 +45,17 @@ fn places(header: &StringRecord) -> Result<[usize; 3], LineError> {
 
 fn question(row: &StringRecord, places: [usize; 3]) -> Result<Question, LineError> {
     let field = |place: usize| {
-        row.get(place).ok_or(LineError::Fields {
+        row.get(place).ok_or_else(|| LineError::Count {
+            what: "fields",
             found: row.len(),
-            expected: place + 1,
+            expected: (place + 1).to_string(),
         })
     };
     let [id, key, text] = [field(places[0])?, field(places[1])?, field(places[2])?];
-    let (stem, choices) = split(text, key).ok_or_else(|| LineError::NoChoices {
-        answer_key: key.into(),
+    let (stem, choices) = split(text, key).ok_or_else(|| LineError::Value {
+        field: "question",
+        found: text.into(),
+        expected: format!("`... (A) ... (B) ...` or `... (1) ... (2) ...` with ({key}) among them"),
     })?;
     let (labels, texts) = choices.into_iter().unzip();
     labelled(id.into(), stem.into(), texts, labels, key.into())
@@ -127,12 +135,12 @@ mod tests {
             (
                 "Which?",
                 "A",
-                "arc.csv:2: no choices found in the question; expected `... (A) ... (B) ...` or `... (1) ... (2) ...`, with (A) among them",
+                "arc.csv:2: question `Which?` is not `... (A) ... (B) ...` or `... (1) ... (2) ...` with (A) among them",
             ),
             (
                 "Which? (A) ice (B) steam",
                 "C",
-                "arc.csv:2: no choices found in the question; expected `... (A) ... (B) ...` or `... (1) ... (2) ...`, with (C) among them",
+                "arc.csv:2: question `Which? (A) ice (B) steam` is not `... (A) ... (B) ...` or `... (1) ... (2) ...` with (C) among them",
             ),
             ("Which? (A)  (B) steam", "B", "arc.csv:2: choice 1 is empty"),
             (

@@ -2,17 +2,20 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::shots::PerQuestion;
-use crate::{Error, Question, Result, Source, read_questions};
+use crate::files::Files;
+use crate::shots::{PerQuestion, ShotRule, Shots};
+use crate::{Error, Layout, Question, Result, prompt, read_questions, shots};
 
 /// What a benchmark's files give to training and evaluation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Benchmark {
+    layout: Layout,
     train: Vec<Question>,
     test: Vec<Question>,
     shots: Vec<Question>,
-    spare_shot: bool,
+    files: Vec<PathBuf>,
 }
 
 impl Benchmark {
@@ -21,29 +24,57 @@ impl Benchmark {
     /// # Errors
     ///
     /// If a question of `test`, by id, is in `train` as well.
-    pub fn new(train: Vec<Question>, test: Vec<Question>, shots: Vec<Question>) -> Result<Self> {
+    pub fn new(
+        layout: Layout,
+        train: Vec<Question>,
+        test: Vec<Question>,
+        shots: Vec<Question>,
+    ) -> Result<Self> {
         let seen: HashSet<&str> = train.iter().map(Question::id).collect();
         match test.iter().find(|question| seen.contains(question.id())) {
             Some(question) => Err(Error::Leak {
                 id: question.id().to_owned(),
             }),
             None => Ok(Self {
+                layout,
                 train,
                 test,
                 shots,
-                spare_shot: false,
+                files: Vec::new(),
             }),
         }
     }
 
-    /// The same benchmark, of which the harness draws one shot more than it shows
-    /// ([`PerQuestion::with_spare`]).
-    #[must_use]
-    pub fn with_spare_shot(self) -> Self {
-        Self {
-            spare_shot: true,
-            ..self
+    /// Finds and reads the files of a benchmark in `dir`, as the paper and lm-evaluation-harness
+    /// divide them.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing or refused, or a test question is in a training file.
+    pub fn open(layout: Layout, dir: &Path) -> Result<Self> {
+        if layout == Layout::Mmlu {
+            return Err(Error::NoTrainingSet);
         }
+        let Files { train, test, shots } = Files::find(layout, dir)?;
+        let read = |paths: &[PathBuf]| -> Result<Vec<Vec<Question>>> {
+            paths
+                .iter()
+                .map(|path| read_questions(layout, path))
+                .collect()
+        };
+        let sets = read(&train)?;
+        let pool = sets[shots].clone();
+        let benchmark = Self::new(layout, sets.concat(), read(&test)?.concat(), pool)?;
+        Ok(Self {
+            files: [train, test].concat(),
+            ..benchmark
+        })
+    }
+
+    /// The files that it was read from.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The questions that heads are trained on, in order.
@@ -64,187 +95,46 @@ impl Benchmark {
         &self.shots
     }
 
-    /// `count` shots drawn anew for each test question, in order, as lm-evaluation-harness does.
+    /// The text before each of the first `count` test questions: the task's description, if it has one,
+    /// and the solved questions.
     ///
     /// # Errors
     ///
-    /// If there are fewer questions than are drawn.
-    pub fn shots_per_question(&self, count: usize, seed: u64) -> Result<PerQuestion<'_>> {
-        if self.spare_shot {
-            PerQuestion::with_spare(&self.shots, count, seed)
-        } else {
-            PerQuestion::new(&self.shots, count, seed)
+    /// If the pool has fewer questions than are drawn, or lacks one that is named.
+    pub fn prefixes(&self, shots: &Shots, count: usize) -> Result<Vec<Arc<str>>> {
+        let asked = self.test.iter().take(count);
+        let text = |question: &Question, shots: Vec<&Question>| -> Arc<str> {
+            (prompt::description(question) + &prompt::few_shot_prefix(shots)).into()
+        };
+        if shots.rule == ShotRule::PerQuestion {
+            let drawn = self.shots_per_question(shots)?;
+            return Ok(asked
+                .zip(drawn)
+                .map(|(asked, shots)| text(asked, shots))
+                .collect());
+        }
+        let same = match &shots.ids {
+            Some(ids) => shots::by_id(&self.shots, &ids[..shots.count.min(ids.len())])?,
+            None => shots::fixed(&self.shots, shots.count, shots.seed)?,
+        };
+        let mut prefixes: Vec<Arc<str>> = Vec::new();
+        for question in asked {
+            let text = text(question, same.clone());
+            // What all questions share is held once.
+            let shared = prefixes.last().filter(|last| **last == text).cloned();
+            prefixes.push(shared.unwrap_or(text));
+        }
+        Ok(prefixes)
+    }
+
+    fn shots_per_question(&self, shots: &Shots) -> Result<PerQuestion<'_>> {
+        let seed = shots.seed.unwrap_or(shots::HARNESS_SEED);
+        match self.layout {
+            Layout::Hellaswag => PerQuestion::with_spare(&self.shots, shots.count, seed),
+            _ => PerQuestion::new(&self.shots, shots.count, seed),
         }
     }
-}
-
-/// The six files of ARC on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ArcFiles {
-    /// Easy-Train, Easy-Dev, Easy-Test, Challenge-Train, Challenge-Dev.
-    pub train: [PathBuf; 5],
-    /// Challenge-Test.
-    pub test: PathBuf,
-}
-
-/// Where Challenge-Train stands among the training files.
-const CHALLENGE_TRAIN: usize = 3;
-
-impl ArcFiles {
-    /// Finds ARC's files: under AI2's names (`ARC-Easy-Train.jsonl`; `.csv`, `.json` or `.parquet` instead)
-    /// in `dir`, or as in AI2's archive in `dir/ARC-Easy` and `dir/ARC-Challenge`; or under the hub's
-    /// (`dir/ARC-Easy/train-00000-of-00001.parquet`).
-    ///
-    /// # Errors
-    ///
-    /// If one is missing, with every place that was tried.
-    pub fn find(dir: &Path) -> Result<Self> {
-        Ok(Self {
-            train: [
-                find(dir, "ARC-Easy", "Train")?,
-                find(dir, "ARC-Easy", "Dev")?,
-                find(dir, "ARC-Easy", "Test")?,
-                find(dir, "ARC-Challenge", "Train")?,
-                find(dir, "ARC-Challenge", "Dev")?,
-            ],
-            test: find(dir, "ARC-Challenge", "Test")?,
-        })
-    }
-
-    /// Reads them as the paper divides them: all but Challenge-Test is trained on (6615 questions),
-    /// Challenge-Test is the test (1172), and shots come from Challenge-Train (1119).
-    ///
-    /// # Errors
-    ///
-    /// If a file cannot be read ([`read_questions`]) or a test question is in a training file.
-    pub fn read(&self) -> Result<Benchmark> {
-        let train: Vec<_> = self
-            .train
-            .iter()
-            .map(|path| read_questions(Source::Arc, path))
-            .collect::<Result<_>>()?;
-        let shots = train[CHALLENGE_TRAIN].clone();
-        let test = read_questions(Source::Arc, &self.test)?;
-        Benchmark::new(train.concat(), test, shots)
-    }
-}
-
-fn find(dir: &Path, set: &str, split: &str) -> Result<PathBuf> {
-    let mut looked = Vec::new();
-    for ending in ["jsonl", "csv", "json", "parquet"] {
-        let file = format!("{set}-{split}.{ending}");
-        looked.extend([dir.join(&file), dir.join(set).join(file)]);
-    }
-    let hub = match split {
-        "Train" => "train",
-        "Dev" => "validation",
-        _ => "test",
-    };
-    looked.push(dir.join(set).join(format!("{hub}-00000-of-00001.parquet")));
-    match looked.iter().find(|path| path.is_file()) {
-        Some(path) => Ok(path.clone()),
-        None => Err(Error::MissingFile {
-            file: format!("{set}-{split}.jsonl"),
-            looked,
-        }),
-    }
-}
-
-/// Finds and reads ARC in `dir`: [`ArcFiles::find`], then [`ArcFiles::read`].
-///
-/// # Errors
-///
-/// If a file is missing or refused.
-pub fn read_arc_benchmark(dir: &Path) -> Result<Benchmark> {
-    ArcFiles::find(dir)?.read()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILES: [(&str, &str); 6] = [
-        ("ARC-Easy", "Train"),
-        ("ARC-Easy", "Dev"),
-        ("ARC-Easy", "Test"),
-        ("ARC-Challenge", "Train"),
-        ("ARC-Challenge", "Dev"),
-        ("ARC-Challenge", "Test"),
-    ];
-
-    /// One line of the sample in each file: flat, or in a folder for each set.
-    fn write(dir: &Path, nested: bool) {
-        let sample = include_str!("../../../fixtures/data/arc-sample.jsonl");
-        for ((set, split), line) in FILES.into_iter().zip(sample.lines()) {
-            let folder = if nested { dir.join(set) } else { dir.into() };
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(folder.join(format!("{set}-{split}.jsonl")), line).unwrap();
-        }
-    }
-
-    #[test]
-    fn both_layouts_give_the_papers_division_in_order() {
-        let sample = include_bytes!("../../../fixtures/data/arc-sample.jsonl");
-        let sample = crate::parse_arc(sample, Path::new("sample")).unwrap();
-        for nested in [false, true] {
-            let dir = tempfile::tempdir().unwrap();
-            write(dir.path(), nested);
-            let benchmark = read_arc_benchmark(dir.path()).unwrap();
-            assert_eq!(benchmark.train(), &sample[..5]);
-            assert_eq!(benchmark.test(), &sample[5..6]);
-            assert_eq!(benchmark.shots(), &sample[3..4]);
-        }
-    }
-
-    #[test]
-    fn the_hubs_folders_are_found() {
-        let dir = tempfile::tempdir().unwrap();
-        for (set, split) in FILES {
-            let hub = match split {
-                "Train" => "train",
-                "Dev" => "validation",
-                _ => "test",
-            };
-            let folder = dir.path().join(set);
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(folder.join(format!("{hub}-00000-of-00001.parquet")), "").unwrap();
-        }
-        let files = ArcFiles::find(dir.path()).unwrap();
-        let test = "ARC-Challenge/test-00000-of-00001.parquet";
-        assert_eq!(files.test, dir.path().join(test));
-        let dev = "ARC-Easy/validation-00000-of-00001.parquet";
-        assert_eq!(files.train[1], dir.path().join(dev));
-    }
-
-    #[test]
-    fn a_missing_file_is_reported_with_every_place() {
-        let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), false);
-        std::fs::remove_file(dir.path().join("ARC-Challenge-Dev.jsonl")).unwrap();
-        let dir = dir.path();
-        let error = read_arc_benchmark(dir).unwrap_err().to_string();
-        let begins = format!(
-            "ARC-Challenge-Dev.jsonl not found; looked for {0}/ARC-Challenge-Dev.jsonl, \
-             {0}/ARC-Challenge/ARC-Challenge-Dev.jsonl, {0}/ARC-Challenge-Dev.csv, ",
-            dir.display()
-        );
-        assert!(error.starts_with(&begins), "{error}");
-        let ends = "ARC-Challenge/validation-00000-of-00001.parquet";
-        assert!(error.ends_with(ends), "{error}");
-    }
-
-    #[test]
-    fn a_test_question_in_a_training_file_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), false);
-        let train = dir.path().join("ARC-Easy-Dev.jsonl");
-        std::fs::copy(train, dir.path().join("ARC-Challenge-Test.jsonl")).unwrap();
-        let error = read_arc_benchmark(dir.path()).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("in the training set and in the test set"),
-            "{error}"
-        );
-    }
-}
+mod tests;

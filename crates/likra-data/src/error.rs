@@ -8,18 +8,13 @@ use crate::AnswerKind;
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why questions could not be read, drawn from, or turned into tokens.
+/// Why questions could not be read or drawn from.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file could not be read.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    /// A file could not be read; the message names it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 
     /// A benchmark's file is in none of the places where it is looked for.
     #[error("{file} not found; looked for {}", display_all(looked))]
@@ -42,12 +37,12 @@ pub enum Error {
         found: Vec<PathBuf>,
     },
 
-    /// A line of a benchmark file is not a question.
+    /// A line or row of a benchmark file is not a question.
     #[error("{}:{line}: {source}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// The line or row, from 1.
         line: usize,
         /// What is wrong with it.
         source: LineError,
@@ -64,7 +59,7 @@ pub enum Error {
         message: String,
     },
 
-    /// A file's name ends in nothing that says how to read it.
+    /// The ending of a file's name does not say how to read it.
     #[error("{}: expected a name that ends in {expected}", path.display())]
     Extension {
         /// The file.
@@ -73,21 +68,20 @@ pub enum Error {
         expected: &'static str,
     },
 
-    /// A folder holds none of a benchmark's files.
-    #[error("{}: no file of {expected} in this folder", path.display())]
-    NoFiles {
-        /// The folder.
+    /// A file or folder holds nothing that was looked for.
+    #[error("{}: no {what} found, expected at least one", path.display())]
+    Nothing {
+        /// The file or folder.
         path: PathBuf,
         /// What was looked for.
-        expected: &'static str,
+        what: &'static str,
     },
 
-    /// A benchmark file holds no question.
-    #[error("{}: no questions found, expected at least one", path.display())]
-    NoQuestions {
-        /// The file.
-        path: PathBuf,
-    },
+    /// The benchmark can be scored, but has no training set here.
+    #[error(
+        "mmlu has no training set; expected arc, arc-format or hellaswag as an experiment's benchmark"
+    )]
+    NoTrainingSet,
 
     /// A test question stands in the training set too.
     #[error("question `{id}` is in the training set and in the test set; expected disjoint sets")]
@@ -149,82 +143,10 @@ pub enum Error {
     /// `unrelated` answers are asked for without texts to draw them from.
     #[error("no texts of another benchmark are given to draw unrelated answers from")]
     NoUnrelated,
-
-    /// A tokenizer file is not one that the `tokenizers` library reads.
-    #[error("{}: not a tokenizer: {message}", path.display())]
-    Tokenizer {
-        /// The file.
-        path: PathBuf,
-        /// What the library said.
-        message: String,
-    },
-
-    /// `tokenizer_config.json` is malformed.
-    #[error("{}: {source}", path.display())]
-    TokenizerConfig {
-        /// The file.
-        path: PathBuf,
-        /// Where and why parsing stopped.
-        source: serde_json::Error,
-    },
-
-    /// A special token of `tokenizer_config.json` is not in the vocabulary.
-    #[error("{}: {key} `{token}` is not in the vocabulary of tokenizer.json", path.display())]
-    UnknownToken {
-        /// The file that names the token.
-        path: PathBuf,
-        /// `bos_token` or `eos_token`.
-        key: &'static str,
-        /// The token.
-        token: String,
-    },
-
-    /// A text has to begin with a special token, but the tokenizer has none.
-    #[error("{purpose} needs {needed} in tokenizer_config.json, which names none")]
-    NoSpecialToken {
-        /// What the token is needed for.
-        purpose: &'static str,
-        /// The keys that would do.
-        needed: &'static str,
-    },
-
-    /// The `tokenizers` library could not encode a text.
-    #[error("cannot encode a text: {message}")]
-    Encode {
-        /// What the library said.
-        message: String,
-    },
-
-    /// No token stands before the answer to predict its first token from.
-    #[error("context {context:?} has no tokens, expected at least one")]
-    EmptyContext {
-        /// The context.
-        context: String,
-    },
-
-    /// No token is left for the answer.
-    #[error(
-        "continuation {continuation:?} has no tokens past its context's {context_tokens}, expected at least one"
-    )]
-    EmptyContinuation {
-        /// The continuation.
-        continuation: String,
-        /// How many tokens the context has by itself.
-        context_tokens: usize,
-    },
-
-    /// A question could not be encoded.
-    #[error("question `{id}`: {source}")]
-    Question {
-        /// The question's id.
-        id: String,
-        /// What went wrong.
-        source: Box<Error>,
-    },
 }
 
-/// What is wrong with one line of a benchmark file.
-#[derive(Debug, thiserror::Error)]
+/// What is wrong with one line or row of a benchmark file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
     /// Not JSON, or not the object that was expected.
@@ -236,61 +158,11 @@ pub enum LineError {
         message: String,
     },
 
-    /// `answerKey` is none of the choices' labels.
-    #[error("answerKey `{found}` is not among the labels {labels:?}")]
-    AnswerKey {
-        /// The key.
-        found: String,
-        /// The labels, in order.
-        labels: Vec<String>,
-    },
-
-    /// Two choices have the same label.
-    #[error("label `{label}` stands at more than one choice")]
-    DuplicateLabel {
-        /// The label.
-        label: String,
-    },
-
-    /// There are not as many labels as choices.
-    #[error("{texts} choices found, but {labels} labels")]
-    Labels {
-        /// How many choices there are.
-        texts: usize,
-        /// How many labels.
-        labels: usize,
-    },
-
-    /// A row of a table has not the columns that it should.
-    #[error("{found} fields found, expected {expected}")]
-    Fields {
-        /// How many there are.
-        found: usize,
-        /// How many there should be.
-        expected: usize,
-    },
-
-    /// A row of a table is not one that the library reads.
+    /// Not a row of a table.
     #[error("{message}")]
     Csv {
         /// What the library said.
         message: String,
-    },
-
-    /// The answer is none of a row's choices.
-    #[error("answer `{found}` is neither a letter from A to D nor a number from 0 to 3")]
-    Answer {
-        /// The answer.
-        found: String,
-    },
-
-    /// A text does not end with choices, each after its label in brackets.
-    #[error(
-        "no choices found in the question; expected `... (A) ... (B) ...` or `... (1) ... (2) ...`, with ({answer_key}) among them"
-    )]
-    NoChoices {
-        /// The right answer's label.
-        answer_key: String,
     },
 
     /// A field that every line has is not on this one.
@@ -300,13 +172,35 @@ pub enum LineError {
         field: &'static str,
     },
 
-    /// `label` is not the index of an ending.
-    #[error("label `{found}` is not the index, from 0, of one of {endings} endings")]
-    Label {
-        /// The label.
+    /// There are more or fewer of something than there should be.
+    #[error("{found} {what} found, expected {expected}")]
+    Count {
+        /// What is counted.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: String,
+    },
+
+    /// A value is none of those that it can be.
+    #[error("{field} `{found}` is not {expected}")]
+    Value {
+        /// What the value is.
+        field: &'static str,
+        /// The value.
         found: String,
-        /// How many endings there are.
-        endings: usize,
+        /// What it can be.
+        expected: String,
+    },
+
+    /// Two of something have the same name.
+    #[error("{what} `{name}` stands there twice")]
+    Twice {
+        /// What has the name.
+        what: &'static str,
+        /// The name.
+        name: String,
     },
 
     /// The id has been met before.
@@ -318,15 +212,6 @@ pub enum LineError {
         first: usize,
     },
 
-    /// The line holds a question that cannot be asked.
-    #[error(transparent)]
-    Question(#[from] QuestionError),
-}
-
-/// Why a question cannot be asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum QuestionError {
     /// The stem is blank.
     #[error("the question's stem is empty")]
     EmptyStem,
@@ -336,22 +221,6 @@ pub enum QuestionError {
     EmptyChoice {
         /// The choice's place, from 1.
         choice: usize,
-    },
-
-    /// There is nothing to choose between.
-    #[error("{found} choices found, expected at least 2")]
-    TooFewChoices {
-        /// How many there are.
-        found: usize,
-    },
-
-    /// The right answer is not among the choices.
-    #[error("the right answer is choice index {found}, expected less than {choices}")]
-    Gold {
-        /// The index, from 0.
-        found: usize,
-        /// How many choices there are.
-        choices: usize,
     },
 }
 

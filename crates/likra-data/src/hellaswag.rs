@@ -34,13 +34,12 @@
 //! - A few rows may have been divided elsewhere: in 7 of those, what follows the last full stop
 //!   begins with a digit or a quotation mark.
 
-use std::path::Path;
-
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::python_text::{capitalize, is_python_space};
-use crate::{LineError, PromptStyle, Question, Result, lines};
+use crate::rows::json_error;
+use crate::{LineError, PromptStyle, Question, Result};
 
 #[derive(Deserialize)]
 struct Line {
@@ -57,32 +56,12 @@ struct Line {
     ctx: Option<String>,
 }
 
-/// Reads all questions of a file of `HellaSwag`, in order, original or stripped.
+/// The question of a line, original or stripped.
 ///
-/// Their [`style`](Question::style) is [`PromptStyle::Completion`]. Their ids are
-/// `{source_id}#{ind}`, or `row#{row}` in a stripped file. A byte order mark, blank lines and carriage
-/// returns at line ends are passed over.
-///
-/// # Errors
-///
-/// If the file cannot be read, or for what [`parse_hellaswag`] refuses.
-pub fn read_hellaswag(path: &Path) -> Result<Vec<Question>> {
-    parse_hellaswag(&lines::read(path)?, path)
-}
-
-/// Reads the questions of a file that is in memory; `path` is what errors call it.
-///
-/// # Errors
-///
-/// If there is no question, or, named by its line: a line is not a question's JSON, a field is missing,
-/// the label is no index into the endings (the test set, whose labels are secret, has none), an id is
-/// there twice, or the question is one that [`Question::new`] refuses.
-pub fn parse_hellaswag(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
-    lines::parse(bytes, path, parse_line)
-}
-
-pub(crate) fn parse_line(text: &[u8]) -> Result<Question, LineError> {
-    let line: Line = serde_json::from_slice(text).map_err(|error| lines::json_error(&error))?;
+/// Its [`style`](Question::style) is [`PromptStyle::Completion`]. Its id is `{source_id}#{ind}`, or
+/// `row#{row}` in a stripped file.
+pub(crate) fn parse(text: &[u8]) -> Result<Question, LineError> {
+    let line: Line = serde_json::from_slice(text).map_err(|error| json_error(&error))?;
     let gold = gold(&line.label, line.endings.len())?;
     let (id, query, endings) = if line.is_original() {
         line.prepare()?
@@ -158,7 +137,11 @@ fn gold(label: &Value, endings: usize) -> Result<usize, LineError> {
     let number: Option<usize> = found.parse().ok();
     match number.filter(|gold| *gold < endings && gold.to_string() == found) {
         Some(gold) => Ok(gold),
-        None => Err(LineError::Label { found, endings }),
+        None => Err(LineError::Value {
+            field: "label",
+            found,
+            expected: format!("the index, from 0, of one of {endings} endings"),
+        }),
     }
 }
 
@@ -192,16 +175,23 @@ fn without_brackets(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::{Layout, layout, read_questions};
 
     const SAMPLE: &str = include_str!("../../../fixtures/data/hellaswag-sample.jsonl");
     const STRIPPED: &str = include_str!("../../../fixtures/data/hellaswag-stripped.jsonl");
 
+    fn read(bytes: &[u8]) -> Result<Vec<Question>> {
+        layout::parse(Layout::Hellaswag, "jsonl", bytes, Path::new("h.jsonl"))
+    }
+
     fn parse(text: &str) -> Result<Vec<Question>> {
-        parse_hellaswag(text.as_bytes(), Path::new("h.jsonl"))
+        read(text.as_bytes())
     }
 
     fn original() -> Value {
@@ -231,7 +221,7 @@ mod tests {
             assert_eq!(question.id(), id);
             assert_eq!(question.stem(), "Snow: It snows. The child");
             assert_eq!(question.gold_choice(), "cries.");
-            assert_eq!(question.style(), PromptStyle::Completion);
+            assert_eq!(question.style(), &PromptStyle::Completion);
         }
     }
 
@@ -324,11 +314,8 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = read_hellaswag(Path::new("nowhere/h.jsonl")).unwrap_err();
-        assert!(
-            error.to_string().starts_with("nowhere/h.jsonl: "),
-            "{error}"
-        );
+        let error = read_questions(Layout::Hellaswag, Path::new("nowhere/h.jsonl")).unwrap_err();
+        assert!(error.to_string().contains("nowhere/h.jsonl"), "{error}");
     }
 
     #[test]
@@ -347,7 +334,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            _ = parse_hellaswag(&bytes, Path::new("any"));
+            _ = read(&bytes);
         }
 
         /// One byte of a good file changed, removed or doubled.
@@ -365,7 +352,7 @@ mod tests {
                 1 => _ = bytes.remove(place),
                 _ => bytes.insert(place, byte),
             }
-            if let Ok(questions) = parse_hellaswag(&bytes, Path::new("damaged")) {
+            if let Ok(questions) = read(&bytes) {
                 prop_assert!(questions.iter().all(|question| question.gold() < question.choices().len()));
             }
         }

@@ -3,42 +3,30 @@
 mod arc;
 mod arc_csv;
 mod benchmark;
-mod encoded_pair;
 mod error;
-mod example;
+mod files;
 mod hellaswag;
-mod hellaswag_files;
-mod lines;
+mod layout;
 mod mmlu;
 mod pairs;
 pub mod prompt;
 mod python_random;
 mod python_text;
 mod question;
-mod scoring;
-pub mod shots;
-mod source;
-mod table;
-mod tokenizer;
+mod rows;
+mod shots;
 mod unrelated;
 
-pub use arc::{parse_arc, read_arc};
-pub use benchmark::{ArcFiles, Benchmark, read_arc_benchmark};
-pub use encoded_pair::EncodedPair;
-pub use error::{Error, LineError, QuestionError, Result};
-pub use example::TrainingExample;
-pub use hellaswag::{parse_hellaswag, read_hellaswag};
-pub use hellaswag_files::{HellaswagFiles, read_hellaswag_benchmark};
-pub use mmlu::{MMLU_SCIENCE, read_mmlu, read_mmlu_dir};
-pub use pairs::{
-    Rank, TrainingPair, WrongAnswer, contaminated, ranked_pairs, training_order, training_pairs,
-};
-pub use prompt::PromptStyle;
-pub use python_random::PythonRandom;
-pub use question::Question;
-pub use scoring::{Asked, CandidateTokens, ScoringRequest, scoring_requests};
-pub use source::{Source, read_questions};
-pub use tokenizer::{Bos, Tokenizer};
-pub use unrelated::Unrelated;
-
+pub use benchmark::Benchmark;
+pub use error::{Error, LineError, Result};
+pub use layout::{Layout, read_questions};
 pub use likra_results::AnswerKind;
+pub use mmlu::MMLU_SCIENCE;
+pub use pairs::{
+    Answers, Draw, Ranking, TrainingPair, WrongAnswer, other_answers, training_order,
+    training_pairs,
+};
+pub use python_random::PythonRandom;
+pub use question::{PromptStyle, Question};
+pub use shots::{HARNESS_SEED, ShotRule, Shots};
+pub use unrelated::Unrelated;

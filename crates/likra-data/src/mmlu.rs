@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Error, LineError, Question, Result, lines, table};
+use crate::rows::{collect, json_error, table};
+use crate::{Error, LineError, PromptStyle, Question, Result};
 
 /// The subjects that the authors of MMLU count to science and technology
 /// (`categories.py` of their code: physics, chemistry, biology, computer science, mathematics, engineering).
@@ -43,44 +44,19 @@ pub const MMLU_SCIENCE: [&str; 18] = [
 /// Question, four choices, answer.
 const FIELDS: usize = 6;
 
-/// Reads one subject's table. Ids are `{subject}#{row}`, rows from 1: some questions stand there twice.
-///
-/// # Errors
-///
-/// If the file cannot be read or has no row, or, named by its line: a row has not six fields, its answer is
-/// not a letter from A to D, or the question is one that [`Question::new`] refuses.
-pub fn read_mmlu(path: &Path) -> Result<Vec<Question>> {
-    parse(&lines::read(path)?, path)
-}
-
-/// Reads the tables of all subjects in `dir` that `wanted` accepts, in the order of their names.
-///
-/// # Errors
-///
-/// If the folder cannot be listed or has no such table, or for what [`read_mmlu`] refuses.
-pub fn read_mmlu_dir(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Question>> {
-    let files = subject_files(dir, wanted)?;
-    let questions = files.iter().map(|path| read_mmlu(path));
-    Ok(questions.collect::<Result<Vec<_>>>()?.concat())
-}
-
 /// The tables of all subjects in `dir` that `wanted` accepts, in the order of their names.
 pub(crate) fn subject_files(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
-    let failed = |source| Error::Io {
-        path: dir.into(),
-        source,
-    };
     let mut files: Vec<PathBuf> = Vec::new();
-    for entry in dir.read_dir().map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
+    for entry in fs_err::read_dir(dir)? {
+        let path = entry?.path();
         if path.extension() == Some("csv".as_ref()) && wanted(&subject(&path)) {
             files.push(path);
         }
     }
     if files.is_empty() {
-        return Err(Error::NoFiles {
+        return Err(Error::Nothing {
             path: dir.into(),
-            expected: "MMLU (SUBJECT_test.csv and the like)",
+            what: "table of MMLU (SUBJECT_test.csv and the like)",
         });
     }
     files.sort();
@@ -95,16 +71,18 @@ fn subject(path: &Path) -> String {
     name.unwrap_or(&stem).to_owned()
 }
 
-/// Reads a table that is in memory.
-pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
+/// The questions of one subject's table. Ids are `{subject}#{row}`, rows from 1: some questions stand there
+/// twice.
+pub(crate) fn parse_table(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
     let subject = subject(path);
-    let questions = (1..).zip(table::rows(bytes)).map(|(number, (line, row))| {
+    let questions = (1..).zip(table(bytes)).map(|(number, (line, row))| {
         let question = row.and_then(|row| {
             let fields: Vec<&str> = row.iter().collect();
             let &[stem, a, b, c, d, answer] = fields.as_slice() else {
-                return Err(LineError::Fields {
+                return Err(LineError::Count {
+                    what: "fields",
                     found: fields.len(),
-                    expected: FIELDS,
+                    expected: FIELDS.to_string(),
                 });
             };
             let choices = [a, b, c, d].map(String::from).to_vec();
@@ -112,7 +90,7 @@ pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
         });
         (line, question)
     });
-    lines::collect(path, questions)
+    collect(path, questions)
 }
 
 #[derive(Deserialize)]
@@ -125,8 +103,8 @@ struct HubRow {
 }
 
 /// Row `number`, from 1, of the hub's data set.
-pub(crate) fn parse_row(text: &[u8], number: usize) -> Result<Question, LineError> {
-    let row: HubRow = serde_json::from_slice(text).map_err(|error| lines::json_error(&error))?;
+pub(crate) fn parse(text: &[u8], number: usize) -> Result<Question, LineError> {
+    let row: HubRow = serde_json::from_slice(text).map_err(|error| json_error(&error))?;
     let answer = match &row.answer {
         Value::String(letter) => letter.clone(),
         other => other.to_string(),
@@ -138,7 +116,7 @@ fn question(
     subject: &str,
     number: usize,
     stem: String,
-    choices: Vec<String>,
+    options: Vec<String>,
     answer: &str,
 ) -> Result<Question, LineError> {
     let gold = match answer.trim() {
@@ -147,17 +125,26 @@ fn question(
         "C" | "2" => 2,
         "D" | "3" => 3,
         found => {
-            let found = found.into();
-            return Err(LineError::Answer { found });
+            return Err(LineError::Value {
+                field: "answer",
+                found: found.into(),
+                expected: "a letter from A to D or a number from 0 to 3".into(),
+            });
         }
     };
-    let subject = if subject.is_empty() { "mmlu" } else { subject };
-    Ok(Question::new(
-        format!("{subject}#{number}"),
-        stem,
-        choices,
-        gold,
-    )?)
+    if let Some(place) = options.iter().position(|text| text.trim().is_empty()) {
+        return Err(LineError::EmptyChoice { choice: place + 1 });
+    }
+    let letters = ('A'..).take(options.len()).map(String::from).collect();
+    let id = match subject {
+        "" => format!("mmlu#{number}"),
+        _ => format!("{subject}#{number}"),
+    };
+    let question = Question::new(id, stem, letters, gold)?;
+    Ok(question.with_style(PromptStyle::Letters {
+        subject: subject.replace('_', " "),
+        options,
+    }))
 }
 
 #[cfg(test)]
@@ -167,7 +154,7 @@ mod tests {
     const TABLE: &str = "\"Which, then?\nSay.\",one,\"two, three\",\"\"\"four\"\"\",five,C\nWhich?,1,2,3,4,A\nWhich?,1,2,3,4,A\n";
 
     fn read(text: &str) -> Result<Vec<Question>> {
-        parse(text.as_bytes(), Path::new("mmlu/anatomy_dev.csv"))
+        parse_table(text.as_bytes(), Path::new("mmlu/anatomy_dev.csv"))
     }
 
     #[test]
@@ -177,10 +164,11 @@ mod tests {
         assert_eq!(ids, ["anatomy#1", "anatomy#2", "anatomy#3"]);
         assert_eq!(questions[0].stem(), "Which, then?\nSay.");
         assert_eq!(
-            questions[0].choices(),
+            questions[0].texts(),
             ["one", "two, three", "\"four\"", "five"]
         );
-        assert_eq!(questions[0].gold_choice(), "\"four\"");
+        assert_eq!(questions[0].choices(), ["A", "B", "C", "D"]);
+        assert_eq!(questions[0].gold_choice(), "C");
     }
 
     #[test]
@@ -192,7 +180,7 @@ mod tests {
             ),
             (
                 format!("{TABLE}Which?,1,2,3,4,E\n"),
-                "mmlu/anatomy_dev.csv:5: answer `E` is neither a letter from A to D nor a number from 0 to 3",
+                "mmlu/anatomy_dev.csv:5: answer `E` is not a letter from A to D or a number from 0 to 3",
             ),
             (
                 format!("{TABLE},1,2,3,4,A\n"),
@@ -205,7 +193,7 @@ mod tests {
         ] {
             assert_eq!(read(&text).unwrap_err().to_string(), message);
         }
-        let error = parse(b"a\xff,1,2,3,4,A\n", Path::new("x_val.csv")).unwrap_err();
+        let error = parse_table(b"a\xff,1,2,3,4,A\n", Path::new("x_val.csv")).unwrap_err();
         assert!(
             error.to_string().starts_with("x_val.csv:1: invalid utf-8"),
             "{error}"
@@ -223,16 +211,28 @@ mod tests {
         ] {
             std::fs::write(dir.path().join(name), "Which?,1,2,3,4,B\n").unwrap();
         }
-        let questions =
-            read_mmlu_dir(dir.path(), |subject| !MMLU_SCIENCE.contains(&subject)).unwrap();
+        let other = |subject: &str| !MMLU_SCIENCE.contains(&subject);
+        let files = subject_files(dir.path(), other).unwrap();
+        let names = ["anatomy_test.csv", "virology_test.csv"];
+        assert_eq!(files, names.map(|name| dir.path().join(name)));
+        let error = subject_files(dir.path(), |_| false).unwrap_err();
+        let message =
+            "no table of MMLU (SUBJECT_test.csv and the like) found, expected at least one";
+        assert!(error.to_string().ends_with(message), "{error}");
+    }
+
+    /// As Windows editors leave it, with a blank line: line 4 is at fault.
+    #[test]
+    fn a_byte_order_mark_is_passed_over_and_blank_lines_are_counted() {
+        let row = r#"{"question": "Which?", "choices": ["1", "2", "3", "4"], "answer": 0}"#;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("anatomy.jsonl");
+        std::fs::write(&path, format!("\u{feff}{row}\r\n\r\n{row}\r\n")).unwrap();
+        let questions = crate::read_questions(crate::Layout::Mmlu, &path).unwrap();
         let ids: Vec<_> = questions.iter().map(Question::id).collect();
-        assert_eq!(ids, ["anatomy#1", "virology#1"]);
-        let error = read_mmlu_dir(dir.path(), |_| false)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.ends_with("no file of MMLU (SUBJECT_test.csv and the like) in this folder"),
-            "{error}"
-        );
+        assert_eq!(ids, ["mmlu#1", "mmlu#2"]);
+        std::fs::write(&path, format!("{row}\n\n{row}\n{{}}\n")).unwrap();
+        let error = crate::read_questions(crate::Layout::Mmlu, &path).unwrap_err();
+        assert!(error.to_string().contains("anatomy.jsonl:4: "), "{error}");
     }
 }

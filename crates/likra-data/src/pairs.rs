@@ -8,6 +8,9 @@
 //! training. So a question's answer does not depend on how many examples a run sees, a longer run
 //! continues a shorter one, and heads of one seed see the questions in the same order.
 
+use std::collections::HashMap;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{AnswerKind, Error, PythonRandom, Question, Result};
@@ -15,7 +18,7 @@ use crate::{AnswerKind, Error, PythonRandom, Question, Result};
 /// Which of a question's wrong choices a negative head learns.
 ///
 /// Written in lower case, in files and on command lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WrongAnswer {
     /// One drawn at random (paper, section 3.2).
@@ -36,30 +39,163 @@ pub struct TrainingPair<'a> {
     pub kind: AnswerKind,
 }
 
-/// A place among a question's wrong choices by how likely a model finds them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rank {
-    /// The likeliest: what the authors' code calls the second best.
+/// The answers that a head learns.
+///
+/// Written in lower case, in files and on command lines.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answers {
+    /// The right answer.
+    Correct,
+    /// A wrong choice of the same question.
+    Incorrect,
+    /// A wrong choice of another question.
+    Irrelevant,
+    /// An answer of another benchmark.
+    Unrelated,
+    /// Of the wrong choices the one that the base finds likeliest, per character: what the authors'
+    /// code calls the second best.
     Hardest,
-    /// The least likely: what the authors' code calls the worst.
+    /// Of the wrong choices the one that the base finds least likely, per character: what the authors'
+    /// code calls the worst.
     Easiest,
 }
 
-/// Pairs each question of `train`, in order, with an answer of this kind (paper, section 4.3).
+impl Answers {
+    /// The name in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hardest => "hardest",
+            Self::Easiest => "easiest",
+            _ => self.kind().name(),
+        }
+    }
+
+    /// What such an answer is to its question.
+    #[must_use]
+    pub fn kind(self) -> AnswerKind {
+        match self {
+            Self::Correct => AnswerKind::Correct,
+            Self::Incorrect | Self::Hardest | Self::Easiest => AnswerKind::Incorrect,
+            Self::Irrelevant => AnswerKind::Irrelevant,
+            Self::Unrelated => AnswerKind::Unrelated,
+        }
+    }
+
+    /// Whether the base has to say which they are.
+    #[must_use]
+    pub fn is_ranked(self) -> bool {
+        matches!(self, Self::Hardest | Self::Easiest)
+    }
+}
+
+/// What the base thinks of the choices of training questions: log-likelihoods per character.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ranking(HashMap<String, Vec<f64>>);
+
+impl Ranking {
+    /// From the ids of questions and what the base thinks of each of their choices, in order.
+    pub fn new(scores: impl IntoIterator<Item = (String, f64)>) -> Self {
+        let mut by_question: HashMap<String, Vec<f64>> = HashMap::new();
+        for (id, score) in scores {
+            by_question.entry(id).or_default().push(score);
+        }
+        Self(by_question)
+    }
+}
+
+/// What decides which answer each question gets.
+#[derive(Debug, Clone, Copy)]
+pub struct Draw<'a> {
+    /// Which answers they are.
+    pub answers: Answers,
+    /// Which wrong choice a wrong answer is.
+    pub wrong: WrongAnswer,
+    /// The share of the answers that are replaced by right ones.
+    pub contamination: f64,
+    /// The seed of all draws.
+    pub seed: u32,
+    /// Texts of another benchmark, for unrelated answers.
+    pub unrelated: &'a [String],
+    /// What the base thinks of the choices, for ranked answers.
+    pub ranking: Option<&'a Ranking>,
+}
+
+/// What a head learns: the first `count` questions of `train` in the order of training, each with an
+/// answer (paper, section 4.3).
 ///
 /// - Correct: the right answer.
 /// - Incorrect: `choice` of the question's wrong choices; with [`WrongAnswer::First`] the first of them.
 /// - Irrelevant: another question, as `randrange(n - 1)` of the others in order, then one of its wrong
 ///   choices in the same way; both again while that text is one of the question's own choices (59 of
 ///   132,300 draws from ARC).
-/// - Unrelated: `choice` of `unrelated`, texts of another benchmark; again in the same case.
+/// - Unrelated: `choice` of the texts of another benchmark; again in the same case.
+/// - Hardest, easiest: the wrong choice with the highest or lowest score, of equal ones the first.
 ///
-/// `wrong` and `unrelated` are not looked at for other kinds.
+/// Then the right answer takes the place of a share of the answers, drawn by `random() < rate` for each
+/// question: what a smaller rate contaminates, a larger one does, too.
+///
+/// # Errors
+///
+/// If there is no such answer to a question, or the base has not ranked it.
+pub fn training_pairs<'a>(
+    train: &'a [Question],
+    draw: &Draw<'a>,
+    count: usize,
+) -> Result<Vec<TrainingPair<'a>>> {
+    let mut order = training_order(train.len(), draw.seed);
+    order.truncate(count);
+    if draw.answers.is_ranked() {
+        // Only these questions are ranked, so they are contaminated in the order of training.
+        let ranked = order.into_iter().map(|place| ranked(&train[place], draw));
+        return Ok(contaminated(ranked.collect::<Result<_>>()?, draw));
+    }
+    // Answers are drawn for all questions, so that a head's examples begin as those of a longer run.
+    let pairs = drawn(
+        train,
+        draw.answers.kind(),
+        draw.wrong,
+        draw.seed,
+        draw.unrelated,
+    )?;
+    let pairs = contaminated(pairs, draw);
+    Ok(order.into_iter().map(|place| pairs[place]).collect())
+}
+
+/// An irrelevant answer to each question, and an unrelated one if there are texts for it, in the data's
+/// order: what is scored beside a test question's choices. The same for all heads, whatever they learn.
 ///
 /// # Errors
 ///
 /// If there is no such answer to a question.
-pub fn training_pairs<'a>(
+pub fn other_answers<'a>(
+    test: &'a [Question],
+    unrelated: Option<&'a [String]>,
+) -> Result<Vec<Vec<(AnswerKind, &'a str)>>> {
+    const SEED: u32 = 0;
+    let mut others = vec![Vec::new(); test.len()];
+    let mut add = |kind, texts| -> Result<()> {
+        let pairs = drawn(test, kind, WrongAnswer::Random, SEED, texts)?;
+        for (others, pair) in others.iter_mut().zip(pairs) {
+            others.push((kind, pair.answer));
+        }
+        Ok(())
+    };
+    // A single question has no other to take an answer of.
+    if test.len() > 1 {
+        add(AnswerKind::Irrelevant, &[])?;
+    }
+    if let Some(texts) = unrelated {
+        add(AnswerKind::Unrelated, texts)?;
+    }
+    Ok(others)
+}
+
+/// Pairs each question, in order, with an answer of this kind.
+fn drawn<'a>(
     train: &'a [Question],
     kind: AnswerKind,
     wrong: WrongAnswer,
@@ -77,92 +213,63 @@ pub fn training_pairs<'a>(
             AnswerKind::Irrelevant => draw_irrelevant(train, place, wrong, &mut rng),
             AnswerKind::Unrelated => draw_unrelated(question, unrelated, &mut rng),
         };
-        let nothing = || Error::NothingToDraw {
+        paired(question, answer, kind)
+    };
+    train.iter().enumerate().map(pair).collect()
+}
+
+/// A question with the wrong choice that stands first or last by the base's scores; a choice with the
+/// right answer's text never.
+fn ranked<'a>(question: &'a Question, draw: &Draw) -> Result<TrainingPair<'a>> {
+    let scores = draw
+        .ranking
+        .and_then(|ranking| ranking.0.get(question.id()));
+    let scores = scores.map_or(&[][..], Vec::as_slice);
+    if scores.len() != question.choices().len() {
+        return Err(Error::Scores {
             id: question.id().into(),
-            kind,
-        };
-        Ok(TrainingPair {
-            question,
-            answer: answer.ok_or_else(nothing)?,
-            kind,
-        })
-    };
-    train.iter().enumerate().map(pair).collect()
-}
-
-/// Pairs each question of `train`, in order, with the wrong choice that stands at `rank` by `scores`: of each
-/// question one for each of its choices, such as per-character log-likelihoods under the base. Of equal
-/// scores the first is taken; a choice with the right answer's text never.
-///
-/// # Errors
-///
-/// If a question has another number of scores than choices, or no wrong choice.
-pub fn ranked_pairs<'a>(
-    train: &'a [Question],
-    scores: &[Vec<f64>],
-    rank: Rank,
-) -> Result<Vec<TrainingPair<'a>>> {
-    let kind = AnswerKind::Incorrect;
-    let pair = |(place, question): (usize, &'a Question)| {
-        let scores = scores.get(place).map_or(&[][..], Vec::as_slice);
-        if scores.len() != question.choices().len() {
-            return Err(Error::Scores {
-                id: question.id().into(),
-                found: scores.len(),
-                expected: question.choices().len(),
-            });
-        }
-        let answer = rank
-            .of(question, scores)
-            .ok_or_else(|| Error::NothingToDraw {
-                id: question.id().into(),
-                kind,
-            })?;
-        Ok(TrainingPair {
-            question,
-            answer,
-            kind,
-        })
-    };
-    train.iter().enumerate().map(pair).collect()
-}
-
-impl Rank {
-    fn of<'a>(self, question: &'a Question, scores: &[f64]) -> Option<&'a str> {
-        let right = question.gold_choice();
-        let wrong = question.choices().iter().zip(scores);
-        let wrong = wrong.filter(|(choice, _)| choice.as_str() != right);
-        let better = |a: f64, b: f64| match self {
-            Self::Hardest => a > b,
-            Self::Easiest => a < b,
-        };
-        let first = wrong.reduce(|best, next| if better(*next.1, *best.1) { next } else { best });
-        first.map(|(choice, _)| choice.as_str())
+            found: scores.len(),
+            expected: question.choices().len(),
+        });
     }
-}
-
-/// Puts the right answer in place of a share of the answers, drawn by `random() < rate` for each question
-/// in the data's order: what a smaller rate contaminates, a larger one does, too.
-#[must_use]
-pub fn contaminated(pairs: Vec<TrainingPair>, rate: f64, seed: u32) -> Vec<TrainingPair> {
-    let mut rng = PythonRandom::new((1 << 40) + u64::from(seed));
-    let contaminate = |pair| {
-        if rng.random() < rate {
-            right(pair)
-        } else {
-            pair
-        }
+    let better = |a: f64, b: f64| match draw.answers {
+        Answers::Easiest => a < b,
+        _ => a > b,
     };
-    pairs.into_iter().map(contaminate).collect()
+    let right = question.gold_choice();
+    let wrong = question.choices().iter().zip(scores);
+    let wrong = wrong.filter(|(choice, _)| choice.as_str() != right);
+    let first = wrong.reduce(|best, next| if better(*next.1, *best.1) { next } else { best });
+    let answer = first.map(|(choice, _)| choice.as_str());
+    paired(question, answer, AnswerKind::Incorrect)
 }
 
-/// The same question with its right answer.
-fn right(pair: TrainingPair) -> TrainingPair {
-    TrainingPair {
-        answer: pair.question.gold_choice(),
-        kind: AnswerKind::Correct,
-        ..pair
+fn paired<'a>(
+    question: &'a Question,
+    answer: Option<&'a str>,
+    kind: AnswerKind,
+) -> Result<TrainingPair<'a>> {
+    let nothing = || Error::NothingToDraw {
+        id: question.id().into(),
+        kind,
+    };
+    Ok(TrainingPair {
+        question,
+        answer: answer.ok_or_else(nothing)?,
+        kind,
+    })
+}
+
+/// Puts the right answer in place of a share of the answers.
+fn contaminated<'a>(mut pairs: Vec<TrainingPair<'a>>, draw: &Draw) -> Vec<TrainingPair<'a>> {
+    let mut rng = PythonRandom::new((1 << 40) + u64::from(draw.seed));
+    for pair in &mut pairs {
+        if draw.contamination > 0.0 && rng.random() < draw.contamination {
+            pair.answer = pair.question.gold_choice();
+            pair.kind = AnswerKind::Correct;
+        }
     }
+    pairs
 }
 
 /// In which order a run sees `n` pairs: `list(range(n))`, shuffled. A run of fewer examples takes the

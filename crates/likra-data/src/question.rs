@@ -1,6 +1,24 @@
 //! A multiple-choice question, whatever benchmark it comes from.
 
-use crate::{PromptStyle, QuestionError};
+use crate::LineError;
+
+/// The words around a question's stem.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum PromptStyle {
+    /// `Question: {stem}`, a new line, and `Answer:` (task `arc_challenge`).
+    #[default]
+    QuestionAnswer,
+    /// The stem alone, which the answer continues (task `hellaswag`).
+    Completion,
+    /// The stem, the options with their letters, and `Answer:`, which a letter answers (task `mmlu`). The
+    /// question's choices are the letters.
+    Letters {
+        /// What the question is about, such as `world religions`.
+        subject: String,
+        /// The texts of the options.
+        options: Vec<String>,
+    },
+}
 
 /// A multiple-choice question with exactly one right answer.
 ///
@@ -25,22 +43,25 @@ impl Question {
         stem: String,
         choices: Vec<String>,
         gold: usize,
-    ) -> Result<Self, QuestionError> {
+    ) -> Result<Self, LineError> {
         if stem.trim().is_empty() {
-            return Err(QuestionError::EmptyStem);
+            return Err(LineError::EmptyStem);
         }
         if let Some(place) = choices.iter().position(|text| text.trim().is_empty()) {
-            return Err(QuestionError::EmptyChoice { choice: place + 1 });
+            return Err(LineError::EmptyChoice { choice: place + 1 });
         }
         if choices.len() < 2 {
-            return Err(QuestionError::TooFewChoices {
+            return Err(LineError::Count {
+                what: "choices",
                 found: choices.len(),
+                expected: "at least 2".into(),
             });
         }
         if gold >= choices.len() {
-            return Err(QuestionError::Gold {
-                found: gold,
-                choices: choices.len(),
+            return Err(LineError::Value {
+                field: "the right answer's index",
+                found: gold.to_string(),
+                expected: format!("less than {}", choices.len()),
             });
         }
         Ok(Self {
@@ -60,8 +81,17 @@ impl Question {
 
     /// How it is put to a model in words.
     #[must_use]
-    pub fn style(&self) -> PromptStyle {
-        self.style
+    pub fn style(&self) -> &PromptStyle {
+        &self.style
+    }
+
+    /// The texts of the answers to choose from; its choices, unless these are letters for them.
+    #[must_use]
+    pub fn texts(&self) -> &[String] {
+        match &self.style {
+            PromptStyle::Letters { options, .. } => options,
+            _ => &self.choices,
+        }
     }
 
     /// The benchmark's name for it, unique in its file.
@@ -109,7 +139,7 @@ impl Question {
 mod tests {
     use super::*;
 
-    fn question(stem: &str, choices: &[&str], gold: usize) -> Result<Question, QuestionError> {
+    fn question(stem: &str, choices: &[&str], gold: usize) -> Result<Question, LineError> {
         let choices = choices.iter().map(ToString::to_string).collect();
         Question::new("q".into(), stem.into(), choices, gold)
     }
@@ -123,23 +153,25 @@ mod tests {
 
     #[test]
     fn what_cannot_be_asked_is_refused() {
-        assert_eq!(
-            question(" \n", &["a", "b"], 0),
-            Err(QuestionError::EmptyStem)
-        );
+        assert_eq!(question(" \n", &["a", "b"], 0), Err(LineError::EmptyStem));
         assert_eq!(
             question("?", &["a", " "], 0),
-            Err(QuestionError::EmptyChoice { choice: 2 })
+            Err(LineError::EmptyChoice { choice: 2 })
         );
         assert_eq!(
             question("?", &["a"], 0),
-            Err(QuestionError::TooFewChoices { found: 1 })
+            Err(LineError::Count {
+                what: "choices",
+                found: 1,
+                expected: "at least 2".into(),
+            })
         );
         assert_eq!(
             question("?", &["a", "b"], 2),
-            Err(QuestionError::Gold {
-                found: 2,
-                choices: 2
+            Err(LineError::Value {
+                field: "the right answer's index",
+                found: "2".into(),
+                expected: "less than 2".into(),
             })
         );
     }

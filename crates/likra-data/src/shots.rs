@@ -1,6 +1,35 @@
 //! Which solved questions stand before a question.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, PythonRandom, Question, Result};
+
+/// Whether all questions stand after the same shots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShotRule {
+    /// They do: what they begin with is computed once a head.
+    #[default]
+    Fixed,
+    /// Each has its own, drawn by one generator that runs through the questions in order, as
+    /// lm-evaluation-harness does.
+    PerQuestion,
+}
+
+/// Which solved questions stand before a question.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shots {
+    /// How many.
+    pub count: usize,
+    /// Whether they are the same for all questions.
+    pub rule: ShotRule,
+    /// The ids of fixed ones, in order, of which the first `count` are taken.
+    pub ids: Option<Vec<String>>,
+    /// The seed that they are drawn by. Without one, fixed shots are the first of the pool, and those
+    /// per question are drawn with [`HARNESS_SEED`].
+    pub seed: Option<u64>,
+}
 
 /// The seed of lm-evaluation-harness (0.4.13, the fourth number of `--seed`) for drawing shots.
 pub const HARNESS_SEED: u64 = 1234;
@@ -11,7 +40,7 @@ pub const HARNESS_SEED: u64 = 1234;
 /// # Errors
 ///
 /// If the pool has fewer questions.
-pub fn fixed(pool: &[Question], count: usize, seed: Option<u64>) -> Result<Vec<&Question>> {
+pub(crate) fn fixed(pool: &[Question], count: usize, seed: Option<u64>) -> Result<Vec<&Question>> {
     check(pool, count)?;
     Ok(match seed {
         None => pool[..count].iter().collect(),
@@ -24,7 +53,10 @@ pub fn fixed(pool: &[Question], count: usize, seed: Option<u64>) -> Result<Vec<&
 /// # Errors
 ///
 /// If the pool lacks one.
-pub fn by_id<'a>(pool: &'a [Question], ids: &[impl AsRef<str>]) -> Result<Vec<&'a Question>> {
+pub(crate) fn by_id<'a>(
+    pool: &'a [Question],
+    ids: &[impl AsRef<str>],
+) -> Result<Vec<&'a Question>> {
     let find = |id: &str| pool.iter().find(|question| question.id() == id);
     ids.iter()
         .map(AsRef::as_ref)
@@ -43,7 +75,7 @@ pub fn by_id<'a>(pool: &'a [Question], ids: &[impl AsRef<str>]) -> Result<Vec<&'
 /// An iterator without end: the first draw is for the first question. So a run over the first
 /// questions of a test gives them the same shots as a run over all.
 #[derive(Debug, Clone)]
-pub struct PerQuestion<'a> {
+pub(crate) struct PerQuestion<'a> {
     pool: &'a [Question],
     count: usize,
     /// How many are drawn, of which the first `count` are given.
@@ -57,7 +89,7 @@ impl<'a> PerQuestion<'a> {
     /// # Errors
     ///
     /// If the pool has fewer questions.
-    pub fn new(pool: &'a [Question], count: usize, seed: u64) -> Result<Self> {
+    pub(crate) fn new(pool: &'a [Question], count: usize, seed: u64) -> Result<Self> {
         check(pool, count)?;
         Ok(Self {
             pool,
@@ -78,7 +110,7 @@ impl<'a> PerQuestion<'a> {
     /// # Errors
     ///
     /// If the pool has fewer questions than are drawn.
-    pub fn with_spare(pool: &'a [Question], count: usize, seed: u64) -> Result<Self> {
+    pub(crate) fn with_spare(pool: &'a [Question], count: usize, seed: u64) -> Result<Self> {
         let shots = Self::new(pool, count, seed)?;
         // Without shots, the harness draws nothing.
         let drawn = if count == 0 { 0 } else { count + 1 };

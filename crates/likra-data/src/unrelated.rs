@@ -2,41 +2,35 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{
-    ArcFiles, HellaswagFiles, MMLU_SCIENCE, Question, Result, Source, mmlu, read_questions,
-};
+use crate::files::Files;
+use crate::{Layout, Question, Result, read_questions};
 
 /// The texts of another benchmark's choices, right and wrong ones, in the order of its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unrelated {
-    /// Those that heads may learn.
+    /// Those that heads may learn: the benchmark's training set; of MMLU `test/`.
     pub train: Vec<String>,
-    /// Those that are scored beside a test question's own choices; no head has learnt them.
+    /// Those that are scored beside a test question's own choices, and that no head has learnt: the
+    /// benchmark's test set; of MMLU `val/`.
     pub test: Vec<String>,
     /// The files that they are from.
     pub files: Vec<PathBuf>,
 }
 
 impl Unrelated {
-    /// Reads them from a benchmark in `dir`:
-    ///
-    /// | benchmark | `train` | `test` |
-    /// |---|---|---|
-    /// | ARC | the paper's training set | Challenge-Test |
-    /// | `HellaSwag` | the training set | the validation set |
-    /// | MMLU, but for the subjects of [`MMLU_SCIENCE`] | `dir/test` | `dir/val` |
+    /// Reads them from a benchmark in `dir`. Of MMLU the subjects of
+    /// [`MMLU_SCIENCE`](crate::MMLU_SCIENCE) are left out, as in the paper.
     ///
     /// # Errors
     ///
     /// If files are missing, or hold what is no question.
-    pub fn read(source: Source, dir: &Path) -> Result<Self> {
-        let (train, test) = files(source, dir)?;
+    pub fn open(layout: Layout, dir: &Path) -> Result<Self> {
+        let Files { train, test, .. } = Files::find(layout, dir)?;
         let texts = |files: &[PathBuf]| -> Result<Vec<String>> {
             let mut texts = Vec::new();
             for path in files {
-                let questions = read_questions(source, path)?;
-                let choices = questions.iter().flat_map(Question::choices);
-                texts.extend(choices.cloned());
+                let questions = read_questions(layout, path)?;
+                texts.extend(questions.iter().flat_map(Question::texts).cloned());
             }
             Ok(texts)
         };
@@ -46,24 +40,6 @@ impl Unrelated {
             files: [train, test].concat(),
         })
     }
-}
-
-fn files(source: Source, dir: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    Ok(match source {
-        Source::Arc => {
-            let ArcFiles { train, test } = ArcFiles::find(dir)?;
-            (train.into(), vec![test])
-        }
-        Source::Hellaswag => {
-            let HellaswagFiles { train, test } = HellaswagFiles::find(dir)?;
-            (vec![train], vec![test])
-        }
-        Source::Mmlu => {
-            let wanted = |subject: &str| !MMLU_SCIENCE.contains(&subject);
-            let split = |name: &str| mmlu::subject_files(&dir.join(name), wanted);
-            (split("test")?, split("val")?)
-        }
-    })
 }
 
 #[cfg(test)]
@@ -83,16 +59,16 @@ mod tests {
         write("test/philosophy_test.csv", TABLE);
         write("test/college_physics_test.csv", "What?,p,q,r,s,A\n");
         write("val/anatomy_val.csv", "What?,a,b,c,d,A\n");
-        let found = Unrelated::read(Source::Mmlu, dir.path()).unwrap();
+        let found = Unrelated::open(Layout::Mmlu, dir.path()).unwrap();
         assert_eq!(found.test, ["a", "b", "c", "d"]);
         assert_eq!(found.files.len(), 2);
         let philosophy = dir.path().join("test/philosophy_test.csv");
-        let expected = read_questions(Source::Mmlu, &philosophy).unwrap();
-        let expected = expected.iter().flat_map(Question::choices);
+        let expected = read_questions(Layout::Mmlu, &philosophy).unwrap();
+        let expected = expected.iter().flat_map(Question::texts);
         assert!(found.train.iter().eq(expected));
 
         std::fs::remove_dir_all(dir.path().join("val")).unwrap();
-        let error = Unrelated::read(Source::Mmlu, dir.path()).unwrap_err();
+        let error = Unrelated::open(Layout::Mmlu, dir.path()).unwrap_err();
         assert!(error.to_string().contains("val"), "{error}");
     }
 
@@ -103,7 +79,7 @@ mod tests {
         let (train, test) = sample.split_at(sample.match_indices('\n').nth(3).unwrap().0 + 1);
         std::fs::write(dir.path().join("hellaswag_train.jsonl"), train).unwrap();
         std::fs::write(dir.path().join("hellaswag_val.jsonl"), test).unwrap();
-        let found = Unrelated::read(Source::Hellaswag, dir.path()).unwrap();
+        let found = Unrelated::open(Layout::Hellaswag, dir.path()).unwrap();
         assert_eq!(found.train.len(), 4 * train.lines().count());
         assert_eq!(found.test.len(), 4 * test.lines().count());
     }

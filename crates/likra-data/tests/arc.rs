@@ -1,35 +1,33 @@
-//! Facts about the whole of ARC, where this machine has it (`../shared/data/arc` beside the workspace).
+//! Facts about the whole of ARC, which is not part of the project:
+//!
+//! ```sh
+//! LIKRA_ARC=DIR cargo test -p likra-data --test arc -- --ignored
+//! ```
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 
 use likra_data::{
-    AnswerKind, ArcFiles, Benchmark, Question, WrongAnswer, prompt, read_arc, read_arc_benchmark,
-    shots, training_pairs,
+    Answers, Benchmark, Draw, Layout, Question, ShotRule, Shots, WrongAnswer, prompt,
+    read_questions, training_pairs,
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-/// The folder, or nothing and a notice: the data is not part of the project.
-fn arc() -> Option<PathBuf> {
-    let folder = PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/data/arc"
-    ));
-    let there = folder.is_dir();
-    if !there {
-        eprintln!("skipped: no ARC in {}", folder.display());
-    }
-    there.then_some(folder)
+fn arc() -> PathBuf {
+    std::env::var_os("LIKRA_ARC")
+        .expect("LIKRA_ARC names a folder with ARC's six files")
+        .into()
 }
 
-fn benchmark() -> Option<Benchmark> {
-    Some(read_arc_benchmark(&arc()?).expect("ARC as AI2 made it"))
+fn benchmark() -> Benchmark {
+    Benchmark::open(Layout::Arc, &arc()).expect("ARC as AI2 made it")
 }
 
 #[test]
+#[ignore = "needs ARC: LIKRA_ARC=DIR cargo test -p likra-data --test arc -- --ignored"]
 fn the_papers_division_has_its_sizes() {
-    let Some(benchmark) = benchmark() else { return };
+    let benchmark = benchmark();
     let (train, test) = (benchmark.train(), benchmark.test());
     assert_eq!(
         (train.len(), test.len(), benchmark.shots().len()),
@@ -42,16 +40,21 @@ fn the_papers_division_has_its_sizes() {
 }
 
 #[test]
+#[ignore = "needs ARC: LIKRA_ARC=DIR cargo test -p likra-data --test arc -- --ignored"]
 fn the_reference_runs_shots_are_drawn_again() {
-    let (Some(folder), Some(benchmark)) = (arc(), benchmark()) else {
-        return;
+    let (folder, benchmark) = (arc(), benchmark());
+    let expected = read_questions(Layout::Arc, &folder.join("shots-42.jsonl")).unwrap();
+    let shots = Shots {
+        count: 25,
+        seed: Some(42),
+        ..Shots::default()
     };
-    let expected = read_arc(&folder.join("shots-42.jsonl")).unwrap();
-    let drawn = shots::fixed(benchmark.shots(), 25, Some(42)).unwrap();
-    assert!(drawn.into_iter().eq(&expected));
+    let drawn = benchmark.prefixes(&shots, 1).unwrap();
+    assert_eq!(*drawn[0], prompt::few_shot_prefix(&expected));
 }
 
 #[test]
+#[ignore = "needs ARC: LIKRA_ARC=DIR cargo test -p likra-data --test arc -- --ignored"]
 fn every_prompt_of_the_harness_is_met() {
     #[derive(Deserialize)]
     struct Golden {
@@ -64,14 +67,20 @@ fn every_prompt_of_the_harness_is_met() {
         questions: usize,
         sha256: String,
     }
-    let Some(benchmark) = benchmark() else { return };
+    let benchmark = benchmark();
     let golden = include_str!("../../../fixtures/data/harness.json");
     let Golden { arc: golden } = serde_json::from_str(golden).unwrap();
     assert_eq!(benchmark.test().len(), golden.questions);
-    let shots = shots::PerQuestion::new(benchmark.shots(), golden.shots, golden.seed).unwrap();
+    let shots = Shots {
+        count: golden.shots,
+        rule: ShotRule::PerQuestion,
+        ids: None,
+        seed: Some(golden.seed),
+    };
+    let prefixes = benchmark.prefixes(&shots, golden.questions).unwrap();
     let mut digest = Sha256::new();
-    for (question, shots) in benchmark.test().iter().zip(shots) {
-        let context = prompt::few_shot_prefix(shots) + &prompt::context(question);
+    for (question, prefix) in benchmark.test().iter().zip(prefixes) {
+        let context = format!("{prefix}{}", prompt::context(question));
         digest.update(format!("{}\0{context}\0", question.id()));
         question
             .choices()
@@ -86,29 +95,39 @@ fn every_prompt_of_the_harness_is_met() {
 }
 
 #[test]
+#[ignore = "needs ARC: LIKRA_ARC=DIR cargo test -p likra-data --test arc -- --ignored"]
 fn negatives_are_never_the_right_answer() {
-    let Some(benchmark) = benchmark() else { return };
-    for kind in [AnswerKind::Incorrect, AnswerKind::Irrelevant] {
+    let benchmark = benchmark();
+    for answers in [Answers::Incorrect, Answers::Irrelevant] {
         for seed in 0..5 {
-            for pair in
-                training_pairs(benchmark.train(), kind, WrongAnswer::Random, seed, &[]).unwrap()
-            {
+            let draw = Draw {
+                answers,
+                wrong: WrongAnswer::Random,
+                contamination: 0.0,
+                seed,
+                unrelated: &[],
+                ranking: None,
+            };
+            for pair in training_pairs(benchmark.train(), &draw, usize::MAX).unwrap() {
                 let own = pair
                     .question
                     .choices()
                     .iter()
                     .any(|choice| choice == pair.answer);
                 assert_ne!(pair.answer, pair.question.gold_choice());
-                assert_eq!(own, kind == AnswerKind::Incorrect);
+                assert_eq!(own, answers == Answers::Incorrect);
             }
         }
     }
 }
 
 #[test]
+#[ignore = "needs ARC: LIKRA_ARC=DIR cargo test -p likra-data --test arc -- --ignored"]
 fn the_files_are_found_by_name() {
-    let Some(folder) = arc() else { return };
-    let files = ArcFiles::find(&folder).unwrap();
-    assert_eq!(files.train[3], folder.join("ARC-Challenge-Train.jsonl"));
-    assert_eq!(files.test, folder.join("ARC-Challenge-Test.jsonl"));
+    let benchmark = benchmark();
+    assert_eq!(
+        benchmark.files()[3],
+        arc().join("ARC-Challenge-Train.jsonl")
+    );
+    assert_eq!(benchmark.files()[5], arc().join("ARC-Challenge-Test.jsonl"));
 }

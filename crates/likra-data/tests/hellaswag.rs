@@ -1,11 +1,15 @@
 //! `HellaSwag` against what lm-evaluation-harness 0.4.13 asks (`fixtures/data/make_hellaswag.py`): a
-//! sample, and the whole where this machine has it (`../shared/data/hellaswag` beside the workspace).
+//! sample, and the whole, which is not part of the project:
+//!
+//! ```sh
+//! LIKRA_HELLASWAG=DIR cargo test -p likra-data --test hellaswag -- --ignored
+//! ```
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use likra_data::{
-    Benchmark, HellaswagFiles, Question, parse_hellaswag, prompt, read_hellaswag_benchmark, shots,
+    Benchmark, HARNESS_SEED, Layout, Question, ShotRule, Shots, prompt, read_questions,
 };
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -46,43 +50,46 @@ fn golden() -> Golden {
     serde_json::from_str(text).expect("golden file")
 }
 
-fn parse(sample: &str) -> Vec<Question> {
-    parse_hellaswag(sample.as_bytes(), "sample".as_ref()).expect("sample")
+fn read(name: &str) -> Vec<Question> {
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/data");
+    read_questions(Layout::Hellaswag, &PathBuf::from(fixtures).join(name)).expect("sample")
 }
 
 /// The generator script's division: 8 questions for shots, the others for the test.
 fn sample() -> (Vec<Question>, Vec<Question>) {
-    let mut pool = parse(include_str!(
-        "../../../fixtures/data/hellaswag-sample.jsonl"
-    ));
+    let mut pool = read("hellaswag-sample.jsonl");
     let mut test = pool.split_off(8);
-    test.extend(parse(include_str!(
-        "../../../fixtures/data/hellaswag-made-up.jsonl"
-    )));
+    test.extend(read("hellaswag-made-up.jsonl"));
     (pool, test)
 }
 
-fn prompts<'a>(
-    pool: &'a [Question],
-    test: &'a [Question],
-    count: usize,
-) -> impl Iterator<Item = Prompt> + 'a {
-    let shots = shots::PerQuestion::with_spare(pool, count, shots::HARNESS_SEED).expect("shots");
-    test.iter().zip(shots).map(|(question, shots)| Prompt {
+fn prompts(pool: &[Question], test: &[Question], count: usize) -> Vec<Prompt> {
+    let shots = Shots {
+        count,
+        rule: ShotRule::PerQuestion,
+        ids: None,
+        seed: Some(HARNESS_SEED),
+    };
+    let (pool, test) = (pool.to_vec(), test.to_vec());
+    let benchmark = Benchmark::new(Layout::Hellaswag, Vec::new(), test, pool).expect("benchmark");
+    let test = benchmark.test();
+    let prefixes = benchmark.prefixes(&shots, test.len()).expect("shots");
+    let prompts = test.iter().zip(prefixes).map(|(question, prefix)| Prompt {
         id: question.id().into(),
         gold: question.gold(),
-        context: prompt::few_shot_prefix(shots) + &prompt::context(question),
+        context: format!("{prefix}{}", prompt::context(question)),
         continuations: question
             .choices()
             .iter()
             .map(|choice| prompt::continuation(choice))
             .collect(),
-    })
+    });
+    prompts.collect()
 }
 
 fn assert_same(golden: &Prompts, pool: &[Question], test: &[Question]) {
     for (expected, count) in [(&golden.without_shots, 0), (&golden.with_2_shots, 2)] {
-        let found: Vec<_> = prompts(pool, test, count).collect();
+        let found = prompts(pool, test, count);
         assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(expected) {
             assert_eq!(found, expected);
@@ -93,7 +100,7 @@ fn assert_same(golden: &Prompts, pool: &[Question], test: &[Question]) {
 #[test]
 fn prompts_are_the_harness_s_without_and_with_shots() {
     let (golden, (pool, test)) = (golden(), sample());
-    assert_eq!(golden.seed, shots::HARNESS_SEED);
+    assert_eq!(golden.seed, HARNESS_SEED);
     assert_eq!((pool.len(), test.len()), (8, 9));
     assert_same(&golden.prompts, &pool, &test);
 }
@@ -101,23 +108,14 @@ fn prompts_are_the_harness_s_without_and_with_shots() {
 #[test]
 fn stripped_rows_get_back_the_capital_and_nothing_else() {
     let (golden, (pool, _)) = (golden(), sample());
-    let stripped = include_str!("../../../fixtures/data/hellaswag-stripped.jsonl");
-    assert_same(&golden.stripped, &pool, &parse(stripped));
+    assert_same(&golden.stripped, &pool, &read("hellaswag-stripped.jsonl"));
 }
 
-/// The folder, or nothing and a notice: the data is not part of the project.
-fn folder() -> Option<PathBuf> {
-    let shared = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let folder = PathBuf::from(shared).join("hellaswag");
-    let there = folder.is_dir();
-    if !there {
-        eprintln!("skipped: no HellaSwag in {}", folder.display());
-    }
-    there.then_some(folder)
-}
-
-fn benchmark() -> Option<Benchmark> {
-    Some(read_hellaswag_benchmark(&folder()?).expect("HellaSwag, and its stripped copy"))
+fn folder() -> PathBuf {
+    let folder = std::env::var_os("LIKRA_HELLASWAG");
+    folder
+        .expect("LIKRA_HELLASWAG names a folder with HellaSwag's files")
+        .into()
 }
 
 fn assert_digest(name: &str, pool: &[Question], test: &[Question]) {
@@ -135,21 +133,13 @@ fn assert_digest(name: &str, pool: &[Question], test: &[Question]) {
     assert_eq!(found, golden.sha256, "{name}");
 }
 
+/// The digests were made of the first 3368 rows of the training file and of a stripped validation file.
 #[test]
+#[ignore = "needs HellaSwag: LIKRA_HELLASWAG=DIR cargo test -p likra-data --test hellaswag -- --ignored"]
 fn every_prompt_of_the_harness_is_met() {
-    let Some(benchmark) = benchmark() else { return };
-    let (train, test) = (benchmark.train(), benchmark.test());
-    assert_digest("train", train, train);
+    let read = |name: &str| read_questions(Layout::Hellaswag, &folder().join(name)).unwrap();
+    let train = read("hellaswag_train.partial3368.jsonl");
+    let test = read("hellaswag_val.preprocessed.jsonl");
     assert_digest("train_past_3000", &train[..3000], &train[3000..]);
-    assert_digest("stripped", train, test);
-    assert_digest("stripped_after_train", benchmark.shots(), test);
-}
-
-#[test]
-fn the_files_are_found_by_name() {
-    let Some(folder) = folder() else { return };
-    let files = HellaswagFiles::find(&folder).unwrap();
-    let train = folder.join("hellaswag_train.partial3368.jsonl");
-    let test = folder.join("hellaswag_val.preprocessed.jsonl");
-    assert_eq!(files, HellaswagFiles { train, test });
+    assert_digest("stripped_after_train", &train, &test);
 }

@@ -1,6 +1,7 @@
 //! The tensors of a head: one low-rank update for each layer that it changes.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use likra_kernels::Update;
@@ -110,27 +111,34 @@ impl Adapter {
             .collect()
     }
 
-    /// The same adapter with each tensor replaced, in the order of [`Adapter::tensors`].
-    #[must_use]
-    pub fn map(&self, mut replace: impl FnMut(&Tensor<2>) -> Tensor<2>) -> Self {
-        let updates = self
-            .updates
-            .iter()
-            .map(|(module, LowRank { a, b })| {
-                let (a, b) = (replace(a), replace(b));
-                (module.clone(), LowRank { a, b })
-            })
-            .collect();
-        Self {
+    /// The same adapter with each tensor replaced; `replace` hears its name, too.
+    ///
+    /// # Errors
+    ///
+    /// The first that `replace` returns.
+    pub fn try_map<E>(
+        &self,
+        mut replace: impl FnMut(&str, &Tensor<2>) -> Result<Tensor<2>, E>,
+    ) -> Result<Self, E> {
+        let update = |(module, LowRank { a, b }): (&String, &LowRank)| {
+            let a = replace(&format!("{module}.lora_A.weight"), a)?;
+            let b = replace(&format!("{module}.lora_B.weight"), b)?;
+            Ok((module.clone(), LowRank { a, b }))
+        };
+        Ok(Self {
             config: self.config.clone(),
-            updates,
-        }
+            updates: self.updates.iter().map(update).collect::<Result<_, E>>()?,
+        })
     }
 
     /// The same adapter as leaves of a new autodiff graph, ready for one backward pass.
     #[must_use]
     pub fn tracked(&self) -> Self {
-        self.map(|tensor| tensor.clone().autodiff().require_grad())
+        let track = |_: &str, tensor: &Tensor<2>| {
+            Ok::<_, Infallible>(tensor.clone().autodiff().require_grad())
+        };
+        let Ok(tracked) = self.try_map(track);
+        tracked
     }
 
     /// How many numbers a head learns.

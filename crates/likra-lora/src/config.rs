@@ -1,9 +1,13 @@
 //! The shape of an adapter: rank, scale, and the layers that it updates.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
-/// What decides an adapter's shape and scale, under PEFT's names.
-#[derive(Debug, Clone, PartialEq)]
+/// What decides an adapter's shape and scale: `[lora]` in an experiment's file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct LoraConfig {
     /// The rank `r` of every update.
     pub rank: usize,

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 /// The result of this crate's fallible functions.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an adapter could not be made, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -35,14 +35,9 @@ pub enum Error {
         known: Vec<String>,
     },
 
-    /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    /// A file could not be read or written; the message names it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 
     /// `adapter_config.json` is not what PEFT writes.
     #[error("{}: {source}", path.display())]

@@ -2,13 +2,14 @@
 //! `adapter_model.safetensors` (checked against PEFT 0.18).
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
+use fs_err as fs;
+use likra_results::write_atomically;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::tensors::{load_tensors, mismatch, save_tensors, write_whole};
+use crate::tensors::{load_tensors, mismatch, save_tensors};
 use crate::{Adapter, Error, LoraConfig, LowRank, Result};
 
 const CONFIG: &str = "adapter_config.json";
@@ -67,10 +68,6 @@ impl Adapter {
     ///
     /// If a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<()> {
-        fs::create_dir_all(dir).map_err(|source| Error::Io {
-            path: dir.into(),
-            source,
-        })?;
         let mut config =
             serde_json::to_vec_pretty(&ConfigFile::from(self.config())).map_err(|source| {
                 Error::Json {
@@ -84,7 +81,9 @@ impl Adapter {
             .into_iter()
             .map(|(name, tensor)| (format!("{PREFIX}{name}"), tensor));
         save_tensors(&dir.join(TENSORS), tensors, ("format", "pt"))?;
-        write_whole(&dir.join(CONFIG), &config)
+        Ok(write_atomically(&dir.join(CONFIG), |to| {
+            to.write_all(&config)
+        })?)
     }
 
     /// Reads the adapter in the folder `dir`.
@@ -155,10 +154,7 @@ impl From<&LoraConfig> for ConfigFile {
 }
 
 fn read_config(path: &Path) -> Result<LoraConfig> {
-    let text = fs::read(path).map_err(|source| Error::Io {
-        path: path.into(),
-        source,
-    })?;
+    let text = fs::read(path)?;
     let file: ConfigFile = serde_json::from_slice(&text).map_err(|source| Error::Json {
         path: path.into(),
         source,

@@ -1,11 +1,11 @@
 //! Files of named f32 matrices: what an adapter is made of, and what an optimiser keeps beside it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use fs_err as fs;
+use likra_results::write_atomically;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::{Error, Result};
@@ -45,10 +45,8 @@ pub fn save_tensors(
         })
         .collect::<Result<Vec<_>>>()?;
     let header = HashMap::from([(metadata.0.to_owned(), metadata.1.to_owned())]);
-    write_whole(
-        path,
-        &safetensors::serialize(views, Some(header)).map_err(malformed)?,
-    )
+    let bytes = safetensors::serialize(views, Some(header)).map_err(malformed)?;
+    Ok(write_atomically(path, |to| to.write_all(&bytes))?)
 }
 
 /// Reads every matrix of a safetensors file as f32.
@@ -57,10 +55,7 @@ pub fn save_tensors(
 ///
 /// If the file cannot be read, is malformed, or holds a tensor that is not a matrix of floats.
 pub fn load_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor<2>>> {
-    let bytes = fs::read(path).map_err(|source| Error::Io {
-        path: path.into(),
-        source,
-    })?;
+    let bytes = fs::read(path)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|source| Error::Safetensors {
         path: path.into(),
         source,
@@ -76,10 +71,7 @@ pub fn load_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Ten
 ///
 /// If the file cannot be read or is malformed.
 pub fn load_metadata(path: &Path) -> Result<BTreeMap<String, String>> {
-    let bytes = fs::read(path).map_err(|source| Error::Io {
-        path: path.into(),
-        source,
-    })?;
+    let bytes = fs::read(path)?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|source| Error::Safetensors {
         path: path.into(),
         source,
@@ -141,24 +133,4 @@ pub(crate) fn mismatch(path: &Path, tensor: &str, expected: &str, found: &str) -
         expected: expected.into(),
         found: found.into(),
     }
-}
-
-/// Writes beside, then renames, so that a killed process leaves the old file or the new one.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let io = |source| Error::Io {
-        path: path.into(),
-        source,
-    };
-    let dir = path.parent().unwrap_or(Path::new("."));
-    // Named so that whoever finds one after a kill knows what it is.
-    let mut file = tempfile::Builder::new()
-        .prefix(".likra-")
-        .suffix(".partial")
-        .tempfile_in(dir)
-        .map_err(io)?;
-    file.write_all(bytes)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
 }

@@ -56,6 +56,22 @@ fn a_new_adapter_is_uniform_in_a_and_zero_in_b() {
     assert_ne!(of(1), of(2));
 }
 
+/// A temporary file is for its owner alone, and an adapter is not one.
+#[cfg(unix)]
+#[test]
+fn a_saved_adapter_has_the_permissions_of_any_new_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    fresh(1).save(dir.path()).unwrap();
+    let plain = dir.path().join("plain");
+    fs::write(&plain, "").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        assert_eq!(mode(&dir.path().join(name)), mode(&plain), "{name}");
+    }
+}
+
 #[test]
 fn an_update_is_scale_times_b_a_x() {
     let device = Device::flex();
@@ -74,7 +90,8 @@ fn an_update_is_scale_times_b_a_x() {
     .into_iter();
     let adapter = Adapter::init(config, &[Target::from(&layer)], 1, &device)
         .unwrap()
-        .map(|_| parts.next().unwrap());
+        .try_map(|_, _| parts.next().ok_or("more tensors than parts"))
+        .unwrap();
     let x = Tensor::from_floats([[3.0, 4.0]], &device);
     assert_eq!(values(&layer.forward(x.clone(), None)), [3.5, 4.0, 7.0]);
     // A x = 3 + 8 = 11, twice that is 22.

@@ -1,8 +1,8 @@
 //! `config.json` of a Llama or Mistral checkpoint, in either of the spellings in use.
 
-use std::fs;
 use std::path::Path;
 
+use fs_err as fs;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -110,10 +110,7 @@ impl Config {
     /// another architecture, quantised weights, another activation or rope type, heads that do not
     /// divide into groups.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read(path).map_err(|source| Error::Io {
-            path: path.into(),
-            source,
-        })?;
+        let text = fs::read(path)?;
         let json = |source| Error::Json {
             path: path.into(),
             source,

@@ -10,14 +10,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file could not be read.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    /// A file could not be read; the message names it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 
     /// A JSON file is malformed, or lacks a key that the model needs.
     #[error("{}: {source}", path.display())]

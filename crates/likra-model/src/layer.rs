@@ -35,7 +35,7 @@ impl Layer {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let queries = config.num_attention_heads * config.head_dim;
         let keys = config.num_key_value_heads * config.head_dim;
-        let norm = |name: &str| {
+        let norm = |name: &str| -> Result<RmsNorm> {
             let weight = weights.load(&format!("{path}.{name}.weight"), [hidden])?;
             Ok(RmsNorm::new(weight, config.rms_norm_eps))
         };

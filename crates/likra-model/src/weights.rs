@@ -1,11 +1,11 @@
 //! The tensors of a checkpoint folder, from one safetensors file or from several with an index.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use burn_store::{ModuleStore as _, SafetensorsStore, bridge, burn_pack};
+use fs_err as fs;
 use serde::Deserialize;
 
 use crate::{Error, Result};
@@ -38,10 +38,7 @@ pub(crate) struct Weights {
 pub(crate) fn weight_files(dir: &Path) -> Result<Vec<PathBuf>> {
     let index = dir.join(INDEX);
     if index.exists() {
-        let text = fs::read(&index).map_err(|source| Error::Io {
-            path: index.clone(),
-            source,
-        })?;
+        let text = fs::read(&index)?;
         let Index { weight_map } = serde_json::from_slice(&text).map_err(|source| Error::Json {
             path: index,
             source,
@@ -62,10 +59,7 @@ impl Weights {
     pub(crate) fn open(dir: &Path, dtype: FloatDType, device: &Device) -> Result<Self> {
         let mut tensors = BTreeMap::new();
         for path in weight_files(dir)? {
-            fs::File::open(&path).map_err(|source| Error::Io {
-                path: path.clone(),
-                source,
-            })?;
+            fs::File::open(&path)?;
             let mut store = SafetensorsStore::from_file(&path);
             let entries = store
                 .get_all_tensors()

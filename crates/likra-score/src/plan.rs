@@ -1,9 +1,8 @@
 //! What is computed once: the text that all questions share, and each question for its candidates.
 
-use likra_data::ScoringRequest;
 use likra_model::{Batch, Model, Row};
 
-use crate::{Error, Result};
+use crate::{Error, Request, Result};
 
 /// How a set of questions is laid out in forward passes; the same for every head.
 ///
@@ -12,7 +11,7 @@ use crate::{Error, Result};
 /// candidates agree become the trunk of one row, with the candidates as its branches.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    pub(crate) requests: &'a [ScoringRequest],
+    pub(crate) requests: &'a [Request],
     /// How many tokens, from the first, all candidates of all questions have in common.
     prefix: usize,
     /// For each question the end of its trunk.
@@ -39,7 +38,7 @@ impl<'a> Plan<'a> {
     /// # Errors
     ///
     /// If a question has no candidates, or a candidate no answer or no question.
-    pub fn new(requests: &'a [ScoringRequest], batch_tokens: usize) -> Result<Self> {
+    pub fn new(requests: &'a [Request], batch_tokens: usize) -> Result<Self> {
         let forks = requests.iter().map(fork).collect::<Result<Vec<_>>>()?;
         let prefix = shared_prefix(requests, &forks);
         let mut plan = Self {
@@ -61,9 +60,9 @@ impl<'a> Plan<'a> {
     /// The tokens that stand before every question, to be run once for each head.
     #[must_use]
     pub fn prefix(&self) -> &'a [u32] {
-        self.requests
-            .first()
-            .map_or(&[], |request| &request.candidates[0].tokens[..self.prefix])
+        self.requests.first().map_or(&[], |request| {
+            &request.candidates[0].encoded.tokens[..self.prefix]
+        })
     }
 
     /// Questions in forward passes: for each pass the places of its questions.
@@ -72,20 +71,25 @@ impl<'a> Plan<'a> {
         &self.batches
     }
 
-    /// What each question adds to the prefix, in the questions' order.
-    pub fn rows(&self) -> impl Iterator<Item = Row<'a>> {
-        (0..self.requests.len()).map(|question| self.row(question))
+    /// How many tokens run for a head, padding left out.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        let rows = (0..self.requests.len()).map(|question| self.row(question).len());
+        self.prefix + rows.sum::<usize>()
     }
 
     /// The row of a question: what it adds to the prefix.
     fn row(&self, question: usize) -> Row<'a> {
         let (candidates, fork) = (&self.requests[question].candidates, self.forks[question]);
         Row {
-            trunk: &candidates[0].tokens[self.prefix..fork],
+            trunk: &candidates[0].encoded.tokens[self.prefix..fork],
             branches: candidates
                 .iter()
                 // The last token predicts nothing that is asked for.
-                .map(|candidate| &candidate.tokens[fork..(candidate.tokens.len() - 1).max(fork)])
+                .map(|candidate| {
+                    let tokens = &candidate.encoded.tokens;
+                    &tokens[fork..(tokens.len() - 1).max(fork)]
+                })
                 .collect(),
         }
     }
@@ -128,7 +132,7 @@ impl<'a> Plan<'a> {
             let trunk = fork - self.prefix;
             let mut branch = trunk;
             let candidates = &self.requests[question].candidates;
-            for (candidate, answer) in candidates.iter().enumerate() {
+            for (candidate, answer) in candidates.iter().map(|c| &c.encoded).enumerate() {
                 for place in answer.start..answer.tokens.len() {
                     // The token before is the trunk's last, or stands on the branch.
                     let before = if place == fork {
@@ -152,16 +156,17 @@ impl<'a> Plan<'a> {
 }
 
 /// How many tokens the candidates of a question share before the first answer token of any.
-fn fork(request: &ScoringRequest) -> Result<usize> {
+fn fork(request: &Request) -> Result<usize> {
     let first = request
         .candidates
         .first()
+        .map(|candidate| &candidate.encoded)
         .ok_or_else(|| Error::NoCandidates {
             question: request.question_id.clone(),
         })?;
     let mut fork = first.start;
     for (number, candidate) in request.candidates.iter().enumerate() {
-        let (start, tokens) = (candidate.start, candidate.tokens.len());
+        let (start, tokens) = (candidate.encoded.start, candidate.encoded.tokens.len());
         if start == 0 || start >= tokens {
             return Err(Error::Candidate {
                 question: request.question_id.clone(),
@@ -172,25 +177,25 @@ fn fork(request: &ScoringRequest) -> Result<usize> {
         }
         fork = fork
             .min(start)
-            .min(common(&first.tokens, &candidate.tokens));
+            .min(common(&first.tokens, &candidate.encoded.tokens));
     }
     Ok(fork)
 }
 
 /// How many tokens all questions share, short of the last token of the shortest trunk: a row needs
 /// a token of its own to predict the first answer token from.
-fn shared_prefix(requests: &[ScoringRequest], forks: &[usize]) -> usize {
+fn shared_prefix(requests: &[Request], forks: &[usize]) -> usize {
     let Some(first) = requests.first() else {
         return 0;
     };
-    let first = &first.candidates[0].tokens;
+    let first = &first.candidates[0].encoded.tokens;
     requests
         .iter()
         .zip(forks)
         .map(|(request, fork)| {
             common(
                 first,
-                &request.candidates[0].tokens[..fork.saturating_sub(1)],
+                &request.candidates[0].encoded.tokens[..fork.saturating_sub(1)],
             )
         })
         .min()

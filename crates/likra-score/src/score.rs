@@ -1,12 +1,11 @@
 //! Log-likelihoods of every candidate under any number of heads of one base.
 
-use likra_data::ScoringRequest;
 use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::ScoreRecord;
 
 use crate::plan::{Plan, Span};
-use crate::{Error, Result};
+use crate::{Error, Request, Result};
 
 /// How many answer tokens are projected to the vocabulary at a time: bounds memory at this many
 /// rows of logits.
@@ -79,15 +78,10 @@ fn add_up(spans: &[Span], values: &[f64], sums: &mut [Vec<f64>]) {
     }
 }
 
-fn records(
-    head: &Head,
-    requests: &[ScoringRequest],
-    sums: &[Vec<f64>],
-) -> Result<Vec<ScoreRecord>> {
+fn records(head: &Head, requests: &[Request], sums: &[Vec<f64>]) -> Result<Vec<ScoreRecord>> {
     let mut records = Vec::new();
     for (request, sums) in requests.iter().zip(sums) {
-        for (candidate, (tokens, &log_likelihood)) in
-            request.candidates.iter().zip(sums).enumerate()
+        for (candidate, (found, &log_likelihood)) in request.candidates.iter().zip(sums).enumerate()
         {
             if !log_likelihood.is_finite() {
                 return Err(Error::NotFinite {
@@ -101,13 +95,13 @@ fn records(
             records.push(ScoreRecord {
                 question_id: request.question_id.clone(),
                 candidate,
-                kind: tokens.kind,
+                kind: found.kind,
                 head: head.name.into(),
                 examples: head.examples,
                 log_likelihood,
-                tokens: tokens.tokens.len() - tokens.start,
-                chars: tokens.chars,
-                bytes: tokens.bytes,
+                tokens: found.encoded.tokens.len() - found.encoded.start,
+                chars: found.chars,
+                bytes: found.bytes,
             });
         }
     }

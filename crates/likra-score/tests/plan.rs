@@ -6,11 +6,12 @@
 use std::path::PathBuf;
 
 use burn::tensor::{Device, FloatDType};
-use likra_data::{AnswerKind, Bos, CandidateTokens, ScoringRequest, Tokenizer, read_arc};
+use likra_data::{Layout, prompt, read_questions};
 use likra_lora::Adapter;
 use likra_model::{Batch, Model, Row};
 use likra_results::AnswerKind;
-use likra_score::{Error, Head, Plan, score};
+use likra_score::{Candidate, Error, Head, Plan, Request, score};
+use likra_tokenizer::{Bos, EncodedPair, Tokenizer};
 
 const TOLERANCE: f64 = 1e-4;
 
@@ -25,29 +26,28 @@ fn open(name: &str) -> (Model, Adapter) {
 }
 
 /// A question from the tokens before its answers and the tokens of each answer; the first is right.
-fn request(id: &str, context: &[u32], answers: &[&[u32]]) -> ScoringRequest {
-    let candidates = answers
-        .iter()
-        .enumerate()
-        .map(|(place, answer)| CandidateTokens {
+fn request(id: &str, context: &[u32], answers: &[&[u32]]) -> Request {
+    let candidates = answers.iter().enumerate().map(|(place, answer)| Candidate {
+        encoded: EncodedPair {
             tokens: [context, answer].concat(),
             start: context.len(),
-            chars: 3 * answer.len(),
-            bytes: 4 * answer.len(),
-            kind: if place == 0 {
-                AnswerKind::Correct
-            } else {
-                AnswerKind::Incorrect
-            },
-        });
-    ScoringRequest {
+        },
+        chars: 3 * answer.len(),
+        bytes: 4 * answer.len(),
+        kind: if place == 0 {
+            AnswerKind::Correct
+        } else {
+            AnswerKind::Incorrect
+        },
+    });
+    Request {
         question_id: id.into(),
         candidates: candidates.collect(),
     }
 }
 
 /// Questions of several lengths after the same shots.
-fn requests() -> Vec<ScoringRequest> {
+fn requests() -> Vec<Request> {
     let shots: Vec<u32> = (0..9).map(|i| (i * 7 + 3) % 48).collect();
     let after = |rest: &[u32]| [&shots, rest].concat();
     vec![
@@ -64,9 +64,10 @@ fn requests() -> Vec<ScoringRequest> {
 }
 
 /// Every candidate by itself.
-fn alone(model: &Model, adapter: Option<&Adapter>, requests: &[ScoringRequest]) -> Vec<f64> {
+fn alone(model: &Model, adapter: Option<&Adapter>, requests: &[Request]) -> Vec<f64> {
     let mut sums = Vec::new();
-    for candidate in requests.iter().flat_map(|request| &request.candidates) {
+    let candidates = requests.iter().flat_map(|request| &request.candidates);
+    for candidate in candidates.map(|candidate| &candidate.encoded) {
         let batch = Batch::new(&[Row::sequence(&candidate.tokens)]);
         let hidden = model.forward(&batch, None, adapter).unwrap();
         let targets: Vec<(usize, u32)> = (candidate.start..candidate.tokens.len())
@@ -88,7 +89,7 @@ fn alone(model: &Model, adapter: Option<&Adapter>, requests: &[ScoringRequest]) 
 fn through_plan(
     model: &Model,
     adapter: Option<&Adapter>,
-    requests: &[ScoringRequest],
+    requests: &[Request],
     batch_tokens: usize,
 ) -> Vec<f64> {
     let plan = Plan::new(requests, batch_tokens).unwrap();
@@ -155,7 +156,7 @@ fn candidates_may_differ_before_their_answers() {
     let (model, _) = open("llama");
     // The border between question and answer may fall into a merged token.
     let mut request = request("a", &[1, 2, 3], &[&[4], &[5, 6]]);
-    request.candidates[1].tokens[2] = 30;
+    request.candidates[1].encoded.tokens[2] = 30;
     let requests = [request];
     assert_close(
         &through_plan(&model, None, &requests, 100),
@@ -171,6 +172,8 @@ fn the_prefix_is_what_all_questions_share() {
     // `c` has one token of its own before its answers, which the prefix must leave to it.
     assert_eq!(plan.prefix().len(), 9);
     assert_eq!(plan.questions(), 4);
+    // The prefix, then each question's own tokens without its answers' last ones.
+    assert_eq!(plan.tokens(), 9 + (3 + 3) + (2 + 4) + (1 + 2) + 7);
     assert_eq!(plan.batches().len(), 1);
     // Alone, a question keeps its last token for itself.
     let plan = Plan::new(&requests[..1], 1000).unwrap();
@@ -252,10 +255,22 @@ fn log_likelihoods_of_real_text_are_pytorch_s() {
     let Reference { golden } = serde_json::from_slice(&reference).unwrap();
     let model = Model::open(&tiny, FloatDType::F32, &Device::flex()).unwrap();
     let tokenizer = Tokenizer::open(&tiny, Bos::Never).unwrap();
-    let questions = read_arc(&tiny.join("test.jsonl")).unwrap();
-    let requests: Vec<ScoringRequest> = questions[..golden.log_likelihoods.len()]
+    let questions = read_questions(Layout::Arc, &tiny.join("test.jsonl")).unwrap();
+    let requests: Vec<Request> = questions[..golden.log_likelihoods.len()]
         .iter()
-        .map(|question| ScoringRequest::new(&tokenizer, "", question).unwrap())
+        .map(|question| {
+            let answers = question.choices().iter();
+            let answers = answers.map(|answer| (AnswerKind::Correct, answer.as_str()));
+            let context = prompt::context(question);
+            Request::new(
+                &tokenizer,
+                question.id(),
+                &context,
+                answers,
+                prompt::continuation,
+            )
+            .unwrap()
+        })
         .collect();
     let found = through_plan(&model, None, &requests, 512);
     assert_close(&found, &golden.log_likelihoods.concat(), "tiny");

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use likra_lora::Adapter;
 
-use crate::Settings;
+use crate::{Error, Result, TrainSettings};
 
 /// torch's defaults, which Hugging Face's `Trainer` keeps. (Burn's epsilon is 1e-5.)
 const BETA_1: f64 = 0.9;
@@ -37,26 +37,30 @@ impl AdamW {
 
     /// One step of Loshchilov and Hutter 2019, algorithm 2, in the order of operations of torch 2's
     /// `_single_tensor_adamw`. `gradients` are in the order of [`Adapter::tensors`].
+    ///
+    /// # Errors
+    ///
+    /// If a tensor has no gradient: it would silently stay as it is.
     pub(crate) fn update(
         &mut self,
         adapter: &Adapter,
         gradients: Vec<Tensor<2>>,
-        settings: &Settings,
-    ) -> Adapter {
+        settings: &TrainSettings,
+    ) -> Result<Adapter> {
         self.step += 1;
         let step = self.step as f64;
         let rate = settings.learning_rate / (1.0 - BETA_1.powf(step));
         let root = (1.0 - BETA_2.powf(step)).sqrt();
         let keep = 1.0 - settings.learning_rate * settings.weight_decay;
         let mut states = self.mean.iter_mut().zip(&mut self.square).zip(gradients);
-        adapter.map(|parameter| {
-            let Some(((mean, square), gradient)) = states.next() else {
-                return parameter.clone();
-            };
+        adapter.try_map(|name, parameter| {
+            let ((mean, square), gradient) = states.next().ok_or_else(|| Error::Gradient {
+                tensor: name.into(),
+            })?;
             *mean = mean.clone() * BETA_1 + gradient.clone() * (1.0 - BETA_1);
             *square = square.clone() * BETA_2 + gradient.square() * (1.0 - BETA_2);
             let divisor = square.clone().sqrt() / root + EPSILON;
-            parameter.clone() * keep - mean.clone() / divisor * rate
+            Ok(parameter.clone() * keep - mean.clone() / divisor * rate)
         })
     }
 }
@@ -126,20 +130,35 @@ mod tests {
     /// From torch 2.15: `p = tensor([w]); AdamW([p], lr=0.1, weight_decay=0.5)`, gradients 1 then -3.
     #[test]
     fn steps_follow_torch() {
-        let settings = Settings {
+        let settings = TrainSettings {
             learning_rate: 0.1,
             weight_decay: 0.5,
-            ..Settings::default()
+            ..TrainSettings::default()
         };
         let start = adapter();
         let mut optimiser = AdamW::new(&start);
-        let one = optimiser.update(&start, gradients([0.0, 0.0], 1.0), &settings);
-        let two = optimiser.update(&one, gradients([0.0, 0.0], -3.0), &settings);
+        let one = optimiser
+            .update(&start, gradients([0.0, 0.0], 1.0), &settings)
+            .unwrap();
+        let two = optimiser
+            .update(&one, gradients([0.0, 0.0], -3.0), &settings)
+            .unwrap();
         let b = |adapter: &Adapter| values(&adapter.tensors()[1].1)[0];
         assert!((b(&one) - -0.1).abs() < 1e-7, "{}", b(&one));
         assert!((b(&two) - -0.045_581_006).abs() < 1e-7, "{}", b(&two));
         // A tensor without a gradient only decays.
         let a = values(&start.tensors()[0].1)[0];
         assert!((values(&two.tensors()[0].1)[0] - a * 0.95 * 0.95).abs() < 1e-7);
+    }
+
+    #[test]
+    fn a_missing_gradient_is_an_error_that_names_the_tensor() {
+        let start = adapter();
+        let mut fewer = gradients([1.0, 0.0], 1.0);
+        fewer.pop();
+        let settings = TrainSettings::default();
+        let error = AdamW::new(&start).update(&start, fewer, &settings);
+        let message = error.map(drop).unwrap_err().to_string();
+        assert!(message.contains("`up_proj.lora_B.weight`"), "{message}");
     }
 }

@@ -1,87 +1,87 @@
 //! Adapters left along the way, and what it takes to go on from the last of them.
 //!
 //! A checkpoint is a folder with a head's adapter after some number of examples. The newest one also
-//! holds the optimiser's state and the fingerprint of the run. It is made beside its place and
+//! holds the optimiser's state and the key of the run. It is made beside its place and
 //! renamed, so a folder of the right name is whole.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
+use fs_err as fs;
 use likra_lora::{Adapter, load_metadata, load_tensors, save_tensors};
 use likra_results::HeadDir;
 
 use crate::adamw::AdamW;
+use crate::trainer::State;
 use crate::{Error, Result};
 
 const OPTIMIZER: &str = "optimizer.safetensors";
 /// The key of its metadata that names the run.
-const FINGERPRINT: &str = "fingerprint";
+const KEY: &str = "key";
 /// torch's names of the two moments.
 const MEAN: &str = "exp_avg";
 const SQUARE: &str = "exp_avg_sq";
 
-/// A head in the middle of its training.
-#[derive(Debug, Clone)]
-pub(crate) struct State {
-    pub(crate) examples: usize,
-    pub(crate) adapter: Adapter,
-    pub(crate) optimiser: AdamW,
-}
-
-/// Leaves `state` as the checkpoint of its number of examples and drops the optimiser state of
-/// every other one, whose adapter stays.
-pub(crate) fn save(head: &HeadDir, state: &State, fingerprint: &str) -> Result<()> {
+/// Leaves `state` as the checkpoint of its number of examples. The optimiser's state is dropped from
+/// older ones, whose adapters stay.
+pub(crate) fn save(head: &HeadDir, state: &State, batch_size: usize, key: &str) -> Result<()> {
     let place = head.checkpoint(state.examples);
     let beside = place.with_extension("partial");
     remove(&beside)?;
     state.adapter.save(&beside)?;
-    save_optimiser(&beside.join(OPTIMIZER), state, fingerprint)?;
+    save_optimiser(&beside.join(OPTIMIZER), state, key)?;
     remove(&place)?;
-    fs::rename(&beside, &place).map_err(|source| Error::Io {
-        path: place.clone(),
-        source,
-    })?;
+    fs::rename(&beside, &place)?;
     tracing::info!(place = %place.display(), "checkpoint left");
-    drop_older_states(head, state.examples)
+    drop_older_states(head, state.examples, batch_size)
 }
 
-/// Removes the optimiser's state from every checkpoint but that of `newest` examples.
-fn drop_older_states(head: &HeadDir, newest: usize) -> Result<()> {
-    for (examples, older) in checkpoints(head)? {
-        if examples != newest {
-            remove_file(&older.join(OPTIMIZER))?;
+/// Removes the optimiser's state from every checkpoint from which no run can go on: all but `newest`
+/// and, if that is in the middle of a batch, the newest before it that is not.
+fn drop_older_states(head: &HeadDir, newest: usize, batch_size: usize) -> Result<()> {
+    let mut kept = false;
+    for (examples, dir) in head.checkpoints()?.into_iter().rev() {
+        let whole = examples.is_multiple_of(batch_size);
+        if !kept && (whole || examples == newest) {
+            kept = whole;
+            continue;
+        }
+        let path = dir.join(OPTIMIZER);
+        if path.exists() {
+            fs::remove_file(path)?;
         }
     }
     Ok(())
 }
 
-/// The newest state in `head` from which a run of the same fingerprint can go on, if there is any.
+/// The newest state in `head` from which a run of the same key over `total` examples can go on, if
+/// there is any.
 ///
-/// A state in the middle of a batch, as the end of a run may be, is passed over: a longer run has
-/// other batches from there on.
+/// A state in the middle of a batch is the end of a run of that length, and of no use to a longer one,
+/// which has other batches from there on.
 pub(crate) fn resume(
     head: &HeadDir,
     batch_size: usize,
-    fingerprint: &str,
+    total: usize,
+    key: &str,
     device: &Device,
 ) -> Result<Option<State>> {
-    for (examples, dir) in checkpoints(head)?.into_iter().rev() {
+    for (examples, dir) in head.checkpoints()?.into_iter().rev() {
         let path = dir.join(OPTIMIZER);
         if !path.exists() {
             continue;
         }
-        if load_metadata(&path)?.get(FINGERPRINT).map(String::as_str) != Some(fingerprint) {
+        if load_metadata(&path)?.get(KEY).map(String::as_str) != Some(key) {
             return Err(Error::OtherRun { path: dir });
         }
-        if !examples.is_multiple_of(batch_size) {
+        if !examples.is_multiple_of(batch_size) && examples != total {
             continue;
         }
         // A kill may have come between a checkpoint and the tidying after it.
-        drop_older_states(head, examples)?;
+        drop_older_states(head, examples, batch_size)?;
         let adapter = Adapter::load(&dir, device)?;
-        let optimiser = load_optimiser(&path, &adapter, examples / batch_size, device)?;
+        let step = examples.div_ceil(batch_size);
+        let optimiser = load_optimiser(&path, &adapter, step, device)?;
         tracing::info!(dir = %dir.display(), "training goes on");
         return Ok(Some(State {
             examples,
@@ -92,12 +92,7 @@ pub(crate) fn resume(
     Ok(None)
 }
 
-/// The checkpoints in `head` by number of examples.
-fn checkpoints(head: &HeadDir) -> Result<BTreeMap<usize, PathBuf>> {
-    head.checkpoints().map_err(Error::from)
-}
-
-fn save_optimiser(path: &Path, state: &State, fingerprint: &str) -> Result<()> {
+fn save_optimiser(path: &Path, state: &State, key: &str) -> Result<()> {
     let AdamW { mean, square, .. } = &state.optimiser;
     let names = state.adapter.tensors().into_iter().map(|(name, _)| name);
     let moments = names
@@ -108,7 +103,7 @@ fn save_optimiser(path: &Path, state: &State, fingerprint: &str) -> Result<()> {
                 (format!("{name}.{SQUARE}"), square.clone()),
             ]
         });
-    Ok(save_tensors(path, moments, (FINGERPRINT, fingerprint))?)
+    Ok(save_tensors(path, moments, (KEY, key))?)
 }
 
 fn load_optimiser(path: &Path, adapter: &Adapter, step: usize, device: &Device) -> Result<AdamW> {
@@ -152,20 +147,7 @@ fn check_shape(
 
 fn remove(dir: &Path) -> Result<()> {
     if dir.exists() {
-        fs::remove_dir_all(dir).map_err(|source| Error::Io {
-            path: dir.into(),
-            source,
-        })?;
-    }
-    Ok(())
-}
-
-fn remove_file(path: &Path) -> Result<()> {
-    if path.exists() {
-        fs::remove_file(path).map_err(|source| Error::Io {
-            path: path.into(),
-            source,
-        })?;
+        fs::remove_dir_all(dir)?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ pub enum Error {
     /// A setting makes no sense.
     #[error("{setting} = {found}: expected {expected}")]
     Setting {
-        /// The setting's name.
+        /// The setting's key in an experiment's file.
         setting: &'static str,
         /// The value found.
         found: String,
@@ -23,13 +23,13 @@ pub enum Error {
 
     /// An example has no answer to learn, or no question before it.
     #[error(
-        "training example {example}: the answer starts at token {answer_start} of {tokens}; expected at least one token before and one after that"
+        "training example {example}: the answer starts at token {start} of {tokens}; expected at least one token before and one after that"
     )]
     Example {
         /// The example's place in the order of training, from 0.
         example: usize,
         /// Where its answer starts.
-        answer_start: usize,
+        start: usize,
         /// How many tokens it has.
         tokens: usize,
     },
@@ -51,7 +51,7 @@ pub enum Error {
 
     /// The folder holds checkpoints of a run with other settings or other data.
     #[error(
-        "{}: made with other settings, another model or other examples; \
+        "{}: made with other settings, another model, other examples or on another kind of device; \
          remove the folder or choose another", path.display()
     )]
     OtherRun {
@@ -70,13 +70,15 @@ pub enum Error {
         expected: String,
     },
 
-    /// A file or folder could not be read or written.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
+    /// A file or folder could not be read or written; the message names it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+
+    /// The loss does not depend on a tensor that is to learn.
+    #[error("no gradient for tensor `{tensor}` of the adapter: the loss does not depend on it")]
+    Gradient {
+        /// The tensor's name.
+        tensor: String,
     },
 
     /// The base model could not run.

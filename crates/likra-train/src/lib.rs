@@ -3,9 +3,13 @@
 mod adamw;
 mod checkpoint;
 mod error;
+mod gradients;
+mod run;
 mod settings;
 mod trainer;
 
 pub use error::{Error, Result};
-pub use settings::Settings;
-pub use trainer::{loss_and_gradients, train_head};
+pub use gradients::loss_and_gradients;
+pub use run::train_head;
+pub use settings::TrainSettings;
+pub use trainer::Trainer;

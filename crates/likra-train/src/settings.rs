@@ -1,11 +1,16 @@
 //! What decides how a head is trained.
 
+use likra_tokenizer::Bos;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
-/// Hyper-parameters of a head's training. Everything else is fixed as in the paper's code: `AdamW`
-/// with a constant rate and no warm-up, one pass over the examples.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
+/// How a head is trained: `[training]` in an experiment's file. Everything else is fixed as in the
+/// paper's code: `AdamW` with a constant rate and no warm-up, one pass over the examples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct TrainSettings {
     /// The constant learning rate.
     pub learning_rate: f64,
     /// Examples of an optimiser step.
@@ -16,9 +21,11 @@ pub struct Settings {
     pub weight_decay: f64,
     /// The first number of examples, after 0, at which an adapter is left; each next one is double.
     pub first_checkpoint: usize,
+    /// Whether an example begins with the BOS token: `auto` (as the tokenizer does), `always`, `never`.
+    pub bos: Bos,
 }
 
-impl Default for Settings {
+impl Default for TrainSettings {
     /// The paper's rate and batch (section 3.1); clip and decay are the defaults of Hugging Face's
     /// `Trainer`, which the authors' code uses.
     fn default() -> Self {
@@ -28,11 +35,12 @@ impl Default for Settings {
             max_grad_norm: 1.0,
             weight_decay: 0.0,
             first_checkpoint: 32,
+            bos: Bos::Auto,
         }
     }
 }
 
-impl Settings {
+impl TrainSettings {
     /// Refuses settings that describe no training.
     ///
     /// # Errors
@@ -47,22 +55,22 @@ impl Settings {
                 Err(invalid(setting, value, "a positive number"))
             }
         };
-        positive("learning rate", self.learning_rate)?;
-        positive("gradient norm", self.max_grad_norm)?;
+        positive("learning-rate", self.learning_rate)?;
+        positive("max-grad-norm", self.max_grad_norm)?;
         if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
             return Err(invalid(
-                "weight decay",
+                "weight-decay",
                 self.weight_decay,
                 "0 or a positive number",
             ));
         }
         if self.batch_size == 0 {
-            return Err(invalid("batch size", 0.0, "at least 1"));
+            return Err(invalid("batch-size", 0.0, "at least 1"));
         }
         if self.first_checkpoint == 0 || !self.first_checkpoint.is_multiple_of(self.batch_size) {
             let expected = format!("a multiple of the batch size, {}", self.batch_size);
             return Err(invalid(
-                "first checkpoint",
+                "first-checkpoint",
                 self.first_checkpoint as f64,
                 expected,
             ));
@@ -99,7 +107,7 @@ mod tests {
 
     #[test]
     fn checkpoints_double_and_include_both_ends() {
-        let settings = Settings::default();
+        let settings = TrainSettings::default();
         assert_eq!(settings.checkpoints(200), [0, 32, 64, 128, 200]);
         assert_eq!(settings.checkpoints(128), [0, 32, 64, 128]);
         assert_eq!(settings.checkpoints(5), [0, 5]);
@@ -108,42 +116,42 @@ mod tests {
 
     #[test]
     fn impossible_settings_are_refused_by_name() {
-        let base = Settings::default();
+        let base = TrainSettings::default();
         for (settings, name) in [
             (
-                Settings {
+                TrainSettings {
                     learning_rate: 0.0,
                     ..base.clone()
                 },
-                "learning rate",
+                "learning-rate",
             ),
             (
-                Settings {
+                TrainSettings {
                     max_grad_norm: f64::NAN,
                     ..base.clone()
                 },
-                "gradient norm",
+                "max-grad-norm",
             ),
             (
-                Settings {
+                TrainSettings {
                     weight_decay: -1.0,
                     ..base.clone()
                 },
-                "weight decay",
+                "weight-decay",
             ),
             (
-                Settings {
+                TrainSettings {
                     batch_size: 0,
                     ..base.clone()
                 },
-                "batch size",
+                "batch-size",
             ),
             (
-                Settings {
+                TrainSettings {
                     batch_size: 24,
                     ..base.clone()
                 },
-                "first checkpoint",
+                "first-checkpoint",
             ),
         ] {
             assert!(settings.validate().unwrap_err().to_string().contains(name));

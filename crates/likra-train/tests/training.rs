@@ -8,11 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, FloatDType};
-use likra_data::{AnswerKind, Bos, Tokenizer, TrainingExample, TrainingPair, read_arc};
+use likra_data::{Layout, prompt, read_questions};
 use likra_lora::{Adapter, LoraConfig};
 use likra_model::Model;
 use likra_results::{HeadDir, StepRecord, read_rows, sha256_file};
-use likra_train::{Error, Settings, loss_and_gradients, train_head};
+use likra_tokenizer::{Bos, EncodedPair, Tokenizer};
+use likra_train::{Error, TrainSettings, loss_and_gradients, train_head};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -25,26 +26,26 @@ fn small_model() -> Model {
 }
 
 /// Texts of different lengths over the small model's 48 tokens.
-fn examples(count: usize) -> Vec<TrainingExample> {
+fn examples(count: usize) -> Vec<EncodedPair> {
     (0..count as u32)
         .map(|n| {
             let tokens: Vec<u32> = (0..6 + n % 5)
                 .map(|i| (n * 13 + i * i * 5 + 1) % 48)
                 .collect();
-            TrainingExample {
-                answer_start: tokens.len() - 1 - n as usize % 3,
+            EncodedPair {
+                start: tokens.len() - 1 - n as usize % 3,
                 tokens,
             }
         })
         .collect()
 }
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> TrainSettings {
+    TrainSettings {
         learning_rate: 1e-2,
         batch_size: 4,
         first_checkpoint: 8,
-        ..Settings::default()
+        ..TrainSettings::default()
     }
 }
 
@@ -58,12 +59,7 @@ fn start(model: &Model, seed: u64) -> Adapter {
     .unwrap()
 }
 
-fn run(
-    model: &Model,
-    count: usize,
-    dir: &Path,
-    fingerprint: &str,
-) -> Result<Vec<StepRecord>, Error> {
+fn run(model: &Model, count: usize, dir: &Path, key: &str) -> Result<Vec<StepRecord>, Error> {
     let mut steps = Vec::new();
     train_head(
         model,
@@ -71,7 +67,7 @@ fn run(
         &examples(count),
         &settings(),
         &HeadDir::new(dir),
-        fingerprint,
+        key,
         &mut |record, _| steps.push(record.clone()),
     )?;
     Ok(steps)
@@ -150,6 +146,19 @@ fn training_that_was_stopped_ends_with_the_same_bytes() {
     assert_eq!(files(whole.path()), files(parts.path()));
 }
 
+/// 18 examples in batches of 4: the last batch is half a one.
+#[test]
+fn a_head_that_ends_within_a_batch_is_not_trained_again() {
+    let (model, dir) = (small_model(), tempfile::tempdir().unwrap());
+    let steps = run(&model, 18, dir.path(), "x").unwrap();
+    assert_eq!(steps.len(), 5);
+    let before = files(dir.path());
+    // Only the last step of the earlier run is heard of.
+    let again = run(&model, 18, dir.path(), "x").unwrap();
+    assert_eq!(again, steps[4..]);
+    assert_eq!(files(dir.path()), before);
+}
+
 #[test]
 fn a_longer_run_continues_a_shorter_one_at_a_whole_batch() {
     let model = small_model();
@@ -157,7 +166,8 @@ fn a_longer_run_continues_a_shorter_one_at_a_whole_batch() {
     run(&model, 40, whole.path(), "x").unwrap();
     // 18 examples end in a half batch, which the longer run does not have.
     run(&model, 18, parts.path(), "x").unwrap();
-    run(&model, 40, parts.path(), "x").unwrap();
+    let steps = run(&model, 40, parts.path(), "x").unwrap();
+    assert_eq!(steps[0].examples, 16, "it went on, rather than over");
     let last = |dir: &Path| files(&HeadDir::new(dir).checkpoint(40));
     assert_eq!(last(whole.path()), last(parts.path()));
 }
@@ -173,9 +183,9 @@ fn another_run_s_folder_is_refused() {
 #[test]
 fn an_example_without_an_answer_is_refused() {
     let (model, dir) = (small_model(), tempfile::tempdir().unwrap());
-    let bad = [TrainingExample {
+    let bad = [EncodedPair {
         tokens: vec![1, 2],
-        answer_start: 2,
+        start: 2,
     }];
     let head = HeadDir::new(dir.path());
     let error = train_head(
@@ -197,7 +207,7 @@ fn an_example_without_an_answer_is_refused() {
 #[test]
 fn a_loss_that_is_no_number_stops_with_its_step() {
     let (model, dir) = (small_model(), tempfile::tempdir().unwrap());
-    let settings = Settings {
+    let settings = TrainSettings {
         learning_rate: 1e38,
         ..settings()
     };
@@ -242,20 +252,20 @@ fn steps_follow_pytorch_and_peft() {
     let Reference { golden } = serde_json::from_slice(&reference).unwrap();
     let model = Model::open(&tiny, FloatDType::F32, &device).unwrap();
     let tokenizer = Tokenizer::open(&tiny, Bos::Never).unwrap();
-    let questions = read_arc(&tiny.join("train.jsonl")).unwrap();
-    let examples: Vec<TrainingExample> = questions[..160]
+    let questions = read_questions(Layout::Arc, &tiny.join("train.jsonl")).unwrap();
+    let examples: Vec<EncodedPair> = questions[..160]
         .iter()
-        .map(|question| TrainingPair {
-            question,
-            answer: question.gold_choice(),
-            kind: AnswerKind::Correct,
+        .map(|question| {
+            let answer = prompt::continuation(question.gold_choice());
+            tokenizer
+                .encode_pair(&prompt::context(question), &answer)
+                .unwrap()
         })
-        .map(|pair| TrainingExample::new(&tokenizer, &pair).unwrap())
         .collect();
     let start = Adapter::load(&tiny.join("golden/adapter_init"), &device).unwrap();
-    let settings = Settings {
+    let settings = TrainSettings {
         learning_rate: 3e-3,
-        ..Settings::default()
+        ..TrainSettings::default()
     };
     let dir = tempfile::tempdir().unwrap();
     let (head, mut steps) = (HeadDir::new(dir.path()), Vec::new());

@@ -1,21 +1,27 @@
 //! The command line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use anyhow::Result;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use likra_analysis::Norm;
-use likra_data::{AnswerKind, Bos, Source, WrongAnswer};
+use likra_data::{Answers, Layout, ShotRule, WrongAnswer};
+use likra_experiment::{Assignment, DeviceName, protocols};
+use likra_tokenizer::Bos;
 use serde::Serialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
-use crate::device::{Choice, Dtype};
-use crate::experiment::{Overrides, Shots};
-use crate::protocol::Protocol;
-
 /// Shows what a language model learns from negative examples.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(
+    version,
+    after_help = "Examples:\n  \
+        likra reproduce                 the whole path on a model that the program carries\n  \
+        likra reproduce smollm2-arc --model DIR --data ARC --unrelated HELLASWAG\n\n\
+        `likra COMMAND --help` shows the options of a command."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -23,186 +29,148 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run an experiment: train its heads, score its questions, write the tables and figures.
+    /// Run an experiment: train its heads, score its questions, draw the report.
     Reproduce(ReproduceArgs),
-    /// Redraw the tables and figures of a finished run from its scores, without a model.
+    /// Redraw the report of a run from its scores, without a model.
     Report(ReportArgs),
     /// Train one head on questions and leave its adapters along the way.
     Train(TrainArgs),
-    /// Score the candidates of questions under the base and any number of adapters.
+    /// Score the candidate answers of questions under the base and any number of adapters.
     Score(ScoreArgs),
-    /// Compute what a file of jobs asks for (logits, gradients, losses, prompts, draws), to be compared
-    /// with what another program computed.
+    /// Compute what a file of jobs asks for, to compare it with another program.
     Probe(ProbeArgs),
-    /// Time what a file of jobs asks for (training, scoring, a first score, products of matrices), to be
-    /// compared with what another program took.
-    Bench(BenchArgs),
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  likra reproduce smollm2-arc --model SmolLM2-135M-Instruct --data ARC \
+                  --unrelated HELLASWAG --limit 200\n\n\
+                  A run that was stopped goes on where it was: give the same command again."
+)]
 pub(crate) struct ReproduceArgs {
-    /// A built-in experiment (tiny, smollm2-arc, mistral-7b-v0.1-arc, ...), or a path to a TOML file.
+    /// A built-in experiment (tiny, smollm2-arc, mistral-7b-v0.1-arc, ...) or a path to a TOML file.
     #[arg(default_value = "tiny")]
     pub(crate) spec: String,
-    /// The checkpoint folder: config.json, safetensors, tokenizer.json.
-    #[arg(long, value_name = "DIR")]
-    model: Option<PathBuf>,
-    /// The folder with the benchmark's files.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// The folder of the benchmark that unrelated answers are from.
-    #[arg(long, value_name = "DIR")]
-    unrelated: Option<PathBuf>,
-    /// Where to compute: auto, cpu, cuda or cuda:N [default: the experiment's, else auto].
-    #[arg(long, value_name = "D")]
-    pub(crate) device: Option<Choice>,
-    /// Where the run's files go [default: runs/NAME].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// Score only the first N test questions.
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-    /// Train each head on N examples.
-    #[arg(long, value_name = "N")]
-    examples: Option<usize>,
-    /// Whose settings stand in for those that the experiment does not make: paper, authors or
-    /// harness-0.4.13.
-    #[arg(long, value_name = "NAME", value_parser = named::<Protocol>)]
-    pub(crate) protocol: Option<Protocol>,
-    /// Which wrong choice a negative head learns: random, or first.
-    #[arg(long, value_name = "RULE", value_parser = named::<WrongAnswer>)]
-    wrong_answer: Option<WrongAnswer>,
-    /// Put K solved questions before each question.
-    #[arg(long, value_name = "K")]
-    num_shots: Option<usize>,
-    /// Whether they are the same for all: fixed, or per-question.
-    #[arg(long, value_name = "RULE", value_parser = named::<Shots>)]
-    shots: Option<Shots>,
-    /// Draw them with this seed.
-    #[arg(long, value_name = "S")]
-    shot_seed: Option<u32>,
-    /// What scores are divided by: chars (as the harness does), bytes, tokens or none.
-    #[arg(long, value_name = "UNIT", value_parser = named::<Norm>)]
-    normalisation: Option<Norm>,
-    /// Seed of the examples' order, the wrong answers and the initial adapters.
-    #[arg(long, value_name = "S")]
-    seed: Option<u32>,
-    /// Set a key of the experiment, such as training.batch-size=4; may be given many times.
+    #[command(flatten)]
+    flags: Flags,
+    /// Set any key of the experiment, such as training.batch-size=4. May be given many times.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Say which steps there are, which are done, and what time and memory the rest will take.
-    #[arg(long)]
+    /// The folder for the run's files [default: runs/NAME].
+    #[arg(long, value_name = "DIR", display_order = 3)]
+    pub(crate) out: Option<PathBuf>,
+    /// Only say which jobs there are, which are done, and how much time and memory the rest takes.
+    #[arg(long, display_order = 4)]
     pub(crate) dry_run: bool,
-    /// Remove what an earlier run left in the folder, rather than going on from it.
-    #[arg(long)]
+    /// Start over: remove what an earlier run left in the folder.
+    #[arg(long, display_order = 5)]
     pub(crate) fresh: bool,
 }
 
-impl ReproduceArgs {
-    pub(crate) fn overrides(&self) -> Overrides {
-        Overrides {
-            set: self.set.clone(),
-            model: self.model.clone(),
-            data: self.data.clone(),
-            unrelated: self.unrelated.clone(),
-            questions: self.limit,
-            examples: self.examples,
-            num_shots: self.num_shots,
-            shots: self.shots,
-            shot_seed: self.shot_seed,
-            wrong_answer: self.wrong_answer,
-            normalisation: self.normalisation,
-            seed: self.seed,
-        }
-    }
-
-    /// The command that does this again, with names in place of paths.
-    pub(crate) fn command(&self) -> String {
-        let name = |path: &Path| {
-            path.file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned()
-        };
-        let mut words = vec![
-            "cargo xtask reproduce".to_owned(),
-            name(Path::new(&self.spec)),
-        ];
-        let mut add = |flag: &str, value: Option<String>| {
-            words.extend(value.map(|value| format!("--{flag} {value}")));
-        };
-        let path = |path: &Option<PathBuf>| path.as_deref().map(name);
-        add("model", path(&self.model));
-        add("data", path(&self.data));
-        add("unrelated", path(&self.unrelated));
-        add("device", self.device.map(String::from));
-        add("limit", self.limit.map(|n| n.to_string()));
-        add("examples", self.examples.map(|n| n.to_string()));
-        add("protocol", self.protocol.and_then(|rule| word(&rule)));
-        add(
-            "wrong-answer",
-            self.wrong_answer.and_then(|rule| word(&rule)),
-        );
-        add("num-shots", self.num_shots.map(|n| n.to_string()));
-        add("shots", self.shots.and_then(|rule| word(&rule)));
-        add("shot-seed", self.shot_seed.map(|n| n.to_string()));
-        add(
-            "normalisation",
-            self.normalisation.and_then(|unit| word(&unit)),
-        );
-        add("seed", self.seed.map(|n| n.to_string()));
-        for assignment in &self.set {
-            add("set", Some(format!("'{assignment}'")));
-        }
-        words.join(" ")
-    }
+/// The flags that stand for a key of the experiment. This is the only place that says which.
+#[derive(Debug, Args, Serialize)]
+struct Flags {
+    /// The checkpoint folder: config.json, safetensors, tokenizer.json.
+    #[arg(long, value_name = "DIR", display_order = 1)]
+    #[serde(rename = "model")]
+    model: Option<PathBuf>,
+    /// The folder with the benchmark's files.
+    #[arg(long, value_name = "DIR", display_order = 1)]
+    #[serde(rename = "data")]
+    data: Option<PathBuf>,
+    /// The folder of the benchmark that unrelated answers are from.
+    #[arg(long, value_name = "DIR", display_order = 1)]
+    #[serde(rename = "unrelated.data")]
+    unrelated: Option<PathBuf>,
+    /// Where to compute: auto, cpu, cuda or cuda:N [default: the experiment's, else auto].
+    #[arg(long, value_name = "D", display_order = 2)]
+    #[serde(rename = "device")]
+    device: Option<DeviceName>,
+    /// Score only the first N test questions.
+    #[arg(long, value_name = "N", display_order = 2)]
+    #[serde(rename = "evaluation.questions")]
+    limit: Option<usize>,
+    /// Train each head on N examples.
+    #[arg(long, value_name = "N", display_order = 2)]
+    #[serde(rename = "examples")]
+    examples: Option<usize>,
+    /// The seed of the examples' order, the wrong answers and the initial adapters.
+    #[arg(long, value_name = "S", display_order = 2)]
+    #[serde(rename = "seed")]
+    seed: Option<u32>,
+    /// A set of keys that applies where the experiment says nothing.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(protocols()))]
+    #[serde(rename = "protocol")]
+    protocol: Option<String>,
+    /// Which wrong choice a negative head learns: random or first.
+    #[arg(long, value_name = "RULE", value_parser = named::<WrongAnswer>)]
+    #[serde(rename = "wrong-answer")]
+    wrong_answer: Option<WrongAnswer>,
+    /// How many solved questions stand before each question.
+    #[arg(long, value_name = "K")]
+    #[serde(rename = "evaluation.num-shots")]
+    num_shots: Option<usize>,
+    /// Whether they are the same for all questions: fixed or per-question.
+    #[arg(long, value_name = "RULE", value_parser = named::<ShotRule>)]
+    #[serde(rename = "evaluation.shots")]
+    shots: Option<ShotRule>,
+    /// The seed that they are drawn by.
+    #[arg(long, value_name = "S")]
+    #[serde(rename = "evaluation.shot-seed")]
+    shot_seed: Option<u32>,
+    /// What scores are divided by: chars (as the harness does), bytes, tokens or none.
+    #[arg(long, value_name = "UNIT", value_parser = named::<Norm>)]
+    #[serde(rename = "analysis.normalisation")]
+    normalisation: Option<Norm>,
 }
 
-/// A setting's name in experiment files.
-fn word(setting: &impl Serialize) -> Option<String> {
-    let value = toml::Value::try_from(setting).ok()?;
-    value.as_str().map(String::from)
+impl ReproduceArgs {
+    /// What the command line says of the experiment: `--set` first, so that flags win.
+    pub(crate) fn assignments(&self) -> Result<Vec<Assignment>> {
+        let set = self.set.iter().map(|text| Assignment::parse(text));
+        let mut assignments: Vec<Assignment> = set.collect::<Result<_, _>>()?;
+        for (key, value) in toml::Table::try_from(&self.flags)? {
+            assignments.push(Assignment { key, value });
+        }
+        Ok(assignments)
+    }
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  likra report runs/tiny")]
 pub(crate) struct ReportArgs {
     /// The run's folder.
     pub(crate) run: PathBuf,
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  likra train --model SmolLM2-135M-Instruct --questions ARC-Challenge-Train.jsonl \
+                  --kind incorrect --out negative --examples 1024"
+)]
 pub(crate) struct TrainArgs {
     /// The checkpoint folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// Which benchmark the questions are of: arc, hellaswag or mmlu.
-    #[arg(long, value_name = "NAME", default_value = "arc", value_parser = named::<Source>)]
-    pub(crate) benchmark: Source,
     /// Files of questions: the benchmark's own JSONL or CSV, or the hub's JSON or parquet.
     #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
     pub(crate) questions: Vec<PathBuf>,
     /// Which answers the head learns: correct, incorrect, or irrelevant (wrong for another question).
-    #[arg(long, value_name = "KIND")]
-    pub(crate) kind: AnswerKind,
-    /// Which wrong choice it is, for kinds of wrong answers: random, or first.
-    #[arg(long, value_name = "RULE", default_value = "random", value_parser = named::<WrongAnswer>)]
-    pub(crate) wrong_answer: WrongAnswer,
-    /// Whether an example begins with the BOS token: auto (as the tokenizer does), always or never.
-    #[arg(long, value_name = "RULE", default_value = "auto", value_parser = named::<Bos>)]
-    pub(crate) bos: Bos,
-    /// Where the head's adapters go.
+    #[arg(long, value_name = "KIND", value_parser = named::<Answers>)]
+    pub(crate) kind: Answers,
+    /// The folder for the head's adapters.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Train on the first N examples of the shuffled order; all of them if absent.
+    /// Train on the first N examples of the shuffled order [default: all].
     #[arg(long, value_name = "N")]
     pub(crate) examples: Option<usize>,
-    /// Seed of the examples' order, the wrong answers and the initial adapter.
+    /// The seed of the examples' order, the wrong answers and the initial adapter.
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u32,
     /// The constant learning rate.
     #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
     pub(crate) learning_rate: f64,
-    /// Examples of an optimiser step.
+    /// How many examples an optimiser step takes.
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub(crate) batch_size: usize,
     /// The adapter's rank.
@@ -211,53 +179,72 @@ pub(crate) struct TrainArgs {
     /// The numerator of the adapter's scale.
     #[arg(long, value_name = "ALPHA", default_value_t = 8.0)]
     pub(crate) alpha: f64,
-    /// Where to compute: auto, cpu, cuda or cuda:N.
-    #[arg(long, value_name = "D", default_value = "auto")]
-    pub(crate) device: Choice,
+    /// Which wrong choice a wrong answer is: random or first.
+    #[arg(long, value_name = "RULE", default_value = "random", value_parser = named::<WrongAnswer>)]
+    pub(crate) wrong_answer: WrongAnswer,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  likra score --model SmolLM2-135M-Instruct --adapter negative=negative/n01024 \
+                  --questions ARC-Challenge-Test.jsonl --shots-from ARC-Challenge-Train.jsonl \
+                  --num-shots 25 --out scores.csv"
+)]
 pub(crate) struct ScoreArgs {
     /// The checkpoint folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// An adapter in PEFT's format, and the name of its head; may be given many times.
+    /// The name of a head and its adapter in PEFT's format. May be given many times.
     #[arg(long = "adapter", value_name = "NAME=DIR", value_parser = parse_adapter)]
     pub(crate) adapters: Vec<(String, PathBuf)>,
-    /// Which benchmark the questions are of: arc, hellaswag or mmlu.
-    #[arg(long, value_name = "NAME", default_value = "arc", value_parser = named::<Source>)]
-    pub(crate) benchmark: Source,
     /// A file of questions: the benchmark's own JSONL or CSV, or the hub's JSON or parquet.
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: PathBuf,
-    /// Where the solved questions come from, of the same benchmark.
+    /// The CSV file to write; compressed if its name ends in .gz.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Score only the first N questions.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// The file that solved questions come from, of the same benchmark.
     #[arg(long, value_name = "FILE")]
     pub(crate) shots_from: Option<PathBuf>,
     /// How many solved questions stand before each question.
     #[arg(long, value_name = "K", default_value_t = 0, requires = "shots_from")]
     pub(crate) num_shots: usize,
-    /// Whether they are the same for all: fixed, or per-question (drawn anew, as the harness does).
-    #[arg(long, value_name = "RULE", default_value = "fixed", value_parser = named::<Shots>)]
-    pub(crate) shots: Shots,
-    /// Draw the solved questions with this seed; without it, fixed ones are the first K of the file, and
-    /// those per question are drawn with the harness's seed, 1234.
+    /// Whether they are the same for all questions: fixed, or per-question (drawn as the harness does).
+    #[arg(long, value_name = "RULE", default_value = "fixed", value_parser = named::<ShotRule>)]
+    pub(crate) shots: ShotRule,
+    /// Draw the solved questions with this seed [default: fixed ones are the first K of the file; those
+    /// per question are drawn with the harness's seed, 1234].
     #[arg(long, value_name = "S")]
     pub(crate) shot_seed: Option<u64>,
-    /// Whether a prompt begins with the BOS token: auto (as the tokenizer does), always or never.
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+/// What `train` and `score` have in common.
+#[derive(Debug, Args)]
+pub(crate) struct CommonArgs {
+    /// Which benchmark the questions are of: arc, hellaswag or mmlu.
+    #[arg(long, value_name = "NAME", default_value = "arc", value_parser = named::<Layout>)]
+    pub(crate) benchmark: Layout,
+    /// Whether texts begin with the BOS token: auto (as the tokenizer does), always or never.
     #[arg(long, value_name = "RULE", default_value = "auto", value_parser = named::<Bos>)]
     pub(crate) bos: Bos,
-    /// Score only the first N questions.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
-    /// The CSV file to write.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
     /// Where to compute: auto, cpu, cuda or cuda:N.
     #[arg(long, value_name = "D", default_value = "auto")]
-    pub(crate) device: Choice,
+    pub(crate) device: DeviceName,
+    /// Write how long each part took to this JSON file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timings: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  likra probe jobs.json --out answers\n\n\
+                        docs/probe.md describes the file of jobs.")]
 pub(crate) struct ProbeArgs {
     /// A JSON file of jobs; paths in it are relative to its folder.
     pub(crate) jobs: PathBuf,
@@ -266,22 +253,7 @@ pub(crate) struct ProbeArgs {
     pub(crate) out: PathBuf,
     /// Where to compute: auto, cpu, cuda or cuda:N.
     #[arg(long, value_name = "D", default_value = "auto")]
-    pub(crate) device: Choice,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BenchArgs {
-    /// A JSON file of jobs; paths in it are relative to its folder.
-    pub(crate) jobs: PathBuf,
-    /// The JSON file to write.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// Where to compute: auto, cpu, cuda or cuda:N.
-    #[arg(long, value_name = "D", default_value = "auto")]
-    pub(crate) device: Choice,
-    /// The type of the base model's weights, f32 or bf16 [default: bf16 on a GPU, f32 on a CPU].
-    #[arg(long, value_name = "TYPE", value_parser = named::<Dtype>)]
-    pub(crate) dtype: Option<Dtype>,
+    pub(crate) device: DeviceName,
 }
 
 /// A setting by the name that it has in experiment files.

@@ -1,28 +1,18 @@
-//! `likra`: shows on a model and a benchmark of yours what a language model learns from negative
-//! examples.
+//! `likra`: shows on your model and benchmark what a language model learns from negative examples.
 
-mod assets;
-mod bench;
 mod cli;
-mod device;
-mod dry_run;
-mod experiment;
-mod graph;
-mod lessons;
-mod pace;
 mod probe;
 mod progress;
-mod protocol;
-mod questions;
-mod report;
 mod reproduce;
 mod score;
-mod steps;
+mod timings;
 mod train;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use likra_experiment::draw;
+use likra_results::RunDir;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
@@ -55,11 +45,15 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Reproduce(arguments) => reproduce::run(arguments),
-        Command::Report(arguments) => report::run(&arguments.run),
+        Command::Report(arguments) => {
+            let run = RunDir::new(&arguments.run);
+            println!("{}", draw(&run)?);
+            eprintln!("The report: {}", run.report().join("index.html").display());
+            Ok(())
+        }
         Command::Train(arguments) => train::run(arguments),
         Command::Score(arguments) => score::run(arguments),
         Command::Probe(arguments) => probe::run(arguments),
-        Command::Bench(arguments) => bench::run(arguments),
     }
 }
 

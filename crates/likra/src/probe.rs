@@ -8,11 +8,12 @@ mod data;
 mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Tensor;
+use fs_err as fs;
+use likra_experiment::Event;
 use likra_lora::save_tensors;
 use likra_results::write_atomically;
 use serde::Deserialize;
@@ -63,18 +64,23 @@ struct Findings {
 /// Runs every job and writes what they found.
 pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
     let path = &arguments.jobs;
-    let text = fs::read(path).with_context(|| path.display().to_string())?;
+    let text = fs::read(path)?;
     let jobs: Jobs = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
     let dir = path.parent().unwrap_or(Path::new("")).to_owned();
     let mut bench = model::Bench::new(
         jobs.model.map(|model| dir.join(model)),
-        arguments.device.resolve()?,
+        arguments.device.find()?,
         arguments.out.clone(),
         dir,
     );
-    fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
+    fs::create_dir_all(&arguments.out)?;
     let mut found = Findings::default();
-    let mut progress = Progress::new("probe", jobs.jobs.len(), "jobs");
+    let progress = Progress::default();
+    progress.show(Event::Begun {
+        title: "probe".into(),
+        total: jobs.jobs.len(),
+        unit: "jobs",
+    });
     let mut names = BTreeSet::new();
     for Named { name, job } in &jobs.jobs {
         ensure!(
@@ -84,9 +90,14 @@ pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
         );
         one(&mut bench, name, job, &mut found)
             .with_context(|| format!("{}: job `{name}`", path.display()))?;
-        progress.advance(1, name);
+        progress.show(Event::Advanced {
+            more: 1,
+            note: name.clone(),
+        });
     }
-    progress.finish("");
+    progress.show(Event::Ended {
+        note: String::new(),
+    });
     write(&arguments.out, found)
 }
 

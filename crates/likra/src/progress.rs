@@ -1,15 +1,21 @@
-//! Long work shows how far it is: a bar with an estimate on a terminal, a line now and then elsewhere.
+//! Shows the news of long work: a bar with an estimate on a terminal, a line now and then elsewhere.
 
+use std::cell::RefCell;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use likra_experiment::{Event, humantime};
 
 /// How often a log, as opposed to a terminal, hears of the work.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
-/// The progress of one step.
-pub(crate) struct Progress {
+/// Shows the work that goes on.
+#[derive(Default)]
+pub(crate) struct Progress(RefCell<Option<Piece>>);
+
+/// A piece of work that goes on.
+struct Piece {
     title: String,
     unit: &'static str,
     total: usize,
@@ -22,13 +28,31 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// `total` counts `unit`s, such as `questions`.
-    pub(crate) fn new(title: impl Into<String>, total: usize, unit: &'static str) -> Self {
-        let title = title.into();
+    /// Shows an event.
+    pub(crate) fn show(&self, event: Event) {
+        let mut current = self.0.borrow_mut();
+        match (event, current.as_mut()) {
+            (Event::Begun { title, total, unit }, _) => {
+                *current = Some(Piece::new(title, total, unit));
+            }
+            (Event::Resumed(done), Some(piece)) => piece.resume(done),
+            (Event::Advanced { more, note }, Some(piece)) => piece.advance(more, &note),
+            (Event::Ended { note }, Some(_)) => {
+                if let Some(piece) = current.take() {
+                    piece.end(&note);
+                }
+            }
+            (Event::Said(line), _) => eprintln!("  {line}"),
+            (_, None) => {}
+        }
+    }
+}
+
+impl Piece {
+    fn new(title: String, total: usize, unit: &'static str) -> Self {
         let now = Instant::now();
-        let bar = std::io::stderr()
-            .is_terminal()
-            .then(|| bar(&title, total, unit));
+        let is_terminal = std::io::stderr().is_terminal();
+        let bar = is_terminal.then(|| bar(&title, total, unit));
         Self {
             title,
             unit,
@@ -41,18 +65,17 @@ impl Progress {
         }
     }
 
-    /// Says that the first `done` were done in an earlier run.
-    pub(crate) fn resume(&mut self, done: usize) {
+    fn resume(&mut self, done: usize) {
         self.done = done;
         self.earlier = done;
+        self.started = Instant::now();
         if let Some(bar) = &self.bar {
             bar.set_position(done as u64);
             bar.reset_eta();
         }
     }
 
-    /// Says that `more` are done; `note` is shown beside.
-    pub(crate) fn advance(&mut self, more: usize, note: &str) {
+    fn advance(&mut self, more: usize, note: &str) {
         self.done += more;
         match &self.bar {
             Some(bar) => {
@@ -74,13 +97,12 @@ impl Progress {
     /// An estimate of the time that is left, from this process's pace.
     fn left(&self) -> Duration {
         let here = (self.done - self.earlier).max(1) as f64;
-        self.started
-            .elapsed()
-            .mul_f64((self.total.saturating_sub(self.done)) as f64 / here)
+        let left = self.total.saturating_sub(self.done) as f64;
+        self.started.elapsed().mul_f64(left / here)
     }
 
     /// Ends with one line that stays.
-    pub(crate) fn finish(self, note: &str) {
+    fn end(self, note: &str) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -92,7 +114,7 @@ impl Progress {
     }
 }
 
-fn bar(title: &str, total: usize, unit: &'static str) -> ProgressBar {
+fn bar(title: &str, total: usize, unit: &str) -> ProgressBar {
     let template =
         format!("  {{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{eta}} left {{msg}}");
     let style =
@@ -102,36 +124,4 @@ fn bar(title: &str, total: usize, unit: &'static str) -> ProgressBar {
         .with_prefix(title.to_owned());
     bar.enable_steady_tick(Duration::from_millis(500));
     bar
-}
-
-/// `4.2 s`, `3 min 20 s`, `2 h 5 min`.
-pub(crate) fn humantime(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..60 => format!("{:.1} s", time.as_secs_f64()),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
-/// The most memory that this process has held, where the system says so (Linux), in MiB.
-pub(crate) fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes / 1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_read_well() {
-        assert_eq!(humantime(Duration::from_millis(4_230)), "4.2 s");
-        assert_eq!(humantime(Duration::from_secs(200)), "3 min 20 s");
-        assert_eq!(humantime(Duration::from_mins(125)), "2 h 5 min");
-    }
 }

@@ -1,75 +1,82 @@
 //! `likra score`: the base and any number of adapters over a file of questions.
 
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use likra_data::{Benchmark, Source, Tokenizer, read_questions};
+use likra_data::{Benchmark, read_questions};
+use likra_experiment::{Evaluation, requests, score};
 use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::{BASE, write_rows};
 use likra_score::{Head, Plan};
 
 use crate::cli::ScoreArgs;
-use crate::experiment::Evaluation;
-use crate::questions::requests;
-use crate::reproduce::score_with_progress;
+use crate::progress::Progress;
+use crate::timings::{Count, Timings};
 
 /// Scores questions from a file and writes one CSV for all heads, the base first.
 pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
+    let common = &arguments.common;
     for (place, (name, _)) in arguments.adapters.iter().enumerate() {
-        let taken = name == BASE
-            || arguments.adapters[..place]
-                .iter()
-                .any(|(other, _)| other == name);
+        let others = &arguments.adapters[..place];
+        let taken = name == BASE || others.iter().any(|(other, _)| other == name);
         ensure!(
             !taken,
             "--adapter {name}=...: the name is taken; expected another"
         );
     }
-    let questions = read_questions(arguments.benchmark, &arguments.questions)?;
+    let questions = read_questions(common.benchmark, &arguments.questions)?;
     let pool = match &arguments.shots_from {
-        Some(path) => read_questions(arguments.benchmark, path)?,
+        Some(path) => read_questions(common.benchmark, path)?,
         None => Vec::new(),
     };
     ensure!(arguments.limit != Some(0), "--limit 0: expected at least 1");
-    let benchmark = Benchmark::new(Vec::new(), questions, pool)?;
-    let benchmark = match arguments.benchmark {
-        Source::Hellaswag => benchmark.with_spare_shot(),
-        Source::Arc | Source::Mmlu => benchmark,
-    };
+    let benchmark = Benchmark::new(common.benchmark, Vec::new(), questions, pool)?;
     let evaluation = Evaluation {
         num_shots: arguments.num_shots,
         shots: arguments.shots,
         shot_seed: arguments.shot_seed,
         questions: arguments.limit,
-        bos: arguments.bos,
+        bos: common.bos,
         ..Evaluation::default()
     };
-    let tokenizer = Tokenizer::open(&arguments.model, evaluation.bos)?;
-    let requests = requests(&tokenizer, &benchmark, &evaluation)?;
-    let chosen = arguments.device.resolve()?;
-    let plan = Plan::new(&requests, chosen.batch_tokens)?;
-    let model = Model::open(&arguments.model, chosen.dtype, &chosen.device)?;
+    let requests = requests(&arguments.model, &benchmark, &evaluation)?;
+    let placement = common.device.find()?;
+    let plan = Plan::new(&requests, placement.batch_tokens)?;
+    let opening = Instant::now();
+    let model = Model::open(&arguments.model, placement.dtype.into(), &placement.device)?;
+    let mut timings = Timings::new(&placement, opening);
 
-    let base = Head {
-        name: BASE,
-        examples: 0,
-        adapter: None,
-    };
-    let mut records = score_with_progress(&model, BASE, &base, &plan)?;
+    let mut heads = vec![(BASE, 0, None)];
     for (name, dir) in &arguments.adapters {
-        let adapter = Adapter::load(dir, &chosen.device)?;
+        let adapter = Adapter::load(dir, &placement.device)?;
+        heads.push((name.as_str(), examples(dir), Some(adapter)));
+    }
+    let progress = Progress::default();
+    let mut records = Vec::new();
+    for (name, examples, adapter) in &heads {
         let head = Head {
             name,
-            examples: examples(dir),
-            adapter: Some(&adapter),
+            examples: *examples,
+            adapter: adapter.as_ref(),
         };
-        records.extend(score_with_progress(&model, name, &head, &plan)?);
+        let began = Instant::now();
+        records.extend(score(&model, name, &head, &plan, &|event| {
+            progress.show(event)
+        })?);
+        timings.add(
+            name,
+            began,
+            Count::Questions(plan.questions()),
+            plan.tokens(),
+        );
     }
     write_rows(&arguments.out, &records)?;
+    timings.write(common.timings.as_deref())?;
     eprintln!(
         "Scores of {} heads: {}",
-        arguments.adapters.len() + 1,
+        heads.len(),
         arguments.out.display()
     );
     Ok(())
@@ -78,11 +85,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
 /// How many examples an adapter has seen, by the name that training gives its folder (`n00256`);
 /// 0 if it has another.
 fn examples(dir: &Path) -> usize {
-    let name = dir
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    name.strip_prefix('n')
-        .and_then(|digits| digits.parse().ok())
-        .unwrap_or(0)
+    let name = dir.file_name().and_then(|name| name.to_str());
+    let digits = name.and_then(|name| name.strip_prefix('n'));
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use likra_data::{Question, read_arc};
+use likra_data::{Layout, Question, read_questions};
 use likra_results::{AnswerKind, AnswerRecord, ScoreRecord, read_rows};
 
 use crate::common::{fail, fixture, succeed};
@@ -48,7 +48,7 @@ fn heads_learn_the_answers_that_they_are_named_for() {
             "heads.half.contamination=0.5",
         ],
     );
-    let train = read_arc(&fixture("tiny/train.jsonl")).unwrap();
+    let train = read_questions(Layout::Arc, &fixture("tiny/train.jsonl")).unwrap();
     let train: BTreeMap<&str, &Question> = train.iter().map(|q| (q.id(), q)).collect();
     let answers = |head: &str| -> Vec<AnswerRecord> {
         read_rows::<AnswerRecord>(&dir.path().join("heads").join(head).join("answers.csv")).unwrap()
@@ -152,49 +152,45 @@ fn a_dry_run_says_what_is_left_and_leaves_nothing() {
     let out = dir.path().join("run");
     let before = run(&out, &["--dry-run"]);
     assert!(!out.exists());
-    let step = |text: &str, name: &str| {
+    let job = |text: &str, name: &str| {
         let line = text
             .lines()
             .find(|line| line.starts_with(&format!("{name} ")));
         line.unwrap_or_else(|| panic!("no {name} in {text}"))
             .to_owned()
     };
-    assert!(step(&before, "score-base").contains("20 questions, about "));
-    assert!(step(&before, "train-hardest").contains("64 examples, about "));
+    assert!(job(&before, "base").contains("20 questions, about "));
+    assert!(job(&before, "hardest").contains("64 examples, 2 checkpoints of 20 questions, about "));
     assert!(
-        before.contains("0 of 36 steps are done") && before.contains("MiB of memory on cpu"),
+        before.contains("0 of 12 jobs are done") && before.contains("MiB of memory on cpu"),
         "{before}"
     );
 
     run(&out, &[]);
     let after = run(&out, &["--dry-run"]);
-    assert!(step(&after, "train-hardest").ends_with("  done"));
+    assert!(job(&after, "hardest").ends_with("  done"));
     assert!(
-        after.contains("36 of 36 steps") && after.contains("Nothing is left"),
+        after.contains("12 of 12 jobs") && after.contains("Nothing is left"),
         "{after}"
     );
 
     // A changed key redoes what depends on it, and nothing else.
     let changed = run(&out, &["--dry-run", "--set", "heads.easiest.seed=5"]);
     for (name, done) in [
-        ("score-base", true),
-        ("train-positive", true),
-        ("score-incorrect-n00064", true),
-        ("train-easiest", false),
-        ("score-easiest-n00032", false),
+        ("positive", true),
+        ("incorrect", true),
+        ("hardest", true),
+        ("easiest", false),
     ] {
-        assert_eq!(step(&changed, name).ends_with("  done"), done, "{changed}");
+        assert_eq!(job(&changed, name).ends_with("  done"), done, "{changed}");
     }
     // Without its adapters a head is trained again only if something of it is to be scored.
     fs::remove_dir_all(out.join("heads")).unwrap();
     fs::remove_file(out.join("scores/unrelated-n00032.csv.gz")).unwrap();
     let partly = run(&out, &["--dry-run"]);
+    assert!(job(&partly, "positive").ends_with("  done"), "{partly}");
     assert!(
-        step(&partly, "train-positive").contains("not needed"),
-        "{partly}"
-    );
-    assert!(
-        step(&partly, "train-unrelated").contains("64 examples"),
+        job(&partly, "unrelated").contains("64 examples, 1 checkpoints of"),
         "{partly}"
     );
 }
@@ -236,7 +232,7 @@ fn a_report_can_be_drawn_at_any_point() {
     let out = dir.path().to_str().unwrap();
     run(dir.path(), &[]);
     let page = || fs::read_to_string(dir.path().join("report/index.html")).unwrap();
-    assert!(!page().contains("not at its end"));
+    assert!(!page().contains("not finished"));
     for missing in [
         "irrelevant-n00032",
         "irrelevant-n00064",
@@ -246,7 +242,7 @@ fn a_report_can_be_drawn_at_any_point() {
     }
     let summary = succeed(&["report", out]);
     assert!(
-        page().contains("not at its end: 3 of its"),
+        page().contains("not finished: 3 of its"),
         "{}",
         &page()[..900]
     );

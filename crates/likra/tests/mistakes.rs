@@ -138,7 +138,7 @@ fn a_mistaken_command_line_is_a_usage_error() {
         fail(arguments, 2);
     }
     let message = fail(&["reproduce", "--protocol", "harness"], 2);
-    assert!(message.contains("`harness-0.4.13`"), "{message}");
+    assert!(message.contains("harness-0.4.13"), "{message}");
     let message = fail(&["reproduce", "nonesuch"], 1);
     assert!(
         message.contains("tiny") && message.contains("smollm2-arc"),
@@ -152,7 +152,7 @@ fn a_mistaken_command_line_is_a_usage_error() {
 fn a_learning_rate_that_is_far_too_high_stops_with_a_message() {
     let dir = tempfile::tempdir().unwrap();
     let spec = dir.path().join("wild.toml");
-    let text = include_str!("../experiments/tiny.toml");
+    let text = include_str!("../../likra-experiment/experiments/tiny.toml");
     fs::write(
         &spec,
         text.replace("learning-rate = 3e-3", "learning-rate = 1e38"),
@@ -188,5 +188,43 @@ fn a_draw_that_cannot_be_made_is_named_with_its_job_and_file() {
     let message = fail(&["probe", jobs, "--out", out, "--device", "cpu"], 1);
     for expected in ["jobs.json", "`few`", "a sample of 4 from 3"] {
         assert!(message.contains(expected), "{message}");
+    }
+}
+
+/// A row to run, a question before an answer, examples to learn.
+#[test]
+fn a_probe_of_nothing_is_refused_and_does_not_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let [jobs, out] = ["jobs.json", "out"].map(|name| dir.path().join(name));
+    let model = fixture("models/llama");
+    for (job, expected) in [
+        (r#""job": "logits", "rows": []"#, "`rows` is empty"),
+        (r#""job": "logits", "rows": [[1], []]"#, "row 1 is empty"),
+        (
+            r#""job": "gradients", "adapter": "ADAPTER", "examples": [{"tokens": [1, 2], "answer-start": 0}]"#,
+            "answer-start = 0 of 2 tokens",
+        ),
+        (
+            r#""job": "gradients", "adapter": "ADAPTER", "examples": []"#,
+            "`examples` is empty",
+        ),
+        (
+            r#""job": "training", "adapter": "ADAPTER", "examples": [{"tokens": [1, 2], "answer-start": 1}],
+               "learning-rate": 0.1, "batch-size": 0, "max-grad-norm": 1.0, "weight-decay": 0.0"#,
+            "batch-size",
+        ),
+    ] {
+        let job = job.replace("ADAPTER", model.join("adapter").to_str().unwrap());
+        let text = format!(
+            r#"{{"model": "{}", "jobs": [{{"name": "x", {job}}}]}}"#,
+            model.display()
+        );
+        fs::write(&jobs, text).unwrap();
+        let [jobs, out] = [&jobs, &out].map(|path| path.to_str().unwrap());
+        let message = fail(&["probe", jobs, "--out", out, "--device", "cpu"], 1);
+        assert!(
+            message.contains("`x`") && message.contains(expected),
+            "{message}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The runs in `results/` are what their reports say: drawn again from their scores, every file is the same.
+//! The runs that are part of the project: drawn again from their scores, their reports have the same
+//! numbers and the same curves. Words and style may differ.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -26,8 +27,41 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// What a file says in numbers: of a table all cells but sentences, of sentences the numbers in them, of a
+/// picture all elements but the texts between them.
+fn numbers(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap();
+    if path.extension() == Some("svg".as_ref()) {
+        let elements = text.lines().filter(|line| line.starts_with('<'));
+        return elements.map(String::from).collect();
+    }
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_path(path)
+        .unwrap();
+    let rows = reader.records().map(Result::unwrap);
+    let cells: Vec<String> = rows
+        .flat_map(|row| row.iter().map(String::from).collect::<Vec<_>>())
+        .collect();
+    let in_sentence = |cell: &String| -> Vec<String> {
+        let digits = |c: char| c.is_ascii_digit() || c == '.';
+        let words = cell.split(|c: char| !digits(c) && c != '-' && c != '+');
+        let numbers = words.filter(|word| word.contains(|c: char| c.is_ascii_digit()));
+        numbers
+            .map(|word| word.trim_matches('.').to_owned())
+            .collect()
+    };
+    cells
+        .iter()
+        .flat_map(|cell| match cell.contains(' ') {
+            true => in_sentence(cell),
+            false => vec![cell.clone()],
+        })
+        .collect()
+}
+
 #[test]
-fn committed_runs_are_redrawn_byte_for_byte() {
+fn committed_runs_are_redrawn_with_the_same_numbers() {
     let runs = fs::read_dir(results()).unwrap();
     let runs = runs.map(|entry| entry.unwrap().path());
     let runs: Vec<PathBuf> = runs.filter(|path| path.join("run.toml").exists()).collect();
@@ -41,9 +75,19 @@ fn committed_runs_are_redrawn_byte_for_byte() {
         let mut count = 0;
         for entry in fs::read_dir(run.join("report")).unwrap() {
             let name = entry.unwrap().file_name();
-            let [committed, drawn] = [run.join("report"), report.clone()]
-                .map(|folder| fs::read(folder.join(&name)).unwrap());
-            assert!(committed == drawn, "{}: {name:?} differs", run.display());
+            let [committed, drawn] =
+                [run.join("report"), report.clone()].map(|dir| dir.join(&name));
+            assert!(drawn.exists(), "{}", drawn.display());
+            if drawn.extension() != Some("html".as_ref()) {
+                let [committed, drawn] = [committed, drawn].map(|path| numbers(&path));
+                let place = committed.iter().zip(&drawn).position(|(a, b)| a != b);
+                let differ = place.map(|place| (&committed[place], &drawn[place]));
+                assert!(
+                    committed == drawn,
+                    "{}: {name:?} differs: {differ:?}",
+                    run.display()
+                );
+            }
             count += 1;
         }
         assert_eq!(

@@ -1,9 +1,47 @@
 //! Numbers that claims rest on, in words and with a verdict.
 
+use std::fmt;
+
 use likra_results::AnswerKind;
 
-use crate::html::{PartView, Verdict};
 use crate::{Estimate, Study, likelihood, mean};
+
+/// Whether something was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was.
+    Yes,
+    /// The contrary was.
+    No,
+    /// It was measured, and that does not decide it.
+    Open,
+    /// The run has nothing to say on it.
+    Unmeasured,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Open => "open",
+            Self::Unmeasured => "not measured",
+        })
+    }
+}
+
+/// A number that a claim rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// What was measured.
+    pub what: String,
+    /// What was found.
+    pub value: String,
+    /// What had to be found.
+    pub condition: String,
+    /// Whether it was.
+    pub verdict: Verdict,
+}
 
 /// What has to hold of a number and its whole interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,10 +80,10 @@ impl Condition {
 }
 
 /// A difference of accuracies, if it could be measured.
-pub(super) fn part(what: &str, found: Option<Estimate>, condition: Condition) -> PartView {
+pub(super) fn part(what: &str, found: Option<Estimate>, condition: Condition) -> Part {
     match found {
         None => unmeasured(what, &condition.words()),
-        Some(found) => PartView {
+        Some(found) => Part {
             what: what.into(),
             value: points(found.percent()),
             condition: condition.words(),
@@ -54,8 +92,8 @@ pub(super) fn part(what: &str, found: Option<Estimate>, condition: Condition) ->
     }
 }
 
-pub(super) fn unmeasured(what: &str, condition: &str) -> PartView {
-    PartView {
+pub(super) fn unmeasured(what: &str, condition: &str) -> Part {
+    Part {
         what: what.into(),
         value: "–".into(),
         condition: condition.into(),
@@ -70,12 +108,7 @@ pub(super) fn points(found: Estimate) -> String {
 }
 
 /// How a head has changed what it thinks of a kind of answer, at its last checkpoint.
-pub(super) fn change(
-    study: &Study,
-    head: &str,
-    kind: AnswerKind,
-    condition: Condition,
-) -> PartView {
+pub(super) fn change(study: &Study, head: &str, kind: AnswerKind, condition: Condition) -> Part {
     let (examples, at) = last(study, head);
     let what = format!("log-likelihood per character of {kind} answers under the {head} head{at}");
     let values = likelihood::changes(&study.table, head, examples, kind);
@@ -83,14 +116,9 @@ pub(super) fn change(
 }
 
 /// How much more a head has raised one kind of answer than another of the same question.
-pub(super) fn difference(
-    study: &Study,
-    head: &str,
-    kind: AnswerKind,
-    other: AnswerKind,
-) -> PartView {
+pub(super) fn difference(study: &Study, head: &str, kind: AnswerKind, other: AnswerKind) -> Part {
     let (examples, at) = last(study, head);
-    let what = format!("the same, {kind} less {other}{at}");
+    let what = format!("the same, {kind} minus {other}{at}");
     let of = |kind| likelihood::changes(&study.table, head, examples, kind);
     let (one, other) = (of(kind), of(other));
     // Every question has both, or they could not be told apart in pairs.
@@ -105,7 +133,7 @@ pub(super) fn difference(
     in_nats(&what, &values, Condition::Above(0.0))
 }
 
-fn in_nats(what: &str, values: &[f64], condition: Condition) -> PartView {
+fn in_nats(what: &str, values: &[f64], condition: Condition) -> Part {
     let words = match condition {
         Condition::Above(_) => "rises",
         Condition::Below(_) => "falls",
@@ -116,7 +144,7 @@ fn in_nats(what: &str, values: &[f64], condition: Condition) -> PartView {
     }
     let found = mean::over_questions(values);
     let Estimate { value, low, high } = found;
-    PartView {
+    Part {
         what: what.into(),
         value: format!("{value:+.3} nats ({low:+.3} to {high:+.3})"),
         condition: words.into(),

@@ -1,8 +1,8 @@
 use super::*;
-use crate::fixture::{study, table};
+use crate::fixture_tests::{study, table};
 
 fn verdicts(study: &Study) -> Vec<(Verdict, Vec<Verdict>)> {
-    let of = |claim: &ClaimView| {
+    let of = |claim: &Claim| {
         let parts = claim.parts.iter().map(|part| part.verdict).collect();
         (claim.verdict, parts)
     };

@@ -16,7 +16,7 @@ fn question(choices: &[&str], gold: usize) -> Question {
 }
 
 fn answers(train: &[Question], kind: AnswerKind, seed: u32, unrelated: &[String]) -> Vec<String> {
-    let pairs = training_pairs(train, kind, WrongAnswer::Random, seed, unrelated).unwrap();
+    let pairs = drawn(train, kind, WrongAnswer::Random, seed, unrelated).unwrap();
     assert!(
         pairs
             .iter()
@@ -48,7 +48,7 @@ proptest! {
     fn no_negative_is_the_right_answer(train in questions(), seed: u32) {
         let unrelated: Vec<String> = ('a'..='k').map(String::from).collect();
         for (kind, wrong) in DRAWN.into_iter().flat_map(|kind| WRONG.map(|wrong| (kind, wrong))) {
-            let Ok(pairs) = training_pairs(&train, kind, wrong, seed, &unrelated) else {
+            let Ok(pairs) = drawn(&train, kind, wrong, seed, &unrelated) else {
                 prop_assert_eq!(kind, AnswerKind::Irrelevant);
                 continue;
             };
@@ -125,7 +125,7 @@ fn the_first_wrong_answer_is_taken_without_a_draw() {
         question(&["h", "i", "j"], 0),
     ];
     let first = |kind| -> Vec<&str> {
-        let pairs = training_pairs(&train, kind, WrongAnswer::First, 7, &[]).unwrap();
+        let pairs = drawn(&train, kind, WrongAnswer::First, 7, &[]).unwrap();
         pairs.into_iter().map(|pair| pair.answer).collect()
     };
     assert_eq!(first(AnswerKind::Incorrect), ["b", "e", "i"]);
@@ -137,7 +137,7 @@ fn the_first_wrong_answer_is_taken_without_a_draw() {
 
     // The second wrong choice of either would do for the other, but is not looked at.
     let train = [question(&["a", "b", "e"], 0), question(&["c", "b", "d"], 0)];
-    let pairs = |wrong| training_pairs(&train, AnswerKind::Irrelevant, wrong, 0, &[]);
+    let pairs = |wrong| drawn(&train, AnswerKind::Irrelevant, wrong, 0, &[]);
     let message = pairs(WrongAnswer::First).unwrap_err().to_string();
     assert!(message.contains("question `q`"), "{message}");
     assert_eq!(pairs(WrongAnswer::Random).unwrap()[0].answer, "d");
@@ -149,7 +149,7 @@ fn a_question_that_no_answer_is_left_for_is_named() {
     let train = [question(&["a", "b"], 0), question(&["c", "b"], 0), alike];
     let error = |kind, texts: &[&str]| {
         let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
-        training_pairs(&train, kind, WrongAnswer::Random, 0, &texts)
+        drawn(&train, kind, WrongAnswer::Random, 0, &texts)
             .unwrap_err()
             .to_string()
     };
@@ -168,7 +168,7 @@ fn a_question_that_no_answer_is_left_for_is_named() {
         "no texts of another benchmark are given to draw unrelated answers from"
     );
     assert!(
-        training_pairs(
+        drawn(
             &train[..1],
             AnswerKind::Irrelevant,
             WrongAnswer::Random,
@@ -178,48 +178,89 @@ fn a_question_that_no_answer_is_left_for_is_named() {
         .is_err()
     );
     assert_eq!(
-        training_pairs(&[], AnswerKind::Irrelevant, WrongAnswer::Random, 0, &[]).unwrap(),
+        drawn(&[], AnswerKind::Irrelevant, WrongAnswer::Random, 0, &[]).unwrap(),
         []
     );
 }
 
+fn draw(answers: Answers) -> Draw<'static> {
+    Draw {
+        answers,
+        wrong: WrongAnswer::Random,
+        contamination: 0.0,
+        seed: 3,
+        unrelated: &[],
+        ranking: None,
+    }
+}
+
+/// Questions with ids, of which `order` is the order of training.
+fn named(questions: &[(&[&str], usize)]) -> Vec<Question> {
+    let named = questions
+        .iter()
+        .enumerate()
+        .map(|(place, (choices, gold))| {
+            let choices = choices.iter().map(ToString::to_string).collect();
+            Question::new(format!("q{place}"), "?".into(), choices, *gold).unwrap()
+        });
+    named.collect()
+}
+
 #[test]
 fn a_rank_is_by_scores_and_of_equals_the_first() {
-    let train = [
-        question(&["a", "b", "c", "d"], 1),
-        question(&["e", "e", "f", "g"], 0),
-    ];
-    let scores = [vec![-2.0, -0.5, -1.0, -3.0], vec![-1.0, -0.1, -2.0, -2.0]];
-    let ranked = |rank| -> Vec<&str> {
-        let pairs = ranked_pairs(&train, &scores, rank).unwrap();
+    let train = named(&[(&["a", "b", "c", "d"], 1), (&["e", "e", "f", "g"], 0)]);
+    let scores = [[-2.0, -0.5, -1.0, -3.0], [-1.0, -0.1, -2.0, -2.0]];
+    let rows = scores.iter().enumerate();
+    let rows = rows.flat_map(|(place, row)| row.map(|score| (format!("q{place}"), score)));
+    let ranking = Ranking::new(rows);
+    let ranked = |answers, count| {
+        let draw = Draw {
+            ranking: Some(&ranking),
+            ..draw(answers)
+        };
+        let pairs = training_pairs(&train, &draw, count).unwrap();
         assert!(pairs.iter().all(|pair| pair.kind == AnswerKind::Incorrect));
-        pairs.into_iter().map(|pair| pair.answer).collect()
+        pairs
+            .into_iter()
+            .map(|pair| pair.answer)
+            .collect::<Vec<_>>()
     };
-    assert_eq!(ranked(Rank::Hardest), ["c", "f"]);
-    assert_eq!(ranked(Rank::Easiest), ["d", "f"]);
-    let message = ranked_pairs(&train, &scores[..1], Rank::Hardest)
-        .unwrap_err()
-        .to_string();
-    assert_eq!(
-        message,
-        "question `q`: 0 scores found, expected one for each of its 4 choices"
+    let in_order = |answers: [&'static str; 2]| -> Vec<&str> {
+        training_order(2, 3)
+            .into_iter()
+            .map(|place| answers[place])
+            .collect()
+    };
+    assert_eq!(ranked(Answers::Hardest, 2), in_order(["c", "f"]));
+    assert_eq!(ranked(Answers::Easiest, 9), in_order(["d", "f"]));
+    assert_eq!(ranked(Answers::Easiest, 1), in_order(["d", "f"])[..1]);
+
+    let error = training_pairs(&train, &draw(Answers::Hardest), 2).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.contains("0 scores found, expected one for each of its 4 choices"),
+        "{message}"
     );
-    let alike = [question(&["a", "a"], 0)];
-    assert!(ranked_pairs(&alike, &[vec![0.0, 0.0]], Rank::Easiest).is_err());
+    let alike = named(&[(&["a", "a"], 0)]);
+    let ranking = Ranking::new(vec![("q0".into(), 0.0); 2]);
+    let draw = Draw {
+        ranking: Some(&ranking),
+        ..draw(Answers::Easiest)
+    };
+    assert!(training_pairs(&alike, &draw, 1).is_err());
 }
 
 #[test]
 fn contamination_is_a_share_and_a_larger_one_holds_a_smaller() {
     let train: Vec<Question> = (0..400).map(|_| question(&["a", "b"], 0)).collect();
-    let at = |rate| -> Vec<bool> {
-        let pairs =
-            training_pairs(&train, AnswerKind::Incorrect, WrongAnswer::Random, 3, &[]).unwrap();
-        let pairs = contaminated(pairs, rate, 3);
-        assert!(
-            pairs
-                .iter()
-                .all(|pair| (pair.answer == "a") == (pair.kind == AnswerKind::Correct))
-        );
+    let at = |contamination| -> Vec<bool> {
+        let draw = Draw {
+            contamination,
+            ..draw(Answers::Incorrect)
+        };
+        let pairs = training_pairs(&train, &draw, 400).unwrap();
+        let fits = |pair: &TrainingPair| (pair.answer == "a") == (pair.kind == AnswerKind::Correct);
+        assert!(pairs.iter().all(fits));
         pairs.iter().map(|pair| pair.answer == "a").collect()
     };
     let count = |right: &[bool]| right.iter().filter(|&&right| right).count();
@@ -228,4 +269,31 @@ fn contamination_is_a_share_and_a_larger_one_holds_a_smaller() {
     assert!((90..150).contains(&count(&third)), "{}", count(&third));
     assert!(third.iter().zip(&half).all(|(third, half)| !third || *half));
     assert!(count(&half) > count(&third));
+}
+
+#[test]
+fn a_longer_run_continues_a_shorter_one() {
+    let train = named(&[
+        (&["a", "b", "c"], 1),
+        (&["d", "e", "f"], 0),
+        (&["g", "h"], 0),
+        (&["i", "j"], 1),
+    ]);
+    let mixed = Draw {
+        contamination: 0.5,
+        ..draw(Answers::Irrelevant)
+    };
+    let all = training_pairs(&train, &mixed, 9).unwrap();
+    let ids: Vec<_> = all.iter().map(|pair| pair.question.id()).collect();
+    let order = training_order(4, 3);
+    assert_eq!(
+        ids,
+        order
+            .iter()
+            .map(|place| train[*place].id())
+            .collect::<Vec<_>>()
+    );
+    for count in 0..4 {
+        assert_eq!(training_pairs(&train, &mixed, count).unwrap(), all[..count]);
+    }
 }

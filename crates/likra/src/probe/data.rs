@@ -4,15 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use likra_data::{
-    AnswerKind, Bos, PythonRandom, Question, Tokenizer, WrongAnswer, prompt, training_order,
+    Answers, Benchmark, Draw, Layout, PythonRandom, Question, ShotRule, Shots, WrongAnswer, prompt,
     training_pairs,
 };
 use likra_results::sha256;
+use likra_tokenizer::{Bos, Tokenizer};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use crate::experiment;
-use crate::questions::read_benchmark;
 
 /// Pairs of texts as tokens: for each `[context, continuation]` the tokens of both.
 #[derive(Debug, Deserialize)]
@@ -27,7 +25,7 @@ pub(super) struct Encode {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Prompts {
-    benchmark: experiment::Benchmark,
+    benchmark: Layout,
     data: PathBuf,
     shots: usize,
     seed: u64,
@@ -37,9 +35,9 @@ pub(super) struct Prompts {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Pairs {
-    benchmark: experiment::Benchmark,
+    benchmark: Layout,
     data: PathBuf,
-    kind: String,
+    kind: Answers,
     #[serde(default)]
     wrong_answer: WrongAnswer,
     seed: u32,
@@ -50,12 +48,12 @@ pub(super) struct Pairs {
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Draws {
     seed: u64,
-    draws: Vec<Draw>,
+    draws: Vec<RandomDraw>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Draw {
+enum RandomDraw {
     /// `sample(range(n), k)`.
     Sample(usize, usize),
     /// `choice(range(n))`.
@@ -80,17 +78,24 @@ impl Encode {
 
 impl Prompts {
     pub(super) fn answer(&self, dir: &Path) -> Result<Value> {
-        let (benchmark, _) = read_benchmark(self.benchmark, &dir.join(&self.data))?;
-        let shots = benchmark.shots_per_question(self.shots, self.seed)?;
-        let asked = benchmark.test().iter().zip(shots);
+        let benchmark = Benchmark::open(self.benchmark, &dir.join(&self.data))?;
+        let shots = Shots {
+            count: self.shots,
+            rule: ShotRule::PerQuestion,
+            ids: None,
+            seed: Some(self.seed),
+        };
+        let test = benchmark.test();
+        let prefixes = benchmark.prefixes(&shots, test.len())?;
+        let asked = test.iter().zip(prefixes);
         Ok(asked
-            .map(|(question, shots)| json!([question.id(), digest(question, shots)]))
+            .map(|(question, prefix)| json!([question.id(), digest(question, &prefix)]))
             .collect())
     }
 }
 
-fn digest(question: &Question, shots: Vec<&Question>) -> String {
-    let mut text = prompt::few_shot_prefix(shots) + &prompt::context(question) + "\0";
+fn digest(question: &Question, prefix: &str) -> String {
+    let mut text = [prefix, &prompt::context(question), "\0"].concat();
     for choice in question.choices() {
         text += &prompt::continuation(choice);
         text += "\0";
@@ -100,13 +105,19 @@ fn digest(question: &Question, shots: Vec<&Question>) -> String {
 
 impl Pairs {
     pub(super) fn answer(&self, dir: &Path) -> Result<Value> {
-        let (benchmark, _) = read_benchmark(self.benchmark, &dir.join(&self.data))?;
-        let kind: AnswerKind = self.kind.parse()?;
-        let pairs = training_pairs(benchmark.train(), kind, self.wrong_answer, self.seed, &[])?;
-        let order = training_order(pairs.len(), self.seed);
-        Ok(order
-            .into_iter()
-            .map(|place| json!([pairs[place].question.id(), pairs[place].answer]))
+        let benchmark = Benchmark::open(self.benchmark, &dir.join(&self.data))?;
+        let draw = Draw {
+            answers: self.kind,
+            wrong: self.wrong_answer,
+            contamination: 0.0,
+            seed: self.seed,
+            unrelated: &[],
+            ranking: None,
+        };
+        let pairs = training_pairs(benchmark.train(), &draw, usize::MAX)?;
+        Ok(pairs
+            .iter()
+            .map(|pair| json!([pair.question.id(), pair.answer]))
             .collect())
     }
 }
@@ -114,16 +125,16 @@ impl Pairs {
 impl Draws {
     pub(super) fn answer(&self) -> Result<Value> {
         let mut rng = PythonRandom::new(self.seed);
-        let answer = |draw: &Draw| match *draw {
-            Draw::Sample(n, k) => {
+        let answer = |draw: &RandomDraw| match *draw {
+            RandomDraw::Sample(n, k) => {
                 ensure!(k <= n, "a sample of {k} from {n}; expected at most {n}");
                 Ok(json!(rng.sample(n, k)))
             }
-            Draw::Choice(n) => {
+            RandomDraw::Choice(n) => {
                 let places: Vec<usize> = (0..n).collect();
                 Ok(json!(rng.choice(&places)))
             }
-            Draw::Shuffle(n) => {
+            RandomDraw::Shuffle(n) => {
                 let mut places: Vec<usize> = (0..n).collect();
                 rng.shuffle(&mut places);
                 Ok(json!(places))

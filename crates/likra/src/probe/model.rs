@@ -2,22 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use burn::tensor::{Tensor, TensorData};
 use likra_analysis::{Norm, ScoreTable};
-use likra_data::{Bos, Tokenizer, TrainingExample};
+use likra_data::{Benchmark, Layout, ShotRule};
+use likra_experiment::{Dtype, Evaluation, Placement, requests, score};
 use likra_lora::Adapter;
 use likra_model::{Model, Row};
-use likra_results::{BASE, HeadDir, StepRecord, read_rows};
+use likra_results::BASE;
 use likra_score::{Head, Plan};
-use likra_train::{Settings, loss_and_gradients, train_head};
+use likra_tokenizer::{Bos, EncodedPair};
+use likra_train::{TrainSettings, Trainer, loss_and_gradients};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use crate::device::{Chosen, Dtype};
-use crate::experiment::{self, Evaluation, Shots};
-use crate::questions::{read_benchmark, requests};
-use crate::reproduce::score_with_progress;
 
 /// Logits of some rows of tokens, run together: `NAME/ROW`, `[tokens, vocab]`.
 #[derive(Debug, Deserialize)]
@@ -67,7 +64,7 @@ pub(super) struct CopyAdapter {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Scores {
-    benchmark: experiment::Benchmark,
+    benchmark: Layout,
     data: PathBuf,
     questions: usize,
     shots: usize,
@@ -85,7 +82,7 @@ struct Example {
 /// Where jobs are done: the model, opened when one needs it, and the folders.
 pub(super) struct Bench {
     model_dir: Option<PathBuf>,
-    chosen: Chosen,
+    placement: Placement,
     out: PathBuf,
     dir: PathBuf,
     open: Option<(Dtype, Model)>,
@@ -94,13 +91,13 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new(
         model_dir: Option<PathBuf>,
-        chosen: Chosen,
+        placement: Placement,
         out: PathBuf,
         dir: PathBuf,
     ) -> Self {
         Self {
             model_dir,
-            chosen,
+            placement,
             out,
             dir,
             open: None,
@@ -128,6 +125,16 @@ impl Bench {
         let model = self.model(job.dtype)?;
         if let Some(adapter) = adapter {
             model.check_adapter(adapter)?;
+        }
+        ensure!(
+            !job.rows.is_empty(),
+            "`rows` is empty; expected at least one row of tokens"
+        );
+        for (number, row) in job.rows.iter().enumerate() {
+            ensure!(
+                !row.is_empty(),
+                "row {number} is empty; expected at least one token"
+            );
         }
         let prefix = match job.prefix.as_slice() {
             [] => None,
@@ -157,7 +164,7 @@ impl Bench {
         let adapter = self.adapter(&job.adapter)?;
         let model = self.model(Dtype::F32)?;
         model.check_adapter(&adapter)?;
-        let (_, gradients) = loss_and_gradients(model, &adapter, &examples(&job.examples))?;
+        let (_, gradients) = loss_and_gradients(model, &adapter, &examples(&job.examples)?)?;
         let names = adapter.tensors().into_iter().map(|(tensor, _)| tensor);
         Ok(names
             .map(|tensor| format!("{name}/{tensor}"))
@@ -172,30 +179,23 @@ impl Bench {
     ) -> Result<Vec<(String, Tensor<2>)>> {
         let start = self.adapter(&job.adapter)?;
         let copy = self.out.join("adapters").join(name);
-        let steps = tempfile_in(&self.out, name)?;
-        let head = HeadDir::new(&steps);
-        let settings = Settings {
+        let settings = TrainSettings {
             learning_rate: job.learning_rate,
             batch_size: job.batch_size,
             max_grad_norm: job.max_grad_norm,
             weight_decay: job.weight_decay,
-            first_checkpoint: job.batch_size.max(1) << 20,
+            first_checkpoint: job.batch_size,
+            ..TrainSettings::default()
         };
-        let examples = examples(&job.examples);
+        let examples = examples(&job.examples)?;
         let model = self.model(Dtype::F32)?;
-        train_head(
-            model,
-            start,
-            &examples,
-            &settings,
-            &head,
-            name,
-            &mut |_, _| {},
-        )?;
-        let log = read_rows::<StepRecord>(&head.log())?;
         let device = model.device().clone();
-        Adapter::load(&head.checkpoint(examples.len()), &device)?.save(&copy)?;
-        std::fs::remove_dir_all(&steps).with_context(|| steps.display().to_string())?;
+        let mut trainer = Trainer::new(model, start, &settings)?;
+        let mut log = Vec::new();
+        for batch in examples.chunks(job.batch_size) {
+            log.push(trainer.step(batch)?);
+        }
+        trainer.adapter().save(&copy)?;
         let row = |values: Vec<f32>| {
             let shape = [1, values.len()];
             Tensor::from_data(TensorData::new(values, shape), &device)
@@ -214,24 +214,24 @@ impl Bench {
     }
 
     pub(super) fn scores(&mut self, name: &str, job: &Scores) -> Result<(Tensor<2>, Value)> {
-        let (benchmark, _) = read_benchmark(job.benchmark, &self.dir.join(&job.data))?;
-        let tokenizer = Tokenizer::open(self.model_dir()?, job.bos)?;
+        let benchmark = Benchmark::open(job.benchmark, &self.dir.join(&job.data))?;
         let evaluation = Evaluation {
             num_shots: job.shots,
-            shots: Shots::PerQuestion,
+            shots: ShotRule::PerQuestion,
             shot_seed: Some(job.seed),
             questions: Some(job.questions),
+            bos: job.bos,
             ..Evaluation::default()
         };
-        let requests = requests(&tokenizer, &benchmark, &evaluation)?;
-        let plan = Plan::new(&requests, self.chosen.batch_tokens)?;
+        let requests = requests(self.model_dir()?, &benchmark, &evaluation)?;
+        let plan = Plan::new(&requests, self.placement.batch_tokens)?;
         let base = Head {
             name: BASE,
             examples: 0,
             adapter: None,
         };
         let model = self.model(Dtype::F32)?;
-        let records = score_with_progress(model, base.name, &base, &plan)?;
+        let records = score(model, BASE, &base, &plan, &drop)?;
         let sums: Vec<f32> = records.iter().map(|r| r.log_likelihood as f32).collect();
         let dims = [1, sums.len()];
         let sums = Tensor::from_data(TensorData::new(sums, dims), model.device());
@@ -248,14 +248,14 @@ impl Bench {
     }
 
     fn adapter(&self, dir: &Path) -> Result<Adapter> {
-        Ok(Adapter::load(&self.dir.join(dir), &self.chosen.device)?)
+        Ok(Adapter::load(&self.dir.join(dir), &self.placement.device)?)
     }
 
     /// The model with its weights in `dtype`. One at a time: two of them may not fit.
     fn model(&mut self, dtype: Dtype) -> Result<&Model> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != dtype) {
             self.open = None;
-            let model = Model::open(self.model_dir()?, dtype.into(), &self.chosen.device)?;
+            let model = Model::open(self.model_dir()?, dtype.into(), &self.placement.device)?;
             self.open = Some((dtype, model));
         }
         self.open
@@ -265,21 +265,23 @@ impl Bench {
     }
 }
 
-/// A folder for the checkpoints of a training that starts anew each time.
-fn tempfile_in(out: &Path, name: &str) -> Result<PathBuf> {
-    let dir = out.join("steps").join(name);
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir).with_context(|| dir.display().to_string())?;
-    }
-    Ok(dir)
-}
-
-fn examples(examples: &[Example]) -> Vec<TrainingExample> {
-    examples
-        .iter()
-        .map(|example| TrainingExample {
+/// The examples in the form that training takes; each needs a question and an answer.
+fn examples(examples: &[Example]) -> Result<Vec<EncodedPair>> {
+    let encoded = |(place, example): (usize, &Example)| {
+        let (start, tokens) = (example.answer_start, example.tokens.len());
+        ensure!(
+            start > 0 && start < tokens,
+            "example {place}: answer-start = {start} of {tokens} tokens; expected at least one token \
+             before the answer and one in it"
+        );
+        Ok(EncodedPair {
             tokens: example.tokens.clone(),
-            answer_start: example.answer_start,
+            start,
         })
-        .collect()
+    };
+    ensure!(
+        !examples.is_empty(),
+        "`examples` is empty; expected at least one"
+    );
+    examples.iter().enumerate().map(encoded).collect()
 }

@@ -1,0 +1,77 @@
+//! Everything that a study's scores say, as typed rows.
+
+use crate::accuracy::table1;
+use crate::claims::claims;
+use crate::comparisons::{comparisons, gain_over_sft};
+use crate::controls::controls;
+use crate::figures::{figure1, figure3, figure4, figure5};
+use crate::likelihood::{figure2, figure6};
+use crate::paper::{Reference, references};
+use crate::seeds::seeds;
+use crate::{
+    AccuracyRow, Claim, Comparison, Gain, LikelihoodRow, Norm, Result, SeedsRow, Study, WeightRow,
+};
+
+/// The rows of every table and figure. What the study has no scores for has none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Findings {
+    /// How many questions there are.
+    pub questions: usize,
+    /// The accuracy of a guess, as a share of one.
+    pub chance: f64,
+    /// What scores are divided by in columns `acc_norm`.
+    pub norm: Norm,
+    /// The paper's numbers for the benchmark, those for the study's model first.
+    pub references: Vec<&'static Reference>,
+    /// Accuracies of every method after every number of examples (paper, table 1).
+    pub table1: Vec<AccuracyRow>,
+    /// SFT and Likra over examples.
+    pub figure1: Vec<AccuracyRow>,
+    /// Likelihoods of right and wrong answers over SFT.
+    pub figure2: Vec<LikelihoodRow>,
+    /// Likra with and without positive examples.
+    pub figure3: Vec<AccuracyRow>,
+    /// Accuracy over the weight of the negative head.
+    pub figure4: Vec<WeightRow>,
+    /// Likra by what the negative head learnt.
+    pub figure5: Vec<AccuracyRow>,
+    /// Changes of log-likelihood by kind of answer.
+    pub figure6: Vec<LikelihoodRow>,
+    /// What else could explain a gain.
+    pub controls: Vec<AccuracyRow>,
+    /// Methods in pairs.
+    pub comparisons: Vec<Comparison>,
+    /// The same from other seeds.
+    pub seeds: Vec<SeedsRow>,
+    /// The paper's claims with verdicts.
+    pub claims: Vec<Claim>,
+    /// What SFT-Likra gains over SFT, if both were trained.
+    pub gain: Option<Gain>,
+}
+
+/// Computes all rows.
+///
+/// # Errors
+///
+/// If a weight of the study is not finite.
+pub fn findings(study: &Study) -> Result<Findings> {
+    let (table, norm) = (&study.table, study.norm);
+    Ok(Findings {
+        questions: table.questions().len(),
+        chance: table.chance(),
+        norm,
+        references: references(study.benchmark.as_deref(), study.model.as_deref()),
+        table1: table1(table, norm),
+        figure1: figure1(table, norm),
+        figure2: figure2(table),
+        figure3: figure3(table, norm),
+        figure4: figure4(table, &study.weights, norm)?,
+        figure5: figure5(table, &study.negatives, norm),
+        figure6: figure6(table),
+        controls: controls(table, &study.negatives, norm),
+        comparisons: comparisons(study),
+        seeds: seeds(study),
+        claims: claims(study),
+        gain: gain_over_sft(study),
+    })
+}

@@ -1,0 +1,135 @@
+//! Combinations of keys that cannot stand together.
+
+use std::collections::BTreeSet;
+
+use likra_analysis::paper::TABLE1;
+use likra_data::{Answers, ShotRule};
+use likra_results::RunDir;
+
+use crate::error::Mistake;
+use crate::spec::{AnalysisSettings, Evaluation, HeadSpec, Replicates, Spec};
+
+type Checked = Result<(), Mistake>;
+
+fn ensure(holds: bool, key: impl Into<String>, message: impl ToString) -> Checked {
+    holds
+        .then_some(())
+        .ok_or_else(|| Mistake::new(key, message))
+}
+
+fn at_least_one(key: impl Into<String>, count: Option<usize>) -> Checked {
+    ensure(count != Some(0), key, "expected at least 1, found 0")
+}
+
+impl Spec {
+    /// Refuses what no run could do.
+    pub(crate) fn check(&self) -> Checked {
+        if let Err(error) = self.training.validate() {
+            let key = match &error {
+                likra_train::Error::Setting { setting, .. } => format!("training.{setting}"),
+                _ => "training".into(),
+            };
+            return Err(Mistake::new(key, error));
+        }
+        self.lora
+            .validate()
+            .map_err(|error| Mistake::new("lora", error))?;
+        let message = "expected at least one table [heads.NAME]";
+        ensure(!self.heads.is_empty(), "heads", message)?;
+        for (name, head) in &self.heads {
+            check_head(name, head)?;
+            let message = "\"unrelated\" answers are another benchmark's; expected a table [unrelated] \
+                           that says which";
+            let has_texts = head.answers != Answers::Unrelated || self.unrelated.is_some();
+            ensure(has_texts, format!("heads.{name}.answers"), message)?;
+        }
+        at_least_one("examples", self.examples)?;
+        if let Some(replicates) = &self.replicates {
+            self.check_replicates(replicates)?;
+        }
+        check_evaluation(&self.evaluation)?;
+        check_analysis(&self.analysis)
+    }
+
+    fn check_replicates(&self, replicates: &Replicates) -> Checked {
+        at_least_one("replicates.examples", replicates.examples)?;
+        at_least_one("replicates.questions", replicates.questions)?;
+        for (place, seed) in replicates.seeds.iter().enumerate() {
+            let own = self.seed;
+            let taken = *seed == own || replicates.seeds[..place].contains(seed);
+            let message = format!("{seed} is there already; expected other seeds than {own}");
+            ensure(!taken, "replicates.seeds", message)?;
+        }
+        for (place, name) in replicates.heads.iter().enumerate() {
+            let known = self.heads.contains_key(name) && !replicates.heads[..place].contains(name);
+            let names: Vec<&String> = self.heads.keys().collect();
+            let message =
+                format!("expected names of [heads], each once: {names:?}; found `{name}`");
+            ensure(known, "replicates.heads", message)?;
+            for seed in &replicates.seeds {
+                let taken = format!("{name}-seed{seed}");
+                let message = "a replicate has this name; expected another";
+                let free = !self.heads.contains_key(&taken);
+                ensure(free, format!("heads.{taken}"), message)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_head(name: &str, head: &HeadSpec) -> Checked {
+    if let Err(error) = RunDir::new("").head(name) {
+        return Err(Mistake::new(format!("heads.{name}"), error));
+    }
+    at_least_one(format!("heads.{name}.examples"), head.examples)?;
+    let share = head.contamination;
+    let message = format!("expected a share from 0 to 1, found {share}");
+    let key = format!("heads.{name}.contamination");
+    ensure((0.0..=1.0).contains(&share), key, message)?;
+    let expected = match name {
+        "positive" => Answers::Correct,
+        "incorrect" => Answers::Incorrect,
+        _ => return Ok(()),
+    };
+    let message = format!(
+        "tables and figures call this head by what it learns; expected {} answers and no \
+         contamination, or another name",
+        expected.name()
+    );
+    let plain = head.answers == expected && share == 0.0;
+    ensure(plain, format!("heads.{name}.answers"), message)
+}
+
+fn check_evaluation(evaluation: &Evaluation) -> Checked {
+    at_least_one("evaluation.questions", evaluation.questions)?;
+    let Some(ids) = &evaluation.shot_ids else {
+        return Ok(());
+    };
+    let message = "shot-ids names the same questions for all, but shots = \"per-question\" draws others \
+                   for each; expected shots = \"fixed\" beside shot-ids";
+    let fixed = evaluation.shots == ShotRule::Fixed;
+    ensure(fixed, "evaluation.shot-ids", message)?;
+    if let Some(seed) = evaluation.shot_seed {
+        let message = format!(
+            "shot-ids names the shots, and shot-seed = {seed} would draw them; expected one of the two keys"
+        );
+        return Err(Mistake::new("evaluation.shot-seed", message));
+    }
+    let (shots, named) = (evaluation.num_shots, ids.len());
+    let message = format!("num-shots = {shots}, but shot-ids names {named} questions");
+    ensure(named >= shots, "evaluation.num-shots", message)
+}
+
+fn check_analysis(analysis: &AnalysisSettings) -> Checked {
+    if let Some(weight) = analysis.weights.iter().find(|weight| !weight.is_finite()) {
+        let message = format!("expected finite numbers, found {weight}");
+        return Err(Mistake::new("analysis.weights", message));
+    }
+    let Some(model) = &analysis.paper_model else {
+        return Ok(());
+    };
+    let models: BTreeSet<&str> = TABLE1.iter().map(|row| row.model).collect();
+    let message = format!("expected one of the paper's, {models:?}; found `{model}`");
+    let known = models.contains(model.as_str());
+    ensure(known, "analysis.paper-model", message)
+}

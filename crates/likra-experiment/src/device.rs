@@ -1,0 +1,166 @@
+//! Which device computes: chosen once, here, at run time.
+
+use std::str::FromStr;
+
+use burn::tensor::{Device, FloatDType};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A device as an experiment or `--device` names it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub enum DeviceName {
+    /// A GPU if this build can use one and there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A GPU by number.
+    Cuda(usize),
+}
+
+impl FromStr for DeviceName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = || format!("no device `{text}`; expected auto, cpu, cuda or cuda:N");
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => {
+                let number = text
+                    .strip_prefix("cuda:")
+                    .and_then(|digits| digits.parse().ok());
+                number.map(Self::Cuda).ok_or_else(expected)
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for DeviceName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<DeviceName> for String {
+    fn from(name: DeviceName) -> Self {
+        match name {
+            DeviceName::Auto => "auto".into(),
+            DeviceName::Cpu => "cpu".into(),
+            DeviceName::Cuda(number) => format!("cuda:{number}"),
+        }
+    }
+}
+
+/// The type that the base model's weights are held in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dtype {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// bfloat16.
+    Bf16,
+}
+
+impl From<Dtype> for FloatDType {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::F32 => Self::F32,
+            Dtype::Bf16 => Self::BF16,
+        }
+    }
+}
+
+/// The device that was chosen, and how the model is run there.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    /// Burn's handle.
+    pub device: Device,
+    /// bf16 on a GPU, as the authors' code has it; f32 on a CPU, where bf16 is slower.
+    pub dtype: Dtype,
+    /// `cpu` or `cuda`: devices of one kind give the same numbers.
+    pub kind: &'static str,
+    /// `cpu` or `cuda:N`, for people.
+    pub name: String,
+    /// How many tokens to score in one pass: on a CPU few, so that what a pass allocates stays in
+    /// reach of the caches; on a GPU many, so that it has work enough.
+    pub batch_tokens: usize,
+}
+
+impl DeviceName {
+    /// Finds the device.
+    ///
+    /// # Errors
+    ///
+    /// If a GPU is asked for that is not there, or that this build cannot use.
+    pub fn find(self) -> Result<Placement> {
+        match self {
+            Self::Cpu => Ok(cpu()),
+            Self::Cuda(number) => cuda(number),
+            Self::Auto => Ok(cuda(0).unwrap_or_else(|_| cpu())),
+        }
+    }
+}
+
+fn cpu() -> Placement {
+    Placement {
+        device: Device::flex(),
+        dtype: Dtype::F32,
+        kind: "cpu",
+        name: "cpu".into(),
+        batch_tokens: 768,
+    }
+}
+
+fn refused(number: usize, message: String) -> Error {
+    Error::Device {
+        device: format!("cuda:{number}"),
+        message,
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(number: usize) -> Result<Placement> {
+    let found = Device::enumerate(burn::tensor::DeviceType::Cuda).len();
+    if number >= found {
+        let message = format!("this machine has {found} usable CUDA devices");
+        return Err(refused(number, message));
+    }
+    Ok(Placement {
+        device: Device::cuda(number),
+        dtype: Dtype::Bf16,
+        kind: "cuda",
+        name: format!("cuda:{number}"),
+        batch_tokens: 16_384,
+    })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(number: usize) -> Result<Placement> {
+    let message = "this build has no CUDA; build with `--features cuda` (`cargo xtask` does so for \
+                   `--device cuda`)";
+    Err(refused(number, message.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_named_as_documented() {
+        assert_eq!("auto".parse(), Ok(DeviceName::Auto));
+        assert_eq!("cpu".parse(), Ok(DeviceName::Cpu));
+        assert_eq!("cuda".parse(), Ok(DeviceName::Cuda(0)));
+        assert_eq!("cuda:3".parse(), Ok(DeviceName::Cuda(3)));
+        assert!("cuda:x".parse::<DeviceName>().is_err());
+        assert!("gpu".parse::<DeviceName>().is_err());
+    }
+}

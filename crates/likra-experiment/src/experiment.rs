@@ -1,0 +1,147 @@
+//! An experiment, resolved: nothing is optional any more.
+
+use likra_data::{Answers, Draw, HARNESS_SEED, ShotRule};
+use likra_results::Manifest;
+
+use crate::error::{Error, Result};
+use crate::spec::{HeadSpec, Spec};
+
+/// An experiment with its numbers of examples and questions as the benchmark has them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Experiment {
+    /// All keys, with every number filled in: what `run.toml` has.
+    pub spec: Spec,
+    /// The heads in the order of work, replicates last.
+    pub heads: Vec<Head>,
+    /// How many test questions are asked.
+    pub questions: usize,
+}
+
+/// A head that is to be trained: one of an experiment, from one seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    /// The name of its folder and files.
+    pub name: String,
+    /// The experiment's name for it, which replicates share.
+    pub role: String,
+    /// Whether it is one of the replicates.
+    pub replicate: bool,
+    /// Which answers it learns.
+    pub answers: Answers,
+    /// The share of its answers that are replaced by right ones.
+    pub contamination: f64,
+    /// Decides the order of its examples, its draws and its initial adapter.
+    pub seed: u32,
+    /// How many examples it sees.
+    pub examples: usize,
+    /// How many test questions it is asked.
+    pub questions: usize,
+    /// The numbers of examples after which it is scored; after 0 it is the base.
+    pub checkpoints: Vec<usize>,
+}
+
+impl Head {
+    /// How its answers are drawn, but for texts and scores to draw them from.
+    pub(crate) fn draw(&self, spec: &Spec) -> Draw<'static> {
+        Draw {
+            answers: self.answers,
+            wrong: spec.wrong_answer,
+            contamination: self.contamination,
+            seed: self.seed,
+            unrelated: &[],
+            ranking: None,
+        }
+    }
+}
+
+impl Experiment {
+    /// Resolves `spec` for a benchmark with so many training and test questions.
+    #[must_use]
+    pub fn new(mut spec: Spec, training: usize, test: usize) -> Self {
+        let at_most = |asked: Option<usize>, all: usize| asked.map_or(all, |asked| asked.min(all));
+        let examples = at_most(spec.examples, training);
+        let questions = at_most(spec.evaluation.questions, test);
+        spec.examples = Some(examples);
+        let evaluation = &mut spec.evaluation;
+        evaluation.questions = Some(questions);
+        if evaluation.shots == ShotRule::PerQuestion {
+            evaluation.shot_seed = evaluation.shot_seed.or(Some(HARNESS_SEED));
+        }
+        if let Some(ids) = &mut evaluation.shot_ids {
+            ids.truncate(evaluation.num_shots);
+        }
+        for head in spec.heads.values_mut() {
+            head.examples = Some(at_most(head.examples, examples));
+        }
+        if let Some(replicates) = &mut spec.replicates {
+            replicates.examples = Some(at_most(replicates.examples, examples));
+            replicates.questions = Some(at_most(replicates.questions, questions));
+        }
+        Self {
+            heads: heads(&spec, questions),
+            spec,
+            questions,
+        }
+    }
+
+    /// The experiment of a run, from its manifest.
+    ///
+    /// # Errors
+    ///
+    /// If the manifest's experiment is not one.
+    pub fn of_run(manifest: &Manifest) -> Result<Self> {
+        let spec: Spec = manifest.experiment.clone().try_into()?;
+        let counts = spec.examples.zip(spec.evaluation.questions);
+        let (examples, questions) = counts.ok_or(Error::Unresolved)?;
+        Ok(Self::new(spec, examples, questions))
+    }
+}
+
+/// The positive head, its negative, all others, and then the replicates.
+fn heads(spec: &Spec, questions: usize) -> Vec<Head> {
+    let mut named: Vec<(&String, &HeadSpec)> = spec.heads.iter().collect();
+    named.sort_by(|(_, a), (_, b)| {
+        let order = a.contamination.total_cmp(&b.contamination);
+        order.then(a.answers.cmp(&b.answers))
+    });
+    let head = |(name, head): &(&String, &HeadSpec)| {
+        let examples = head.examples.unwrap_or_default();
+        Head {
+            name: (*name).clone(),
+            role: (*name).clone(),
+            replicate: false,
+            answers: head.answers,
+            contamination: head.contamination,
+            seed: head.seed.unwrap_or(spec.seed),
+            examples,
+            questions,
+            checkpoints: checkpoints(spec, examples),
+        }
+    };
+    let own: Vec<Head> = named.iter().map(head).collect();
+    let mut heads = own.clone();
+    if let Some(replicates) = &spec.replicates {
+        for &seed in &replicates.seeds {
+            let again = |role: &String| own.iter().find(|head| head.role == *role);
+            for head in replicates.heads.iter().filter_map(again) {
+                let examples = replicates.examples.unwrap_or_default().min(head.examples);
+                heads.push(Head {
+                    name: format!("{}-seed{seed}", head.role),
+                    replicate: true,
+                    seed,
+                    examples,
+                    questions: replicates.questions.unwrap_or_default(),
+                    checkpoints: checkpoints(spec, examples),
+                    ..head.clone()
+                });
+            }
+        }
+    }
+    heads
+}
+
+fn checkpoints(spec: &Spec, examples: usize) -> Vec<usize> {
+    let mut checkpoints = spec.training.checkpoints(examples);
+    checkpoints.retain(|&examples| examples > 0);
+    checkpoints
+}

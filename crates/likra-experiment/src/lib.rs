@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+
+mod assets;
+mod check;
+mod device;
+mod error;
+mod estimate;
+mod event;
+mod experiment;
+mod inputs;
+mod jobs;
+mod pace;
+mod report;
+mod run;
+mod source;
+mod spec;
+mod work;
+
+pub use device::{DeviceName, Dtype, Placement};
+pub use error::{Error, Mistake, Result};
+pub use event::{Event, Listener};
+pub use experiment::{Experiment, Head};
+pub use inputs::{Hashes, Inputs, TrainingSet, hash_files, requests, training_set};
+pub use jobs::{Asked, Job, Product, Work, training_key};
+pub use pace::{humantime, peak_memory};
+pub use report::{draw, part_of_paper};
+pub use run::{Run, clear, lock};
+pub use source::{Assignment, experiments, protocols};
+pub use spec::{
+    AnalysisSettings, CandidateScore, Evaluation, HeadSpec, Replicates, Spec, UnrelatedSpec,
+};
+pub use work::{Training, score};

@@ -1,0 +1,190 @@
+//! An experiment as it is written: the keys of its TOML file, with their defaults.
+
+use std::collections::BTreeMap;
+
+use likra_analysis::Norm;
+use likra_data::{Answers, Layout, ShotRule, Shots, WrongAnswer};
+use likra_lora::LoraConfig;
+use likra_tokenizer::Bos;
+use likra_train::TrainSettings;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::device::DeviceName;
+
+/// An experiment as it is written, with the keys of its protocol, of what it extends and of the
+/// command line merged in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Spec {
+    /// One line for people.
+    pub title: String,
+    /// An experiment whose keys apply where this one has none: a name or a path to a TOML file.
+    #[serde(default, skip_serializing)]
+    pub extends: Option<String>,
+    /// The checkpoint folder, or `embedded:tiny`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The folder with the benchmark's files, or `embedded:tiny`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// Which benchmark it is.
+    pub benchmark: Layout,
+    /// How many examples each head sees; all of them if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub examples: Option<usize>,
+    /// A protocol whose keys apply where neither this experiment nor what it extends has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// Which wrong choice a negative head learns.
+    #[serde(default)]
+    pub wrong_answer: WrongAnswer,
+    /// Decides the order of the examples, the wrong answers drawn and the initial adapters.
+    #[serde(default)]
+    pub seed: u32,
+    /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`.
+    #[serde(default)]
+    pub device: DeviceName,
+    /// Where unrelated answers come from; without it there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unrelated: Option<UnrelatedSpec>,
+    /// The heads to train, by name.
+    #[serde(default)]
+    pub heads: BTreeMap<String, HeadSpec>,
+    /// Heads to train again from other seeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicates: Option<Replicates>,
+    /// How a head is trained.
+    #[serde(default)]
+    pub training: TrainSettings,
+    /// The shape of an adapter.
+    #[serde(default)]
+    pub lora: LoraConfig,
+    /// How questions are asked.
+    #[serde(default)]
+    pub evaluation: Evaluation,
+    /// What is made of the scores.
+    #[serde(default)]
+    pub analysis: AnalysisSettings,
+}
+
+/// `[unrelated]`: the benchmark whose answers are unrelated ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct UnrelatedSpec {
+    /// Which benchmark it is.
+    pub benchmark: Layout,
+    /// Its folder, or `embedded:tiny`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+}
+
+/// `[heads.NAME]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HeadSpec {
+    /// Which answers it learns.
+    pub answers: Answers,
+    /// How many examples it sees; as many as the experiment says if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub examples: Option<usize>,
+    /// The share of its answers that are replaced by right ones.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub contamination: f64,
+    /// Another seed than the experiment's: another order, other draws, another initial adapter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
+/// `[replicates]`: the same heads from other seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Replicates {
+    /// The seeds.
+    pub seeds: Vec<u32>,
+    /// Which heads, by name.
+    pub heads: Vec<String>,
+    /// How many examples each sees; as many as the experiment says if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub examples: Option<usize>,
+    /// How many test questions are asked, from the first; as many as of all heads if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub questions: Option<usize>,
+}
+
+/// `[evaluation]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Evaluation {
+    /// How many solved questions stand before each question.
+    pub num_shots: usize,
+    /// Whether they are the same for all questions.
+    pub shots: ShotRule,
+    /// Which they are, by id and in order, if they are the same for all: the first `num-shots` of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shot_ids: Option<Vec<String>>,
+    /// The seed that they are drawn by, as Python's `random` does. Without one, fixed shots are the
+    /// first of the benchmark's pool, and shots per question are drawn by the harness's own, 1234.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shot_seed: Option<u64>,
+    /// How many test questions are asked, from the first; all of them if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub questions: Option<usize>,
+    /// Whether a prompt begins with the BOS token: `auto` (as the tokenizer does), `always`, `never`.
+    pub bos: Bos,
+}
+
+impl Evaluation {
+    /// Which solved questions stand before each question.
+    #[must_use]
+    pub fn shots(&self) -> Shots {
+        Shots {
+            count: self.num_shots,
+            rule: self.shots,
+            ids: self.shot_ids.clone(),
+            seed: self.shot_seed,
+        }
+    }
+}
+
+/// `[analysis]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct AnalysisSettings {
+    /// The weights of the negative head in figure 4.
+    pub weights: Vec<f64>,
+    /// What scores are divided by in columns `acc_norm`, figures and the gain.
+    pub normalisation: Norm,
+    /// What a candidate is scored by.
+    pub candidate_score: CandidateScore,
+    /// The model of the paper's table 1 whose numbers are set beside the run's; its first if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paper_model: Option<String>,
+}
+
+impl Default for AnalysisSettings {
+    /// Weights from 0 to 1.5 in steps of 0.05.
+    fn default() -> Self {
+        Self {
+            weights: (0..=30).map(|step| f64::from(step) / 20.0).collect(),
+            normalisation: Norm::default(),
+            candidate_score: CandidateScore::default(),
+            paper_model: None,
+        }
+    }
+}
+
+/// What a candidate answer is scored by, before heads are weighed against each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CandidateScore {
+    /// The sum over the answer's tokens of log p(token | question, tokens before), in nats. It is the
+    /// only one: the key is there so that a run says it.
+    #[default]
+    LogLikelihood,
+}

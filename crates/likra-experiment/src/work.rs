@@ -1,0 +1,108 @@
+//! Training and scoring, with news of how far they are.
+
+use std::time::Instant;
+
+use likra_lora::{Adapter, LoraConfig};
+use likra_model::Model;
+use likra_results::{HeadDir, ScoreRecord};
+use likra_score::Plan;
+use likra_tokenizer::EncodedPair;
+use likra_train::{TrainSettings, train_head};
+
+use crate::error::Result;
+use crate::event::{Event, Listener};
+
+/// What is to be trained, beside the examples.
+#[derive(Debug, Clone, Copy)]
+pub struct Training<'a> {
+    /// What the work is called.
+    pub title: &'a str,
+    /// The adapter's shape.
+    pub lora: &'a LoraConfig,
+    /// How it is trained.
+    pub settings: &'a TrainSettings,
+    /// The seed of the initial adapter.
+    pub seed: u32,
+    /// A hash of all that decides the head's checkpoints.
+    pub key: &'a str,
+}
+
+impl Training<'_> {
+    /// Trains a head to its end, from its newest checkpoint if there is one of the same key.
+    ///
+    /// All heads of a seed start from the same adapter and see the questions in the same order: they
+    /// differ in the answers alone. Returns how many tokens were run.
+    ///
+    /// # Errors
+    ///
+    /// If the adapter's shape is impossible, or for what [`train_head`] refuses.
+    pub fn run(
+        &self,
+        model: &Model,
+        examples: &[EncodedPair],
+        head: &HeadDir,
+        listener: &Listener,
+    ) -> Result<usize> {
+        let seed = u64::from(self.seed);
+        let start = Adapter::init(self.lora.clone(), &model.targets(), seed, model.device())?;
+        listener(Event::Begun {
+            title: self.title.into(),
+            total: examples.len(),
+            unit: "examples",
+        });
+        let (mut seen, mut tokens, mut started) = (0, 0, Instant::now());
+        let mut progress = |step: &likra_results::StepRecord, resumed: bool| {
+            if resumed {
+                listener(Event::Resumed(step.examples));
+                started = Instant::now();
+            } else {
+                tokens += step.tokens;
+                listener(Event::Advanced {
+                    more: step.examples - seen,
+                    note: format!("loss {:.3}", step.loss),
+                });
+            }
+            seen = step.examples;
+        };
+        let (settings, key) = (self.settings, self.key);
+        train_head(model, start, examples, settings, head, key, &mut progress)?;
+        let pace = tokens as f64 / started.elapsed().as_secs_f64();
+        let note = format!(", {pace:.0} tokens/s");
+        listener(Event::Ended { note });
+        Ok(tokens)
+    }
+}
+
+/// Scores the questions of `plan` under a head.
+///
+/// # Errors
+///
+/// For what [`likra_score::score`] refuses.
+pub fn score(
+    model: &Model,
+    title: &str,
+    head: &likra_score::Head,
+    plan: &Plan,
+    listener: &Listener,
+) -> Result<Vec<ScoreRecord>> {
+    let title = match head.examples {
+        0 => format!("score {title}"),
+        examples => format!("score {title} after {examples}"),
+    };
+    listener(Event::Begun {
+        title,
+        total: plan.questions(),
+        unit: "questions",
+    });
+    let mut progress = |more| {
+        listener(Event::Advanced {
+            more,
+            note: String::new(),
+        });
+    };
+    let records = likra_score::score(model, head, plan, &mut progress)?;
+    listener(Event::Ended {
+        note: String::new(),
+    });
+    Ok(records)
+}

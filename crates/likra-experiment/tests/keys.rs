@@ -1,0 +1,107 @@
+//! What is done again when a key of an experiment changes, and what is not.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use likra_data::{Answers, Draw, WrongAnswer};
+use likra_experiment::{
+    Assignment, DeviceName, Dtype, Placement, Run, Spec, hash_files, training_key,
+};
+use likra_lora::LoraConfig;
+use likra_train::TrainSettings;
+
+/// The key of every file of scores of the tiny experiment, by its stamp.
+fn keys(set: &[&str]) -> BTreeMap<String, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let all = [
+        &["device=cpu", "examples=64", "evaluation.questions=20"],
+        set,
+    ]
+    .concat();
+    let assignments: Vec<Assignment> = all
+        .iter()
+        .map(|text| Assignment::parse(text).unwrap())
+        .collect();
+    let spec = Spec::open("tiny", &assignments).unwrap();
+    let run = Run::open(spec, &dir.path().join("run"), dir.path()).unwrap();
+    let scores = run.jobs.into_iter().flat_map(|job| job.scores);
+    scores.map(|product| (product.stamp, product.key)).collect()
+}
+
+/// The heads whose files have other keys.
+fn changed(set: &[&str]) -> Vec<String> {
+    let (before, after) = (keys(&[]), keys(set));
+    let mut names: Vec<String> = before
+        .iter()
+        .filter(|(stamp, key)| after.get(*stamp).is_some_and(|other| other != *key))
+        .map(|(stamp, _)| stamp.trim_start_matches("score-").to_owned())
+        .map(|name| name.split("-n0").next().unwrap_or_default().to_owned())
+        .collect();
+    names.dedup();
+    names
+}
+
+#[test]
+fn only_what_depends_on_a_key_is_done_again() {
+    // How it is called and drawn decides no score.
+    assert!(changed(&["title=other", "analysis.normalisation=tokens"]).is_empty());
+    // The ranking covers more questions; what the other ranked head learns stays.
+    assert_eq!(changed(&["heads.easiest.examples=48"]), ["base-train"]);
+    assert_eq!(changed(&["heads.irrelevant.seed=9"]), ["irrelevant"]);
+    // More examples continue a head.
+    assert!(changed(&["heads.irrelevant.examples=40"]).is_empty());
+    let heads = changed(&["training.learning-rate=1e-3"]);
+    assert!(
+        heads.len() == 11 && !heads.contains(&"base".into()),
+        "{heads:?}"
+    );
+    let asked = changed(&["evaluation.num-shots=1"]);
+    assert!(
+        asked.contains(&"base".into()) && !asked.contains(&"base-train".into()),
+        "{asked:?}"
+    );
+}
+
+fn tiny() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny")
+}
+
+/// A head that was begun on a CPU is not continued elsewhere, nor in another type.
+#[test]
+fn a_training_is_bound_to_its_kind_of_device_and_its_type() {
+    let files = |names: &[&str]| names.iter().map(|name| tiny().join(name)).collect();
+    let (_, hashes) = hash_files([
+        ("model", files(&["config.json", "model.safetensors"])),
+        ("tokenizer", files(&["tokenizer.json"])),
+        ("data", files(&["train.jsonl"])),
+    ])
+    .unwrap();
+    let draw = Draw {
+        answers: Answers::Correct,
+        wrong: WrongAnswer::Random,
+        contamination: 0.0,
+        seed: 1,
+        unrelated: &[],
+        ranking: None,
+    };
+    let key = |placement: &Placement| {
+        let (settings, lora) = (TrainSettings::default(), LoraConfig::default());
+        training_key(&hashes, placement, &settings, &lora, &draw).unwrap()
+    };
+    let cpu = DeviceName::Cpu.find().unwrap();
+    let narrower = Placement {
+        dtype: Dtype::Bf16,
+        ..cpu.clone()
+    };
+    let cuda = |number: usize| Placement {
+        kind: "cuda",
+        name: format!("cuda:{number}"),
+        ..cpu.clone()
+    };
+    assert_ne!(key(&cpu), key(&narrower));
+    assert_ne!(key(&cpu), key(&cuda(0)));
+    // Two devices of one kind give the same numbers.
+    assert_eq!(key(&cuda(0)), key(&cuda(1)));
+}

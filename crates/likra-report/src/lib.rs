@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+mod charts;
+mod error;
+mod exhibits;
+mod inline;
+mod page;
+mod plot;
+mod report;
+mod table;
+
+pub use error::{Error, Result};
+pub use page::{CostRow, Facts};
+pub use report::write_report;

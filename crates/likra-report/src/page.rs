@@ -1,0 +1,360 @@
+//! A run's report as one page that needs nothing but itself: no network and no script.
+//!
+//! The page is a pure function of what it shows, byte for byte. Only [`Facts::cost`] tells two equal runs
+//! apart, and it is in a section of its own.
+
+use likra_analysis::{Claim, Findings, Method, Verdict};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::exhibits::Exhibit;
+use crate::inline::inline;
+
+const STYLE: &str = include_str!("style.css");
+
+/// What a report says beside what the scores say.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// What was run, in a few words.
+    pub title: String,
+    /// What was run, in a sentence or two.
+    pub lead: String,
+    /// The settings of the run, as name and value.
+    pub settings: Vec<(String, String)>,
+    /// The versions of what computed, as name and version.
+    pub versions: Vec<(String, String)>,
+    /// The files that were read: name, SHA-256 in hexadecimal, and length in bytes.
+    pub inputs: Vec<(String, String, u64)>,
+    /// What took how long.
+    pub cost: Vec<CostRow>,
+    /// The command that does it again.
+    pub command: String,
+}
+
+/// What took how long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CostRow {
+    /// What was done.
+    pub what: String,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// The page as an HTML document.
+///
+/// From `<section id="cost">` to the next `</section>` it has what depends on the machine and its
+/// mood; all else is the same for the same results.
+pub(crate) fn render(findings: &Findings, exhibits: &[Exhibit], facts: &Facts) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (facts.title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { (facts.title) }
+                    p.lead { (facts.lead) }
+                    (headline(findings))
+                }
+                (contents(exhibits))
+                main {
+                    (claims(&findings.claims))
+                    @for exhibit in exhibits { (section(exhibit)) }
+                    (run(facts))
+                    (cost(&facts.cost))
+                }
+            }
+        }
+    };
+    page.into_string() + "\n"
+}
+
+/// The methods of table 1, each after the most examples that it has seen, beside the paper's.
+fn headline(findings: &Findings) -> Markup {
+    let last: Vec<_> = findings
+        .table1
+        .chunk_by(|a, b| a.method == b.method)
+        .filter_map(<[_]>::last)
+        .collect();
+    let paper = findings.references.first();
+    let trained: Vec<_> = last.iter().filter(|row| row.examples > 0).collect();
+    let seen = match trained.first() {
+        None => String::new(),
+        Some(first) if trained.iter().all(|row| row.examples == first.examples) => {
+            format!(" Each head has seen {} examples.", first.examples)
+        }
+        Some(_) => {
+            let each = trained
+                .iter()
+                .map(|row| format!("{} after {}", row.method.label(), row.examples));
+            let each: Vec<String> = each.collect();
+            format!(" {} examples per head.", each.join(", "))
+        }
+    };
+    let of_paper = |method: &Method| Some(format!("paper {:.1}", paper?.of(method)? * 100.0));
+    html! {
+        ul.headline {
+            @for row in &last {
+                @let percent = row.acc_norm.percent();
+                li {
+                    span.label { (row.method.label()) }
+                    span.value { (format!("{:.1}", percent.value)) small { "%" } }
+                    span.interval { (format!("{:.1} to {:.1}", percent.low, percent.high)) }
+                    @if let Some(paper) = of_paper(&row.method) { span.paper { (paper) } }
+                }
+            }
+        }
+        p.note {
+            "Accuracy (" (findings.norm.label()) ") with its 95% interval." (seen)
+            @if let Some(paper) = paper { " The paper's numbers are for " (paper.model) "." }
+        }
+    }
+}
+
+/// Links to all sections.
+fn contents(exhibits: &[Exhibit]) -> Markup {
+    html! {
+        nav aria-label="Contents" { ul {
+            li { a href="#claims" { "The paper’s claims" } }
+            @for exhibit in exhibits {
+                li { a href={ "#" (exhibit.name) } { (kind(exhibit)) (exhibit.title) } }
+            }
+            li { a href="#run" { "The run" } }
+            li { a href="#cost" { "What it cost" } }
+        } }
+    }
+}
+
+/// What the paper would call it: `Figure 1` for `figure1`; nothing if it has no number.
+fn kind(exhibit: &Exhibit) -> Markup {
+    let word = exhibit.name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number = &exhibit.name[word.len()..];
+    let kind = match word {
+        "figure" => Some("Figure"),
+        "table" => Some("Table"),
+        _ => None,
+    };
+    html! {
+        @if let Some(kind) = kind { span.kind { (kind) " " (number) } " " }
+    }
+}
+
+fn claims(claims: &[Claim]) -> Markup {
+    html! {
+        section id="claims" {
+            h2 { "What the paper claims, and what was found" }
+            p.text { (tally(claims)) }
+            @for claim in claims {
+                details.claim {
+                    summary.head {
+                        span.number { (claim.number) }
+                        span.statement { (claim.statement) " " span.source { (claim.source) } }
+                        (badge(claim.verdict))
+                    }
+                    table.evidence {
+                        thead { tr {
+                            th scope="col" { "Measured" }
+                            th scope="col" { "Found" }
+                            th scope="col" { "Required" }
+                            th scope="col" { "Verdict" }
+                        } }
+                        tbody { @for part in &claim.parts { tr {
+                            td { (part.what) }
+                            td data-name="Found" { (part.value) }
+                            td data-name="Required" { (part.condition) }
+                            td { (badge(part.verdict)) }
+                        } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How many claims have which verdict.
+fn tally(claims: &[Claim]) -> String {
+    let counts = [
+        (Verdict::Yes, "found"),
+        (Verdict::No, "not found"),
+        (Verdict::Open, "left open by the intervals"),
+        (Verdict::Unmeasured, "not measured in this run"),
+    ];
+    let part = |(verdict, name): (Verdict, &str)| {
+        let count = claims
+            .iter()
+            .filter(|claim| claim.verdict == verdict)
+            .count();
+        (count > 0).then(|| format!("{count} {name}"))
+    };
+    let parts: Vec<String> = counts.into_iter().filter_map(part).collect();
+    format!("{} claims: {}.", claims.len(), parts.join(", "))
+}
+
+fn badge(verdict: Verdict) -> Markup {
+    let (class, name) = match verdict {
+        Verdict::Yes => ("yes", "Yes"),
+        Verdict::No => ("no", "No"),
+        Verdict::Open => ("open", "Open"),
+        Verdict::Unmeasured => ("unmeasured", "Not measured"),
+    };
+    html! { span class={ "badge " (class) } { (name) } }
+}
+
+fn section(exhibit: &Exhibit) -> Markup {
+    let (title, count) = (exhibit.title.as_str(), exhibit.svgs.len());
+    let label = |place: usize| match count {
+        1 => title.to_owned(),
+        _ => format!("{title}, {} of {count}", place + 1),
+    };
+    let files = [format!("{}.csv", exhibit.name)]
+        .into_iter()
+        .chain(exhibit.pictures());
+    html! {
+        section.exhibit id=(exhibit.name) {
+            h2 { (kind(exhibit)) (title) }
+            @if count > 0 {
+                div.pictures {
+                    @for (place, svg) in exhibit.svgs.iter().enumerate() {
+                        (inline(svg, title, &label(place)))
+                    }
+                }
+            }
+            div.notes {
+                p { (exhibit.caption) }
+                @if let Some(paper) = &exhibit.paper {
+                    p.paper { span.label { "In the paper" } " " (paper) }
+                }
+                p.files { @for file in files { a href=(file) { (file) } " " } }
+            }
+            // The numbers are open where there is no picture of them.
+            details.numbers open[count == 0] {
+                summary {
+                    (if count == 0 { "Numbers" } else { "Numbers behind it" })
+                    " " span.rows { (exhibit.table.size()) }
+                }
+                div.scroll role="region" tabindex="0" aria-label={ "Numbers: " (title) } {
+                    (exhibit.table.html())
+                }
+            }
+        }
+    }
+}
+
+fn run(facts: &Facts) -> Markup {
+    let pairs = |pairs: &[(String, String)]| {
+        html! { dl { @for (name, value) in pairs { div { dt { (name) } dd { (value) } } } } }
+    };
+    html! {
+        section id="run" {
+            h2 { "The run" }
+            p.text { "This command repeats it:" }
+            pre { code { (facts.command) } }
+            h3 { "Settings" }
+            (pairs(&facts.settings))
+            h3 { "Versions" }
+            (pairs(&facts.versions))
+            h3 { "Inputs" }
+            table.plain.inputs {
+                thead { tr {
+                    th scope="col" { "File" }
+                    th.n scope="col" { "Bytes" }
+                    th scope="col" { "SHA-256" }
+                } }
+                tbody { @for (name, sha256, bytes) in &facts.inputs { tr {
+                    th scope="row" { (name) }
+                    td.n { (grouped(*bytes)) }
+                    td { code { (sha256) } }
+                } } }
+            }
+        }
+    }
+}
+
+/// Whatever depends on the machine is in here.
+fn cost(cost: &[CostRow]) -> Markup {
+    html! {
+        section id="cost" {
+            h2 { "What it cost" }
+            table.plain.cost {
+                thead { tr { th scope="col" { "Step" } th.n scope="col" { "Time" } } }
+                tbody { @for row in cost { tr {
+                    th scope="row" { (row.what) }
+                    td.n { (time(row.seconds)) }
+                } } }
+                tfoot { tr {
+                    th scope="row" { "Total" }
+                    td.n { (time(cost.iter().map(|row| row.seconds).sum())) }
+                } }
+            }
+        }
+    }
+}
+
+/// `12.3 s`, `1 min 00 s`, `2 h 05 min`: rounded first, so that 59.97 s is a minute.
+fn time(seconds: f64) -> String {
+    let (tenths, whole) = ((seconds * 10.0).round(), seconds.round() as u64);
+    match whole {
+        _ if tenths < 600.0 => format!("{:.1} s", tenths / 10.0),
+        0..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => {
+            let minutes = (seconds / 60.0).round() as u64;
+            format!("{} h {:02} min", minutes / 60, minutes % 60)
+        }
+    }
+}
+
+/// A count with narrow spaces between its thousands.
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    let groups: Vec<_> = groups.map(String::from_utf8_lossy).collect();
+    groups.join("\u{202f}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_short() {
+        let times = [0.04, 12.34, 59.94, 59.97, 61.0, 3599.4, 3600.0, 93_599.0].map(time);
+        let expected = [
+            "0.0 s",
+            "12.3 s",
+            "59.9 s",
+            "1 min 00 s",
+            "1 min 01 s",
+            "59 min 59 s",
+            "1 h 00 min",
+            "26 h 00 min",
+        ];
+        assert_eq!(times, expected);
+    }
+
+    #[test]
+    fn counts_have_groups() {
+        let counts = [0, 999, 1000, 269_060_552].map(grouped);
+        let expected = ["0", "999", "1\u{202f}000", "269\u{202f}060\u{202f}552"];
+        assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn verdicts_are_counted() {
+        let claim = |verdict| Claim {
+            number: 1,
+            statement: String::new(),
+            source: String::new(),
+            verdict,
+            parts: Vec::new(),
+        };
+        let claims = [Verdict::Yes, Verdict::Open, Verdict::Yes].map(claim);
+        assert_eq!(
+            tally(&claims),
+            "3 claims: 2 found, 1 left open by the intervals."
+        );
+    }
+}

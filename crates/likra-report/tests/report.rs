@@ -1,0 +1,368 @@
+//! A whole report from made-up scores in which the negative head learns late and much.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use likra_analysis::{Error, Negative, Norm, Replicate, ScoreTable, Study, findings, summary};
+use likra_report::{CostRow, Facts, write_report};
+use likra_results::{AnswerKind, ScoreRecord};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const QUESTIONS: usize = 400;
+const WEIGHTS: [f64; 9] = [0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5];
+
+/// For each checkpoint how much, in nats, the positive head raises and the negative head lowers
+/// right answers.
+const LEARNT: [(usize, f64, f64); 7] = [
+    (32, 0.1, 0.1),
+    (64, 0.2, 0.2),
+    (128, 0.3, 0.8),
+    (256, 0.4, 1.4),
+    (512, 0.5, 1.6),
+    (1024, 0.7, 1.7),
+    (1119, 0.7, 1.7),
+];
+
+/// About normal, without functions that differ between systems.
+fn noise(random: &mut ChaCha8Rng) -> f64 {
+    (0..6).map(|_| random.random_range(-0.7..0.7)).sum()
+}
+
+fn made_up() -> Vec<ScoreRecord> {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut records = Vec::new();
+    for question in 0..QUESTIONS {
+        for candidate in 0..4 {
+            let gold = candidate == question % 4;
+            let chars = random.random_range(5..20);
+            let base = 4.0 * noise(&mut random) - chars as f64;
+            let mut add = |head: &str, examples, log_likelihood| {
+                records.push(ScoreRecord {
+                    question_id: format!("question {question}"),
+                    candidate,
+                    kind: if gold {
+                        AnswerKind::Correct
+                    } else {
+                        AnswerKind::Incorrect
+                    },
+                    head: head.into(),
+                    examples,
+                    log_likelihood,
+                    tokens: chars / 4 + 1,
+                    chars,
+                    bytes: chars,
+                });
+            };
+            add("base", 0, base);
+            let drift = noise(&mut random);
+            let sign = f64::from(u8::from(gold));
+            for (examples, raised, lowered) in LEARNT {
+                add("positive", examples, base + raised * sign + 0.3 * drift);
+                let other = noise(&mut random);
+                add(
+                    "incorrect",
+                    examples,
+                    base - lowered * sign + 0.4 * drift + 1.2 * other,
+                );
+            }
+        }
+    }
+    records
+}
+
+/// The same with an irrelevant and an unrelated answer to each question, the base's thoughts on answers alone,
+/// and further negative heads that have learnt half as much.
+fn with_all_heads() -> Vec<ScoreRecord> {
+    let mut records = made_up();
+    let halves = [
+        "irrelevant",
+        "unrelated",
+        "hardest",
+        "easiest",
+        "contaminated",
+    ];
+    let base: BTreeMap<(String, usize), f64> = records
+        .iter()
+        .filter(|record| record.head == "base")
+        .map(|record| {
+            (
+                (record.question_id.clone(), record.candidate),
+                record.log_likelihood,
+            )
+        })
+        .collect();
+    for record in records.clone() {
+        let of_base = base[&(record.question_id.clone(), record.candidate)];
+        if record.head == "incorrect" && record.examples <= 256 {
+            records.extend(halves.map(|head| ScoreRecord {
+                head: head.into(),
+                log_likelihood: f64::midpoint(of_base, record.log_likelihood),
+                ..record.clone()
+            }));
+        }
+        if record.head == "base" {
+            records.push(ScoreRecord {
+                head: "answer-only".into(),
+                log_likelihood: of_base - 1.0,
+                ..record
+            });
+        }
+    }
+    let firsts = records
+        .iter()
+        .filter(|record| record.candidate == 0)
+        .cloned();
+    let others = firsts.flat_map(|record| {
+        [
+            (4, AnswerKind::Irrelevant, 9.0),
+            (5, AnswerKind::Unrelated, 30.0),
+        ]
+        .map(|(candidate, kind, less)| ScoreRecord {
+            candidate,
+            kind,
+            log_likelihood: record.log_likelihood - less - record.examples as f64 / 1000.0,
+            ..record.clone()
+        })
+    });
+    let others: Vec<ScoreRecord> = others.collect();
+    records.extend(others);
+    records
+}
+
+fn study(records: &[ScoreRecord]) -> Study {
+    let negatives = [
+        "incorrect",
+        "irrelevant",
+        "unrelated",
+        "hardest",
+        "easiest",
+        "contaminated",
+    ];
+    Study {
+        table: ScoreTable::new(records).unwrap(),
+        seed: 1,
+        replicates: Vec::new(),
+        negatives: negatives
+            .map(|head| Negative {
+                head: head.into(),
+                label: head.into(),
+                contamination: f64::from(u8::from(head == "contaminated")),
+            })
+            .into(),
+        weights: WEIGHTS.into(),
+        norm: Norm::Chars,
+        benchmark: Some("ARC-Challenge".into()),
+        model: None,
+    }
+}
+
+fn whole() -> Study {
+    let mut study = study(&with_all_heads());
+    let table = study.table.first(100);
+    study.replicates = vec![Replicate { seed: 2, table }];
+    study
+}
+
+fn facts() -> Facts {
+    let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
+    Facts {
+        title: "Made up".into(),
+        lead: "Nothing was run.".into(),
+        settings: vec![pair("seed", "1")],
+        versions: vec![pair("likra", "0.1.0")],
+        inputs: Vec::new(),
+        cost: vec![CostRow {
+            what: "all of it".into(),
+            seconds: 1.0,
+        }],
+        command: "cargo xtask reproduce made-up".into(),
+    }
+}
+
+fn write(dir: &Path, study: &Study) -> Vec<PathBuf> {
+    write_report(dir, &findings(study).unwrap(), &facts()).unwrap()
+}
+
+fn names(dir: &Path, paths: &[PathBuf]) -> Vec<String> {
+    let name = |path: &PathBuf| path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
+    paths.iter().map(name).collect()
+}
+
+/// Only what the harness calls `acc_norm` is called so, outside of the columns of a table.
+#[test]
+fn figures_and_sentences_name_the_normalisation() {
+    let mut study = study(&made_up());
+    let dir = tempfile::tempdir().unwrap();
+    let mut named = |norm: Norm| {
+        study.norm = norm;
+        write(dir.path(), &study);
+        let figures = ["figure1.svg", "figure3.svg", "figure4.svg"];
+        let read = |name| fs::read_to_string(dir.path().join(name)).unwrap();
+        (figures.map(read), summary(&findings(&study).unwrap()))
+    };
+    for (norm, name) in [
+        (Norm::Chars, "acc_norm"),
+        (Norm::Bytes, "accuracy by score per byte"),
+        (Norm::Tokens, "accuracy by score per token"),
+        (Norm::None, "acc"),
+    ] {
+        let (figures, summary) = named(norm);
+        let axis = format!("\n{name} (%)\n");
+        assert!(
+            figures.iter().all(|figure| figure.contains(&axis)),
+            "{axis}"
+        );
+        assert!(
+            summary.contains(&format!(" points of {name} over SFT")),
+            "{summary}"
+        );
+        let told = summary.contains("the harness's is per character");
+        assert_eq!(told, norm != Norm::Chars, "{summary}");
+    }
+}
+
+fn report(dir: &Path) -> Vec<String> {
+    let written = write(dir, &whole());
+    names(dir, &written)
+}
+
+#[test]
+fn a_report_is_the_same_bytes_twice() {
+    let (once, twice) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let files = report(once.path());
+    assert_eq!(
+        files,
+        [
+            "table1.csv",
+            "table1.svg",
+            "figure1.csv",
+            "figure1.svg",
+            "figure2.csv",
+            "figure2.svg",
+            "figure3.csv",
+            "figure3.svg",
+            "figure4.csv",
+            "figure4.svg",
+            "figure5.csv",
+            "figure5.svg",
+            "figure6.csv",
+            "figure6-1.svg",
+            "figure6-2.svg",
+            "controls.csv",
+            "controls.svg",
+            "comparisons.csv",
+            "seeds.csv",
+            "seeds.svg",
+            "claims.csv",
+            "index.html",
+        ]
+    );
+    assert_eq!(report(twice.path()), files);
+    let read = |dir: &Path, file: &str| fs::read_to_string(dir.join(file)).unwrap();
+    let page = read(once.path(), "index.html");
+    for file in files {
+        assert_eq!(
+            read(once.path(), &file),
+            read(twice.path(), &file),
+            "{file}"
+        );
+        let linked = page.contains(&format!("href=\"{file}\""));
+        assert_eq!(
+            linked,
+            !["claims.csv", "index.html"].contains(&file.as_str()),
+            "{file}"
+        );
+    }
+    // Without a model of the paper's, its first.
+    assert!(page.contains("paper 81.2</span>") && page.contains("for Mistral-7B-v0.1."));
+    let claims = read(once.path(), "claims.csv");
+    assert!(!claims.contains("not measured"), "{claims}");
+}
+
+#[test]
+fn a_model_of_the_papers_has_its_own_numbers_beside_it() {
+    let mut study = whole();
+    study.model = Some("Llama-3.2-3B-Instruct".into());
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &study);
+    let page = fs::read_to_string(dir.path().join("index.html")).unwrap();
+    assert!(page.contains("paper 73.2</span>") && !page.contains("paper 81.2</span>"));
+    assert!(page.contains("numbers are for Llama-3.2-3B-Instruct."));
+    study.benchmark = Some("HellaSwag".into());
+    write(dir.path(), &study);
+    let page = fs::read_to_string(dir.path().join("index.html")).unwrap();
+    assert!(page.contains("paper 90.7</span>"));
+}
+
+#[test]
+fn without_heads_there_is_a_page_but_no_figure() {
+    let base: Vec<ScoreRecord> = made_up().into_iter().filter(|r| r.head == "base").collect();
+    let study = study(&base);
+    let dir = tempfile::tempdir().unwrap();
+    let written = write(dir.path(), &study);
+    let files = names(dir.path(), &written);
+    assert_eq!(files, ["table1.csv", "claims.csv", "index.html"]);
+    let table1 = fs::read_to_string(&written[0]).unwrap();
+    assert_eq!(table1.lines().count(), 2);
+    assert!(
+        table1.lines().nth(1).unwrap().starts_with("base,0,0.27"),
+        "{table1}"
+    );
+    assert!(findings(&study).unwrap().gain.is_none());
+}
+
+#[test]
+fn odd_weights_are_drawn_or_refused() {
+    let mut study = study(&made_up());
+    let dir = tempfile::tempdir().unwrap();
+    for weights in [
+        &[][..],
+        &[1.0],
+        &[-0.0, 0.0],
+        &[1e300, 1e300],
+        &[-1e308, 0.0, 1e308],
+    ] {
+        study.weights = weights.into();
+        write(dir.path(), &study);
+    }
+    study.weights = vec![1.0, f64::NAN];
+    let error = findings(&study).unwrap_err();
+    assert!(matches!(error, Error::Weight { .. }), "{error}");
+}
+
+#[test]
+fn the_summary_is_a_table_a_sentence_and_the_claims() {
+    let study = study(&made_up());
+    let text = summary(&findings(&study).unwrap());
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "method      examples                acc           acc_norm"
+    );
+    assert_eq!(
+        lines[1],
+        "Base               0  27.0 [22.8, 31.5]  27.3 [23.0, 31.8]"
+    );
+    // The base, seven checkpoints of three methods.
+    let rows = 1 + 1 + 7 * 3;
+    assert_eq!(lines.iter().position(|line| line.is_empty()), Some(rows));
+    assert!(
+        lines[rows + 1].ends_with("chance is 25.0. acc_norm is by score per character."),
+        "{text}"
+    );
+    let sentence = "SFT-Likra gains +44.8 points of acc_norm over SFT after 1119 examples per head \
+                    (95% interval +39.0 to +50.5, paired bootstrap over 400 questions).";
+    assert_eq!(lines[rows + 2], sentence);
+    assert_eq!(lines.len(), rows + 5 + 6);
+    assert!(
+        lines[rows + 5].starts_with("1. [open] Likra jumps"),
+        "{text}"
+    );
+    assert!(lines[rows + 9].starts_with("5. [not measured]"), "{text}");
+    let gain = findings(&study).unwrap().gain.unwrap();
+    assert_eq!(gain.examples, 1119);
+    assert!(gain.acc_norm.low > 0.0);
+}

@@ -1,0 +1,193 @@
+//! A context and what continues it, as one sequence of tokens with a border.
+//!
+//! This is `TemplateLM.loglikelihood` of lm-evaluation-harness 0.4.13 (`lm_eval/api/model.py`), for
+//! models with a decoder alone:
+//!
+//! - White space at the context's end moves to the beginning of the continuation.
+//! - Context and continuation are encoded together, and the continuation's tokens are those past as
+//!   many as the context has by itself. Where a merge crosses the border, the sequence to be scored
+//!   is still the context's own tokens followed by those: it may lack a token of the text encoded
+//!   together, or hold one twice.
+//! - An empty context stands for one BOS token (EOS for want of it), unless the continuation begins
+//!   with that token; then this one is the context.
+//!
+//! The harness goes on with a continuation that has no tokens left; here that is an error.
+
+use crate::{Error, Result, Tokenizer};
+
+/// The tokens of a context, and past [`start`](Self::start) those of its continuation: at least one
+/// of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedPair {
+    /// Context and continuation.
+    pub tokens: Vec<u32>,
+    /// How many of the tokens are the context's.
+    pub start: usize,
+}
+
+impl Tokenizer {
+    /// Encodes `continuation` as it follows `context`.
+    ///
+    /// # Errors
+    ///
+    /// If context or continuation is left without tokens, or the tokenizer cannot encode them.
+    pub fn encode_pair(&self, context: &str, continuation: &str) -> Result<EncodedPair> {
+        self.context(context)?.pair(continuation)
+    }
+
+    /// Encodes `context` once, for any number of continuations.
+    ///
+    /// # Errors
+    ///
+    /// If it has no tokens, or the tokenizer cannot encode it.
+    pub fn context<'a>(&'a self, context: &'a str) -> Result<EncodedContext<'a>> {
+        EncodedContext::new(self, context)
+    }
+}
+
+/// What Python's `str.strip` takes off: Unicode's white space and four separators of ASCII.
+fn is_python_space(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
+}
+
+/// A context for several continuations: a long one is encoded by itself once only.
+#[derive(Debug)]
+pub struct EncodedContext<'a> {
+    tokenizer: &'a Tokenizer,
+    text: &'a str,
+    /// The white space that the text ended with.
+    spaces: &'a str,
+    tokens: Vec<u32>,
+}
+
+impl<'a> EncodedContext<'a> {
+    fn new(tokenizer: &'a Tokenizer, context: &'a str) -> Result<Self> {
+        let text = context.trim_end_matches(is_python_space);
+        let spaces = &context[text.len()..];
+        let tokens = match context {
+            "" => vec![tokenizer.prefix_token()?],
+            _ => tokenizer.encode(text)?,
+        };
+        if tokens.is_empty() {
+            return Err(Error::EmptyContext {
+                context: context.into(),
+            });
+        }
+        Ok(Self {
+            tokenizer,
+            text,
+            spaces,
+            tokens,
+        })
+    }
+
+    /// The context followed by `continuation`.
+    ///
+    /// # Errors
+    ///
+    /// If the continuation is left without tokens, or the tokenizer cannot encode it.
+    pub fn pair(&self, continuation: &str) -> Result<EncodedPair> {
+        let mut tokens = self.tokens.clone();
+        tokens.extend(self.continuation(continuation)?);
+        let start = self.tokens.len();
+        if tokens.len() == start {
+            let continuation = continuation.into();
+            return Err(Error::EmptyContinuation {
+                continuation,
+                context_tokens: start,
+            });
+        }
+        Ok(EncodedPair { tokens, start })
+    }
+
+    fn continuation(&self, continuation: &str) -> Result<Vec<u32>> {
+        let (tokens, skipped) = if self.text.is_empty() && self.spaces.is_empty() {
+            let tokens = self.tokenizer.encode_bare(continuation)?;
+            let skipped = usize::from(tokens.starts_with(&self.tokens));
+            (tokens, skipped)
+        } else {
+            let whole = [self.text, self.spaces, continuation].concat();
+            (self.tokenizer.encode(&whole)?, self.tokens.len())
+        };
+        Ok(tokens.into_iter().skip(skipped).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::Bos;
+
+    #[derive(Deserialize)]
+    struct Golden {
+        pairs: Vec<GoldenPair>,
+    }
+
+    #[derive(Deserialize)]
+    struct GoldenPair {
+        tokenizer: String,
+        bos: Bos,
+        text: (String, String),
+        tokens: (Vec<u32>, Vec<u32>),
+    }
+
+    fn open(name: &str, bos: Bos) -> Tokenizer {
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/data");
+        Tokenizer::open(&PathBuf::from(fixtures).join(name), bos).unwrap()
+    }
+
+    #[test]
+    fn pairs_are_the_harness_s_and_only_what_it_cannot_score_is_refused() {
+        let golden = include_str!("../../../fixtures/data/harness.json");
+        let golden: Golden = serde_json::from_str(golden).unwrap();
+        let (mut crossed, mut refused) = (0, 0);
+        for GoldenPair {
+            tokenizer,
+            bos,
+            text,
+            tokens,
+        } in golden.pairs
+        {
+            let tokenizer = open(&tokenizer, bos);
+            let found = tokenizer.encode_pair(&text.0, &text.1);
+            if tokens.1.is_empty() {
+                assert!(
+                    matches!(found, Err(Error::EmptyContinuation { .. })),
+                    "{text:?}: {found:?}"
+                );
+                refused += 1;
+                continue;
+            }
+            let found = found.unwrap();
+            let expected = EncodedPair {
+                start: tokens.0.len(),
+                tokens: [tokens.0, tokens.1].concat(),
+            };
+            assert_eq!(found, expected, "{text:?}");
+            crossed += usize::from(found.tokens != tokenizer.encode(&(text.0 + &text.1)).unwrap());
+        }
+        assert!(
+            crossed > 10 && refused > 0,
+            "{crossed} merges across the border, {refused} refused"
+        );
+    }
+
+    #[test]
+    fn a_blank_context_needs_a_bos_token_of_its_own() {
+        let error = open("byte-level", Bos::Never)
+            .encode_pair(" \n", "heat")
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "context \" \\n\" has no tokens, expected at least one"
+        );
+        let pair = open("byte-level", Bos::Always)
+            .encode_pair(" \n", "heat")
+            .unwrap();
+        assert_eq!(pair.start, 1);
+    }
+}

@@ -1,0 +1,48 @@
+//! The loss of a batch and its gradient.
+
+use burn::tensor::Tensor;
+use likra_lora::Adapter;
+use likra_model::{Model, Row};
+use likra_tokenizer::EncodedPair;
+
+use crate::{Error, Result};
+
+/// The mean negative log-likelihood of the answer tokens of `examples`, in nats, and its gradient with
+/// respect to every tensor of `adapter`, in the order of [`Adapter::tensors`] and unclipped.
+///
+/// # Errors
+///
+/// If a token is outside of the model's vocabulary, or the loss does not depend on a tensor.
+pub fn loss_and_gradients(
+    model: &Model,
+    adapter: &Adapter,
+    examples: &[EncodedPair],
+) -> Result<(f64, Vec<Tensor<2>>)> {
+    let tracked = adapter.tracked();
+    let loss = loss(model, &tracked, examples)?;
+    let value = f64::from(loss.clone().into_scalar::<f32>());
+    let mut gradients = loss.backward();
+    let gradient = |(tensor, value): (String, Tensor<2>)| {
+        let gradient = value.grad_remove(&mut gradients);
+        gradient.ok_or(Error::Gradient { tensor })
+    };
+    let gradients = tracked.tensors().into_iter().map(gradient);
+    Ok((value, gradients.collect::<Result<_>>()?))
+}
+
+/// The mean negative log-likelihood of the batch's answer tokens, in nats: `[1]`.
+fn loss(model: &Model, adapter: &Adapter, examples: &[EncodedPair]) -> Result<Tensor<1>> {
+    let rows: Vec<Row> = examples
+        .iter()
+        .map(|example| Row::sequence(&example.tokens))
+        .collect();
+    let batch = model.batch(&rows);
+    let hidden = model.forward(&batch, None, Some(adapter))?;
+    let mut targets = Vec::new();
+    for (row, example) in examples.iter().enumerate() {
+        for place in example.start..example.tokens.len() {
+            targets.push((batch.index(row, place - 1), example.tokens[place]));
+        }
+    }
+    Ok(model.log_likelihoods(&hidden, &targets)?.mean().neg())
+}

@@ -1,0 +1,78 @@
+//! The training of a head to its end: one pass, adapters left along the way.
+
+use likra_lora::Adapter;
+use likra_model::Model;
+use likra_results::{HeadDir, StepRecord, read_rows, write_rows};
+use likra_tokenizer::EncodedPair;
+
+use crate::trainer::{State, check};
+use crate::{Error, Result, TrainSettings, Trainer, checkpoint};
+
+/// Trains a head on `examples`, in their order, and leaves its adapters in `head`.
+///
+/// `start` is the adapter after 0 examples. If `head` holds checkpoints with the same `key` (a name for
+/// everything that decides the result: model, device, settings, examples up to any length, `start`),
+/// training goes on from the newest. On a CPU it ends with the same bytes as a run that was never
+/// stopped. `progress` hears of every step; `true` marks the last one of an earlier run, from which
+/// this one goes on.
+///
+/// # Errors
+///
+/// If a setting or an example is impossible, the checkpoints belong to another run, a loss is not a
+/// number, or a file cannot be read or written.
+pub fn train_head(
+    model: &Model,
+    start: Adapter,
+    examples: &[EncodedPair],
+    settings: &TrainSettings,
+    head: &HeadDir,
+    key: &str,
+    progress: &mut dyn FnMut(&StepRecord, bool),
+) -> Result<()> {
+    settings.validate()?;
+    if examples.is_empty() {
+        return Err(Error::Setting {
+            setting: "examples",
+            found: "0".into(),
+            expected: "at least 1".into(),
+        });
+    }
+    check(examples, 0)?;
+    let batch_size = settings.batch_size;
+    let resumed = checkpoint::resume(head, batch_size, examples.len(), key, model.device())?;
+    let mut log: Vec<StepRecord> = match &resumed {
+        // A log that is ahead of the newest checkpoint is cut.
+        Some(state) => {
+            let mut log: Vec<StepRecord> = read_rows(&head.log())?;
+            log.truncate(state.optimiser.step);
+            log
+        }
+        None => Vec::new(),
+    };
+    if let Some(last) = log.last() {
+        progress(last, true);
+    }
+    let is_new = resumed.is_none();
+    let state = resumed.unwrap_or_else(|| State::new(start));
+    let mut trainer = Trainer::resume(model, state, settings)?;
+    let save = |trainer: &Trainer, log: &[StepRecord]| -> Result<()> {
+        write_rows(&head.log(), log)?;
+        checkpoint::save(head, &trainer.state, batch_size, key)
+    };
+    if is_new {
+        save(&trainer, &[])?;
+    }
+    let checkpoints = settings.checkpoints(examples.len());
+    while let Some(rest) = examples
+        .get(trainer.state.examples..)
+        .filter(|r| !r.is_empty())
+    {
+        let record = trainer.step(&rest[..batch_size.min(rest.len())])?;
+        progress(&record, false);
+        log.push(record);
+        if checkpoints.contains(&trainer.state.examples) {
+            save(&trainer, &log)?;
+        }
+    }
+    Ok(())
+}
