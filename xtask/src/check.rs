@@ -3,65 +3,96 @@
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
 
-use crate::bench;
+use crate::cycles::{cycle, imports};
 use crate::likra::{cargo, root};
 
-/// Crates that stay free of tensors: their tests take seconds, and they build anywhere.
-const BURN_FREE: [&str; 4] = ["likra-data", "likra-results", "likra-analysis", "xtask"];
-/// Who may depend on whom, by direct dependencies inside of the workspace.
-const ARROWS: [(&str, &[&str]); 10] = [
-    ("likra-data", &[]),
-    ("likra-kernels", &[]),
-    ("likra-lora", &["likra-kernels"]),
-    ("likra-results", &[]),
-    ("likra-model", &["likra-kernels", "likra-lora"]),
-    ("likra-analysis", &["likra-results"]),
+/// A crate, the crates of the workspace that it may depend on, and whether it may see Burn.
+type Arrow = (&'static str, &'static [&'static str], bool);
+
+/// Who may depend on whom, by direct dependencies inside of the workspace. Burn-free crates build anywhere,
+/// and their tests take seconds.
+const ARROWS: [Arrow; 13] = [
+    ("likra-results", &[], false),
+    ("likra-kernels", &[], true),
+    ("likra-tokenizer", &[], false),
+    ("likra-data", &["results"], false),
+    ("likra-lora", &["kernels", "results"], true),
+    ("likra-analysis", &["results"], false),
+    ("likra-report", &["analysis", "results"], false),
+    ("likra-model", &["kernels", "lora"], true),
     (
         "likra-train",
-        &["likra-data", "likra-lora", "likra-model", "likra-results"],
+        &["lora", "model", "results", "tokenizer"],
+        true,
     ),
     (
         "likra-score",
-        &["likra-data", "likra-lora", "likra-model", "likra-results"],
+        &["lora", "model", "results", "tokenizer"],
+        true,
+    ),
+    (
+        "likra-experiment",
+        &[
+            "analysis",
+            "data",
+            "lora",
+            "model",
+            "report",
+            "results",
+            "score",
+            "tokenizer",
+            "train",
+        ],
+        true,
     ),
     (
         "likra",
         &[
-            "likra-analysis",
-            "likra-data",
-            "likra-lora",
-            "likra-model",
-            "likra-results",
-            "likra-score",
-            "likra-train",
+            "analysis",
+            "data",
+            "experiment",
+            "lora",
+            "model",
+            "results",
+            "score",
+            "tokenizer",
+            "train",
         ],
+        true,
     ),
-    ("xtask", &[]),
+    ("xtask", &[], false),
 ];
+
+/// Lines of a source file, tests and comments included, that still hold one idea.
+const LONGEST_FILE: usize = 600;
 
 /// Runs every check and stops at the first that fails.
 pub(crate) fn run() -> Result<ExitCode> {
     let started = Instant::now();
-    step("formatting", || cargo_ok(&["fmt", "--all", "--check"]))?;
-    step("the README's table of speed", bench::readme_agrees)?;
-    step("dependency arrows", arrows)?;
-    step("no Burn where there are no tensors", burn_free)?;
+    step("formatting", || cargo_ok("fmt --all --check"))?;
+    step("dependencies between crates", dependencies)?;
+    step("imports between modules", modules)?;
     step("lints", || {
-        cargo_ok(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "-D",
-            "warnings",
-        ])
+        cargo_ok("clippy --workspace --all-targets --quiet -- -D warnings")
     })?;
-    step("documentation", documentation)?;
-    step("build with CUDA", cuda)?;
-    eprintln!("check: all is well, in {} s", started.elapsed().as_secs());
+    step("documentation", || {
+        let words = "doc --workspace --no-deps --document-private-items --quiet".split(' ');
+        ok(cargo().args(words).env("RUSTDOCFLAGS", "-D warnings"))
+    })?;
+    step("build with CUDA", || {
+        // Type-checks it, which needs neither a GPU nor a toolkit nor (thanks to the stub) LLVM. cudarc asks
+        // which CUDA to bind to when no `nvcc` can say.
+        let words = "check --package likra --features cuda --quiet".split(' ');
+        ok(cargo().args(words).env("CUDARC_CUDA_VERSION", "13000"))
+    })?;
+    step("licences and sources", licences)?;
+    eprintln!(
+        "check: everything holds, in {} s",
+        started.elapsed().as_secs()
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -70,105 +101,87 @@ fn step(name: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {
     check().with_context(|| format!("check: {name}"))
 }
 
-fn cargo_ok(arguments: &[&str]) -> Result<()> {
-    ok(cargo().args(arguments))
+fn cargo_ok(words: &str) -> Result<()> {
+    ok(cargo().args(words.split(' ')))
 }
 
 fn ok(command: &mut Command) -> Result<()> {
-    let status = command
-        .current_dir(root())
-        .status()
-        .with_context(|| format!("{command:?}"))?;
+    let status = command.status().with_context(|| format!("{command:?}"))?;
     ensure!(status.success(), "{command:?} failed");
     Ok(())
 }
 
-/// A crate's direct dependencies inside of the workspace are those of [`ARROWS`].
-fn arrows() -> Result<()> {
-    for (name, allowed) in ARROWS {
-        let tree = cargo()
-            .args([
-                "tree",
-                "--package",
-                name,
-                "--depth",
-                "1",
-                "--edges",
-                "normal,build",
-            ])
-            .args(["--prefix", "none", "--format", "{p}"])
-            .current_dir(root())
-            .output()
-            .context("cargo tree")?;
-        ensure!(
-            tree.status.success(),
-            "cargo tree: {}",
-            String::from_utf8_lossy(&tree.stderr)
-        );
-        let text = String::from_utf8_lossy(&tree.stdout);
-        let names = text
+/// What `cargo tree` says of a crate.
+fn tree(name: &str, words: &str) -> Result<String> {
+    let mut tree = cargo();
+    tree.args(["tree", "--package", name, "--edges", "normal,build"]);
+    let output = tree
+        .args(words.split(' '))
+        .stderr(Stdio::piped())
+        .output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn dependencies() -> Result<()> {
+    for (name, allowed, burn) in ARROWS {
+        let direct = tree(name, "--depth 1 --prefix none --format {p}")?;
+        ensure!(!direct.is_empty(), "cargo tree says nothing of {name}");
+        let names = direct
             .lines()
             .skip(1)
             .filter_map(|line| line.split(' ').next());
         for found in names.filter(|found| *found == "likra" || found.starts_with("likra-")) {
+            let short = found.trim_start_matches("likra-");
             ensure!(
-                allowed.contains(&found),
+                allowed.contains(&short),
                 "{name} depends on {found}; it may depend on {allowed:?}"
             );
         }
+        let sees_burn = tree(name, "--invert burn-tensor")?.contains("burn-tensor");
+        ensure!(burn || !sees_burn, "{name} depends on burn-tensor");
     }
     Ok(())
 }
 
-/// `cargo tree -i burn-tensor` finds nothing for the crates without tensors.
-fn burn_free() -> Result<()> {
-    for name in BURN_FREE {
-        let tree = cargo()
-            .args([
-                "tree",
-                "--package",
-                name,
-                "--invert",
-                "burn-tensor",
-                "--edges",
-                "normal,build",
-            ])
-            .current_dir(root())
-            .stderr(Stdio::piped())
-            .output()
-            .context("cargo tree")?;
-        let found = String::from_utf8_lossy(&tree.stdout).contains("burn-tensor");
-        if found {
-            bail!(
-                "{name} depends on burn-tensor:\n{}",
-                String::from_utf8_lossy(&tree.stdout)
-            );
+fn modules() -> Result<()> {
+    for (name, ..) in ARROWS {
+        let folder = match name {
+            "xtask" => root().join("xtask/src"),
+            _ => root().join("crates").join(name).join("src"),
+        };
+        let circle = cycle(&imports(&folder)?);
+        let way = circle.map(|names| names.join(" -> "));
+        ensure!(
+            way.is_none(),
+            "{name}: modules import each other: {}",
+            way.unwrap_or_default()
+        );
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_file() {
+                let lines = fs::read_to_string(&path)?.lines().count();
+                ensure!(
+                    lines <= LONGEST_FILE,
+                    "{}: {lines} lines; at most {LONGEST_FILE} hold one idea",
+                    path.display()
+                );
+            }
         }
     }
     Ok(())
 }
 
-fn documentation() -> Result<()> {
-    let arguments = [
-        "doc",
-        "--workspace",
-        "--no-deps",
-        "--document-private-items",
-        "--quiet",
-    ];
-    ok(cargo().args(arguments).env("RUSTDOCFLAGS", "-D warnings"))
-}
-
-/// Type-checks the CUDA build, which needs neither a GPU nor a toolkit nor (thanks to the stub) LLVM.
-/// cudarc asks which CUDA to bind to when no `nvcc` can say.
-fn cuda() -> Result<()> {
-    let arguments = [
-        "check",
-        "--package",
-        "likra",
-        "--features",
-        "cuda",
-        "--quiet",
-    ];
-    ok(cargo().args(arguments).env("CUDARC_CUDA_VERSION", "13000"))
+/// By `deny.toml`, where cargo-deny is installed.
+fn licences() -> Result<()> {
+    let installed = cargo()
+        .args(["deny", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !installed {
+        eprintln!("  skipped: `cargo install cargo-deny` brings what this needs");
+        return Ok(());
+    }
+    cargo_ok("deny check bans licenses sources")
 }

@@ -1,10 +1,8 @@
 //! `cargo xtask`: builds and runs `likra` with the right features, and does the repository's chores.
 
-mod bench;
 mod check;
-mod files;
+mod cycles;
 mod likra;
-mod parity;
 mod peers;
 
 use std::process::ExitCode;
@@ -12,20 +10,24 @@ use std::process::ExitCode;
 const HELP: &str = "\
 Usage: cargo xtask COMMAND [ARGUMENTS]
 
-Commands of the tool (built in release, then run; `cargo xtask reproduce --help` says more):
-  reproduce [SPEC]   run an experiment; `tiny`, which needs nothing else, by default
-  report RUN         redraw a finished run's tables and figures
-  train              train one head
-  score              score questions under the base and any number of adapters
-  probe JOBS         compute what a file of jobs asks for, to compare it with another program's
+Commands of likra (built in release, then run):
+  reproduce [SPEC]   run an experiment; without SPEC one that needs no files
+  report RUN         redraw the report of a run
+  train, score       train one head; score questions under the base and any number of adapters
+  probe JOBS         compute what a file of jobs asks for, to compare it with another program
+  COMMAND --help     say more
 
-Comparisons (Python, in an environment of its own):
-  parity             the same numbers as transformers, PEFT, torch and lm-evaluation-harness
-  bench              how long the same work takes likra and them
+Comparisons with other programs (Python, in an environment of its own):
+  parity             compare numbers with transformers, PEFT, torch and lm-evaluation-harness
+  compare            compare speed and memory with them
 
 Chores:
-  check              formatting, lints, documentation, dependency arrows, the CUDA build
+  check              formatting, lints, documentation, dependencies, the CUDA build: run it before a commit
   help               this text
+
+Examples:
+  cargo xtask reproduce
+  cargo xtask parity --arc ARC
 ";
 
 fn main() -> ExitCode {
@@ -36,13 +38,9 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Some("check") => check::run(),
-        Some("bench") => bench::run(&arguments),
-        Some("parity") => parity::run(&arguments),
-        Some("reproduce" | "report" | "train" | "score" | "probe") => likra::run(&arguments),
-        Some(other) => {
-            eprintln!("error: no command `{other}`\n\n{HELP}");
-            return ExitCode::from(2);
-        }
+        Some(script @ ("parity" | "compare")) => peers::run(script, &arguments[1..]),
+        // likra knows its own commands, and says what it does not know.
+        Some(_) => likra::run(&arguments),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

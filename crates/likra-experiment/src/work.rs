@@ -66,7 +66,9 @@ impl Training<'_> {
         };
         let (settings, key) = (self.settings, self.key);
         train_head(model, start, examples, settings, head, key, &mut progress)?;
-        let pace = tokens as f64 / started.elapsed().as_secs_f64();
+        let seconds = started.elapsed().as_secs_f64();
+        tracing::info!(title = self.title, tokens, seconds, "trained");
+        let pace = tokens as f64 / seconds;
         let note = format!(", {pace:.0} tokens/s");
         listener(Event::Ended { note });
         Ok(tokens)
@@ -100,7 +102,10 @@ pub fn score(
             note: String::new(),
         });
     };
+    let started = Instant::now();
     let records = likra_score::score(model, head, plan, &mut progress)?;
+    let (seconds, tokens) = (started.elapsed().as_secs_f64(), plan.tokens());
+    tracing::info!(head = head.name, tokens, seconds, "scored");
     listener(Event::Ended {
         note: String::new(),
     });

@@ -237,9 +237,6 @@ pub(crate) struct CommonArgs {
     /// Where to compute: auto, cpu, cuda or cuda:N.
     #[arg(long, value_name = "D", default_value = "auto")]
     pub(crate) device: DeviceName,
-    /// Write how long each part took to this JSON file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) timings: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,6 @@ mod probe;
 mod progress;
 mod reproduce;
 mod score;
-mod timings;
 mod train;
 
 use std::process::ExitCode;

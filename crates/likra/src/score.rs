@@ -1,7 +1,6 @@
 //! `likra score`: the base and any number of adapters over a file of questions.
 
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use likra_data::{Benchmark, read_questions};
@@ -13,7 +12,6 @@ use likra_score::{Head, Plan};
 
 use crate::cli::ScoreArgs;
 use crate::progress::Progress;
-use crate::timings::{Count, Timings};
 
 /// Scores questions from a file and writes one CSV for all heads, the base first.
 pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
@@ -44,9 +42,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let requests = requests(&arguments.model, &benchmark, &evaluation)?;
     let placement = common.device.find()?;
     let plan = Plan::new(&requests, placement.batch_tokens)?;
-    let opening = Instant::now();
     let model = Model::open(&arguments.model, placement.dtype.into(), &placement.device)?;
-    let mut timings = Timings::new(&placement, opening);
 
     let mut heads = vec![(BASE, 0, None)];
     for (name, dir) in &arguments.adapters {
@@ -61,19 +57,11 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
             examples: *examples,
             adapter: adapter.as_ref(),
         };
-        let began = Instant::now();
         records.extend(score(&model, name, &head, &plan, &|event| {
             progress.show(event)
         })?);
-        timings.add(
-            name,
-            began,
-            Count::Questions(plan.questions()),
-            plan.tokens(),
-        );
     }
     write_rows(&arguments.out, &records)?;
-    timings.write(common.timings.as_deref())?;
     eprintln!(
         "Scores of {} heads: {}",
         heads.len(),

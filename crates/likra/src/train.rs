@@ -1,7 +1,5 @@
 //! `likra train`: one head alone.
 
-use std::time::Instant;
-
 use anyhow::{Result, ensure};
 use likra_data::{Answers, Draw, Question, read_questions};
 use likra_experiment::{Training, hash_files, training_key, training_set};
@@ -13,7 +11,6 @@ use likra_train::TrainSettings;
 
 use crate::cli::TrainArgs;
 use crate::progress::Progress;
-use crate::timings::{Count, Timings};
 
 /// Trains one head on questions from files.
 pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
@@ -65,15 +62,11 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
         seed: arguments.seed,
         key: &training_key(&hashes, &placement, &settings, &lora, &draw)?,
     };
-    let opening = Instant::now();
     let model = Model::open(&arguments.model, placement.dtype.into(), &placement.device)?;
-    let mut timings = Timings::new(&placement, opening);
     let head = HeadDir::new(&arguments.out);
-    let (progress, began) = (Progress::default(), Instant::now());
-    let tokens = training.run(&model, &set.examples, &head, &|event| progress.show(event))?;
+    let progress = Progress::default();
+    training.run(&model, &set.examples, &head, &|event| progress.show(event))?;
     let examples = set.examples.len();
-    timings.add(training.title, began, Count::Examples(examples), tokens);
-    timings.write(common.timings.as_deref())?;
     eprintln!(
         "Adapters: {}, the last in {}",
         head.path().display(),

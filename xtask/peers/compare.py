@@ -1,0 +1,188 @@
+"""Runs likra and its peers (transformers, PEFT, lm-evaluation-harness) on the same work, in turn, each run in a process
+of its own; checks that both computed the same; writes every run to a CSV and the medians to a Markdown table.
+`cargo xtask compare` runs this.
+
+    python compare.py --likra LIKRA --model DIR --data ARC [--runs N] [--quick] [--device D] [--out FILE.md]
+"""
+import argparse
+import csv
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SHOTS = 25
+
+
+class Compare:
+    def __init__(self, arguments):
+        self.arguments, self.runs, self.checks = arguments, [], []
+        self.scratch = tempfile.TemporaryDirectory()
+        quick = arguments.quick
+        self.examples, self.fresh, self.fixed = (16, 1, 8) if quick else (96, 4, 200)
+
+    def process(self, command, **environment):
+        """Runs a command; returns what it printed, its wall time in seconds and the most memory it held in MiB."""
+        started = time.perf_counter()
+        child = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                 env=os.environ | environment)
+        output, log = child.stdout.read, child.stderr
+        log = log.read()
+        text = output()
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            sys.exit(f"compare: {command} failed\n{log}")
+        return text, log, time.perf_counter() - started, usage.ru_maxrss // 1024
+
+    def likra(self, *words):
+        """What `likra` measured of itself: a list of the fields of its log lines."""
+        command = [self.arguments.likra, *words, "--device", self.arguments.device]
+        environment = {"LIKRA_LOG": "likra_experiment=info", "MIMALLOC_PURGE_DELAY": "-1", "NO_COLOR": "1"}
+        _, log, wall, peak = self.process(command, **environment)
+        lines = [dict(re.findall(r'(\w+)="?([^" ]+)"?', line)) for line in log.splitlines() if " seconds=" in line]
+        return lines, wall, peak
+
+    def peer(self, dtype, *words):
+        command = [sys.executable, HERE / "peer.py", *words, "--dtype", dtype, "--device", self.arguments.device]
+        text, _, wall, peak = self.process(command)
+        return json.loads(text.splitlines()[-1]), wall, peak
+
+    def add(self, quantity, program, value, unit):
+        self.runs.append({"quantity": quantity, "program": program, "value": value, "unit": unit})
+        print(f"compare: {quantity}, {program}: {value:.4g} {unit}", file=sys.stderr)
+
+    def check(self, what, ours, peer, bound, relative):
+        """The largest difference; NaN is within no bound."""
+        differences = [abs(a - b) / (abs(b) if relative else 1) for a, b in zip(ours, peer, strict=True)]
+        self.checks.append((what, len(ours), max(differences), bound, all(d <= bound for d in differences)))
+
+    def train(self, number):
+        model, data, head = self.arguments.model, self.arguments.data, Path(self.scratch.name) / f"head{number}"
+        [trained], _, peak = self.likra("train", "--model", model, "--questions", data / "ARC-Challenge-Train.jsonl", "--kind", "correct",
+                                        "--examples", self.examples, "--seed", number, "--out", head)
+        self.add("LoRA training, batches of 8", "likra f32", int(trained["tokens"]) / float(trained["seconds"]), "tokens/s")
+        self.add("peak memory of training", "likra f32", peak, "MiB")
+        losses = [float(row["loss"]) for row in csv.DictReader((head / "log.csv").open())]
+        for dtype in ("f32", "bf16"):
+            found, _, peak = self.peer(dtype, "train", model, data, "--examples", self.examples, "--seed", number, "--adapter", head / "n00000")
+            self.add("LoRA training, batches of 8", f"transformers + PEFT {dtype}", found["tokens"] / found["seconds"], "tokens/s")
+            self.add("peak memory of training", f"transformers + PEFT {dtype}", peak, "MiB")
+            if dtype == "f32":
+                self.check("losses of training", losses, found["values"], 1e-3, True)
+
+    def score_words(self, questions, rule, scores, *more):
+        data = self.arguments.data
+        return ["score", "--model", self.arguments.model, "--questions", data / "ARC-Challenge-Test.jsonl", "--shots-from",
+                data / "ARC-Challenge-Train.jsonl", "--num-shots", SHOTS, "--shots", rule, "--limit", questions, "--out", scores, *more]
+
+    def score(self, number):
+        model, data, scores = self.arguments.model, self.arguments.data, Path(self.scratch.name) / "scores.csv"
+        heads = [f"head{place}={Path(self.scratch.name) / f'head{place}' / f'n{self.examples:05}'}" for place in (0, 1)]
+        adapters = [word for head in heads for word in ("--adapter", head)]
+        for quantity, rule, questions, more in [
+            ("scoring, shots anew for each question", "per-question", self.fresh, []),
+            ("scoring, the same shots for all", "fixed", self.fixed, []),
+            ("scoring, base and two heads, the same shots", "fixed", self.fixed, adapters),
+        ]:
+            lines, _, peak = self.likra(*self.score_words(questions, rule, scores, *more))
+            seconds = sum(float(line["seconds"]) for line in lines)
+            self.add(quantity, "likra f32", questions / seconds, "questions/s")
+            if not more:
+                found = [float(row["log_likelihood"]) for row in csv.DictReader(scores.open())]
+                if rule == "per-question":
+                    self.add("peak memory of scoring", "likra f32", peak, "MiB")
+                # The harness shares nothing between questions: a few tell its pace.
+                asked = min(questions, self.fresh)
+                for dtype in ("f32", "bf16"):
+                    peer, _, peak = self.peer(dtype, "score", model, data, "--questions", asked, "--shots", SHOTS, "--rule", rule)
+                    pace = peer["questions"] / peer["seconds"]
+                    self.add(quantity, f"lm-eval {dtype}", pace, "questions/s")
+                    if rule == "fixed":
+                        # One model at a time: three runs.
+                        self.add("scoring, base and two heads, the same shots", f"lm-eval {dtype}", pace / 3, "questions/s")
+                    else:
+                        self.add("peak memory of scoring", f"lm-eval {dtype}", peak, "MiB")
+                    if dtype == "f32":
+                        self.check(f"log-likelihoods, {rule} shots", found[:len(peer["values"])], peer["values"], 1e-3, False)
+
+    def first(self, number):
+        scores = Path(self.scratch.name) / "first.csv"
+        words = ["score", "--model", self.arguments.model, "--questions", self.arguments.data / "ARC-Challenge-Test.jsonl", "--limit", 1, "--out", scores]
+        _, wall, _ = self.likra(*words)
+        self.add("from the process's start to the first score", "likra f32", wall, "s")
+        for dtype in ("f32", "bf16"):
+            _, wall, _ = self.peer(dtype, "score", self.arguments.model, self.arguments.data, "--questions", 1)
+            self.add("from the process's start to the first score", f"lm-eval {dtype}", wall, "s")
+
+    def run(self):
+        for number in range(max(2, self.arguments.runs)):
+            self.train(number)
+        for number in range(self.arguments.runs):
+            self.score(number)
+            self.first(number)
+
+    def table(self):
+        values = {}
+        for run in self.runs:
+            values.setdefault((run["quantity"], run["unit"]), {}).setdefault(run["program"], []).append(run["value"])
+        range_of = lambda found: f"{statistics.median(found):.3g} ({min(found):.3g} to {max(found):.3g})"
+        for (quantity, unit), programs in values.items():
+            ours = programs.pop("likra f32")
+            for program, found in programs.items():
+                ratio = statistics.median(ours) / statistics.median(found)
+                # Of times and memory less is better.
+                times = ratio if unit.endswith("/s") else 1 / ratio
+                yield [f"{quantity}, {unit}", range_of(ours), program, range_of(found), f"{times:.2f}"]
+
+    def markdown(self):
+        from common import versions
+        cores = os.cpu_count()
+        cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+        likra = self.process([self.arguments.likra, "--version"])[0].strip()
+        names = ", ".join(f"{name} {version}" for name, version in versions().items())
+        command = f"cargo xtask compare --model {self.arguments.model.name} --data {self.arguments.data.name} --runs {self.arguments.runs}"
+        lines = ["# Speed", "", f"{likra} beside {names}, on {cpu}, {cores} cores, device {self.arguments.device}, model {self.arguments.model.name}, "
+                 "questions of ARC. Each run is a process of its own, likra's and the peers' in turn. Numbers are medians, with the smallest and the "
+                 f"largest in brackets. Training: {self.examples} examples in batches of 8. Scoring: {SHOTS} shots; {self.fresh} questions with shots of "
+                 f"their own, {self.fixed} with the same shots ({self.fresh} for the harness, which shares nothing between questions). Opening the "
+                 "model is not counted, except in the time to the first score.", "", f"`{command}{' --quick' if self.arguments.quick else ''}` made this page.", ""]
+        titles = ["quantity", "likra", "peer", "peer's", "times as good"]
+        rows = [titles, ["---"] * 5, *self.table()]
+        lines += ["| " + " | ".join(row) + " |" for row in rows]
+        lines += ["", "Both computed the same:", "", "| values | how many | largest difference | bound | verdict |", "| --- | --- | --- | --- | --- |"]
+        lines += [f"| {what} | {count} | {found:.1e} | {bound:.0e} | {'holds' if holds else '**BROKEN**'} |" for what, count, found, bound, holds in self.checks]
+        return "\n".join(lines) + "\n"
+
+
+def main():
+    arguments = argparse.ArgumentParser(prog="cargo xtask compare", description="Measures likra and its peers on the same work.")
+    folder = lambda text: Path(text).resolve(strict=True)
+    arguments.add_argument("--likra", type=Path, required=True, help=argparse.SUPPRESS)
+    arguments.add_argument("--model", type=folder, required=True, metavar="DIR", help="a checkpoint folder")
+    arguments.add_argument("--data", type=folder, required=True, metavar="DIR", help="the folder with ARC's files")
+    arguments.add_argument("--runs", type=int, default=3, metavar="N", help="how often everything is run")
+    arguments.add_argument("--quick", action="store_true", help="little work, to see that it runs")
+    arguments.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    arguments.add_argument("--out", type=Path, default=HERE.parents[1] / "results/speed.md", metavar="FILE", help="the table; the runs go beside it as CSV")
+    compare = Compare(arguments.parse_args())
+    compare.run()
+    out = compare.arguments.out
+    out.write_text(compare.markdown())
+    with out.with_suffix(".csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, compare.runs[0].keys())
+        writer.writeheader()
+        writer.writerows(compare.runs)
+    print(f"compare: {out} and {out.with_suffix('.csv')}", file=sys.stderr)
+    sys.exit(not all(holds for *_, holds in compare.checks))
+
+
+if __name__ == "__main__":
+    main()
