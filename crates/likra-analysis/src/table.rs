@@ -57,14 +57,14 @@ impl ScoreTable {
     /// If there are none of the base, a group has other candidates than the base (one missing, one
     /// more, or one of another kind, length or correctness) or the same one twice, a log-likelihood
     /// is not finite, or a question does not have precisely one right answer.
-    pub fn new(records: &[ScoreRecord]) -> Result<Self> {
+    pub fn new<'a>(records: impl IntoIterator<Item = &'a ScoreRecord>) -> Result<Self> {
         let mut groups: BTreeMap<(&str, usize), Vec<&ScoreRecord>> = BTreeMap::new();
         for record in records {
             let key = (record.head.as_str(), record.examples);
             groups.entry(key).or_default().push(record);
         }
-        let base = groups.get(&(BASE, 0)).ok_or(Error::NoBase {
-            found: records.len(),
+        let base = groups.get(&(BASE, 0)).ok_or_else(|| Error::NoBase {
+            found: groups.values().map(Vec::len).sum(),
         })?;
         let questions = questions(base)?;
         let mut heads: BTreeMap<String, BTreeMap<usize, Column>> = BTreeMap::new();

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::files::Files;
 use crate::shots::{PerQuestion, ShotRule, Shots};
@@ -101,30 +100,18 @@ impl Benchmark {
     /// # Errors
     ///
     /// If the pool has fewer questions than are drawn, or lacks one that is named.
-    pub fn prefixes(&self, shots: &Shots, count: usize) -> Result<Vec<Arc<str>>> {
-        let asked = self.test.iter().take(count);
-        let text = |question: &Question, shots: Vec<&Question>| -> Arc<str> {
-            (prompt::description(question) + &prompt::few_shot_prefix(shots)).into()
+    pub fn prefixes(&self, shots: &Shots, count: usize) -> Result<Vec<String>> {
+        let drawn: Vec<Vec<&Question>> = match (shots.rule, &shots.ids) {
+            (ShotRule::PerQuestion, _) => self.shots_per_question(shots)?.take(count).collect(),
+            (_, Some(ids)) => {
+                vec![shots::by_id(&self.shots, &ids[..shots.count.min(ids.len())])?; count]
+            }
+            (_, None) => vec![shots::fixed(&self.shots, shots.count, shots.seed)?; count],
         };
-        if shots.rule == ShotRule::PerQuestion {
-            let drawn = self.shots_per_question(shots)?;
-            return Ok(asked
-                .zip(drawn)
-                .map(|(asked, shots)| text(asked, shots))
-                .collect());
-        }
-        let same = match &shots.ids {
-            Some(ids) => shots::by_id(&self.shots, &ids[..shots.count.min(ids.len())])?,
-            None => shots::fixed(&self.shots, shots.count, shots.seed)?,
+        let text = |(question, shots): (&Question, Vec<&Question>)| {
+            prompt::description(question) + &prompt::few_shot_prefix(shots)
         };
-        let mut prefixes: Vec<Arc<str>> = Vec::new();
-        for question in asked {
-            let text = text(question, same.clone());
-            // What all questions share is held once.
-            let shared = prefixes.last().filter(|last| **last == text).cloned();
-            prefixes.push(shared.unwrap_or(text));
-        }
-        Ok(prefixes)
+        Ok(self.test.iter().zip(drawn).map(text).collect())
     }
 
     fn shots_per_question(&self, shots: &Shots) -> Result<PerQuestion<'_>> {

@@ -50,7 +50,7 @@ fn the_reference_runs_shots_are_drawn_again() {
         ..Shots::default()
     };
     let drawn = benchmark.prefixes(&shots, 1).unwrap();
-    assert_eq!(*drawn[0], prompt::few_shot_prefix(&expected));
+    assert_eq!(drawn[0], prompt::few_shot_prefix(&expected));
 }
 
 #[test]

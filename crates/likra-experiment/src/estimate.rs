@@ -1,17 +1,18 @@
 //! What is left of a run, and how long that takes: by a probe before it, by its own pace in it.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Instant;
 
 use likra_lora::Adapter;
+use likra_report::humantime;
 use likra_results::{BASE, Stamp};
 use likra_score::{Head, Plan, Request};
 use likra_train::loss_and_gradients;
 
 use crate::error::Result;
-use crate::jobs::{Asked, Job, Product, Work};
-use crate::pace::{Cost, Pace, humantime, peak_memory};
+use crate::inputs::Asked;
+use crate::jobs::{Job, Work};
+use crate::pace::{Cost, peak_memory};
 use crate::run::Run;
 
 /// How many batches of training are timed, after one that is not.
@@ -21,38 +22,24 @@ const BATCHES: usize = 2;
 const QUESTIONS: usize = 24;
 
 impl Run {
-    /// The jobs of which something is left to do, but for the report.
-    pub(crate) fn left(&self) -> Result<Vec<&Job>> {
+    /// The jobs of which something is left to do, but for the report, and what that costs.
+    pub(crate) fn left(&self) -> Result<Vec<(&Job, Cost)>> {
         let mut left = Vec::new();
         for job in &self.jobs {
-            if !job.missing(&self.dir)?.is_empty() {
-                left.push(job);
+            let missing = job.missing(&self.dir)?;
+            if missing.is_empty() {
+                continue;
             }
-        }
-        Ok(left)
-    }
-
-    /// What jobs cost, in their order.
-    pub(crate) fn costs(&self, jobs: &[&Job]) -> Result<Vec<Cost>> {
-        // Heads are asked the same questions: their tokens are counted once.
-        let mut counted: HashMap<Asked, usize> = HashMap::new();
-        let mut costs = Vec::new();
-        for job in jobs {
             let mut cost = Cost::default();
-            for Product { asked, .. } in job.missing(&self.dir)? {
-                let tokens = match counted.get(asked) {
-                    Some(&tokens) => tokens,
-                    None => Plan::new(self.asked(*asked)?, self.placement.batch_tokens)?.tokens(),
-                };
-                counted.insert(*asked, tokens);
-                cost.scored += tokens;
+            for product in missing {
+                cost.scored += self.plan(product.asked)?.tokens();
             }
-            if let Work::Head(head) = &job.work {
+            if let Work::Head(head, _) = &job.work {
                 cost.trained = self.tokens_to_train(head)?;
             }
-            costs.push(cost);
+            left.push((job, cost));
         }
-        Ok(costs)
+        Ok(left)
     }
 
     /// From the newest checkpoint on.
@@ -66,7 +53,7 @@ impl Run {
         };
         if head.answers.is_ranked() && !self.is_ranked()? {
             // The base has not ranked its answers yet: they are as long as any of the same questions.
-            let length = mean_length(self.asked(Asked::Ranking)?);
+            let length = mean_length(self.plan(Asked::Ranking)?.requests());
             return Ok((head.examples - trained) * length);
         }
         let examples = self.training_set(head)?.examples;
@@ -88,52 +75,38 @@ impl Run {
     /// If the model or a file is refused.
     pub fn describe(&self) -> Result<String> {
         let left = self.left()?;
-        let costs = self.costs(&left)?;
-        let probed = match left.is_empty() {
-            true => None,
-            false => Some(self.probe(&left)?),
-        };
+        let probe = self.probe(&left)?;
+        let pace = self.pace.borrow();
         let width = self.jobs.iter().map(|job| job.name.len()).max();
         let width = width.unwrap_or_default();
         let mut text = format!("{}\n", self.experiment.spec.title);
         for job in &self.jobs {
-            let place = left.iter().position(|other| other.name == job.name);
-            let state = match (&job.work, place, &probed) {
-                (Work::Report, ..) => "each time".into(),
-                (_, Some(place), Some((pace, _))) => {
-                    let time = pace.words(costs[place]);
-                    format!("{}, {time}", self.size(job)?)
-                }
-                _ => "done".into(),
+            let state = match left.iter().find(|(other, _)| other.name == job.name) {
+                Some((_, cost)) => format!("{}, {}", self.size(job)?, pace.words(*cost)),
+                None if job.work == Work::Report => "each time".into(),
+                None => "done".into(),
             };
             let _ = writeln!(text, "{:<width$}  {state}", job.name);
         }
-        let all = self.jobs.len() - 1;
-        let _ = write!(text, "{} of {all} jobs are done. ", all - left.len());
-        text += &match probed {
-            None => "Nothing is left but to draw the report.\n".into(),
-            Some((pace, probe)) => {
-                let memory = peak_memory().map(|peak| format!(" and {peak} MiB of memory"));
-                format!(
-                    "The rest takes {}{} on {},\nby a probe of {probe}.\n",
-                    pace.words(costs.into_iter().sum()),
-                    memory.unwrap_or_default(),
-                    self.placement.name
-                )
-            }
-        };
-        Ok(text)
+        let (all, count) = (self.jobs.len() - 1, left.len());
+        let _ = write!(text, "{} of {all} jobs are done. ", all - count);
+        if left.is_empty() {
+            return Ok(text + "Nothing is left but to draw the report.\n");
+        }
+        let time = pace.words(left.iter().map(|(_, cost)| *cost).sum());
+        let memory = peak_memory().map(|peak| format!(" and {peak} MiB of memory"));
+        let (memory, device) = (memory.unwrap_or_default(), &self.placement.name);
+        let rest = format!("The rest takes {time}{memory} on {device},\nby a probe of {probe}.\n");
+        Ok(text + &rest)
     }
 
     /// How much is left of a job, in what people count.
     fn size(&self, job: &Job) -> Result<String> {
         let missing = job.missing(&self.dir)?;
-        let questions = match missing.first().map(|product| product.asked) {
-            Some(asked) => self.asked(asked)?.len(),
-            None => 0,
-        };
+        let plan = missing.first().map(|product| self.plan(product.asked));
+        let questions = plan.transpose()?.map_or(0, |plan| plan.requests().len());
         Ok(match &job.work {
-            Work::Head(head) => format!(
+            Work::Head(head, _) => format!(
                 "{} examples, {} checkpoints of {questions} questions",
                 head.examples,
                 missing.len()
@@ -142,18 +115,20 @@ impl Run {
         })
     }
 
-    /// Does a little of the work and takes its time; says what it did.
-    fn probe(&self, left: &[&Job]) -> Result<(Pace, String)> {
+    /// Does a little of the work, to know the pace; says what it did.
+    fn probe(&self, left: &[(&Job, Cost)]) -> Result<String> {
+        if left.is_empty() {
+            return Ok(String::new());
+        }
         let started = Instant::now();
         let (model, spec) = (self.model()?, &self.experiment.spec);
         let adapter = Adapter::init(spec.lora.clone(), &model.targets(), 0, model.device())?;
-        let mut pace = Pace::default();
-        let mut done = Vec::new();
-        let head = left.iter().find_map(|job| match &job.work {
-            Work::Head(head) if !head.answers.is_ranked() => Some(head),
+        let mut done = String::new();
+        let trainable = left.iter().find_map(|(job, _)| match &job.work {
+            Work::Head(head, _) if !head.answers.is_ranked() => Some(head),
             _ => None,
         });
-        if let Some(head) = head {
+        if let Some(head) = trainable {
             let examples = self.training_set(head)?.examples;
             let batches = examples.chunks(spec.training.batch_size);
             for (place, batch) in batches.take(1 + BATCHES).enumerate() {
@@ -161,34 +136,36 @@ impl Run {
                 loss_and_gradients(model, &adapter, batch)?;
                 let trained = batch.iter().map(|example| example.tokens.len()).sum();
                 if place > 0 {
-                    pace.add(Cost { trained, scored: 0 }, began.elapsed());
+                    let cost = Cost { trained, scored: 0 };
+                    self.pace.borrow_mut().add(cost, began.elapsed());
                 }
             }
-            done.push(format!("{BATCHES} batches of training"));
+            done = format!("{BATCHES} batches of training and ");
         }
-        let questions = self.experiment.questions;
-        let asked = spread(self.asked(Asked::Test(questions))?, QUESTIONS);
-        let plan = Plan::new(&asked, self.placement.batch_tokens)?;
-        let base = Head {
+        let all = self.plan(Asked::Test(self.experiment.questions))?;
+        let plan = Plan::new(
+            spread(all.requests(), QUESTIONS),
+            self.placement.batch_tokens,
+        )?;
+        let head = Head {
             name: BASE,
             examples: 0,
             adapter: Some(&adapter),
         };
         let began = Instant::now();
-        likra_score::score(model, &base, &plan, &mut |_| ())?;
+        likra_score::score(model, &head, &plan, &mut |_| ())?;
         let scored = plan.tokens();
-        pace.add(Cost { trained: 0, scored }, began.elapsed());
-        done.push(format!("{} questions", asked.len()));
-        let took = humantime(started.elapsed());
-        Ok((pace, format!("{} in {took}", done.join(" and "))))
+        let cost = Cost { trained: 0, scored };
+        self.pace.borrow_mut().add(cost, began.elapsed());
+        let (questions, took) = (plan.requests().len(), humantime(started.elapsed()));
+        Ok(format!("{done}{questions} questions in {took}"))
     }
 }
 
+/// In tokens.
 fn mean_length(asked: &[Request]) -> usize {
     let candidates = asked.iter().flat_map(|request| &request.candidates);
-    let lengths: Vec<usize> = candidates
-        .map(|candidate| candidate.encoded.tokens.len())
-        .collect();
+    let lengths: Vec<usize> = candidates.map(|one| one.encoded.tokens.len()).collect();
     lengths.iter().sum::<usize>() / lengths.len().max(1)
 }
 

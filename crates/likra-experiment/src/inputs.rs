@@ -1,10 +1,11 @@
 //! The opened files of an experiment, and what they give to training and scoring in tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use likra_data::{
-    AnswerKind, Benchmark, Draw, Question, Ranking, Unrelated, other_answers, prompt,
+    AnswerKind, Benchmark, Draw, Question, Ranking, TrainingPair, Unrelated, other_answers, prompt,
     training_order, training_pairs,
 };
 use likra_model::Model;
@@ -15,8 +16,8 @@ use rayon::prelude::*;
 
 use crate::assets;
 use crate::error::{At as _, Error, Result};
-use crate::experiment::Head;
-use crate::spec::{Evaluation, Spec};
+use crate::experiment::{Experiment, Head};
+use crate::spec::{Evaluation, Spec, UnrelatedSpec};
 
 /// The opened files of an experiment.
 #[derive(Debug)]
@@ -36,14 +37,14 @@ pub struct Inputs {
 pub type Hashes = BTreeMap<&'static str, String>;
 
 /// What a model is asked.
-#[derive(Debug)]
-pub(crate) struct Requests {
-    /// The test questions, with irrelevant and unrelated answers beside their choices.
-    pub(crate) test: Vec<Request>,
-    /// The same candidates where nothing is asked.
-    pub(crate) answer_only: Vec<Request>,
-    /// Training questions whose wrong choices are to be ranked.
-    pub(crate) ranking: Vec<Request>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Asked {
+    /// The first test questions, with irrelevant and unrelated answers beside their choices.
+    Test(usize),
+    /// The candidates of the test questions, with no question.
+    AnswerOnly,
+    /// Training questions that heads of ranked answers see, without shots, to rank their wrong choices.
+    Ranking,
 }
 
 /// What a head learns, in the order of training.
@@ -69,7 +70,7 @@ impl Inputs {
         };
         let model = folder(spec.model.as_deref(), "model")?;
         let data = folder(spec.data.as_deref(), "data")?;
-        let open = |from: &crate::spec::UnrelatedSpec| -> Result<Unrelated> {
+        let open = |from: &UnrelatedSpec| -> Result<Unrelated> {
             let dir = folder(from.data.as_deref(), "unrelated")?;
             Ok(Unrelated::open(from.benchmark, &dir)?)
         };
@@ -94,45 +95,39 @@ impl Inputs {
         })
     }
 
-    /// What the base and the heads are asked; `heads` are those whose answers are ranked.
-    pub(crate) fn requests(&self, spec: &Spec, heads: &[&Head]) -> Result<Requests> {
-        let evaluation = &spec.evaluation;
-        let tokenizer = Tokenizer::open(&self.model, evaluation.bos)?;
-        let test = self.benchmark.test();
+    /// What models are asked, in tokens.
+    pub(crate) fn requests(&self, experiment: &Experiment, asked: Asked) -> Result<Vec<Request>> {
+        let Experiment { spec, heads, .. } = experiment;
+        let mut evaluation = spec.evaluation.clone();
+        let (train, test) = (self.benchmark.train(), self.benchmark.test());
         let unrelated = self.unrelated.as_ref().map(|texts| texts.test.as_slice());
-        let others = other_answers(test, unrelated)?;
-        let asked = evaluation.questions.unwrap_or(test.len());
-        let prefixes = self.benchmark.prefixes(&evaluation.shots(), asked)?;
-        let asked: Vec<_> = prefixes.iter().zip(test).zip(others).collect();
-        let with_question = |((prefix, question), others): &((&_, &Question), Others)| {
-            let prefix: &std::sync::Arc<str> = prefix;
-            let context = [prefix, prompt::context(question).as_str()].concat();
-            request(&tokenizer, &context, question, others)
-        };
-        let alone = |((_, question), others): &((&_, &Question), Others)| {
-            request(&tokenizer, prompt::ANSWER_ONLY, question, others)
-        };
-        Ok(Requests {
-            test: asked.par_iter().map(with_question).collect::<Result<_>>()?,
-            answer_only: asked.iter().map(alone).collect::<Result<_>>()?,
-            ranking: self.ranking_requests(spec.training.bos, heads)?,
-        })
-    }
-
-    /// The training questions that some of `heads` sees, without shots.
-    fn ranking_requests(&self, bos: Bos, heads: &[&Head]) -> Result<Vec<Request>> {
-        let tokenizer = Tokenizer::open(&self.model, bos)?;
-        let train = self.benchmark.train();
-        let seen = |head: &&Head| {
-            let order = training_order(train.len(), head.seed);
-            order.into_iter().take(head.examples).collect::<Vec<_>>()
-        };
-        let places: BTreeSet<usize> = heads.iter().flat_map(seen).collect();
-        let ask = |place| {
-            let question = &train[place];
-            request(&tokenizer, &prompt::context(question), question, &[])
-        };
-        places.into_iter().map(ask).collect()
+        let others = || other_answers(test, unrelated);
+        match asked {
+            Asked::Test(questions) => {
+                evaluation.questions = Some(questions);
+                requests(&self.model, &self.benchmark, &evaluation, &others()?)
+            }
+            Asked::AnswerOnly => {
+                let tokenizer = Tokenizer::open(&self.model, evaluation.bos)?;
+                let asked = test
+                    .iter()
+                    .zip(iter::repeat(prompt::ANSWER_ONLY.to_owned()));
+                let asked = asked.take(experiment.questions);
+                encode(&tokenizer, asked, &others()?)
+            }
+            Asked::Ranking => {
+                let tokenizer = Tokenizer::open(&self.model, spec.training.bos)?;
+                let ranked = heads.iter().filter(|head| head.answers.is_ranked());
+                let seen = ranked.flat_map(|head| {
+                    let order = training_order(train.len(), head.seed);
+                    order.into_iter().take(head.examples)
+                });
+                let places: BTreeSet<usize> = seen.collect();
+                let questions = places.into_iter().map(|place| &train[place]);
+                let asked = questions.map(|question| (question, prompt::context(question)));
+                encode(&tokenizer, asked, &[])
+            }
+        }
     }
 
     /// What `head` learns.
@@ -142,12 +137,9 @@ impl Inputs {
         head: &Head,
         ranking: Option<&Ranking>,
     ) -> Result<TrainingSet> {
-        let unrelated = self
-            .unrelated
-            .as_ref()
-            .map_or(&[][..], |texts| &texts.train);
+        let unrelated = self.unrelated.as_ref();
         let draw = Draw {
-            unrelated,
+            unrelated: unrelated.map_or(&[], |texts| &texts.train),
             ranking,
             ..head.draw(spec)
         };
@@ -155,8 +147,6 @@ impl Inputs {
         training_set(&self.model, spec.training.bos, train, &draw, head.examples)
     }
 }
-
-type Others<'a> = Vec<(AnswerKind, &'a str)>;
 
 /// The first `count` examples that `draw` gives to the questions of `train`.
 ///
@@ -172,12 +162,12 @@ pub fn training_set(
 ) -> Result<TrainingSet> {
     let tokenizer = Tokenizer::open(model, bos)?;
     let pairs = training_pairs(train, draw, count)?;
-    let encode = |pair: &likra_data::TrainingPair| {
+    let encode = |pair: &TrainingPair| {
         let context = prompt::context(pair.question);
         let encoded = tokenizer.encode_pair(&context, &prompt::continuation(pair.answer));
         encoded.at(|| format!("question `{}`", pair.question.id()))
     };
-    let record = |pair: &likra_data::TrainingPair| AnswerRecord {
+    let record = |pair: &TrainingPair| AnswerRecord {
         question_id: pair.question.id().into(),
         kind: pair.kind,
         answer: pair.answer.into(),
@@ -188,8 +178,11 @@ pub fn training_set(
     })
 }
 
-/// The first test questions of `benchmark`, as many as `evaluation` says, each after its shots and with
-/// its own choices alone.
+/// An answer and what it is to a question that has other choices.
+pub type Other<'a> = (AnswerKind, &'a str);
+
+/// The first test questions of `benchmark`, as many as `evaluation` says, each after its shots, and
+/// beside its choices the answers that `others` has for it, if any.
 ///
 /// # Errors
 ///
@@ -198,43 +191,39 @@ pub fn requests(
     model: &Path,
     benchmark: &Benchmark,
     evaluation: &Evaluation,
+    others: &[Vec<Other>],
 ) -> Result<Vec<Request>> {
     let tokenizer = Tokenizer::open(model, evaluation.bos)?;
     let test = benchmark.test();
-    let asked = evaluation.questions.unwrap_or(test.len()).min(test.len());
-    let prefixes = benchmark.prefixes(&evaluation.shots(), asked)?;
-    let asked = prefixes.iter().zip(test);
-    let ask = |(prefix, question): (&std::sync::Arc<str>, &Question)| {
-        let context = [prefix, prompt::context(question).as_str()].concat();
-        request(&tokenizer, &context, question, &[])
-    };
-    asked.map(ask).collect()
+    let count = evaluation.questions.unwrap_or(test.len()).min(test.len());
+    let prefixes = benchmark.prefixes(&evaluation.shots(), count)?;
+    let after = |(question, prefix): (_, String)| (question, prefix + &prompt::context(question));
+    encode(&tokenizer, test.iter().zip(prefixes).map(after), others)
 }
 
-/// A question's choices, and `others` beside them, after `context`.
-fn request(
+/// The choices of questions, each after its context, and `others` beside them.
+fn encode<'a>(
     tokenizer: &Tokenizer,
-    context: &str,
-    question: &Question,
-    others: &[(AnswerKind, &str)],
-) -> Result<Request> {
-    let choices = question.choices().iter().enumerate();
-    let choices = choices.map(|(place, choice)| {
-        let kind = match place == question.gold() {
-            true => AnswerKind::Correct,
-            false => AnswerKind::Incorrect,
+    asked: impl Iterator<Item = (&'a Question, String)>,
+    others: &[Vec<Other>],
+) -> Result<Vec<Request>> {
+    let others = others
+        .iter()
+        .map(Vec::as_slice)
+        .chain(iter::repeat(&[][..]));
+    let asked: Vec<_> = asked.zip(others).collect();
+    let request = |((question, context), others): &((&Question, String), &[Other])| {
+        let choice = |(place, choice)| match place == question.gold() {
+            true => (AnswerKind::Correct, choice),
+            false => (AnswerKind::Incorrect, choice),
         };
-        (kind, choice.as_str())
-    });
-    let answers = choices.chain(others.iter().copied());
-    Request::new(
-        tokenizer,
-        question.id(),
-        context,
-        answers,
-        prompt::continuation,
-    )
-    .at(|| format!("question `{}`", question.id()))
+        let choices = question.choices().iter().map(String::as_str);
+        let choices = choices.enumerate().map(choice);
+        let answers = choices.chain(others.iter().copied());
+        let (id, delimit) = (question.id(), prompt::continuation);
+        Request::new(tokenizer, id, context, answers, delimit).at(|| format!("question `{id}`"))
+    };
+    asked.par_iter().map(request).collect()
 }
 
 /// The hash of every file, read once, and one for each group; the same file twice counts once in it.

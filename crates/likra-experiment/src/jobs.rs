@@ -10,17 +10,16 @@ use likra_data::{Answers, Draw};
 use likra_lora::LoraConfig;
 use likra_results::{ANSWER_ONLY, BASE, RunDir, Stamp, sha256};
 use likra_train::TrainSettings;
-use serde::Serialize;
-use toml::{Table, Value};
+use serde_json::{Value, json};
 
 use crate::device::Placement;
 use crate::error::Result;
 use crate::experiment::{Experiment, Head};
-use crate::inputs::{Hashes, Inputs};
+use crate::inputs::{Asked, Hashes, Inputs};
 
 /// Raised when the same inputs and settings give other numbers than before, so that older runs are
 /// not continued.
-const VERSION: i64 = 2;
+const VERSION: u32 = 2;
 
 /// A part of an experiment that one process can do.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,8 +39,9 @@ pub struct Job {
 pub enum Work {
     /// The base answers the test questions, and ranks answers that heads are to learn.
     ScoreBase,
-    /// A head is trained, and answers the test questions at each of its checkpoints.
-    Head(Head),
+    /// A head is trained, and answers the test questions at each of its checkpoints. The key is that of
+    /// its checkpoints.
+    Head(Head, String),
     /// The tables and figures are drawn. This is never done: it takes no time and no model.
     Report,
 }
@@ -59,17 +59,6 @@ pub struct Product {
     pub asked: Asked,
     /// How many examples the head has seen; 0 for the base.
     pub examples: usize,
-}
-
-/// What a model is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Asked {
-    /// The first test questions.
-    Test(usize),
-    /// The candidates of the test questions, with no question.
-    AnswerOnly,
-    /// Training questions, to rank their wrong choices.
-    Ranking,
 }
 
 impl Product {
@@ -104,15 +93,13 @@ pub(crate) struct Keys<'a> {
 impl Keys<'_> {
     /// All jobs in the order of work.
     pub(crate) fn jobs(&self, run: &RunDir) -> Result<Vec<Job>> {
-        let heads = &self.experiment.heads;
         let mut jobs = vec![self.base(run)?];
-        for head in heads {
+        for head in &self.experiment.heads {
             jobs.push(self.head(run, head)?);
         }
-        let all = jobs.iter().map(|job| job.name.clone()).collect();
         jobs.push(Job {
             name: "report".into(),
-            needs: all,
+            needs: jobs.iter().map(|job| job.name.clone()).collect(),
             work: Work::Report,
             scores: Vec::new(),
         });
@@ -120,28 +107,21 @@ impl Keys<'_> {
     }
 
     fn base(&self, run: &RunDir) -> Result<Job> {
-        let asked = Asked::Test(self.experiment.questions);
-        let product = |name: &str, path, asked| -> Result<Product> {
-            Ok(Product {
-                stamp: format!("score-{name}"),
-                key: self.base_key(asked)?,
-                path,
-                asked,
-                examples: 0,
-            })
-        };
+        let Experiment {
+            heads, questions, ..
+        } = self.experiment;
+        let product =
+            |name: &str, path, asked| self.product(format!("score-{name}"), path, asked, BASE, 0);
         let mut scores = vec![
-            product(BASE, run.base_scores(), asked)?,
+            product(BASE, run.base_scores(), Asked::Test(*questions))?,
             product(ANSWER_ONLY, run.answer_only_scores(), Asked::AnswerOnly)?,
         ];
-        if self
-            .experiment
-            .heads
-            .iter()
-            .any(|head| head.answers.is_ranked())
-        {
-            let path = run.training_scores();
-            scores.push(product("base-train", path, Asked::Ranking)?);
+        if heads.iter().any(|head| head.answers.is_ranked()) {
+            scores.push(product(
+                "base-train",
+                run.training_scores(),
+                Asked::Ranking,
+            )?);
         }
         Ok(Job {
             name: BASE.into(),
@@ -152,79 +132,60 @@ impl Keys<'_> {
     }
 
     fn head(&self, run: &RunDir, head: &Head) -> Result<Job> {
-        let training = self.training_key(head)?;
-        let asked = Asked::Test(head.questions);
-        let product = |&examples: &usize| -> Result<Product> {
-            let mut parts = self.asked(asked)?;
-            add(&mut parts, "head", &training)?;
-            add(&mut parts, "examples", examples)?;
-            Ok(Product {
-                stamp: format!("score-{}-n{examples:05}", head.name),
-                key: key(&parts)?,
-                path: run.scores(&head.name, examples)?,
-                asked,
-                examples,
-            })
-        };
+        let (spec, hashes) = (&self.experiment.spec, &self.inputs.hashes);
+        let (settings, lora) = (&spec.training, &spec.lora);
+        let key = training_key(hashes, self.placement, settings, lora, &head.draw(spec))?;
+        let mut scores = Vec::new();
+        for &examples in &head.checkpoints {
+            let stamp = format!("score-{}-n{examples:05}", head.name);
+            let path = run.scores(&head.name, examples)?;
+            let asked = Asked::Test(head.questions);
+            scores.push(self.product(stamp, path, asked, &key, examples)?);
+        }
         let ranked = head.answers.is_ranked();
         Ok(Job {
             name: head.name.clone(),
             needs: ranked.then(|| BASE.into()).into_iter().collect(),
-            work: Work::Head(head.clone()),
-            scores: head
-                .checkpoints
-                .iter()
-                .map(product)
-                .collect::<Result<_>>()?,
+            work: Work::Head(head.clone(), key),
+            scores,
         })
     }
 
-    fn base_key(&self, asked: Asked) -> Result<String> {
-        let mut parts = self.asked(asked)?;
-        add(&mut parts, "head", BASE)?;
-        key(&parts)
-    }
-
-    /// The key of a head's checkpoints.
-    pub(crate) fn training_key(&self, head: &Head) -> Result<String> {
-        let spec = &self.experiment.spec;
-        let (hashes, placement) = (&self.inputs.hashes, self.placement);
-        training_key(
-            hashes,
-            placement,
-            &spec.training,
-            &spec.lora,
-            &head.draw(spec),
-        )
-    }
-
-    /// What decides the scores of a file beside the head.
-    fn asked(&self, asked: Asked) -> Result<Table> {
-        let spec = &self.experiment.spec;
+    /// A file of scores; `head` is the key of the head's checkpoints, or `base`.
+    fn product(
+        &self,
+        stamp: String,
+        path: PathBuf,
+        asked: Asked,
+        head: &str,
+        examples: usize,
+    ) -> Result<Product> {
+        let Experiment { spec, heads, .. } = self.experiment;
         let hashes = &self.inputs.hashes;
-        let mut parts = computed(hashes, self.placement)?;
-        add(&mut parts, "unrelated", &hashes["unrelated"])?;
-        match asked {
-            Asked::Ranking => {
-                let ranked = self.experiment.heads.iter();
-                let ranked = ranked.filter(|head| head.answers.is_ranked());
-                let seen: Vec<String> = ranked
-                    .map(|head| format!("{} of seed {}", head.examples, head.seed))
-                    .collect();
-                add(&mut parts, "ranking", seen)?;
-                add(&mut parts, "bos", spec.training.bos)?;
-            }
+        let evaluation = &spec.evaluation;
+        let what = match asked {
             Asked::Test(questions) => {
-                let mut evaluation = spec.evaluation.clone();
+                let mut evaluation = evaluation.clone();
                 evaluation.questions = Some(questions);
-                add(&mut parts, "evaluation", evaluation)?;
+                json!(evaluation)
             }
-            Asked::AnswerOnly => {
-                add(&mut parts, "answer-only", self.experiment.questions)?;
-                add(&mut parts, "bos", spec.evaluation.bos)?;
+            Asked::AnswerOnly => json!([self.experiment.questions, evaluation.bos]),
+            Asked::Ranking => {
+                let ranked = heads.iter().filter(|head| head.answers.is_ranked());
+                let seen: Vec<_> = ranked.map(|head| (head.examples, head.seed)).collect();
+                json!([seen, spec.training.bos])
             }
-        }
-        Ok(parts)
+        };
+        let unrelated = &hashes["unrelated"];
+        let decides =
+            json!({"head": head, "examples": examples, "asked": what, "unrelated": unrelated});
+        Ok(Product {
+            key: key(hashes, self.placement, &decides)?,
+            stamp,
+            path,
+            asked,
+            examples,
+        })
     }
 }
 
@@ -240,39 +201,33 @@ pub fn training_key(
     lora: &LoraConfig,
     draw: &Draw,
 ) -> Result<String> {
-    let mut parts = computed(hashes, placement)?;
+    let mut decides = json!({
+        "training": settings,
+        "lora": lora,
+        "wrong-answer": draw.wrong,
+        "answers": draw.answers,
+        "contamination": draw.contamination,
+        "seed": draw.seed,
+    });
     if draw.answers == Answers::Unrelated {
-        add(&mut parts, "unrelated", &hashes["unrelated"])?;
+        decides["unrelated"] = json!(hashes["unrelated"]);
     }
-    add(&mut parts, "training", settings)?;
-    add(&mut parts, "lora", lora)?;
-    add(&mut parts, "wrong-answer", draw.wrong)?;
-    add(&mut parts, "answers", draw.answers)?;
-    add(&mut parts, "contamination", draw.contamination)?;
-    add(&mut parts, "seed", draw.seed)?;
-    key(&parts)
+    key(hashes, placement, &decides)
 }
 
-/// What every number depends on: the files and how they are computed with.
-fn computed(hashes: &Hashes, placement: &Placement) -> Result<Table> {
-    let mut parts = Table::new();
-    add(&mut parts, "version", VERSION)?;
-    for group in ["model", "tokenizer", "data"] {
-        add(&mut parts, group, &hashes[group])?;
-    }
-    add(&mut parts, "device", placement.kind)?;
-    add(&mut parts, "dtype", placement.dtype)?;
-    Ok(parts)
-}
-
-fn add(parts: &mut Table, name: &str, value: impl Serialize) -> Result<()> {
-    parts.insert(name.into(), Value::try_from(value)?);
-    Ok(())
-}
-
-/// The hash of the parts' TOML, whose keys stand in order.
-fn key(parts: &Table) -> Result<String> {
-    Ok(sha256(toml::to_string(parts)?.as_bytes()))
+/// The hash of all that decides a result: what is special to it, the files, and what they are computed
+/// with. It is that of a TOML text whose keys stand in order.
+fn key(hashes: &Hashes, placement: &Placement, decides: &Value) -> Result<String> {
+    let parts = toml::Value::try_from(json!({
+        "version": VERSION,
+        "model": hashes["model"],
+        "tokenizer": hashes["tokenizer"],
+        "data": hashes["data"],
+        "device": placement.kind,
+        "dtype": placement.dtype,
+        "decides": decides,
+    }))?;
+    Ok(sha256(toml::to_string(&parts)?.as_bytes()))
 }
 
 #[cfg(test)]
@@ -283,18 +238,14 @@ mod tests {
     /// this changes without need, every run in the world is computed again.
     #[test]
     fn a_key_is_the_hash_of_canonical_toml() {
-        let mut parts = Table::new();
-        add(&mut parts, "training", TrainSettings::default()).unwrap();
-        add(&mut parts, "answers", Answers::Correct).unwrap();
-        let text = "answers = \"correct\"\n\n[training]\nbatch-size = 8\nbos = \"auto\"\n\
-                    first-checkpoint = 32\nlearning-rate = 0.0001\nmax-grad-norm = 1.0\n\
-                    weight-decay = 0.0\n";
-        assert_eq!(toml::to_string(&parts).unwrap(), text);
-        assert_eq!(key(&parts).unwrap(), sha256(text.as_bytes()));
-        let mut reversed = Table::new();
-        for (name, value) in parts.iter().rev() {
-            reversed.insert(name.clone(), value.clone());
-        }
-        assert_eq!(key(&reversed).unwrap(), key(&parts).unwrap());
+        let hashes = ["model", "tokenizer", "data"].map(|name| (name, name.to_uppercase()));
+        let placement = crate::DeviceName::Cpu.find().unwrap();
+        let decides = json!({"training": TrainSettings::default(), "answers": Answers::Correct});
+        let text = "data = \"DATA\"\ndevice = \"cpu\"\ndtype = \"f32\"\nmodel = \"MODEL\"\n\
+                    tokenizer = \"TOKENIZER\"\nversion = 2\n\n[decides]\nanswers = \"correct\"\n\n\
+                    [decides.training]\nbatch-size = 8\nbos = \"auto\"\nfirst-checkpoint = 32\n\
+                    learning-rate = 0.0001\nmax-grad-norm = 1.0\nweight-decay = 0.0\n";
+        let found = key(&hashes.into(), &placement, &decides).unwrap();
+        assert_eq!(found, sha256(text.as_bytes()));
     }
 }

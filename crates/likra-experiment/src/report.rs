@@ -23,21 +23,23 @@ pub fn draw(run: &RunDir) -> Result<String> {
     let experiment = Experiment::of_run(&manifest).at(|| run.manifest().display().to_string())?;
     let scores = Scores::read(run, &experiment)?;
     let findings = findings(&scores.study(&experiment)?)?;
-    write_report(
-        &run.report(),
-        &findings,
-        &facts(run, &manifest, &experiment, &scores)?,
-    )?;
+    let facts = Facts {
+        title: experiment.spec.title.clone(),
+        lead: lead(&manifest, &experiment, scores.missing),
+        cost: cost(run, &experiment)?,
+        manifest,
+    };
+    write_report(&run.report(), &findings, &facts)?;
     Ok(summary(&findings))
 }
 
-/// The scores of a run, and how many of them are missing yet.
+/// The scores of a run.
 struct Scores {
     base: Vec<ScoreRecord>,
     /// Of each head, replicates too.
     heads: Vec<(Head, Vec<ScoreRecord>)>,
+    /// How many checkpoints are not scored yet.
     missing: usize,
-    all: usize,
 }
 
 impl Scores {
@@ -47,16 +49,14 @@ impl Scores {
         if alone.exists() {
             base.extend(read_rows::<ScoreRecord>(&alone)?);
         }
-        let (mut heads, mut missing, mut all) = (Vec::new(), 0, 0);
+        let (mut heads, mut missing) = (Vec::new(), 0);
         for head in &experiment.heads {
             let mut records = Vec::new();
             for &examples in &head.checkpoints {
-                all += 1;
                 let path = run.scores(&head.name, examples)?;
-                if path.exists() {
-                    records.extend(read_rows::<ScoreRecord>(&path)?);
-                } else {
-                    missing += 1;
+                match path.exists() {
+                    true => records.extend(read_rows::<ScoreRecord>(&path)?),
+                    false => missing += 1,
                 }
             }
             heads.push((head.clone(), records));
@@ -65,52 +65,43 @@ impl Scores {
             base,
             heads,
             missing,
-            all,
         })
     }
 
     fn study(&self, experiment: &Experiment) -> Result<Study> {
         let spec = &experiment.spec;
         let own = || self.heads.iter().filter(|(head, _)| !head.replicate);
-        let mut records = self.base.clone();
-        records.extend(own().flat_map(|(_, records)| records.clone()));
-        let table = ScoreTable::new(&records)?;
+        let records = own().flat_map(|(_, records)| records);
         let negatives = own().filter(|(head, _)| head.name != "positive");
+        let mut replicates = Vec::new();
+        for seed in spec.replicates.iter().flat_map(|again| &again.seeds) {
+            replicates.extend(self.replicate(*seed)?);
+        }
         Ok(Study {
-            replicates: self.replicates(experiment, &table)?,
+            table: ScoreTable::new(self.base.iter().chain(records))?,
+            replicates,
             seed: spec.seed,
             negatives: negatives.map(|(head, _)| negative(head)).collect(),
             weights: spec.analysis.weights.clone(),
             norm: spec.analysis.normalisation,
             benchmark: spec.benchmark.in_paper().map(String::from),
             model: spec.analysis.paper_model.clone(),
-            table,
         })
     }
 
-    /// The seeds of which anything was scored.
-    fn replicates(&self, experiment: &Experiment, table: &ScoreTable) -> Result<Vec<Replicate>> {
-        let Some(replicates) = &experiment.spec.replicates else {
-            return Ok(Vec::new());
-        };
-        let count = replicates.questions.unwrap_or(table.questions().len());
-        let asked = table.questions().iter().take(count);
-        let asked: HashSet<&str> = asked.map(|question| question.id.as_str()).collect();
+    /// The replicates of a seed, if any is scored, and the base over the questions that they were asked.
+    fn replicate(&self, seed: u32) -> Result<Option<Replicate>> {
+        let heads = self.heads.iter();
+        let heads = heads.filter(|(head, _)| head.replicate && head.seed == seed);
+        let records: Vec<&ScoreRecord> = heads.flat_map(|(_, records)| records).collect();
+        if records.is_empty() {
+            return Ok(None);
+        }
+        let asked: HashSet<&str> = records.iter().map(|r| r.question_id.as_str()).collect();
         let base = self.base.iter();
         let base = base.filter(|record| asked.contains(record.question_id.as_str()));
-        let base: Vec<ScoreRecord> = base.cloned().collect();
-        let mut found = Vec::new();
-        for &seed in &replicates.seeds {
-            let heads = self.heads.iter();
-            let heads = heads.filter(|(head, _)| head.replicate && head.seed == seed);
-            let records: Vec<ScoreRecord> =
-                heads.flat_map(|(_, records)| records.clone()).collect();
-            if !records.is_empty() {
-                let table = ScoreTable::new(&[&base[..], &records].concat())?;
-                found.push(Replicate { seed, table });
-            }
-        }
-        Ok(found)
+        let table = ScoreTable::new(base.chain(records.iter().copied()))?;
+        Ok(Some(Replicate { seed, table }))
     }
 }
 
@@ -131,60 +122,33 @@ fn negative(head: &Head) -> Negative {
     }
 }
 
-/// What the page says of the run itself.
-fn facts(
-    run: &RunDir,
-    manifest: &Manifest,
-    experiment: &Experiment,
-    scores: &Scores,
-) -> Result<Facts> {
-    let mut settings = Vec::new();
-    flatten("", &manifest.experiment, &mut settings);
-    settings.retain(|(name, _)| name != "title");
-    settings.push(("computed on".into(), manifest.device.clone()));
-    let mut versions = vec![("likra".to_owned(), manifest.likra.clone())];
-    versions.extend(manifest.versions.clone());
-    let inputs = manifest.inputs.iter();
-    let inputs = inputs.map(|input| (input.name.clone(), input.sha256.clone(), input.bytes));
-    Ok(Facts {
-        title: experiment.spec.title.clone(),
-        lead: lead(manifest, experiment, scores),
-        settings,
-        versions,
-        inputs: inputs.collect(),
-        cost: cost(run, experiment)?,
-        command: manifest.command.clone(),
-    })
-}
-
-fn lead(manifest: &Manifest, experiment: &Experiment, scores: &Scores) -> String {
-    let evaluation = &experiment.spec.evaluation;
-    let shots = match (evaluation.num_shots, evaluation.shots) {
+/// What was run, for the top of the page.
+fn lead(manifest: &Manifest, experiment: &Experiment, missing: usize) -> String {
+    let Experiment { spec, heads, .. } = experiment;
+    let shots = match (spec.evaluation.num_shots, spec.evaluation.shots) {
         (0, _) => "with no solved examples before them".to_owned(),
         (shots, ShotRule::Fixed) => format!("each after the same {shots} solved examples"),
         (shots, ShotRule::PerQuestion) => format!("each after {shots} solved examples of its own"),
     };
-    let heads = scores.heads.iter().filter(|(head, _)| !head.replicate);
-    let rest = match scores.missing {
+    let checkpoints: usize = heads.iter().map(|head| head.checkpoints.len()).sum();
+    let rest = match missing {
         0 => String::new(),
-        missing => format!(
-            " The run is not finished: {missing} of its {} checkpoints are not scored yet.",
-            scores.all
+        _ => format!(
+            " The run is not finished: {missing} of its {checkpoints} checkpoints are not scored yet."
         ),
     };
     let asked = match (experiment.questions, manifest.questions.test) {
         (asked, all) if asked < all => format!("the first {asked} of {all} test questions"),
         (_, all) => format!("{all} test questions"),
     };
-    let part = part_of_paper(experiment.spec.benchmark, manifest.questions.training)
+    let part = part_of_paper(spec.benchmark, manifest.questions.training)
         .map_or_else(String::new, |part| format!(" {part}"));
+    let own = heads.iter().filter(|head| !head.replicate).count();
+    let examples = spec.examples.unwrap_or_default();
+    let (device, version) = (&manifest.device, &manifest.likra);
     format!(
-        "What {} heads learn from up to {} examples each, measured on {asked}, {shots}.{part} \
-         Computed on {} by likra {}.{rest}",
-        heads.count(),
-        experiment.spec.examples.unwrap_or_default(),
-        manifest.device,
-        manifest.likra
+        "What {own} heads learn from up to {examples} examples each, measured on {asked}, {shots}.{part} \
+         Computed on {device} by likra {version}.{rest}"
     )
 }
 
@@ -197,41 +161,28 @@ pub fn part_of_paper(benchmark: Layout, training: usize) -> Option<String> {
     })
 }
 
-/// Settings as `table.key` and value.
-fn flatten(prefix: &str, table: &toml::Table, settings: &mut Vec<(String, String)>) {
-    for (key, value) in table {
-        let name = format!("{prefix}{key}");
-        match value {
-            toml::Value::Table(inner) => flatten(&format!("{name}."), inner, settings),
-            toml::Value::String(text) => settings.push((name, text.clone())),
-            other => settings.push((name, other.to_string())),
-        }
-    }
-}
-
 /// What took how long, by the stamps of what is done.
 fn cost(run: &RunDir, experiment: &Experiment) -> Result<Vec<CostRow>> {
+    let base = ["score-base", "score-answer-only", "score-base-train"].map(String::from);
+    let mut work = vec![("scoring by the base".to_owned(), base.to_vec())];
+    for head in &experiment.heads {
+        let (name, examples) = (&head.name, head.examples);
+        let what = format!("training {name}, {examples} examples");
+        work.push((what, vec![format!("train-{name}")]));
+        let stamp = |examples: &usize| format!("score-{name}-n{examples:05}");
+        let scored: Vec<String> = head.checkpoints.iter().map(stamp).collect();
+        let what = format!("scoring by {name}, {} checkpoints", scored.len());
+        work.push((what, scored));
+    }
     let mut rows = Vec::new();
-    let mut row = |what: String, stamps: &[String]| -> Result<()> {
+    for (what, stamps) in work {
         let mut seconds = 0.0;
         for name in stamps {
-            seconds += Stamp::read(&run.step(name)?).map_or(0.0, |stamp| stamp.seconds);
+            seconds += Stamp::read(&run.step(&name)?).map_or(0.0, |stamp| stamp.seconds);
         }
         if seconds > 0.0 {
             rows.push(CostRow { what, seconds });
         }
-        Ok(())
-    };
-    let base = ["score-base", "score-answer-only", "score-base-train"].map(String::from);
-    row("scoring by the base".into(), &base)?;
-    for head in &experiment.heads {
-        let (name, examples) = (&head.name, head.examples);
-        let trained = [format!("train-{name}")];
-        row(format!("training {name}, {examples} examples"), &trained)?;
-        let stamp = |examples: &usize| format!("score-{name}-n{examples:05}");
-        let scored: Vec<String> = head.checkpoints.iter().map(stamp).collect();
-        let what = format!("scoring by {name}, {} checkpoints", scored.len());
-        row(what, &scored)?;
     }
     Ok(rows)
 }

@@ -4,15 +4,16 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::TryLockError;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Instant;
 
 use fs_err::{self as fs, File};
 use likra_data::Ranking;
 use likra_lora::Adapter;
 use likra_model::Model;
+use likra_report::humantime;
 use likra_results::{
-    ANSWER_ONLY, BASE, HeadDir, Manifest, Questions, RunDir, ScoreRecord, Stamp, read_rows,
-    write_rows,
+    ANSWER_ONLY, BASE, Manifest, Questions, RunDir, ScoreRecord, Stamp, read_rows, write_rows,
 };
 use likra_score::Plan;
 
@@ -20,8 +21,8 @@ use crate::device::Placement;
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
 use crate::experiment::{Experiment, Head};
-use crate::inputs::{Inputs, Requests, TrainingSet};
-use crate::jobs::{Asked, Job, Keys, Product, Work};
+use crate::inputs::{Asked, Inputs, TrainingSet};
+use crate::jobs::{Job, Keys, Product, Work};
 use crate::pace::{Cost, Pace};
 use crate::report;
 use crate::spec::Spec;
@@ -40,8 +41,8 @@ pub struct Run {
     /// The jobs in the order of work.
     pub jobs: Vec<Job>,
     model: OnceCell<Model>,
-    requests: OnceCell<Requests>,
-    pace: RefCell<Pace>,
+    plans: RefCell<BTreeMap<Asked, Rc<Plan>>>,
+    pub(crate) pace: RefCell<Pace>,
 }
 
 impl Run {
@@ -69,7 +70,7 @@ impl Run {
             inputs,
             placement,
             model: OnceCell::new(),
-            requests: OnceCell::new(),
+            plans: RefCell::default(),
             pace: RefCell::default(),
         })
     }
@@ -84,24 +85,15 @@ impl Run {
         Ok(self.model.get_or_init(|| model))
     }
 
-    /// What models are asked, encoded when first asked for.
-    pub(crate) fn requests(&self) -> Result<&Requests> {
-        if let Some(requests) = self.requests.get() {
-            return Ok(requests);
+    /// What models are asked, laid out in passes when first asked for; the same for all heads.
+    pub(crate) fn plan(&self, asked: Asked) -> Result<Rc<Plan>> {
+        if let Some(plan) = self.plans.borrow().get(&asked) {
+            return Ok(Rc::clone(plan));
         }
-        let heads = self.experiment.heads.iter();
-        let ranked: Vec<&Head> = heads.filter(|head| head.answers.is_ranked()).collect();
-        let requests = self.inputs.requests(&self.experiment.spec, &ranked)?;
-        Ok(self.requests.get_or_init(|| requests))
-    }
-
-    pub(crate) fn asked(&self, asked: Asked) -> Result<&[likra_score::Request]> {
-        let requests = self.requests()?;
-        Ok(match asked {
-            Asked::Test(questions) => &requests.test[..questions.min(requests.test.len())],
-            Asked::AnswerOnly => &requests.answer_only,
-            Asked::Ranking => &requests.ranking,
-        })
+        let requests = self.inputs.requests(&self.experiment, asked)?;
+        let plan = Rc::new(Plan::new(requests, self.placement.batch_tokens)?);
+        self.plans.borrow_mut().insert(asked, Rc::clone(&plan));
+        Ok(plan)
     }
 
     /// Removes what a killed run has left half-written, and says what the run is made of. `command` is
@@ -119,7 +111,7 @@ impl Run {
                 remove(&self.dir.step(&product.stamp)?)?;
                 remove(&product.path)?;
             }
-            if let Work::Head(head) = &job.work {
+            if let Work::Head(head, _) = &job.work {
                 self.write_missing_answers(job, head)?;
             }
         }
@@ -171,22 +163,16 @@ impl Run {
         let left = self.left()?;
         let (all, count) = (self.jobs.len() - 1, left.len());
         if count < all {
-            listener(Event::Said(format!(
-                "{} of {all} jobs are done",
-                all - count
-            )));
+            let done = all - count;
+            listener(Event::Said(format!("{done} of {all} jobs are done")));
         }
-        let costs = self.costs(&left)?;
-        for (place, job) in left.iter().enumerate() {
+        for (place, (job, _)) in left.iter().enumerate() {
             self.run(job, listener)?;
-            let rest: Cost = costs[place + 1..].iter().copied().sum();
-            let pace = self.pace.borrow();
-            if place + 1 < count && pace.time(rest).is_some() {
-                let words = pace.words(rest);
-                listener(Event::Said(format!(
-                    "{} of {count} jobs, {words} left",
-                    place + 1
-                )));
+            let (done, rest) = (place + 1, left[place + 1..].iter());
+            let time = self.pace.borrow().time(rest.map(|(_, cost)| *cost).sum());
+            if let Some(time) = time.filter(|_| done < count) {
+                let said = format!("{done} of {count} jobs, about {} left", humantime(time));
+                listener(Event::Said(said));
             }
         }
         Ok(())
@@ -200,8 +186,16 @@ impl Run {
     pub fn run(&self, job: &Job, listener: &Listener) -> Result<()> {
         let missing = job.missing(&self.dir)?;
         match &job.work {
-            Work::Report => report::draw(&self.dir).map(drop),
-            Work::ScoreBase | Work::Head(_) if missing.is_empty() => Ok(()),
+            Work::Report => drop(report::draw(&self.dir)?),
+            Work::Head(head, key) if !missing.is_empty() => {
+                self.train(head, key, listener)?;
+                let (dir, device) = (self.dir.head(&head.name)?, self.model()?.device());
+                for product in missing {
+                    let adapter = Adapter::load(&dir.checkpoint(product.examples), device)?;
+                    self.score(product, &head.name, &head.role, Some(&adapter), listener)?;
+                }
+            }
+            Work::Head(..) => {}
             Work::ScoreBase => {
                 for product in missing {
                     let (title, name) = match product.asked {
@@ -209,44 +203,29 @@ impl Run {
                         Asked::AnswerOnly => ("answers alone", ANSWER_ONLY),
                         Asked::Ranking => ("base on training questions", BASE),
                     };
-                    let base = likra_score::Head {
-                        name,
-                        examples: 0,
-                        adapter: None,
-                    };
-                    self.score(product, title, &base, listener)?;
+                    self.score(product, title, name, None, listener)?;
                 }
-                Ok(())
-            }
-            Work::Head(head) => {
-                self.train(head, listener)?;
-                let dir = self.dir.head(&head.name)?;
-                for product in missing {
-                    let folder = dir.checkpoint(product.examples);
-                    let adapter = Adapter::load(&folder, self.model()?.device())?;
-                    let asked = likra_score::Head {
-                        name: &head.role,
-                        examples: product.examples,
-                        adapter: Some(&adapter),
-                    };
-                    self.score(product, &head.name, &asked, listener)?;
-                }
-                Ok(())
             }
         }
+        Ok(())
     }
 
     fn score(
         &self,
         product: &Product,
         title: &str,
-        head: &likra_score::Head,
+        name: &str,
+        adapter: Option<&Adapter>,
         listener: &Listener,
     ) -> Result<()> {
-        let model = self.model()?;
+        let (model, plan) = (self.model()?, self.plan(product.asked)?);
+        let head = likra_score::Head {
+            name,
+            examples: product.examples,
+            adapter,
+        };
         self.stamped(&product.stamp, &product.key, || {
-            let plan = Plan::new(self.asked(product.asked)?, self.placement.batch_tokens)?;
-            let records = score(model, title, head, &plan, listener)?;
+            let records = score(model, title, &head, &plan, listener)?;
             write_rows(&product.path, &records)?;
             Ok(Cost {
                 trained: 0,
@@ -268,54 +247,48 @@ impl Run {
     }
 
     /// Trains a head to its end, from its newest checkpoint if there is one of the same key.
-    fn train(&self, head: &Head, listener: &Listener) -> Result<()> {
-        let key = self.training_key(head)?;
-        let (dir, name) = (self.dir.head(&head.name)?, format!("train-{}", head.name));
+    fn train(&self, head: &Head, key: &str, listener: &Listener) -> Result<()> {
+        let (dir, stamp) = (self.dir.head(&head.name)?, format!("train-{}", head.name));
         let there = dir.checkpoints()?;
-        let all_there = head.checkpoints.iter().all(|n| there.contains_key(n));
-        let stamp = Stamp::read(&self.dir.step(&name)?);
-        if all_there && stamp.is_some_and(|stamp| stamp.key == key) {
+        let done = Stamp::read(&self.dir.step(&stamp)?).is_some_and(|stamp| stamp.key == key);
+        let mut checkpoints = head.checkpoints.iter();
+        let absent = checkpoints.find(|examples| !there.contains_key(examples));
+        if done && absent.is_none() {
             return Ok(());
         }
-        let set = self.training_set(head)?;
         // Training makes no checkpoint again that is older than the one it goes on from.
-        let newest = there.keys().next_back().copied().unwrap_or_default();
-        let older = head.checkpoints.iter().filter(|n| **n < newest);
-        if older.clone().any(|n| !there.contains_key(n)) {
+        let newest = there.keys().next_back();
+        if absent
+            .zip(newest)
+            .is_some_and(|(absent, newest)| absent < newest)
+        {
             remove(dir.path())?;
         }
-        self.stamped(&name, &key, || {
-            match self.train_on(head, &set, &key, &dir, listener) {
+        let (set, spec) = (self.training_set(head)?, &self.experiment.spec);
+        let training = Training {
+            title: &format!("train {}", head.name),
+            lora: &spec.lora,
+            settings: &spec.training,
+            seed: head.seed,
+            key,
+        };
+        let train = || -> Result<usize> {
+            write_rows(&dir.answers(), &set.answers)?;
+            training.run(self.model()?, &set.examples, &dir, listener)
+        };
+        self.stamped(&stamp, key, || {
+            let trained = match train() {
                 Err(Error::Train(likra_train::Error::OtherRun { .. })) => {
                     let name = &head.name;
                     let said = format!("{name}: other settings made what is there; trained anew");
                     listener(Event::Said(said));
                     remove(dir.path())?;
-                    self.train_on(head, &set, &key, &dir, listener)
+                    train()
                 }
                 other => other,
-            }
+            }?;
+            Ok(Cost { trained, scored: 0 })
         })
-    }
-
-    fn train_on(
-        &self,
-        head: &Head,
-        set: &TrainingSet,
-        key: &str,
-        dir: &HeadDir,
-        listener: &Listener,
-    ) -> Result<Cost> {
-        write_rows(&dir.answers(), &set.answers)?;
-        let training = Training {
-            title: &format!("train {}", head.name),
-            lora: &self.experiment.spec.lora,
-            settings: &self.experiment.spec.training,
-            seed: head.seed,
-            key,
-        };
-        let trained = training.run(self.model()?, &set.examples, dir, listener)?;
-        Ok(Cost { trained, scored: 0 })
     }
 
     /// What a head learns. Of ranked answers this is known when the base has ranked them.
@@ -332,15 +305,6 @@ impl Run {
         };
         let spec = &self.experiment.spec;
         self.inputs.training_set(spec, head, ranking.as_ref())
-    }
-
-    fn training_key(&self, head: &Head) -> Result<String> {
-        let keys = Keys {
-            experiment: &self.experiment,
-            inputs: &self.inputs,
-            placement: &self.placement,
-        };
-        keys.training_key(head)
     }
 }
 
@@ -384,21 +348,17 @@ fn remove(path: &Path) -> Result<()> {
 
 /// The versions of the libraries that decide numbers, as this program was built with them.
 fn versions() -> BTreeMap<String, String> {
-    let lock: toml::Table = include_str!("../../../Cargo.lock")
-        .parse()
-        .unwrap_or_default();
-    let packages = lock.get("package").and_then(toml::Value::as_array);
-    let version = |name: &str| {
-        let text = |package: &toml::Value, key| package.get(key)?.as_str().map(String::from);
-        let named = |package: &&toml::Value| text(package, "name").as_deref() == Some(name);
-        // Of several the newest, which is ours: older ones are others' dependencies.
-        let package = packages?.iter().rfind(named)?;
-        Some((name.to_owned(), text(package, "version")?))
+    const DECIDE: [&str; 4] = ["burn", "burn-store", "tokenizers", "safetensors"];
+    let packages = include_str!("../../../Cargo.lock").split("[[package]]");
+    let version = |package: &str| {
+        let mut values = package.split('"').skip(1).step_by(2).map(String::from);
+        let name = values
+            .next()
+            .filter(|name| DECIDE.contains(&name.as_str()))?;
+        Some((name, values.next()?))
     };
-    ["burn", "burn-store", "tokenizers", "safetensors"]
-        .into_iter()
-        .filter_map(version)
-        .collect()
+    // Of several the last, which is the newest and ours: older ones are others' dependencies.
+    packages.filter_map(version).collect()
 }
 
 #[cfg(test)]

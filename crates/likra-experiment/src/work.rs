@@ -93,7 +93,7 @@ pub fn score(
     };
     listener(Event::Begun {
         title,
-        total: plan.questions(),
+        total: plan.requests().len(),
         unit: "questions",
     });
     let mut progress = |more| {

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use fs_err as fs;
 use likra_results::write_atomically;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::tensors::{load_tensors, mismatch, save_tensors};
 use crate::{Adapter, Error, LoraConfig, LowRank, Result};
@@ -17,47 +18,32 @@ const TENSORS: &str = "adapter_model.safetensors";
 /// What PEFT puts before a module's path in the base model.
 const PREFIX: &str = "base_model.model.";
 
+/// The keys of `adapter_config.json` that make another update than a plain one of it, each with the value that does
+/// not, as JSON. A key that is absent or empty does not, either.
+const PLAIN: [(&str, &str); 7] = [
+    ("peft_type", "\"LORA\""),
+    ("bias", "\"none\""),
+    ("use_dora", "false"),
+    ("fan_in_fan_out", "false"),
+    ("rank_pattern", "{}"),
+    ("alpha_pattern", "{}"),
+    ("modules_to_save", "null"),
+];
+
 /// The files of the adapter in the folder `dir`.
 #[must_use]
 pub fn adapter_files(dir: &Path) -> [PathBuf; 2] {
     [dir.join(CONFIG), dir.join(TENSORS)]
 }
 
-/// The keys of `adapter_config.json` that this crate writes, and reads if present.
-#[derive(Debug, Serialize, Deserialize)]
-#[allow(clippy::struct_excessive_bools, reason = "the file has them")]
+/// The keys of `adapter_config.json` that decide a plain update.
+#[derive(Deserialize)]
 struct ConfigFile {
-    peft_type: String,
-    #[serde(default)]
-    task_type: Option<String>,
-    #[serde(default)]
-    base_model_name_or_path: Option<String>,
     r: usize,
-    #[serde(serialize_with = "whole_if_it_is")]
     lora_alpha: f64,
-    #[serde(default)]
-    lora_dropout: f64,
-    #[serde(default = "none")]
-    bias: String,
-    target_modules: serde_json::Value,
+    target_modules: Value,
     #[serde(default)]
     use_rslora: bool,
-    #[serde(default)]
-    use_dora: bool,
-    #[serde(default)]
-    fan_in_fan_out: bool,
-    #[serde(default)]
-    rank_pattern: BTreeMap<String, serde_json::Value>,
-    #[serde(default)]
-    alpha_pattern: BTreeMap<String, serde_json::Value>,
-    #[serde(default)]
-    modules_to_save: Option<Vec<String>>,
-    #[serde(default)]
-    inference_mode: bool,
-}
-
-fn none() -> String {
-    "none".into()
 }
 
 impl Adapter {
@@ -68,22 +54,14 @@ impl Adapter {
     ///
     /// If a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<()> {
-        let mut config =
-            serde_json::to_vec_pretty(&ConfigFile::from(self.config())).map_err(|source| {
-                Error::Json {
-                    path: dir.join(CONFIG),
-                    source,
-                }
-            })?;
-        config.push(b'\n');
         let tensors = self
             .tensors()
             .into_iter()
             .map(|(name, tensor)| (format!("{PREFIX}{name}"), tensor));
         save_tensors(&dir.join(TENSORS), tensors, ("format", "pt"))?;
-        Ok(write_atomically(&dir.join(CONFIG), |to| {
-            to.write_all(&config)
-        })?)
+        let config = format!("{:#}\n", config_file(self.config()));
+        let write = |to: &mut dyn std::io::Write| to.write_all(config.as_bytes());
+        Ok(write_atomically(&dir.join(CONFIG), write)?)
     }
 
     /// Reads the adapter in the folder `dir`.
@@ -102,71 +80,63 @@ impl Adapter {
             .filter_map(|name| name.strip_prefix(PREFIX)?.strip_suffix(".lora_A.weight"))
             .map(String::from)
             .collect();
-        let updates = modules
-            .into_iter()
-            .map(|module| {
-                Ok((
-                    module.clone(),
-                    take_update(&path, &module, config.rank, &mut halves)?,
-                ))
-            })
-            .collect::<Result<BTreeMap<_, _>>>()?;
-        if let Some(name) = halves.into_keys().next() {
-            return Err(mismatch(
-                &path,
-                &name,
-                "only pairs of lora_A and lora_B weights",
-                "another name",
-            ));
+        let mut updates = BTreeMap::new();
+        for module in modules {
+            let update = take_update(&path, &module, config.rank, &mut halves)?;
+            updates.insert(module, update);
         }
-        if updates.is_empty() {
-            return Err(mismatch(
-                &path,
-                "*",
-                "at least one pair of lora_A and lora_B weights",
-                "none",
-            ));
+        let expected = "only pairs of lora_A and lora_B weights, at least one";
+        match halves.into_keys().next() {
+            Some(name) => Err(mismatch(&path, &name, expected, "another name")),
+            None if updates.is_empty() => Err(mismatch(&path, "*", expected, "none")),
+            None => Ok(Self::from_parts(config, updates)),
         }
-        Ok(Self::from_parts(config, updates))
     }
 }
 
-impl From<&LoraConfig> for ConfigFile {
-    fn from(config: &LoraConfig) -> Self {
-        Self {
-            peft_type: "LORA".into(),
-            task_type: Some("CAUSAL_LM".into()),
-            base_model_name_or_path: None,
-            r: config.rank,
-            lora_alpha: config.alpha,
-            lora_dropout: 0.0,
-            bias: none(),
-            target_modules: config.target_modules.clone().into(),
-            use_rslora: config.rslora,
-            use_dora: false,
-            fan_in_fan_out: false,
-            rank_pattern: BTreeMap::new(),
-            alpha_pattern: BTreeMap::new(),
-            modules_to_save: None,
-            inference_mode: true,
-        }
-    }
+/// What PEFT would write of an adapter; it has a whole alpha as an integer.
+fn config_file(config: &LoraConfig) -> Value {
+    let alpha = match config.alpha {
+        whole if whole.fract() == 0.0 && whole < f64::from(u32::MAX) => json!(whole as u32),
+        alpha => json!(alpha),
+    };
+    json!({
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": null,
+        "r": config.rank,
+        "lora_alpha": alpha,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": config.target_modules,
+        "use_rslora": config.rslora,
+        "use_dora": false,
+        "fan_in_fan_out": false,
+        "rank_pattern": {},
+        "alpha_pattern": {},
+        "modules_to_save": null,
+        "inference_mode": true,
+    })
 }
 
 fn read_config(path: &Path) -> Result<LoraConfig> {
-    let text = fs::read(path)?;
-    let file: ConfigFile = serde_json::from_slice(&text).map_err(|source| Error::Json {
+    let malformed = |source| Error::Json {
         path: path.into(),
         source,
-    })?;
-    refuse_unsupported(path, &file)?;
-    let target_modules = serde_json::from_value(file.target_modules.clone()).map_err(|_| {
-        unsupported(
-            path,
-            "target_modules",
-            &file.target_modules,
-            "a list of module names",
-        )
+    };
+    let keys: Value = serde_json::from_slice(&fs::read(path)?).map_err(malformed)?;
+    for (key, expected) in PLAIN {
+        let found = keys.get(key).unwrap_or(&Value::Null).to_string();
+        let absent = key != "peft_type" && ["null", "[]", "{}"].contains(&found.as_str());
+        if !absent && found != expected {
+            return Err(unsupported(path, key, found, expected));
+        }
+    }
+    let file: ConfigFile = serde_json::from_value(keys).map_err(malformed)?;
+    let modules = file.target_modules;
+    let target_modules = serde_json::from_value(modules.clone()).map_err(|_| {
+        let expected = "a list of module names";
+        unsupported(path, "target_modules", modules.to_string(), expected)
     })?;
     let config = LoraConfig {
         rank: file.r,
@@ -178,52 +148,11 @@ fn read_config(path: &Path) -> Result<LoraConfig> {
     Ok(config)
 }
 
-/// PEFT has many variants of LoRA; computing a plain update for one of them would be silently wrong.
-fn refuse_unsupported(path: &Path, file: &ConfigFile) -> Result<()> {
-    let fail =
-        |key, found: &dyn std::fmt::Debug, expected| Err(unsupported(path, key, found, expected));
-    if file.peft_type != "LORA" {
-        return fail("peft_type", &file.peft_type, "\"LORA\"");
-    }
-    if file.bias != "none" {
-        return fail("bias", &file.bias, "\"none\"");
-    }
-    if file.use_dora {
-        return fail("use_dora", &file.use_dora, "false");
-    }
-    if file.fan_in_fan_out {
-        return fail("fan_in_fan_out", &file.fan_in_fan_out, "false");
-    }
-    if !file.rank_pattern.is_empty() {
-        return fail(
-            "rank_pattern",
-            &file.rank_pattern,
-            "one rank for all layers",
-        );
-    }
-    if !file.alpha_pattern.is_empty() {
-        return fail(
-            "alpha_pattern",
-            &file.alpha_pattern,
-            "one alpha for all layers",
-        );
-    }
-    match &file.modules_to_save {
-        Some(modules) if !modules.is_empty() => fail("modules_to_save", modules, "none"),
-        _ => Ok(()),
-    }
-}
-
-fn unsupported(
-    path: &Path,
-    key: &'static str,
-    found: &(impl std::fmt::Debug + ?Sized),
-    expected: &'static str,
-) -> Error {
+fn unsupported(path: &Path, key: &'static str, found: String, expected: &'static str) -> Error {
     Error::Unsupported {
         path: path.into(),
         key,
-        found: format!("{found:?}"),
+        found,
         expected,
     }
 }
@@ -245,33 +174,14 @@ fn take_update(
     let (a_name, a) = take("lora_A")?;
     let (b_name, b) = take("lora_B")?;
     let ([a_rank, input], [output, b_rank]) = (a.dims(), b.dims());
-    if a_rank != rank {
-        return Err(mismatch(
-            path,
-            &a_name,
-            &format!("[{rank}, in]"),
-            &format!("[{a_rank}, {input}]"),
-        ));
-    }
-    if b_rank != rank {
-        return Err(mismatch(
-            path,
-            &b_name,
-            &format!("[out, {rank}]"),
-            &format!("[{output}, {b_rank}]"),
-        ));
-    }
-    Ok(LowRank { a, b })
-}
-/// PEFT's own files have an integer here, and its type says so.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the form that serde asks for"
-)]
-fn whole_if_it_is<S: Serializer>(value: &f64, to: S) -> std::result::Result<S::Ok, S::Error> {
-    if value.fract() == 0.0 && value.abs() < f64::from(u32::MAX) {
-        to.serialize_i64(*value as i64)
-    } else {
-        to.serialize_f64(*value)
+    let halves = [
+        (a_name, a_rank, format!("[{rank}, in]"), [a_rank, input]),
+        (b_name, b_rank, format!("[out, {rank}]"), [output, b_rank]),
+    ];
+    match halves.iter().find(|(_, found, ..)| *found != rank) {
+        Some((name, _, expected, found)) => {
+            Err(mismatch(path, name, expected, &format!("{found:?}")))
+        }
+        None => Ok(LowRank { a, b }),
     }
 }

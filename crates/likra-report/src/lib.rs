@@ -3,6 +3,7 @@
 mod charts;
 mod error;
 mod exhibits;
+mod humantime;
 mod inline;
 mod page;
 mod plot;
@@ -10,5 +11,6 @@ mod report;
 mod table;
 
 pub use error::{Error, Result};
+pub use humantime::humantime;
 pub use page::{CostRow, Facts};
 pub use report::write_report;

@@ -3,10 +3,14 @@
 //! The page is a pure function of what it shows, byte for byte. Only [`Facts::cost`] tells two equal runs
 //! apart, and it is in a section of its own.
 
+use std::time::Duration;
+
 use likra_analysis::{Claim, Findings, Method, Verdict};
+use likra_results::Manifest;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::exhibits::Exhibit;
+use crate::humantime;
 use crate::inline::inline;
 
 const STYLE: &str = include_str!("style.css");
@@ -18,16 +22,10 @@ pub struct Facts {
     pub title: String,
     /// What was run, in a sentence or two.
     pub lead: String,
-    /// The settings of the run, as name and value.
-    pub settings: Vec<(String, String)>,
-    /// The versions of what computed, as name and version.
-    pub versions: Vec<(String, String)>,
-    /// The files that were read: name, SHA-256 in hexadecimal, and length in bytes.
-    pub inputs: Vec<(String, String, u64)>,
+    /// What the run is made of.
+    pub manifest: Manifest,
     /// What took how long.
     pub cost: Vec<CostRow>,
-    /// The command that does it again.
-    pub command: String,
 }
 
 /// What took how long.
@@ -64,7 +62,7 @@ pub(crate) fn render(findings: &Findings, exhibits: &[Exhibit], facts: &Facts) -
                 main {
                     (claims(&findings.claims))
                     @for exhibit in exhibits { (section(exhibit)) }
-                    (run(facts))
+                    (run(&facts.manifest))
                     (cost(&facts.cost))
                 }
             }
@@ -244,19 +242,19 @@ fn section(exhibit: &Exhibit) -> Markup {
     }
 }
 
-fn run(facts: &Facts) -> Markup {
-    let pairs = |pairs: &[(String, String)]| {
-        html! { dl { @for (name, value) in pairs { div { dt { (name) } dd { (value) } } } } }
-    };
+fn run(manifest: &Manifest) -> Markup {
     html! {
         section id="run" {
             h2 { "The run" }
             p.text { "This command repeats it:" }
-            pre { code { (facts.command) } }
-            h3 { "Settings" }
-            (pairs(&facts.settings))
+            pre { code { (manifest.command) } }
+            h3 { "The experiment" }
+            pre { code { (manifest.experiment) } }
             h3 { "Versions" }
-            (pairs(&facts.versions))
+            dl {
+                div { dt { "likra" } dd { (manifest.likra) } }
+                @for (name, version) in &manifest.versions { div { dt { (name) } dd { (version) } } }
+            }
             h3 { "Inputs" }
             table.plain.inputs {
                 thead { tr {
@@ -264,10 +262,10 @@ fn run(facts: &Facts) -> Markup {
                     th.n scope="col" { "Bytes" }
                     th scope="col" { "SHA-256" }
                 } }
-                tbody { @for (name, sha256, bytes) in &facts.inputs { tr {
-                    th scope="row" { (name) }
-                    td.n { (grouped(*bytes)) }
-                    td { code { (sha256) } }
+                tbody { @for input in &manifest.inputs { tr {
+                    th scope="row" { (input.name) }
+                    td.n { (grouped(input.bytes)) }
+                    td { code { (input.sha256) } }
                 } } }
             }
         }
@@ -276,6 +274,7 @@ fn run(facts: &Facts) -> Markup {
 
 /// Whatever depends on the machine is in here.
 fn cost(cost: &[CostRow]) -> Markup {
+    let total = cost.iter().map(|row| row.seconds).sum();
     html! {
         section id="cost" {
             h2 { "What it cost" }
@@ -283,26 +282,13 @@ fn cost(cost: &[CostRow]) -> Markup {
                 thead { tr { th scope="col" { "Step" } th.n scope="col" { "Time" } } }
                 tbody { @for row in cost { tr {
                     th scope="row" { (row.what) }
-                    td.n { (time(row.seconds)) }
+                    td.n { (humantime(Duration::from_secs_f64(row.seconds))) }
                 } } }
                 tfoot { tr {
                     th scope="row" { "Total" }
-                    td.n { (time(cost.iter().map(|row| row.seconds).sum())) }
+                    td.n { (humantime(Duration::from_secs_f64(total))) }
                 } }
             }
-        }
-    }
-}
-
-/// `12.3 s`, `1 min 00 s`, `2 h 05 min`: rounded first, so that 59.97 s is a minute.
-fn time(seconds: f64) -> String {
-    let (tenths, whole) = ((seconds * 10.0).round(), seconds.round() as u64);
-    match whole {
-        _ if tenths < 600.0 => format!("{:.1} s", tenths / 10.0),
-        0..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => {
-            let minutes = (seconds / 60.0).round() as u64;
-            format!("{} h {:02} min", minutes / 60, minutes % 60)
         }
     }
 }
@@ -318,22 +304,6 @@ fn grouped(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_short() {
-        let times = [0.04, 12.34, 59.94, 59.97, 61.0, 3599.4, 3600.0, 93_599.0].map(time);
-        let expected = [
-            "0.0 s",
-            "12.3 s",
-            "59.9 s",
-            "1 min 00 s",
-            "1 min 01 s",
-            "59 min 59 s",
-            "1 h 00 min",
-            "26 h 00 min",
-        ];
-        assert_eq!(times, expected);
-    }
 
     #[test]
     fn counts_have_groups() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use likra_analysis::{Error, Negative, Norm, Replicate, ScoreTable, Study, findings, summary};
 use likra_report::{CostRow, Facts, write_report};
-use likra_results::{AnswerKind, ScoreRecord};
+use likra_results::{AnswerKind, Manifest, Questions, ScoreRecord};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -167,18 +167,25 @@ fn whole() -> Study {
 }
 
 fn facts() -> Facts {
-    let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
     Facts {
         title: "Made up".into(),
         lead: "Nothing was run.".into(),
-        settings: vec![pair("seed", "1")],
-        versions: vec![pair("likra", "0.1.0")],
-        inputs: Vec::new(),
+        manifest: Manifest {
+            likra: "0.1.0".into(),
+            device: "cpu".into(),
+            command: "cargo xtask reproduce made-up".into(),
+            questions: Questions {
+                training: 1119,
+                test: QUESTIONS,
+            },
+            experiment: [("seed".into(), 1.into())].into_iter().collect(),
+            versions: BTreeMap::new(),
+            inputs: Vec::new(),
+        },
         cost: vec![CostRow {
             what: "all of it".into(),
             seconds: 1.0,
         }],
-        command: "cargo xtask reproduce made-up".into(),
     }
 }
 

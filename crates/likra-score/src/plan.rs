@@ -10,8 +10,8 @@ use crate::{Error, Request, Result};
 /// stand before every question become a prefix that runs once, and the tokens in which a question's
 /// candidates agree become the trunk of one row, with the candidates as its branches.
 #[derive(Debug)]
-pub struct Plan<'a> {
-    pub(crate) requests: &'a [Request],
+pub struct Plan {
+    pub(crate) requests: Vec<Request>,
     /// How many tokens, from the first, all candidates of all questions have in common.
     prefix: usize,
     /// For each question the end of its trunk.
@@ -31,16 +31,17 @@ pub(crate) struct Span {
     pub(crate) tokens: usize,
 }
 
-impl<'a> Plan<'a> {
+impl Plan {
     /// Lays out `requests` in batches of at most `batch_tokens` tokens, padding included (one
     /// question at least).
     ///
     /// # Errors
     ///
     /// If a question has no candidates, or a candidate no answer or no question.
-    pub fn new(requests: &'a [Request], batch_tokens: usize) -> Result<Self> {
+    pub fn new(requests: impl Into<Vec<Request>>, batch_tokens: usize) -> Result<Self> {
+        let requests = requests.into();
         let forks = requests.iter().map(fork).collect::<Result<Vec<_>>>()?;
-        let prefix = shared_prefix(requests, &forks);
+        let prefix = shared_prefix(&requests, &forks);
         let mut plan = Self {
             requests,
             prefix,
@@ -51,15 +52,15 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    /// How many questions there are.
+    /// The questions, in order.
     #[must_use]
-    pub fn questions(&self) -> usize {
-        self.requests.len()
+    pub fn requests(&self) -> &[Request] {
+        &self.requests
     }
 
     /// The tokens that stand before every question, to be run once for each head.
     #[must_use]
-    pub fn prefix(&self) -> &'a [u32] {
+    pub fn prefix(&self) -> &[u32] {
         self.requests.first().map_or(&[], |request| {
             &request.candidates[0].encoded.tokens[..self.prefix]
         })
@@ -79,7 +80,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The row of a question: what it adds to the prefix.
-    fn row(&self, question: usize) -> Row<'a> {
+    fn row(&self, question: usize) -> Row<'_> {
         let (candidates, fork) = (&self.requests[question].candidates, self.forks[question]);
         Row {
             trunk: &candidates[0].encoded.tokens[self.prefix..fork],

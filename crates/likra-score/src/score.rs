@@ -51,7 +51,7 @@ pub fn score(
     let (batches, shared) = (plan.batches().len(), plan.prefix().len());
     tracing::info!(
         head = head.name,
-        questions = plan.questions(),
+        questions = plan.requests.len(),
         batches,
         shared,
         "scoring"
@@ -67,7 +67,7 @@ pub fn score(
         add_up(&spans, &values, &mut sums);
         progress(questions.len());
     }
-    records(head, plan.requests, &sums)
+    records(head, &plan.requests, &sums)
 }
 
 /// Adds each candidate's tokens, in f64.

@@ -143,7 +143,12 @@ fn questions_that_share_nothing_need_no_prefix() {
         request("a", &[1, 2], &[&[3], &[4, 5]]),
         request("b", &[6, 7, 8], &[&[9], &[10]]),
     ];
-    assert!(Plan::new(&requests, 100).unwrap().prefix().is_empty());
+    assert!(
+        Plan::new(requests.clone(), 100)
+            .unwrap()
+            .prefix()
+            .is_empty()
+    );
     assert_close(
         &through_plan(&model, None, &requests, 100),
         &alone(&model, None, &requests),
@@ -168,10 +173,10 @@ fn candidates_may_differ_before_their_answers() {
 #[test]
 fn the_prefix_is_what_all_questions_share() {
     let requests = requests();
-    let plan = Plan::new(&requests, 1000).unwrap();
+    let plan = Plan::new(requests.clone(), 1000).unwrap();
     // `c` has one token of its own before its answers, which the prefix must leave to it.
     assert_eq!(plan.prefix().len(), 9);
-    assert_eq!(plan.questions(), 4);
+    assert_eq!(plan.requests().len(), 4);
     // The prefix, then each question's own tokens without its answers' last ones.
     assert_eq!(plan.tokens(), 9 + (3 + 3) + (2 + 4) + (1 + 2) + 7);
     assert_eq!(plan.batches().len(), 1);
@@ -183,19 +188,19 @@ fn the_prefix_is_what_all_questions_share() {
 #[test]
 fn batches_hold_their_bound_and_every_question_once() {
     let requests = requests();
-    let plan = Plan::new(&requests, 24).unwrap();
+    let plan = Plan::new(requests.clone(), 24).unwrap();
     let mut places: Vec<usize> = plan.batches().concat();
     places.sort_unstable();
     assert_eq!(places, [0, 1, 2, 3]);
     assert!(plan.batches().len() > 1);
-    assert_eq!(Plan::new(&requests, 1).unwrap().batches().len(), 4);
+    assert_eq!(Plan::new(requests.clone(), 1).unwrap().batches().len(), 4);
 }
 
 #[test]
 fn records_carry_what_analysis_needs() {
     let (model, _) = open("llama");
     let requests = requests();
-    let plan = Plan::new(&requests, 1000).unwrap();
+    let plan = Plan::new(requests.clone(), 1000).unwrap();
     let head = Head {
         name: "base",
         examples: 0,
@@ -216,7 +221,7 @@ fn records_carry_what_analysis_needs() {
 #[test]
 fn a_candidate_without_an_answer_is_refused_by_name() {
     let empty = request("q7", &[1, 2], &[&[3], &[]]);
-    let error = Plan::new(&[empty], 100).map(drop).unwrap_err();
+    let error = Plan::new([empty], 100).map(drop).unwrap_err();
     assert!(
         matches!(
             error,
@@ -230,7 +235,7 @@ fn a_candidate_without_an_answer_is_refused_by_name() {
         "{error}"
     );
     assert!(error.to_string().contains("q7"), "{error}");
-    let error = Plan::new(&[request("q8", &[1], &[])], 100)
+    let error = Plan::new([request("q8", &[1], &[])], 100)
         .map(drop)
         .unwrap_err();
     assert!(matches!(error, Error::NoCandidates { .. }), "{error}");

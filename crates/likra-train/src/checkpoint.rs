@@ -108,41 +108,27 @@ fn save_optimiser(path: &Path, state: &State, key: &str) -> Result<()> {
 
 fn load_optimiser(path: &Path, adapter: &Adapter, step: usize, device: &Device) -> Result<AdamW> {
     let mut stored = load_tensors(path, device)?;
-    let mut take = |moment: &str| {
-        adapter
-            .tensors()
-            .into_iter()
-            .map(|(name, tensor)| {
-                let key = format!("{name}.{moment}");
-                let found = stored.remove(&key);
-                check_shape(path, &key, found, tensor.dims())
-            })
-            .collect::<Result<Vec<_>>>()
+    let mut take = |moment: &str| -> Result<Vec<Tensor<2>>> {
+        let of = |(name, tensor): (String, Tensor<2>)| {
+            let (name, shape) = (format!("{name}.{moment}"), tensor.dims());
+            let found = stored.remove(&name);
+            let dims = found.as_ref().map(Tensor::dims);
+            found
+                .filter(|_| dims == Some(shape))
+                .ok_or_else(|| Error::State {
+                    path: path.into(),
+                    tensor: name,
+                    shape,
+                    found: dims.map_or("none".into(), |dims| format!("{dims:?}")),
+                })
+        };
+        adapter.tensors().into_iter().map(of).collect()
     };
     Ok(AdamW {
         step,
         mean: take(MEAN)?,
         square: take(SQUARE)?,
     })
-}
-
-fn check_shape(
-    path: &Path,
-    key: &str,
-    found: Option<Tensor<2>>,
-    shape: [usize; 2],
-) -> Result<Tensor<2>> {
-    let dims = found.as_ref().map(Tensor::dims);
-    found
-        .filter(|tensor| tensor.dims() == shape)
-        .ok_or_else(|| Error::State {
-            path: path.into(),
-            found: dims.map_or_else(
-                || format!("no tensor `{key}`"),
-                |dims| format!("`{key}` of shape {dims:?}"),
-            ),
-            expected: format!("`{key}` of shape {shape:?}"),
-        })
 }
 
 fn remove(dir: &Path) -> Result<()> {

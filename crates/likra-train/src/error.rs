@@ -60,14 +60,16 @@ pub enum Error {
     },
 
     /// A checkpoint's optimiser state does not fit its adapter.
-    #[error("{}: {found}; expected {expected}", path.display())]
+    #[error("{}: tensor `{tensor}`: expected shape {shape:?}, found {found}", path.display())]
     State {
         /// The file.
         path: PathBuf,
-        /// What it holds.
+        /// The tensor's name in the file.
+        tensor: String,
+        /// The shape that it should have.
+        shape: [usize; 2],
+        /// The shape that it has, or `none`.
         found: String,
-        /// What it should hold.
-        expected: String,
     },
 
     /// A file or folder could not be read or written; the message names it.

@@ -47,35 +47,31 @@ impl TrainSettings {
     ///
     /// If a value is out of range, or the checkpoints would fall into the middle of a batch.
     pub fn validate(&self) -> Result<()> {
-        let positive = |setting, value: f64| {
-            let fine = value.is_finite() && value > 0.0;
-            if fine {
-                Ok(())
-            } else {
-                Err(invalid(setting, value, "a positive number"))
-            }
-        };
-        positive("learning-rate", self.learning_rate)?;
-        positive("max-grad-norm", self.max_grad_norm)?;
-        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            return Err(invalid(
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let (decay, batch, first) = (self.weight_decay, self.batch_size, self.first_checkpoint);
+        let multiple = format!("a multiple of the batch size, {batch}");
+        let fits = first > 0 && first.is_multiple_of(batch);
+        let (rate, norm) = (self.learning_rate, self.max_grad_norm);
+        let checks = [
+            ("learning-rate", rate, positive(rate), "a positive number"),
+            ("max-grad-norm", norm, positive(norm), "a positive number"),
+            (
                 "weight-decay",
-                self.weight_decay,
+                decay,
+                decay == 0.0 || positive(decay),
                 "0 or a positive number",
-            ));
+            ),
+            ("batch-size", batch as f64, batch > 0, "at least 1"),
+            ("first-checkpoint", first as f64, fits, &multiple),
+        ];
+        match checks.into_iter().find(|(_, _, holds, _)| !holds) {
+            None => Ok(()),
+            Some((setting, found, _, expected)) => Err(Error::Setting {
+                setting,
+                found: found.to_string(),
+                expected: expected.into(),
+            }),
         }
-        if self.batch_size == 0 {
-            return Err(invalid("batch-size", 0.0, "at least 1"));
-        }
-        if self.first_checkpoint == 0 || !self.first_checkpoint.is_multiple_of(self.batch_size) {
-            let expected = format!("a multiple of the batch size, {}", self.batch_size);
-            return Err(invalid(
-                "first-checkpoint",
-                self.first_checkpoint as f64,
-                expected,
-            ));
-        }
-        Ok(())
     }
 
     /// The numbers of examples at which a run over `examples` leaves an adapter: 0, the doubling
@@ -90,14 +86,6 @@ impl TrainSettings {
             counts.push(examples);
         }
         counts
-    }
-}
-
-fn invalid(setting: &'static str, found: f64, expected: impl Into<String>) -> Error {
-    Error::Setting {
-        setting,
-        found: found.to_string(),
-        expected: expected.into(),
     }
 }
 

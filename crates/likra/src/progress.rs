@@ -5,7 +5,8 @@ use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use likra_experiment::{Event, humantime};
+use likra_experiment::Event;
+use likra_report::humantime;
 
 /// How often a log, as opposed to a terminal, hears of the work.
 const LINE_EVERY: Duration = Duration::from_secs(30);

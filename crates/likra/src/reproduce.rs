@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use likra_experiment::{Run, Spec, clear, draw, humantime, lock, part_of_paper, peak_memory};
+use likra_experiment::{Run, Spec, clear, draw, lock, part_of_paper, peak_memory};
+use likra_report::humantime;
 
 use crate::cli::ReproduceArgs;
 use crate::progress::Progress;

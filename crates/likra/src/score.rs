@@ -39,9 +39,9 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         bos: common.bos,
         ..Evaluation::default()
     };
-    let requests = requests(&arguments.model, &benchmark, &evaluation)?;
+    let requests = requests(&arguments.model, &benchmark, &evaluation, &[])?;
     let placement = common.device.find()?;
-    let plan = Plan::new(&requests, placement.batch_tokens)?;
+    let plan = Plan::new(requests, placement.batch_tokens)?;
     let model = Model::open(&arguments.model, placement.dtype.into(), &placement.device)?;
 
     let mut heads = vec![(BASE, 0, None)];

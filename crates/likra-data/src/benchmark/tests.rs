@@ -29,12 +29,7 @@ fn shots_per_question_are_the_draws_of_one_generator() {
     let found = prefixes(None, 4);
     let drawn = PerQuestion::new(benchmark.shots(), 3, shots::HARNESS_SEED).unwrap();
     let expected: Vec<String> = drawn.take(4).map(prompt::few_shot_prefix).collect();
-    assert!(
-        found
-            .iter()
-            .map(|text| &**text)
-            .eq(expected.iter().map(String::as_str))
-    );
+    assert_eq!(found, expected);
     assert_eq!(found.iter().collect::<HashSet<_>>().len(), 4);
     assert_eq!(prefixes(Some(1234), 4), found);
     assert_ne!(prefixes(Some(1), 4), found);
@@ -56,7 +51,7 @@ fn fixed_shots_are_the_first_or_named_or_sampled() {
         };
         let found = benchmark.prefixes(&shots, 3).unwrap();
         assert_eq!(found, vec![found[0].clone(); 3]);
-        found[0].to_string()
+        found[0].clone()
     };
     assert_eq!(fixed(None, None), text(vec![&pool[0], &pool[1]]));
     let ids = [7, 4, 1].map(|place| pool[place].id().to_owned());
@@ -90,7 +85,7 @@ fn mmlu_is_described_before_its_shots() {
                     Aesthetics deals with objects that are_____.\nA. essential to our existence\n\
                     B. unimportant to most people\nC. not essential to our existence\nD. rarely viewed\n\
                     Answer: C\n\n";
-    assert_eq!(&**prefix, expected);
+    assert_eq!(prefix, expected);
     let error = Benchmark::open(Layout::Mmlu, path).unwrap_err().to_string();
     assert!(error.contains("no training set"), "{error}");
 }
@@ -220,12 +215,7 @@ fn hellaswags_shots_are_drawn_with_one_to_spare() {
     let seed = shots::HARNESS_SEED;
     let with = text(PerQuestion::with_spare(benchmark.shots(), 2, seed).unwrap());
     let without = text(PerQuestion::new(benchmark.shots(), 2, seed).unwrap());
-    assert!(
-        found
-            .iter()
-            .map(|text| &**text)
-            .eq(with.iter().map(String::as_str))
-    );
+    assert_eq!(found, with);
     assert_ne!(with, without);
 }
 

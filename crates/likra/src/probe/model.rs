@@ -223,8 +223,8 @@ impl Bench {
             bos: job.bos,
             ..Evaluation::default()
         };
-        let requests = requests(self.model_dir()?, &benchmark, &evaluation)?;
-        let plan = Plan::new(&requests, self.placement.batch_tokens)?;
+        let requests = requests(self.model_dir()?, &benchmark, &evaluation, &[])?;
+        let plan = Plan::new(requests, self.placement.batch_tokens)?;
         let base = Head {
             name: BASE,
             examples: 0,
