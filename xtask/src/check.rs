@@ -9,61 +9,30 @@ use fs_err as fs;
 use crate::cycles::{cycle, imports};
 use crate::likra::{cargo, root};
 
-/// A crate, the crates of the workspace that it may depend on, and whether it may see Burn.
-type Arrow = (&'static str, &'static [&'static str], bool);
-
-/// Who may depend on whom, by direct dependencies inside of the workspace. Burn-free crates build anywhere,
-/// and their tests take seconds.
-const ARROWS: [Arrow; 13] = [
-    ("likra-results", &[], false),
-    ("likra-kernels", &[], true),
-    ("likra-tokenizer", &[], false),
-    ("likra-data", &["results"], false),
-    ("likra-lora", &["kernels", "results"], true),
-    ("likra-analysis", &["results"], false),
-    ("likra-report", &["analysis", "results"], false),
-    ("likra-model", &["kernels", "lora"], true),
-    (
-        "likra-train",
-        &["lora", "model", "results", "tokenizer"],
-        true,
-    ),
-    (
-        "likra-score",
-        &["lora", "model", "results", "tokenizer"],
-        true,
-    ),
+/// Each crate, the crates of the workspace that it may depend on, and whether it may see Burn. Crates without Burn
+/// build anywhere, and their tests take seconds.
+const ARROWS: [(&str, &str, bool); 13] = [
+    ("likra-results", "", false),
+    ("likra-kernels", "", true),
+    ("likra-tokenizer", "", false),
+    ("likra-data", "results", false),
+    ("likra-lora", "kernels results", true),
+    ("likra-analysis", "results", false),
+    ("likra-model", "kernels lora", true),
+    ("likra-report", "analysis results", false),
+    ("likra-train", "lora model results tokenizer", true),
+    ("likra-score", "lora model results tokenizer", true),
     (
         "likra-experiment",
-        &[
-            "analysis",
-            "data",
-            "lora",
-            "model",
-            "report",
-            "results",
-            "score",
-            "tokenizer",
-            "train",
-        ],
+        "analysis data lora model report results score tokenizer train",
         true,
     ),
     (
         "likra",
-        &[
-            "analysis",
-            "data",
-            "experiment",
-            "lora",
-            "model",
-            "results",
-            "score",
-            "tokenizer",
-            "train",
-        ],
+        "analysis data experiment lora model report results score tokenizer train",
         true,
     ),
-    ("xtask", &[], false),
+    ("xtask", "", false),
 ];
 
 /// Lines of a source file, tests and comments included, that still hold one idea.
@@ -132,9 +101,10 @@ fn dependencies() -> Result<()> {
             .filter_map(|line| line.split(' ').next());
         for found in names.filter(|found| *found == "likra" || found.starts_with("likra-")) {
             let short = found.trim_start_matches("likra-");
+            let may = allowed.split(' ').any(|other| other == short);
             ensure!(
-                allowed.contains(&short),
-                "{name} depends on {found}; it may depend on {allowed:?}"
+                may,
+                "{name} depends on {found}; it may depend on: {allowed}"
             );
         }
         let sees_burn = tree(name, "--invert burn-tensor")?.contains("burn-tensor");

@@ -44,8 +44,9 @@ impl Estimate {
     }
 }
 
-/// The share of questions that are answered right.
-pub(crate) fn accuracy(right: &[bool]) -> Estimate {
+/// The share of questions that are answered right, with its interval.
+#[must_use]
+pub fn accuracy(right: &[bool]) -> Estimate {
     let answered = right.iter().filter(|&&right| right).count();
     mean(&[right.len() - answered, answered], 0)
 }

@@ -1,7 +1,5 @@
 //! Two methods over the same questions: paired differences and tests.
 
-use statrs::distribution::{Binomial, DiscreteCDF as _};
-
 use crate::cell::RowBuilder;
 use crate::{Cell, Cells, Estimate, Method, Study, bootstrap};
 
@@ -140,11 +138,8 @@ pub(crate) fn right(study: &Study, method: &Method, examples: usize) -> Option<V
 /// `McNemar`'s exact test, two-sided: of the questions that one method alone answers right, the share that is the
 /// first method's is that of heads in throws of a coin (`McNemar` 1947).
 fn mcnemar(wins: usize, losses: usize) -> f64 {
-    let throws = (wins + losses) as u64;
-    let tail = match Binomial::new(0.5, throws) {
-        Ok(heads) if throws > 0 => heads.cdf(wins.min(losses) as u64),
-        _ => 1.0,
-    };
+    let heads = bootstrap::power(&[0.5, 0.5], wins + losses);
+    let tail: f64 = heads[..=wins.min(losses)].iter().sum();
     (2.0 * tail).min(1.0)
 }
 

@@ -18,54 +18,14 @@ pub enum Error {
         found: usize,
     },
 
-    /// A candidate has two records under one head.
-    #[error("{at}: scored twice")]
-    Duplicate {
-        /// The second record.
-        at: Place,
-    },
-
-    /// A record has no counterpart among those of the base.
-    #[error("{at}: the base has no such candidate")]
-    Unknown {
+    /// A record is there twice, has no counterpart among those of the base or describes another
+    /// candidate, or holds what is no score.
+    #[error("{at}: {message}")]
+    Record {
         /// The record.
         at: Place,
-    },
-
-    /// A record of the base has no counterpart under a head.
-    #[error("{at}: not scored, but the base has scored it")]
-    Missing {
-        /// The record that is not there.
-        at: Place,
-    },
-
-    /// A record describes another candidate than the base's.
-    #[error("{at}: expected {expected} as for the base, found {found}")]
-    Differs {
-        /// The record.
-        at: Place,
-        /// What the base's record says.
-        expected: String,
-        /// What this record says.
-        found: String,
-    },
-
-    /// A log-likelihood is infinite or not a number.
-    #[error("{at}: expected a finite log-likelihood, found {found}")]
-    NotFinite {
-        /// The record.
-        at: Place,
-        /// Its log-likelihood, in nats.
-        found: f64,
-    },
-
-    /// A candidate of no characters has no score per character, nor one of no bytes or tokens.
-    #[error("{at}: expected an answer of at least one {unit}, found none")]
-    Empty {
-        /// The record.
-        at: Place,
-        /// What there is none of.
-        unit: &'static str,
+        /// What is wrong with it, and what was expected.
+        message: String,
     },
 
     /// A question has no right answer among its choices, or several.
@@ -96,6 +56,15 @@ pub struct Place {
     pub question: String,
     /// The candidate's place in its question, from 0.
     pub candidate: usize,
+}
+
+impl Error {
+    pub(crate) fn record(at: impl Into<Place>, message: impl Into<String>) -> Self {
+        Self::Record {
+            at: at.into(),
+            message: message.into(),
+        }
+    }
 }
 
 impl From<&ScoreRecord> for Place {

@@ -21,7 +21,7 @@ mod summary;
 mod table;
 
 pub use accuracy::AccuracyRow;
-pub use bootstrap::Estimate;
+pub use bootstrap::{Estimate, accuracy};
 pub use cell::{Cell, Cells};
 pub use claims::{Claim, Part, Verdict};
 pub use comparisons::{Comparison, Gain};

@@ -166,10 +166,10 @@ fn check_length(record: &ScoreRecord) -> Result<()> {
     ];
     match lengths.into_iter().find(|&(_, length)| length == 0) {
         None => Ok(()),
-        Some((unit, _)) => Err(Error::Empty {
-            at: record.into(),
-            unit,
-        }),
+        Some((unit, _)) => {
+            let message = format!("expected an answer of at least one {unit}, found none");
+            Err(Error::record(record, message))
+        }
     }
 }
 
@@ -191,66 +191,49 @@ fn column(
     examples: usize,
     records: &[&ScoreRecord],
 ) -> Result<Column> {
-    let places: HashMap<&str, usize> = questions
-        .iter()
-        .enumerate()
-        .map(|(place, question)| (question.id.as_str(), place))
-        .collect();
-    let mut cells: Vec<Vec<Option<f64>>> = questions
-        .iter()
-        .map(|question| vec![None; question.candidates.len()])
-        .collect();
+    let mut left: BTreeMap<(&str, usize), &ScoreRecord> = BTreeMap::new();
     for &record in records {
-        let (question, candidate) = find(questions, &places, record)?;
-        let cell = &mut cells[question][candidate];
-        if cell.is_some() {
-            return Err(Error::Duplicate { at: record.into() });
+        let place = (record.question_id.as_str(), record.candidate);
+        if left.insert(place, record).is_some() {
+            return Err(Error::record(record, "scored twice"));
         }
-        *cell = Some(record.log_likelihood);
     }
-    let filled = questions.iter().zip(cells).map(|(question, cells)| {
-        let candidates = question.candidates.iter().zip(cells);
-        let cell = |(candidate, cell): (&Candidate, Option<f64>)| {
-            cell.ok_or_else(|| missing(head, examples, question, candidate))
-        };
-        candidates.map(cell).collect()
-    });
-    filled.collect()
+    let mut column = Column::new();
+    for question in questions {
+        let mut values = Vec::new();
+        for candidate in &question.candidates {
+            let record = left.remove(&(question.id.as_str(), candidate.index));
+            let at = || Place {
+                head: head.into(),
+                examples,
+                question: question.id.clone(),
+                candidate: candidate.index,
+            };
+            let missing = || Error::record(at(), "not scored, but the base has scored it");
+            values.push(value(record.ok_or_else(missing)?, candidate)?);
+        }
+        column.push(values);
+    }
+    match left.into_values().next() {
+        Some(record) => Err(Error::record(record, "the base has no such candidate")),
+        None => Ok(column),
+    }
 }
 
-/// The place of a record's question and candidate, which have to be as the base says.
-fn find(
-    questions: &[Question],
-    places: &HashMap<&str, usize>,
-    record: &ScoreRecord,
-) -> Result<(usize, usize)> {
-    let place = || {
-        let question = *places.get(record.question_id.as_str())?;
-        let candidates = &questions[question].candidates;
-        let candidate = candidates
-            .binary_search_by_key(&record.candidate, |c| c.index)
-            .ok()?;
-        Some((question, candidate))
-    };
-    let (question, candidate) = place().ok_or_else(|| Error::Unknown { at: record.into() })?;
-    let (expected, found) = (
-        &questions[question].candidates[candidate],
-        Candidate::from(record),
-    );
-    if *expected != found {
-        return Err(Error::Differs {
-            at: record.into(),
-            expected: describe(expected),
-            found: describe(&found),
-        });
+/// The log-likelihood of a record, which has to be of the candidate that the base has scored.
+fn value(record: &ScoreRecord, candidate: &Candidate) -> Result<f64> {
+    let found = Candidate::from(record);
+    if found != *candidate {
+        let [expected, found] = [candidate, &found].map(describe);
+        let message = format!("expected {expected} as for the base, found {found}");
+        return Err(Error::record(record, message));
     }
-    if !record.log_likelihood.is_finite() {
-        return Err(Error::NotFinite {
-            at: record.into(),
-            found: record.log_likelihood,
-        });
+    let value = record.log_likelihood;
+    if !value.is_finite() {
+        let message = format!("expected a finite log-likelihood, found {value}");
+        return Err(Error::record(record, message));
     }
-    Ok((question, candidate))
+    Ok(value)
 }
 
 impl From<&ScoreRecord> for Candidate {
@@ -266,25 +249,9 @@ impl From<&ScoreRecord> for Candidate {
 }
 
 fn describe(candidate: &Candidate) -> String {
-    let Candidate {
-        kind,
-        tokens,
-        chars,
-        bytes,
-        ..
-    } = candidate;
+    let (kind, tokens) = (candidate.kind, candidate.tokens);
+    let (chars, bytes) = (candidate.chars, candidate.bytes);
     format!("kind {kind}, {tokens} tokens, {chars} chars, {bytes} bytes")
-}
-
-fn missing(head: &str, examples: usize, question: &Question, candidate: &Candidate) -> Error {
-    Error::Missing {
-        at: Place {
-            head: head.into(),
-            examples,
-            question: question.id.clone(),
-            candidate: candidate.index,
-        },
-    }
 }
 
 #[cfg(test)]

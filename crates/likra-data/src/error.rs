@@ -60,12 +60,12 @@ pub enum Error {
     },
 
     /// The ending of a file's name does not say how to read it.
-    #[error("{}: expected a name that ends in {expected}", path.display())]
+    #[error("{}: expected a name that ends in one of .{expected}", path.display())]
     Extension {
         /// The file.
         path: PathBuf,
         /// What the benchmark's files end in.
-        expected: &'static str,
+        expected: String,
     },
 
     /// A file or folder holds nothing that was looked for.
@@ -225,9 +225,6 @@ pub enum LineError {
 }
 
 fn display_all(paths: &[PathBuf]) -> String {
-    let paths: Vec<String> = paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    paths.join(", ")
+    let paths = paths.iter().map(|path| path.display().to_string());
+    paths.collect::<Vec<_>>().join(", ")
 }

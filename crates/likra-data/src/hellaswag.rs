@@ -38,7 +38,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::python_text::{capitalize, is_python_space};
-use crate::rows::json_error;
+use crate::rows::{json_error, unquoted};
 use crate::{LineError, PromptStyle, Question, Result};
 
 #[derive(Deserialize)]
@@ -63,22 +63,14 @@ struct Line {
 pub(crate) fn parse(text: &[u8]) -> Result<Question, LineError> {
     let line: Line = serde_json::from_slice(text).map_err(|error| json_error(&error))?;
     let gold = gold(&line.label, line.endings.len())?;
-    let (id, query, endings) = if line.is_original() {
-        line.prepare()?
-    } else {
-        line.capitalize()?
+    let (id, query, endings) = match (&line.source_id, line.ind, &line.ctx_a) {
+        (None, None, None) => line.capitalize()?,
+        _ => line.prepare()?,
     };
     Ok(Question::new(id, query, endings, gold)?.with_style(PromptStyle::Completion))
 }
 
 impl Line {
-    fn is_original(&self) -> bool {
-        self.source_id.is_some()
-            || self.ind.is_some()
-            || self.ctx_a.is_some()
-            || self.ctx_b.is_some()
-    }
-
     /// The id, the query and the endings of a row as the authors published it.
     fn prepare(self) -> Result<(String, String, Vec<String>), LineError> {
         let source = given(self.source_id, "source_id")?;
@@ -98,14 +90,8 @@ impl Line {
         let (ctx_a, rest) = ctx.split_at(border);
         let ctx_b = rest.trim_start_matches(is_python_space);
         let spaces = &rest[..rest.len() - ctx_b.len()];
-        let query = [
-            &self.activity_label,
-            ": ",
-            ctx_a,
-            spaces,
-            &capitalize(ctx_b),
-        ]
-        .concat();
+        let ctx_b = spaces.to_owned() + &capitalize(ctx_b);
+        let query = format!("{}: {ctx_a}{ctx_b}", self.activity_label);
         let endings = self.endings.iter().map(|ending| without_tags(ending));
         Ok((
             format!("row#{row}"),
@@ -130,10 +116,7 @@ fn given<T>(value: Option<T>, field: &'static str) -> Result<T, LineError> {
 
 /// The label's number, given as such or as a string that has no other characters in it.
 fn gold(label: &Value, endings: usize) -> Result<usize, LineError> {
-    let found = match label {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+    let found = unquoted(label);
     let number: Option<usize> = found.parse().ok();
     match number.filter(|gold| *gold < endings && gold.to_string() == found) {
         Some(gold) => Ok(gold),

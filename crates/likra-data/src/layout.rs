@@ -23,22 +23,13 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// The paper's name for the benchmark.
+    /// The paper's name for the benchmark, and how many questions it trains on (section 3.1): fewer in a
+    /// user's files are a part of them.
     #[must_use]
-    pub fn in_paper(self) -> Option<&'static str> {
+    pub fn in_paper(self) -> Option<(&'static str, usize)> {
         match self {
-            Self::Arc => Some("ARC-Challenge"),
-            Self::Hellaswag => Some("HellaSwag"),
-            Self::ArcFormat | Self::Mmlu => None,
-        }
-    }
-
-    /// How many questions the paper trains on (section 3.1): fewer in a user's files are a part of them.
-    #[must_use]
-    pub fn training_in_paper(self) -> Option<usize> {
-        match self {
-            Self::Arc => Some(6615),
-            Self::Hellaswag => Some(39905),
+            Self::Arc => Some(("ARC-Challenge", 6615)),
+            Self::Hellaswag => Some(("HellaSwag", 39905)),
             Self::ArcFormat | Self::Mmlu => None,
         }
     }
@@ -79,10 +70,7 @@ pub fn read_questions(layout: Layout, path: &Path) -> Result<Vec<Question>> {
         Some(form) => parse(layout, form, &fs_err::read(path)?, path),
         None => Err(Error::Extension {
             path: path.into(),
-            expected: match layout {
-                Layout::Hellaswag => ".jsonl, .json or .parquet",
-                _ => ".jsonl, .json, .parquet or .csv",
-            },
+            expected: forms.join(", ."),
         }),
     }
 }

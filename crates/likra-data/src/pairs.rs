@@ -124,6 +124,21 @@ pub struct Draw<'a> {
     pub ranking: Option<&'a Ranking>,
 }
 
+impl Draw<'_> {
+    /// Answers of the benchmark itself, unmixed.
+    #[must_use]
+    pub fn new(answers: Answers, wrong: WrongAnswer, seed: u32) -> Self {
+        Self {
+            answers,
+            wrong,
+            contamination: 0.0,
+            seed,
+            unrelated: &[],
+            ranking: None,
+        }
+    }
+}
+
 /// What a head learns: the first `count` questions of `train` in the order of training, each with an
 /// answer (paper, section 4.3).
 ///
@@ -154,13 +169,7 @@ pub fn training_pairs<'a>(
         return Ok(contaminated(ranked.collect::<Result<_>>()?, draw));
     }
     // Answers are drawn for all questions, so that a head's examples begin as those of a longer run.
-    let pairs = drawn(
-        train,
-        draw.answers.kind(),
-        draw.wrong,
-        draw.seed,
-        draw.unrelated,
-    )?;
+    let pairs = drawn(train, draw)?;
     let pairs = contaminated(pairs, draw);
     Ok(order.into_iter().map(|place| pairs[place]).collect())
 }
@@ -177,41 +186,39 @@ pub fn other_answers<'a>(
 ) -> Result<Vec<Vec<(AnswerKind, &'a str)>>> {
     const SEED: u32 = 0;
     let mut others = vec![Vec::new(); test.len()];
-    let mut add = |kind, texts| -> Result<()> {
-        let pairs = drawn(test, kind, WrongAnswer::Random, SEED, texts)?;
-        for (others, pair) in others.iter_mut().zip(pairs) {
-            others.push((kind, pair.answer));
+    let mut add = |answers, unrelated| -> Result<()> {
+        let draw = Draw {
+            unrelated,
+            ..Draw::new(answers, WrongAnswer::Random, SEED)
+        };
+        for (others, pair) in others.iter_mut().zip(drawn(test, &draw)?) {
+            others.push((pair.kind, pair.answer));
         }
         Ok(())
     };
     // A single question has no other to take an answer of.
     if test.len() > 1 {
-        add(AnswerKind::Irrelevant, &[])?;
+        add(Answers::Irrelevant, &[])?;
     }
     if let Some(texts) = unrelated {
-        add(AnswerKind::Unrelated, texts)?;
+        add(Answers::Unrelated, texts)?;
     }
     Ok(others)
 }
 
-/// Pairs each question, in order, with an answer of this kind.
-fn drawn<'a>(
-    train: &'a [Question],
-    kind: AnswerKind,
-    wrong: WrongAnswer,
-    seed: u32,
-    unrelated: &'a [String],
-) -> Result<Vec<TrainingPair<'a>>> {
-    if kind == AnswerKind::Unrelated && unrelated.is_empty() {
+/// Pairs each question, in order, with an answer that needs no ranking.
+fn drawn<'a>(train: &'a [Question], draw: &Draw<'a>) -> Result<Vec<TrainingPair<'a>>> {
+    let (kind, wrong) = (draw.answers.kind(), draw.wrong);
+    if kind == AnswerKind::Unrelated && draw.unrelated.is_empty() {
         return Err(Error::NoUnrelated);
     }
-    let mut rng = generator(seed, stream(kind));
+    let mut rng = generator(draw.seed, stream(kind));
     let pair = |(place, question): (usize, &'a Question)| {
         let answer = match kind {
             AnswerKind::Correct => Some(question.gold_choice()),
             AnswerKind::Incorrect => wrong.of(question, &mut rng),
             AnswerKind::Irrelevant => draw_irrelevant(train, place, wrong, &mut rng),
-            AnswerKind::Unrelated => draw_unrelated(question, unrelated, &mut rng),
+            AnswerKind::Unrelated => draw_unrelated(question, draw.unrelated, &mut rng),
         };
         paired(question, answer, kind)
     };

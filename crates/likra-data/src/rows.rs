@@ -82,6 +82,14 @@ pub(crate) fn collect(
     Ok(questions)
 }
 
+/// A number or a text, as it is written without quotes.
+pub(crate) fn unquoted(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// What the parser said, without its own line number: each line is parsed by itself.
 pub(crate) fn json_error(error: &serde_json::Error) -> LineError {
     let message = error.to_string();

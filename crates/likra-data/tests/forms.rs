@@ -62,13 +62,13 @@ fn mistakes_are_named_with_file_and_row() {
             Layout::Arc,
             "a.txt",
             "",
-            ": expected a name that ends in .jsonl, .json, .parquet or .csv",
+            ": expected a name that ends in one of .jsonl, .json, .parquet, .csv",
         ),
         (
             Layout::Hellaswag,
             "a.csv",
             "",
-            ": expected a name that ends in .jsonl, .json or .parquet",
+            ": expected a name that ends in one of .jsonl, .json, .parquet",
         ),
         (
             Layout::Arc,

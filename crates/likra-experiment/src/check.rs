@@ -1,17 +1,18 @@
 //! Combinations of keys that cannot stand together.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use likra_analysis::paper::TABLE1;
 use likra_data::{Answers, ShotRule};
-use likra_results::RunDir;
+use likra_results::check_head_name;
 
 use crate::error::Mistake;
 use crate::spec::{AnalysisSettings, Evaluation, HeadSpec, Replicates, Spec};
 
 type Checked = Result<(), Mistake>;
 
-fn ensure(holds: bool, key: impl Into<String>, message: impl ToString) -> Checked {
+fn ensure(holds: bool, key: impl Into<String>, message: impl Display) -> Checked {
     holds
         .then_some(())
         .ok_or_else(|| Mistake::new(key, message))
@@ -78,9 +79,7 @@ impl Spec {
 }
 
 fn check_head(name: &str, head: &HeadSpec) -> Checked {
-    if let Err(error) = RunDir::new("").head(name) {
-        return Err(Mistake::new(format!("heads.{name}"), error));
-    }
+    check_head_name(name).map_err(|error| Mistake::new(format!("heads.{name}"), error))?;
     at_least_one(format!("heads.{name}.examples"), head.examples)?;
     let share = head.contamination;
     let message = format!("expected a share from 0 to 1, found {share}");

@@ -1,12 +1,10 @@
 //! Which device computes: chosen once, here, at run time.
 
-use std::str::FromStr;
-
 use burn::tensor::{Device, FloatDType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Mistake, Result};
 
 /// A device as an experiment or `--device` names it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,30 +20,18 @@ pub enum DeviceName {
     Cuda(usize),
 }
 
-impl FromStr for DeviceName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || format!("no device `{text}`; expected auto, cpu, cuda or cuda:N");
-        match text {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
-            _ => {
-                let number = text
-                    .strip_prefix("cuda:")
-                    .and_then(|digits| digits.parse().ok());
-                number.map(Self::Cuda).ok_or_else(expected)
-            }
-        }
-    }
-}
-
 impl TryFrom<String> for DeviceName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
+        let number = match text.as_str() {
+            "auto" => return Ok(Self::Auto),
+            "cpu" => return Ok(Self::Cpu),
+            "cuda" => Some(0),
+            other => other.strip_prefix("cuda:").and_then(|n| n.parse().ok()),
+        };
+        let expected = || format!("no device `{text}`; expected auto, cpu, cuda or cuda:N");
+        number.map(Self::Cuda).ok_or_else(expected)
     }
 }
 
@@ -120,11 +106,8 @@ fn cpu() -> Placement {
     }
 }
 
-fn refused(number: usize, message: String) -> Error {
-    Error::Device {
-        device: format!("cuda:{number}"),
-        message,
-    }
+fn refused(number: usize, message: impl Into<String>) -> Error {
+    Mistake::new(format!("--device cuda:{number}"), message.into()).into()
 }
 
 #[cfg(feature = "cuda")]
@@ -147,7 +130,7 @@ fn cuda(number: usize) -> Result<Placement> {
 fn cuda(number: usize) -> Result<Placement> {
     let message = "this build has no CUDA; build with `--features cuda` (`cargo xtask` does so for \
                    `--device cuda`)";
-    Err(refused(number, message.into()))
+    Err(refused(number, message))
 }
 
 #[cfg(test)]
@@ -156,11 +139,12 @@ mod tests {
 
     #[test]
     fn devices_are_named_as_documented() {
-        assert_eq!("auto".parse(), Ok(DeviceName::Auto));
-        assert_eq!("cpu".parse(), Ok(DeviceName::Cpu));
-        assert_eq!("cuda".parse(), Ok(DeviceName::Cuda(0)));
-        assert_eq!("cuda:3".parse(), Ok(DeviceName::Cuda(3)));
-        assert!("cuda:x".parse::<DeviceName>().is_err());
-        assert!("gpu".parse::<DeviceName>().is_err());
+        let parse = |text: &str| DeviceName::try_from(text.to_owned());
+        assert_eq!(parse("auto"), Ok(DeviceName::Auto));
+        assert_eq!(parse("cpu"), Ok(DeviceName::Cpu));
+        assert_eq!(parse("cuda"), Ok(DeviceName::Cuda(0)));
+        assert_eq!(parse("cuda:3"), Ok(DeviceName::Cuda(3)));
+        assert!(parse("cuda:x").is_err());
+        assert!(parse("gpu").is_err());
     }
 }

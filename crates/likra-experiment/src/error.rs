@@ -1,7 +1,6 @@
 //! Why an experiment could not be read or run.
 
 use std::io;
-use std::path::PathBuf;
 
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,47 +35,6 @@ pub enum Error {
         /// What is wrong.
         mistake: Mistake,
     },
-
-    /// A text is no assignment.
-    #[error("expected key=value, such as training.batch-size=4; found `{found}`")]
-    Assignment {
-        /// The text.
-        found: String,
-    },
-
-    /// An experiment extends itself.
-    #[error("extends: `{name}` extends itself")]
-    Circle {
-        /// The experiment's name.
-        name: String,
-    },
-
-    /// Nothing says where a folder is.
-    #[error("this experiment names no {what} of its own: give it with --{what} DIR")]
-    NoFolder {
-        /// The flag that would say it.
-        what: &'static str,
-    },
-
-    /// Another process works in the run's folder.
-    #[error("{}: another run is at work in this folder", path.display())]
-    Busy {
-        /// The folder.
-        path: PathBuf,
-    },
-
-    /// The device is not there, or this build cannot use it.
-    #[error("--device {device}: {message}")]
-    Device {
-        /// The device.
-        device: String,
-        /// Why not, and what to do.
-        message: String,
-    },
-
-    /// A run's manifest describes no resolved experiment.
-    #[error("no numbers of examples and questions in [experiment]")]
-    Unresolved,
 
     /// A file or folder could not be read or written; the message names it.
     #[error(transparent)]
@@ -138,7 +96,7 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    pub(crate) fn new(key: impl Into<String>, message: impl ToString) -> Self {
+    pub(crate) fn new(key: impl Into<String>, message: impl std::fmt::Display) -> Self {
         Self {
             key: key.into(),
             message: message.to_string(),

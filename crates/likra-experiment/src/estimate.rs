@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use likra_data::Answers;
 use likra_lora::Adapter;
 use likra_report::humantime;
-use likra_results::{BASE, Stamp};
+use likra_results::BASE;
 use likra_score::{Head, Plan, Request};
+use likra_tokenizer::EncodedPair;
 use likra_train::loss_and_gradients;
 
 use crate::error::Result;
@@ -26,7 +28,7 @@ impl Run {
     pub(crate) fn left(&self) -> Result<Vec<(&Job, Cost)>> {
         let mut left = Vec::new();
         for job in &self.jobs {
-            let missing = job.missing(&self.dir)?;
+            let missing = job.missing();
             if missing.is_empty() {
                 continue;
             }
@@ -44,28 +46,20 @@ impl Run {
 
     /// From the newest checkpoint on.
     fn tokens_to_train(&self, head: &crate::Head) -> Result<usize> {
-        let stamp = Stamp::read(&self.dir.step(&format!("train-{}", head.name))?);
-        let there = self.dir.head(&head.name)?.checkpoints()?;
-        let newest = there.keys().next_back().copied().unwrap_or_default();
-        let trained = match stamp.is_some() && newest > head.examples {
-            true => head.examples,
-            false => newest.min(head.examples),
-        };
-        if head.answers.is_ranked() && !self.is_ranked()? {
-            // The base has not ranked its answers yet: they are as long as any of the same questions.
-            let length = mean_length(self.plan(Asked::Ranking)?.requests());
-            return Ok((head.examples - trained) * length);
-        }
-        let examples = self.training_set(head)?.examples;
-        let left = examples.get(trained..).unwrap_or_default();
+        let checkpoints = self.dir.head(&head.name).checkpoints()?;
+        let newest = checkpoints.keys().next_back().copied().unwrap_or_default();
+        let left = self.examples(head)?.split_off(newest.min(head.examples));
         Ok(left.iter().map(|example| example.tokens.len()).sum())
     }
 
-    /// Whether the base has ranked the answers that heads are to learn.
-    fn is_ranked(&self) -> Result<bool> {
-        let mut products = self.jobs.iter().flat_map(|job| &job.scores);
-        let ranking = products.find(|product| product.asked == Asked::Ranking);
-        ranking.map_or(Ok(false), |product| product.is_done(&self.dir))
+    /// What a head learns. The base may not have ranked the answers yet: any wrong choices of the same
+    /// questions are about as long.
+    fn examples(&self, head: &crate::Head) -> Result<Vec<EncodedPair>> {
+        let mut head = head.clone();
+        if head.answers.is_ranked() {
+            head.answers = Answers::Incorrect;
+        }
+        Ok(self.training_set(&head)?.examples)
     }
 
     /// The jobs of a run and, if anything is to be done, how long that takes and how much memory.
@@ -102,7 +96,7 @@ impl Run {
 
     /// How much is left of a job, in what people count.
     fn size(&self, job: &Job) -> Result<String> {
-        let missing = job.missing(&self.dir)?;
+        let missing = job.missing();
         let plan = missing.first().map(|product| self.plan(product.asked));
         let questions = plan.transpose()?.map_or(0, |plan| plan.requests().len());
         Ok(match &job.work {
@@ -124,12 +118,12 @@ impl Run {
         let (model, spec) = (self.model()?, &self.experiment.spec);
         let adapter = Adapter::init(spec.lora.clone(), &model.targets(), 0, model.device())?;
         let mut done = String::new();
-        let trainable = left.iter().find_map(|(job, _)| match &job.work {
-            Work::Head(head, _) if !head.answers.is_ranked() => Some(head),
+        let head = left.iter().find_map(|(job, _)| match &job.work {
+            Work::Head(head, _) => Some(head),
             _ => None,
         });
-        if let Some(head) = trainable {
-            let examples = self.training_set(head)?.examples;
+        if let Some(head) = head {
+            let examples = self.examples(head)?;
             let batches = examples.chunks(spec.training.batch_size);
             for (place, batch) in batches.take(1 + BATCHES).enumerate() {
                 let began = Instant::now();
@@ -160,13 +154,6 @@ impl Run {
         let (questions, took) = (plan.requests().len(), humantime(started.elapsed()));
         Ok(format!("{done}{questions} questions in {took}"))
     }
-}
-
-/// In tokens.
-fn mean_length(asked: &[Request]) -> usize {
-    let candidates = asked.iter().flat_map(|request| &request.candidates);
-    let lengths: Vec<usize> = candidates.map(|one| one.encoded.tokens.len()).collect();
-    lengths.iter().sum::<usize>() / lengths.len().max(1)
 }
 
 /// So many questions, evenly from the first to the last.

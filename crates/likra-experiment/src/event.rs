@@ -21,13 +21,31 @@ pub enum Event {
         /// A word beside the count.
         note: String,
     },
-    /// The piece of work is done.
-    Ended {
-        /// A word beside the summary.
-        note: String,
-    },
+    /// The piece of work is done, with a word beside the summary.
+    Ended(String),
     /// A line for people.
     Said(String),
+}
+
+impl Event {
+    /// A piece of work begins: what it is, how much there is to do, and what is counted.
+    #[must_use]
+    pub fn begun(title: impl Into<String>, total: usize, unit: &'static str) -> Self {
+        Self::Begun {
+            title: title.into(),
+            total,
+            unit,
+        }
+    }
+
+    /// So much more is done.
+    #[must_use]
+    pub fn advanced(more: usize, note: impl Into<String>) -> Self {
+        Self::Advanced {
+            more,
+            note: note.into(),
+        }
+    }
 }
 
 /// Who hears of the work.

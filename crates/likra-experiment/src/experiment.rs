@@ -3,7 +3,7 @@
 use likra_data::{Answers, Draw, HARNESS_SEED, ShotRule};
 use likra_results::Manifest;
 
-use crate::error::{Error, Result};
+use crate::error::{Mistake, Result};
 use crate::spec::{HeadSpec, Spec};
 
 /// An experiment with its numbers of examples and questions as the benchmark has them.
@@ -44,12 +44,8 @@ impl Head {
     /// How its answers are drawn, but for texts and scores to draw them from.
     pub(crate) fn draw(&self, spec: &Spec) -> Draw<'static> {
         Draw {
-            answers: self.answers,
-            wrong: spec.wrong_answer,
             contamination: self.contamination,
-            seed: self.seed,
-            unrelated: &[],
-            ranking: None,
+            ..Draw::new(self.answers, spec.wrong_answer, self.seed)
         }
     }
 }
@@ -92,7 +88,10 @@ impl Experiment {
     pub fn of_run(manifest: &Manifest) -> Result<Self> {
         let spec: Spec = manifest.experiment.clone().try_into()?;
         let counts = spec.examples.zip(spec.evaluation.questions);
-        let (examples, questions) = counts.ok_or(Error::Unresolved)?;
+        let unresolved =
+            || Mistake::new("experiment", "expected examples and evaluation.questions");
+        let (examples, questions) = counts.ok_or_else(unresolved)?;
+        spec.check()?;
         Ok(Self::new(spec, examples, questions))
     }
 }
@@ -104,11 +103,11 @@ fn heads(spec: &Spec, questions: usize) -> Vec<Head> {
         let order = a.contamination.total_cmp(&b.contamination);
         order.then(a.answers.cmp(&b.answers))
     });
-    let head = |(name, head): &(&String, &HeadSpec)| {
+    let head = |(name, head): (&String, &HeadSpec)| {
         let examples = head.examples.unwrap_or_default();
         Head {
-            name: (*name).clone(),
-            role: (*name).clone(),
+            name: name.clone(),
+            role: name.clone(),
             replicate: false,
             answers: head.answers,
             contamination: head.contamination,
@@ -118,23 +117,24 @@ fn heads(spec: &Spec, questions: usize) -> Vec<Head> {
             checkpoints: checkpoints(spec, examples),
         }
     };
-    let own: Vec<Head> = named.iter().map(head).collect();
+    let own: Vec<Head> = named.into_iter().map(head).collect();
     let mut heads = own.clone();
-    if let Some(replicates) = &spec.replicates {
-        for &seed in &replicates.seeds {
-            let again = |role: &String| own.iter().find(|head| head.role == *role);
-            for head in replicates.heads.iter().filter_map(again) {
-                let examples = replicates.examples.unwrap_or_default().min(head.examples);
-                heads.push(Head {
-                    name: format!("{}-seed{seed}", head.role),
-                    replicate: true,
-                    seed,
-                    examples,
-                    questions: replicates.questions.unwrap_or_default(),
-                    checkpoints: checkpoints(spec, examples),
-                    ..head.clone()
-                });
-            }
+    if let Some(again) = &spec.replicates {
+        let roles = |seed| again.heads.iter().map(move |role| (seed, role));
+        for (seed, role) in again.seeds.iter().flat_map(roles) {
+            let Some(head) = own.iter().find(|head| head.role == *role) else {
+                continue;
+            };
+            let examples = again.examples.unwrap_or_default().min(head.examples);
+            heads.push(Head {
+                name: format!("{role}-seed{seed}"),
+                replicate: true,
+                seed: *seed,
+                examples,
+                questions: again.questions.unwrap_or_default(),
+                checkpoints: checkpoints(spec, examples),
+                ..head.clone()
+            });
         }
     }
     heads

@@ -15,7 +15,7 @@ use likra_tokenizer::{Bos, EncodedPair, Tokenizer};
 use rayon::prelude::*;
 
 use crate::assets;
-use crate::error::{At as _, Error, Result};
+use crate::error::{At as _, Mistake, Result};
 use crate::experiment::{Experiment, Head};
 use crate::spec::{Evaluation, Spec, UnrelatedSpec};
 
@@ -63,10 +63,13 @@ impl Inputs {
     ///
     /// If the experiment does not say where its files are, one is missing, or one is refused.
     pub fn open(spec: &Spec, embedded: &Path) -> Result<Self> {
-        let folder = |named: Option<&str>, what| match named {
+        let folder = |named: Option<&str>, flag: &str| match named {
             Some(assets::TINY) => assets::unpack(embedded),
             Some(path) => Ok(PathBuf::from(path)),
-            None => Err(Error::NoFolder { what }),
+            None => {
+                let message = "this experiment names no folder of its own; expected one";
+                Err(Mistake::new(format!("--{flag} DIR"), message).into())
+            }
         };
         let model = folder(spec.model.as_deref(), "model")?;
         let data = folder(spec.data.as_deref(), "data")?;
@@ -236,15 +239,14 @@ pub fn hash_files(
 ) -> Result<(Vec<Input>, Hashes)> {
     let (mut files, mut hashes) = (Vec::new(), Hashes::new());
     for (name, paths) in groups {
-        let read = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            Input::of_file(&name, path)
-        };
-        let group: Vec<Input> = paths.iter().map(read).collect::<Result<_, _>>()?;
-        let distinct: BTreeSet<&str> = group.iter().map(|file| file.sha256.as_str()).collect();
-        let all: Vec<&str> = distinct.into_iter().collect();
+        let mut distinct = BTreeSet::new();
+        for path in paths {
+            let file = Input::of_file(&path)?;
+            distinct.insert(file.sha256.clone());
+            files.push(file);
+        }
+        let all: Vec<String> = distinct.into_iter().collect();
         hashes.insert(name, sha256(all.join("\n").as_bytes()));
-        files.extend(group);
     }
     Ok((files, hashes))
 }

@@ -49,8 +49,8 @@ pub enum Work {
 /// A file that is made once.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Product {
-    /// The name of its stamp.
-    pub stamp: String,
+    /// Its stamp.
+    pub stamp: PathBuf,
     /// The hash of all that decides its content.
     pub key: String,
     /// Where it lies.
@@ -61,24 +61,16 @@ pub struct Product {
     pub examples: usize,
 }
 
-impl Product {
-    /// Whether the file is there, made of the same inputs and settings.
-    pub(crate) fn is_done(&self, run: &RunDir) -> Result<bool> {
-        let stamp = Stamp::read(&run.step(&self.stamp)?);
-        Ok(self.path.exists() && stamp.is_some_and(|stamp| stamp.key == self.key))
-    }
-}
-
 impl Job {
-    /// The files that are still to be made.
-    pub(crate) fn missing(&self, run: &RunDir) -> Result<Vec<&Product>> {
-        let mut missing = Vec::new();
-        for product in &self.scores {
-            if !product.is_done(run)? {
-                missing.push(product);
-            }
-        }
-        Ok(missing)
+    /// The files that are not there, or were made of other inputs or settings.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&Product> {
+        let is_done = |product: &Product| {
+            let stamp = Stamp::read(&product.stamp);
+            product.path.exists() && stamp.is_some_and(|stamp| stamp.key == product.key)
+        };
+        let scores = self.scores.iter();
+        scores.filter(|product| !is_done(product)).collect()
     }
 }
 
@@ -88,14 +80,15 @@ pub(crate) struct Keys<'a> {
     pub(crate) experiment: &'a Experiment,
     pub(crate) inputs: &'a Inputs,
     pub(crate) placement: &'a Placement,
+    pub(crate) dir: &'a RunDir,
 }
 
 impl Keys<'_> {
     /// All jobs in the order of work.
-    pub(crate) fn jobs(&self, run: &RunDir) -> Result<Vec<Job>> {
-        let mut jobs = vec![self.base(run)?];
+    pub(crate) fn jobs(&self) -> Result<Vec<Job>> {
+        let mut jobs = vec![self.base()?];
         for head in &self.experiment.heads {
-            jobs.push(self.head(run, head)?);
+            jobs.push(self.head(head)?);
         }
         jobs.push(Job {
             name: "report".into(),
@@ -106,20 +99,24 @@ impl Keys<'_> {
         Ok(jobs)
     }
 
-    fn base(&self, run: &RunDir) -> Result<Job> {
+    fn base(&self) -> Result<Job> {
         let Experiment {
             heads, questions, ..
         } = self.experiment;
         let product =
-            |name: &str, path, asked| self.product(format!("score-{name}"), path, asked, BASE, 0);
+            |name: &str, path, asked| self.product(&format!("score-{name}"), path, asked, BASE, 0);
         let mut scores = vec![
-            product(BASE, run.base_scores(), Asked::Test(*questions))?,
-            product(ANSWER_ONLY, run.answer_only_scores(), Asked::AnswerOnly)?,
+            product(BASE, self.dir.base_scores(), Asked::Test(*questions))?,
+            product(
+                ANSWER_ONLY,
+                self.dir.answer_only_scores(),
+                Asked::AnswerOnly,
+            )?,
         ];
         if heads.iter().any(|head| head.answers.is_ranked()) {
             scores.push(product(
                 "base-train",
-                run.training_scores(),
+                self.dir.training_scores(),
                 Asked::Ranking,
             )?);
         }
@@ -131,16 +128,16 @@ impl Keys<'_> {
         })
     }
 
-    fn head(&self, run: &RunDir, head: &Head) -> Result<Job> {
+    fn head(&self, head: &Head) -> Result<Job> {
         let (spec, hashes) = (&self.experiment.spec, &self.inputs.hashes);
         let (settings, lora) = (&spec.training, &spec.lora);
         let key = training_key(hashes, self.placement, settings, lora, &head.draw(spec))?;
         let mut scores = Vec::new();
         for &examples in &head.checkpoints {
             let stamp = format!("score-{}-n{examples:05}", head.name);
-            let path = run.scores(&head.name, examples)?;
+            let path = self.dir.scores(&head.name, examples);
             let asked = Asked::Test(head.questions);
-            scores.push(self.product(stamp, path, asked, &key, examples)?);
+            scores.push(self.product(&stamp, path, asked, &key, examples)?);
         }
         let ranked = head.answers.is_ranked();
         Ok(Job {
@@ -154,7 +151,7 @@ impl Keys<'_> {
     /// A file of scores; `head` is the key of the head's checkpoints, or `base`.
     fn product(
         &self,
-        stamp: String,
+        stamp: &str,
         path: PathBuf,
         asked: Asked,
         head: &str,
@@ -181,7 +178,7 @@ impl Keys<'_> {
             json!({"head": head, "examples": examples, "asked": what, "unrelated": unrelated});
         Ok(Product {
             key: key(hashes, self.placement, &decides)?,
-            stamp,
+            stamp: self.dir.step(stamp),
             path,
             asked,
             examples,

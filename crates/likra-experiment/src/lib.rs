@@ -24,7 +24,7 @@ pub use inputs::{Asked, Hashes, Inputs, Other, TrainingSet, hash_files, requests
 pub use jobs::{Job, Product, Work, training_key};
 pub use pace::peak_memory;
 pub use report::{draw, part_of_paper};
-pub use run::{Run, clear, lock};
+pub use run::Run;
 pub use source::{Assignment, experiments, protocols};
 pub use spec::{
     AnalysisSettings, CandidateScore, Evaluation, HeadSpec, Replicates, Spec, UnrelatedSpec,

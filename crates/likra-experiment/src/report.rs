@@ -23,10 +23,18 @@ pub fn draw(run: &RunDir) -> Result<String> {
     let experiment = Experiment::of_run(&manifest).at(|| run.manifest().display().to_string())?;
     let scores = Scores::read(run, &experiment)?;
     let findings = findings(&scores.study(&experiment)?)?;
+    let Experiment { spec, heads, .. } = &experiment;
+    let checkpoints: usize = heads.iter().map(|head| head.checkpoints.len()).sum();
+    let own = heads.iter().filter(|head| !head.replicate);
+    let evaluation = &spec.evaluation;
     let facts = Facts {
-        title: experiment.spec.title.clone(),
-        lead: lead(&manifest, &experiment, scores.missing),
-        cost: cost(run, &experiment)?,
+        title: spec.title.clone(),
+        heads: (own.count(), spec.examples.unwrap_or_default()),
+        questions: experiment.questions,
+        shots: (evaluation.num_shots, evaluation.shots == ShotRule::Fixed),
+        remark: part_of_paper(spec.benchmark, manifest.questions.training),
+        scored: (checkpoints - scores.missing, checkpoints),
+        cost: cost(run, &experiment),
         manifest,
     };
     write_report(&run.report(), &findings, &facts)?;
@@ -53,7 +61,7 @@ impl Scores {
         for head in &experiment.heads {
             let mut records = Vec::new();
             for &examples in &head.checkpoints {
-                let path = run.scores(&head.name, examples)?;
+                let path = run.scores(&head.name, examples);
                 match path.exists() {
                     true => records.extend(read_rows::<ScoreRecord>(&path)?),
                     false => missing += 1,
@@ -84,7 +92,7 @@ impl Scores {
             negatives: negatives.map(|(head, _)| negative(head)).collect(),
             weights: spec.analysis.weights.clone(),
             norm: spec.analysis.normalisation,
-            benchmark: spec.benchmark.in_paper().map(String::from),
+            benchmark: spec.benchmark.in_paper().map(|(name, _)| name.into()),
             model: spec.analysis.paper_model.clone(),
         })
     }
@@ -122,47 +130,17 @@ fn negative(head: &Head) -> Negative {
     }
 }
 
-/// What was run, for the top of the page.
-fn lead(manifest: &Manifest, experiment: &Experiment, missing: usize) -> String {
-    let Experiment { spec, heads, .. } = experiment;
-    let shots = match (spec.evaluation.num_shots, spec.evaluation.shots) {
-        (0, _) => "with no solved examples before them".to_owned(),
-        (shots, ShotRule::Fixed) => format!("each after the same {shots} solved examples"),
-        (shots, ShotRule::PerQuestion) => format!("each after {shots} solved examples of its own"),
-    };
-    let checkpoints: usize = heads.iter().map(|head| head.checkpoints.len()).sum();
-    let rest = match missing {
-        0 => String::new(),
-        _ => format!(
-            " The run is not finished: {missing} of its {checkpoints} checkpoints are not scored yet."
-        ),
-    };
-    let asked = match (experiment.questions, manifest.questions.test) {
-        (asked, all) if asked < all => format!("the first {asked} of {all} test questions"),
-        (_, all) => format!("{all} test questions"),
-    };
-    let part = part_of_paper(spec.benchmark, manifest.questions.training)
-        .map_or_else(String::new, |part| format!(" {part}"));
-    let own = heads.iter().filter(|head| !head.replicate).count();
-    let examples = spec.examples.unwrap_or_default();
-    let (device, version) = (&manifest.device, &manifest.likra);
-    format!(
-        "What {own} heads learn from up to {examples} examples each, measured on {asked}, {shots}.{part} \
-         Computed on {device} by likra {version}.{rest}"
-    )
-}
-
 /// Says that the training files are only a part of what the paper trains on, if they are.
 #[must_use]
 pub fn part_of_paper(benchmark: Layout, training: usize) -> Option<String> {
-    let all = benchmark.training_in_paper()?;
+    let (_, all) = benchmark.in_paper()?;
     (training < all).then(|| {
         format!("The training set is a part of the paper's: {training} of {all} questions.")
     })
 }
 
 /// What took how long, by the stamps of what is done.
-fn cost(run: &RunDir, experiment: &Experiment) -> Result<Vec<CostRow>> {
+fn cost(run: &RunDir, experiment: &Experiment) -> Vec<CostRow> {
     let base = ["score-base", "score-answer-only", "score-base-train"].map(String::from);
     let mut work = vec![("scoring by the base".to_owned(), base.to_vec())];
     for head in &experiment.heads {
@@ -174,17 +152,14 @@ fn cost(run: &RunDir, experiment: &Experiment) -> Result<Vec<CostRow>> {
         let what = format!("scoring by {name}, {} checkpoints", scored.len());
         work.push((what, scored));
     }
-    let mut rows = Vec::new();
-    for (what, stamps) in work {
-        let mut seconds = 0.0;
-        for name in stamps {
-            seconds += Stamp::read(&run.step(&name)?).map_or(0.0, |stamp| stamp.seconds);
-        }
-        if seconds > 0.0 {
-            rows.push(CostRow { what, seconds });
-        }
-    }
-    Ok(rows)
+    let row = |(what, stamps): (String, Vec<String>)| {
+        let stamps = stamps
+            .iter()
+            .filter_map(|name| Stamp::read(&run.step(name)));
+        let seconds = stamps.map(|stamp| stamp.seconds).sum();
+        (seconds > 0.0).then_some(CostRow { what, seconds })
+    };
+    work.into_iter().filter_map(row).collect()
 }
 
 #[cfg(test)]

@@ -2,18 +2,17 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::fs::TryLockError;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use fs_err::{self as fs, File};
 use likra_data::Ranking;
 use likra_lora::Adapter;
 use likra_model::Model;
 use likra_report::humantime;
 use likra_results::{
-    ANSWER_ONLY, BASE, Manifest, Questions, RunDir, ScoreRecord, Stamp, read_rows, write_rows,
+    ANSWER_ONLY, BASE, Manifest, Questions, RunDir, ScoreRecord, Stamp, read_rows, remove,
+    versions, write_rows,
 };
 use likra_score::Plan;
 
@@ -61,8 +60,9 @@ impl Run {
             experiment: &experiment,
             inputs: &inputs,
             placement: &placement,
+            dir: &dir,
         };
-        let jobs = keys.jobs(&dir)?;
+        let jobs = keys.jobs()?;
         Ok(Self {
             dir,
             jobs,
@@ -107,8 +107,8 @@ impl Run {
         self.manifest(command)?.write(&self.dir.manifest())?;
         for job in &self.jobs {
             // Should this run be killed, scores of other settings are not to be taken for its own.
-            for product in job.missing(&self.dir)? {
-                remove(&self.dir.step(&product.stamp)?)?;
+            for product in job.missing() {
+                remove(&product.stamp)?;
                 remove(&product.path)?;
             }
             if let Work::Head(head, _) = &job.work {
@@ -146,9 +146,9 @@ impl Run {
 
     /// Says what a head has learnt that need not be trained, where nothing says so.
     fn write_missing_answers(&self, job: &Job, head: &Head) -> Result<()> {
-        let path = self.dir.head(&head.name)?.answers();
+        let path = self.dir.head(&head.name).answers();
         let known = !head.answers.is_ranked() || self.dir.training_scores().exists();
-        if known && !path.exists() && job.missing(&self.dir)?.is_empty() {
+        if known && !path.exists() && job.missing().is_empty() {
             write_rows(&path, &self.training_set(head)?.answers)?;
         }
         Ok(())
@@ -184,12 +184,12 @@ impl Run {
     ///
     /// If a model or a file is refused, or training leaves the range of numbers.
     pub fn run(&self, job: &Job, listener: &Listener) -> Result<()> {
-        let missing = job.missing(&self.dir)?;
+        let missing = job.missing();
         match &job.work {
             Work::Report => drop(report::draw(&self.dir)?),
             Work::Head(head, key) if !missing.is_empty() => {
                 self.train(head, key, listener)?;
-                let (dir, device) = (self.dir.head(&head.name)?, self.model()?.device());
+                let (dir, device) = (self.dir.head(&head.name), self.model()?.device());
                 for product in missing {
                     let adapter = Adapter::load(&dir.checkpoint(product.examples), device)?;
                     self.score(product, &head.name, &head.role, Some(&adapter), listener)?;
@@ -235,22 +235,23 @@ impl Run {
     }
 
     /// Does work, stamps it, and remembers how long it took.
-    fn stamped(&self, name: &str, key: &str, work: impl FnOnce() -> Result<Cost>) -> Result<()> {
+    fn stamped(&self, stamp: &Path, key: &str, work: impl FnOnce() -> Result<Cost>) -> Result<()> {
         let started = Instant::now();
         let cost = work()?;
         self.pace.borrow_mut().add(cost, started.elapsed());
-        let stamp = Stamp {
+        let done = Stamp {
             key: key.into(),
             seconds: started.elapsed().as_secs_f64(),
         };
-        Ok(stamp.write(&self.dir.step(name)?)?)
+        Ok(done.write(stamp)?)
     }
 
     /// Trains a head to its end, from its newest checkpoint if there is one of the same key.
     fn train(&self, head: &Head, key: &str, listener: &Listener) -> Result<()> {
-        let (dir, stamp) = (self.dir.head(&head.name)?, format!("train-{}", head.name));
+        let stamp = self.dir.step(&format!("train-{}", head.name));
+        let dir = self.dir.head(&head.name);
         let there = dir.checkpoints()?;
-        let done = Stamp::read(&self.dir.step(&stamp)?).is_some_and(|stamp| stamp.key == key);
+        let done = Stamp::read(&stamp).is_some_and(|stamp| stamp.key == key);
         let mut checkpoints = head.checkpoints.iter();
         let absent = checkpoints.find(|examples| !there.contains_key(examples));
         if done && absent.is_none() {
@@ -305,71 +306,5 @@ impl Run {
         };
         let spec = &self.experiment.spec;
         self.inputs.training_set(spec, head, ranking.as_ref())
-    }
-}
-
-/// Keeps other processes out of a run's folder, which is made if need be, for as long as the file is open.
-///
-/// # Errors
-///
-/// If another process is at work there, or the folder cannot be made.
-pub fn lock(folder: &Path) -> Result<File> {
-    fs::create_dir_all(folder)?;
-    let file = File::create(folder.join(".lock"))?;
-    match file.file().try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy {
-            path: folder.into(),
-        }),
-        Err(TryLockError::Error(error)) => Err(error.into()),
-    }
-}
-
-/// Removes what a run leaves in its folder, and nothing else that may be there.
-///
-/// # Errors
-///
-/// If a file cannot be removed.
-pub fn clear(folder: &Path) -> Result<()> {
-    for name in ["heads", "scores", "report", "steps", "embedded"] {
-        remove(&folder.join(name))?;
-    }
-    Ok(())
-}
-
-fn remove(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        fs::remove_dir_all(path)?;
-    } else if path.exists() {
-        fs::remove_file(path)?;
-    }
-    Ok(())
-}
-
-/// The versions of the libraries that decide numbers, as this program was built with them.
-fn versions() -> BTreeMap<String, String> {
-    const DECIDE: [&str; 4] = ["burn", "burn-store", "tokenizers", "safetensors"];
-    let packages = include_str!("../../../Cargo.lock").split("[[package]]");
-    let version = |package: &str| {
-        let mut values = package.split('"').skip(1).step_by(2).map(String::from);
-        let name = values
-            .next()
-            .filter(|name| DECIDE.contains(&name.as_str()))?;
-        Some((name, values.next()?))
-    };
-    // Of several the last, which is the newest and ours: older ones are others' dependencies.
-    packages.filter_map(version).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_those_of_the_lockfile() {
-        let versions = versions();
-        assert_eq!(versions.len(), 4, "{versions:?}");
-        assert_eq!(versions["burn"], "0.22.1");
-        assert!(versions["safetensors"].starts_with("0.8."), "{versions:?}");
     }
 }

@@ -34,7 +34,9 @@ impl Assignment {
             names.all(|name| !name.is_empty())
         });
         let Some((key, value)) = assignment else {
-            return Err(Error::Assignment { found: text.into() });
+            let message =
+                format!("expected key=value, such as training.batch-size=4; found `{text}`");
+            return Err(Mistake::new("--set", message).into());
         };
         let parsed = format!("value = {value}").parse::<Table>();
         let parsed = parsed.ok().and_then(|mut table| table.remove("value"));
@@ -162,7 +164,7 @@ fn extend(table: &mut Table, folder: &Path, depth: usize) -> Result<()> {
         return Err(Mistake::new("extends", "expected a name or a path").into());
     };
     if depth > 8 {
-        return Err(Error::Circle { name: name.into() });
+        return Err(Mistake::new("extends", format!("`{name}` extends itself")).into());
     }
     let text = match built_in(&EXPERIMENTS, &format!("bases/{name}")) {
         Some(text) => text.into(),

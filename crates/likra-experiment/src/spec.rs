@@ -89,16 +89,11 @@ pub struct HeadSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub examples: Option<usize>,
     /// The share of its answers that are replaced by right ones.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub contamination: f64,
     /// Another seed than the experiment's: another order, other draws, another initial adapter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u32>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
 }
 
 /// `[replicates]`: the same heads from other seeds.

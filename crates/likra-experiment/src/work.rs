@@ -45,11 +45,7 @@ impl Training<'_> {
     ) -> Result<usize> {
         let seed = u64::from(self.seed);
         let start = Adapter::init(self.lora.clone(), &model.targets(), seed, model.device())?;
-        listener(Event::Begun {
-            title: self.title.into(),
-            total: examples.len(),
-            unit: "examples",
-        });
+        listener(Event::begun(self.title, examples.len(), "examples"));
         let (mut seen, mut tokens, mut started) = (0, 0, Instant::now());
         let mut progress = |step: &likra_results::StepRecord, resumed: bool| {
             if resumed {
@@ -57,10 +53,8 @@ impl Training<'_> {
                 started = Instant::now();
             } else {
                 tokens += step.tokens;
-                listener(Event::Advanced {
-                    more: step.examples - seen,
-                    note: format!("loss {:.3}", step.loss),
-                });
+                let note = format!("loss {:.3}", step.loss);
+                listener(Event::advanced(step.examples - seen, note));
             }
             seen = step.examples;
         };
@@ -69,8 +63,7 @@ impl Training<'_> {
         let seconds = started.elapsed().as_secs_f64();
         tracing::info!(title = self.title, tokens, seconds, "trained");
         let pace = tokens as f64 / seconds;
-        let note = format!(", {pace:.0} tokens/s");
-        listener(Event::Ended { note });
+        listener(Event::Ended(format!(", {pace:.0} tokens/s")));
         Ok(tokens)
     }
 }
@@ -91,23 +84,12 @@ pub fn score(
         0 => format!("score {title}"),
         examples => format!("score {title} after {examples}"),
     };
-    listener(Event::Begun {
-        title,
-        total: plan.requests().len(),
-        unit: "questions",
-    });
-    let mut progress = |more| {
-        listener(Event::Advanced {
-            more,
-            note: String::new(),
-        });
-    };
+    listener(Event::begun(title, plan.requests().len(), "questions"));
+    let mut progress = |more| listener(Event::advanced(more, ""));
     let started = Instant::now();
     let records = likra_score::score(model, head, plan, &mut progress)?;
     let (seconds, tokens) = (started.elapsed().as_secs_f64(), plan.tokens());
     tracing::info!(head = head.name, tokens, seconds, "scored");
-    listener(Event::Ended {
-        note: String::new(),
-    });
+    listener(Event::Ended(String::new()));
     Ok(records)
 }

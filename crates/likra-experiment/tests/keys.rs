@@ -27,7 +27,10 @@ fn keys(set: &[&str]) -> BTreeMap<String, String> {
     let spec = Spec::open("tiny", &assignments).unwrap();
     let run = Run::open(spec, &dir.path().join("run"), dir.path()).unwrap();
     let scores = run.jobs.into_iter().flat_map(|job| job.scores);
-    scores.map(|product| (product.stamp, product.key)).collect()
+    let stamp = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    scores
+        .map(|product| (stamp(&product.stamp), product.key))
+        .collect()
 }
 
 /// The heads whose files have other keys.
@@ -78,14 +81,7 @@ fn a_training_is_bound_to_its_kind_of_device_and_its_type() {
         ("data", files(&["train.jsonl"])),
     ])
     .unwrap();
-    let draw = Draw {
-        answers: Answers::Correct,
-        wrong: WrongAnswer::Random,
-        contamination: 0.0,
-        seed: 1,
-        unrelated: &[],
-        ranking: None,
-    };
+    let draw = Draw::new(Answers::Correct, WrongAnswer::Random, 1);
     let key = |placement: &Placement| {
         let (settings, lora) = (TrainSettings::default(), LoraConfig::default());
         training_key(&hashes, placement, &settings, &lora, &draw).unwrap()

@@ -20,10 +20,18 @@ const STYLE: &str = include_str!("style.css");
 pub struct Facts {
     /// What was run, in a few words.
     pub title: String,
-    /// What was run, in a sentence or two.
-    pub lead: String,
     /// What the run is made of.
     pub manifest: Manifest,
+    /// How many heads were trained, replicates left out, and on how many examples at most.
+    pub heads: (usize, usize),
+    /// How many test questions were asked.
+    pub questions: usize,
+    /// How many solved examples stood before each, and whether they were the same for all.
+    pub shots: (usize, bool),
+    /// A sentence about the training set, such as that it is a part of the paper's.
+    pub remark: Option<String>,
+    /// How many checkpoints are scored, and of how many.
+    pub scored: (usize, usize),
     /// What took how long.
     pub cost: Vec<CostRow>,
 }
@@ -55,7 +63,7 @@ pub(crate) fn render(findings: &Findings, exhibits: &[Exhibit], facts: &Facts) -
             body {
                 header {
                     h1 { (facts.title) }
-                    p.lead { (facts.lead) }
+                    p.lead { (lead(facts)) }
                     (headline(findings))
                 }
                 (contents(exhibits))
@@ -69,6 +77,34 @@ pub(crate) fn render(findings: &Findings, exhibits: &[Exhibit], facts: &Facts) -
         }
     };
     page.into_string() + "\n"
+}
+
+/// What was run, in a few sentences.
+fn lead(facts: &Facts) -> String {
+    let Manifest { device, likra, .. } = &facts.manifest;
+    let (heads, examples) = facts.heads;
+    let asked = match (facts.questions, facts.manifest.questions.test) {
+        (asked, all) if asked < all => format!("the first {asked} of {all} test questions"),
+        (_, all) => format!("{all} test questions"),
+    };
+    let shots = match facts.shots {
+        (0, _) => "with no solved examples before them".to_owned(),
+        (shots, true) => format!("each after the same {shots} solved examples"),
+        (shots, false) => format!("each after {shots} solved examples of its own"),
+    };
+    let remark = facts.remark.as_ref();
+    let remark = remark.map_or_else(String::new, |remark| format!(" {remark}"));
+    let (scored, all) = facts.scored;
+    let rest = match all - scored {
+        0 => String::new(),
+        left => {
+            format!(" The run is not finished: {left} of its {all} checkpoints are not scored yet.")
+        }
+    };
+    format!(
+        "What {heads} heads learn from up to {examples} examples each, measured on {asked}, {shots}.{remark} \
+         Computed on {device} by likra {likra}.{rest}"
+    )
 }
 
 /// The methods of table 1, each after the most examples that it has seen, beside the paper's.

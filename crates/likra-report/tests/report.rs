@@ -169,7 +169,11 @@ fn whole() -> Study {
 fn facts() -> Facts {
     Facts {
         title: "Made up".into(),
-        lead: "Nothing was run.".into(),
+        heads: (2, 1119),
+        questions: QUESTIONS,
+        shots: (0, true),
+        remark: None,
+        scored: (14, 14),
         manifest: Manifest {
             likra: "0.1.0".into(),
             device: "cpu".into(),

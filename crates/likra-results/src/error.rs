@@ -68,13 +68,19 @@ pub enum Error {
         source: toml::ser::Error,
     },
 
-    /// A name cannot become a file's name.
-    #[error("the name {found:?} cannot name a {what}: expected {expected}")]
-    Name {
-        /// What was to be named.
-        what: &'static str,
-        /// What a name may be.
-        expected: &'static str,
+    /// Another process works in the run's folder.
+    #[error("{}: another run is at work in this folder", path.display())]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// A name cannot be a head's.
+    #[error(
+        "the name {found:?} cannot name a head: expected letters, digits, `-`, `_` and `.`, not starting with `.`, \
+         other than `base` and `answer-only`"
+    )]
+    HeadName {
         /// The name.
         found: String,
     },

@@ -13,9 +13,10 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
+use fs_err::{self as fs, File};
 
 use crate::{Error, Result};
 
@@ -24,10 +25,6 @@ pub const BASE: &str = "base";
 
 /// The name among the heads under which the base's thoughts on answers stand that nothing was asked for.
 pub const ANSWER_ONLY: &str = "answer-only";
-
-const NAME: &str = "letters, digits, `-`, `_` and `.`, not starting with `.`";
-const HEAD_NAME: &str =
-    "letters, digits, `-`, `_` and `.`, not starting with `.`, other than `base` and `answer-only`";
 
 /// The folder of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,20 +46,45 @@ impl RunDir {
         &self.0
     }
 
+    /// Keeps other processes out of the folder, which is made if need be, for as long as the file is open.
+    ///
+    /// # Errors
+    ///
+    /// If another process is at work there, or the folder cannot be made.
+    pub fn lock(&self) -> Result<File> {
+        fs::create_dir_all(&self.0)?;
+        let file = File::create(self.0.join(".lock"))?;
+        match file.file().try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(Error::Busy {
+                path: self.0.clone(),
+            }),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+
+    /// Removes what a run leaves in its folder, and nothing else that may be there.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be removed.
+    pub fn clear(&self) -> Result<()> {
+        for name in ["heads", "scores", "report", "steps", "embedded"] {
+            remove(&self.0.join(name))?;
+        }
+        Ok(())
+    }
+
     /// The manifest.
     #[must_use]
     pub fn manifest(&self) -> PathBuf {
         self.0.join("run.toml")
     }
 
-    /// The folder of a head.
-    ///
-    /// # Errors
-    ///
-    /// If `name` cannot name a folder, or is the base's.
-    pub fn head(&self, name: &str) -> Result<HeadDir> {
-        check_head(name)?;
-        Ok(HeadDir(self.0.join("heads").join(name)))
+    /// The folder of a head, whose name [`check_head_name`] accepts.
+    #[must_use]
+    pub fn head(&self, name: &str) -> HeadDir {
+        HeadDir(self.0.join("heads").join(name))
     }
 
     /// The base's scores.
@@ -88,13 +110,9 @@ impl RunDir {
     }
 
     /// A head's scores after `examples` training examples.
-    ///
-    /// # Errors
-    ///
-    /// If `head` cannot name a file, or is the base's name.
-    pub fn scores(&self, head: &str, examples: usize) -> Result<PathBuf> {
-        check_head(head)?;
-        Ok(self.scores_file(&format!("{head}-{}", checkpoint_name(examples))))
+    #[must_use]
+    pub fn scores(&self, head: &str, examples: usize) -> PathBuf {
+        self.scores_file(&format!("{head}-{}", checkpoint_name(examples)))
     }
 
     /// The folder of the page, its tables and figures.
@@ -112,14 +130,10 @@ impl RunDir {
         sweep(&self.0)
     }
 
-    /// The file that stands for a finished step.
-    ///
-    /// # Errors
-    ///
-    /// If `key` cannot name a file.
-    pub fn step(&self, key: &str) -> Result<PathBuf> {
-        check_name("step", NAME, key, is_file_name(key))?;
-        Ok(self.0.join("steps").join(key))
+    /// The stamp of a finished step.
+    #[must_use]
+    pub fn step(&self, name: &str) -> PathBuf {
+        self.0.join("steps").join(name)
     }
 }
 
@@ -165,6 +179,21 @@ impl HeadDir {
     }
 }
 
+/// Removes a file or a folder with all that is in it, if it is there.
+///
+/// # Errors
+///
+/// If it cannot be removed.
+pub fn remove(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() {
+        fs::remove_dir_all(path)
+    } else if path.exists() {
+        fs::remove_file(path)
+    } else {
+        Ok(())
+    }
+}
+
 fn sweep(folder: &Path) -> Result<()> {
     for path in entries(folder)? {
         let partial = file_name(&path)
@@ -203,28 +232,19 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect::<std::io::Result<_>>()?)
 }
 
-fn check_head(name: &str) -> Result<()> {
-    check_name(
-        "head",
-        HEAD_NAME,
-        name,
-        name != BASE && name != ANSWER_ONLY && is_file_name(name),
-    )
-}
-
-fn check_name(what: &'static str, expected: &'static str, name: &str, good: bool) -> Result<()> {
-    let error = || Error::Name {
-        what,
-        expected,
-        found: name.into(),
-    };
-    good.then_some(()).ok_or_else(error)
-}
-
-/// Whether a name can stand in a path on every system without leaving its folder.
-fn is_file_name(name: &str) -> bool {
+/// Refuses a head's name that could leave its folder, on any system, or that means something else.
+///
+/// # Errors
+///
+/// If it has other characters than letters, digits, `-`, `_` and `.`, starts with `.`, or is `base` or
+/// `answer-only`.
+pub fn check_head_name(name: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
+    let is_file_name = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
+    match is_file_name && name != BASE && name != ANSWER_ONLY {
+        true => Ok(()),
+        false => Err(Error::HeadName { found: name.into() }),
+    }
 }
 
 #[cfg(test)]
@@ -234,7 +254,7 @@ mod tests {
     #[test]
     fn paths_are_where_the_layout_says() {
         let run = RunDir::new("run");
-        let head = run.head("incorrect").unwrap();
+        let head = run.head("incorrect");
         let paths = [
             (run.manifest(), "run/run.toml"),
             (head.log(), "run/heads/incorrect/log.csv"),
@@ -245,11 +265,11 @@ mod tests {
             (run.answer_only_scores(), "run/scores/answer-only.csv.gz"),
             (run.training_scores(), "run/scores/base-train.csv.gz"),
             (
-                run.scores("incorrect", 64).unwrap(),
+                run.scores("incorrect", 64),
                 "run/scores/incorrect-n00064.csv.gz",
             ),
             (run.report(), "run/report"),
-            (run.step("score.base").unwrap(), "run/steps/score.base"),
+            (run.step("score.base"), "run/steps/score.base"),
         ];
         for (found, expected) in paths {
             assert_eq!(found, Path::new(expected));
@@ -258,16 +278,14 @@ mod tests {
 
     #[test]
     fn a_name_cannot_leave_its_folder() {
-        let run = RunDir::new("run");
         for name in [
             "", ".", "..", "../x", "a/b", "a\\b", "c:", "\u{e9}", ".x", "a\0", "a b",
         ] {
-            assert!(run.head(name).is_err(), "{name:?}");
-            assert!(run.scores(name, 0).is_err(), "{name:?}");
-            assert!(run.step(name).is_err(), "{name:?}");
+            assert!(check_head_name(name).is_err(), "{name:?}");
         }
-        assert!(run.head("answer-only").is_err());
-        let error = run.head("base").unwrap_err();
+        check_head_name("incorrect-seed2").unwrap();
+        assert!(check_head_name("answer-only").is_err());
+        let error = check_head_name("base").unwrap_err();
         assert!(error.to_string().contains("other than `base`"), "{error}");
     }
 

@@ -52,14 +52,15 @@ pub struct Input {
 }
 
 impl Input {
-    /// The file at `path`, under `name`.
+    /// The file at `path`, under its own name.
     ///
     /// # Errors
     ///
     /// If the file cannot be read.
-    pub fn of_file(name: &str, path: &Path) -> Result<Self> {
+    pub fn of_file(path: &Path) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default();
         Ok(Self {
-            name: name.into(),
+            name: name.to_string_lossy().into_owned(),
             sha256: sha256_file(path)?,
             bytes: fs::metadata(path)?.len(),
         })
@@ -73,11 +74,7 @@ impl Manifest {
     ///
     /// If a value has no place in TOML, or the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let text = toml::to_string_pretty(self).map_err(|source| Error::Unwritable {
-            path: path.into(),
-            source,
-        })?;
-        Ok(write_atomically(path, |to| to.write_all(text.as_bytes()))?)
+        write_toml(path, self)
     }
 
     /// Reads a manifest.
@@ -92,6 +89,31 @@ impl Manifest {
             source,
         })
     }
+}
+
+/// Writes a value as TOML, whole or not at all.
+pub(crate) fn write_toml(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = toml::to_string_pretty(value).map_err(|source| Error::Unwritable {
+        path: path.into(),
+        source,
+    })?;
+    Ok(write_atomically(path, |to| to.write_all(text.as_bytes()))?)
+}
+
+/// The versions of the libraries that decide numbers, as this program was built with them.
+#[must_use]
+pub fn versions() -> BTreeMap<String, String> {
+    const DECIDE: [&str; 4] = ["burn", "burn-store", "tokenizers", "safetensors"];
+    let packages = include_str!("../../../Cargo.lock").split("[[package]]");
+    let version = |package: &str| {
+        let mut values = package.split('"').skip(1).step_by(2).map(String::from);
+        let name = values.next()?;
+        DECIDE
+            .contains(&name.as_str())
+            .then(|| Some((name, values.next()?)))?
+    };
+    // Of several the last, which is the newest and ours: older ones are others' dependencies.
+    packages.filter_map(version).collect()
 }
 
 #[cfg(test)]
@@ -146,9 +168,17 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("file");
         fs::write(&path, "abc").unwrap();
-        let input = Input::of_file("arc/test.parquet", &path).unwrap();
-        assert_eq!(input.bytes, 3);
+        let input = Input::of_file(&path).unwrap();
+        assert_eq!((input.name.as_str(), input.bytes), ("file", 3));
         assert!(input.sha256.starts_with("ba7816bf"));
-        assert!(Input::of_file("missing", &root.path().join("missing")).is_err());
+        assert!(Input::of_file(&root.path().join("missing")).is_err());
+    }
+
+    #[test]
+    fn versions_are_those_of_the_lockfile() {
+        let versions = versions();
+        assert_eq!(versions.len(), 4, "{versions:?}");
+        assert_eq!(versions["burn"], "0.22.1");
+        assert!(versions["safetensors"].starts_with("0.8."), "{versions:?}");
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, write_atomically};
+use crate::Result;
+use crate::manifest::write_toml;
 
 /// What is kept of finished work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,11 +23,7 @@ impl Stamp {
     ///
     /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let text = toml::to_string(self).map_err(|source| Error::Unwritable {
-            path: path.into(),
-            source,
-        })?;
-        Ok(write_atomically(path, |to| to.write_all(text.as_bytes()))?)
+        write_toml(path, self)
     }
 
     /// Reads a stamp; what cannot be read stands for no work.

@@ -13,15 +13,18 @@
 //!
 //! The harness goes on with a continuation that has no tokens left; here that is an error.
 
+use serde::Deserialize;
+
 use crate::{Error, Result, Tokenizer};
 
 /// The tokens of a context, and past [`start`](Self::start) those of its continuation: at least one
 /// of each.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct EncodedPair {
     /// Context and continuation.
     pub tokens: Vec<u32>,
     /// How many of the tokens are the context's.
+    #[serde(rename = "answer-start")]
     pub start: usize,
 }
 
@@ -116,8 +119,6 @@ impl<'a> EncodedContext<'a> {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-
-    use serde::Deserialize;
 
     use super::*;
     use crate::Bos;

@@ -9,7 +9,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use fs_err as fs;
 use likra_lora::{Adapter, load_metadata, load_tensors, save_tensors};
-use likra_results::HeadDir;
+use likra_results::{HeadDir, remove};
 
 use crate::adamw::AdamW;
 use crate::trainer::State;
@@ -46,10 +46,7 @@ fn drop_older_states(head: &HeadDir, newest: usize, batch_size: usize) -> Result
             kept = whole;
             continue;
         }
-        let path = dir.join(OPTIMIZER);
-        if path.exists() {
-            fs::remove_file(path)?;
-        }
+        remove(&dir.join(OPTIMIZER))?;
     }
     Ok(())
 }
@@ -129,11 +126,4 @@ fn load_optimiser(path: &Path, adapter: &Adapter, step: usize, device: &Device) 
         mean: take(MEAN)?,
         square: take(SQUARE)?,
     })
-}
-
-fn remove(dir: &Path) -> Result<()> {
-    if dir.exists() {
-        fs::remove_dir_all(dir)?;
-    }
-    Ok(())
 }

@@ -26,7 +26,7 @@ pub enum Error {
         "training example {example}: the answer starts at token {start} of {tokens}; expected at least one token before and one after that"
     )]
     Example {
-        /// The example's place in the order of training, from 0.
+        /// The example's place among those given, from 0.
         example: usize,
         /// Where its answer starts.
         start: usize,

@@ -12,12 +12,14 @@ use crate::{Error, Result};
 ///
 /// # Errors
 ///
-/// If a token is outside of the model's vocabulary, or the loss does not depend on a tensor.
+/// If there is no example, one has no answer or no question, a token is outside of the model's vocabulary, or the
+/// loss does not depend on a tensor.
 pub fn loss_and_gradients(
     model: &Model,
     adapter: &Adapter,
     examples: &[EncodedPair],
 ) -> Result<(f64, Vec<Tensor<2>>)> {
+    check(examples)?;
     let tracked = adapter.tracked();
     let loss = loss(model, &tracked, examples)?;
     let value = f64::from(loss.clone().into_scalar::<f32>());
@@ -45,4 +47,26 @@ fn loss(model: &Model, adapter: &Adapter, examples: &[EncodedPair]) -> Result<Te
         }
     }
     Ok(model.log_likelihoods(&hidden, &targets)?.mean().neg())
+}
+
+/// Refuses examples without an answer to learn, or without a question before it.
+pub(crate) fn check(examples: &[EncodedPair]) -> Result<()> {
+    if examples.is_empty() {
+        return Err(Error::Setting {
+            setting: "examples",
+            found: "0".into(),
+            expected: "at least 1".into(),
+        });
+    }
+    for (example, EncodedPair { tokens, start }) in examples.iter().enumerate() {
+        let (start, tokens) = (*start, tokens.len());
+        if start == 0 || start >= tokens {
+            return Err(Error::Example {
+                example,
+                start,
+                tokens,
+            });
+        }
+    }
+    Ok(())
 }

@@ -5,8 +5,9 @@ use likra_model::Model;
 use likra_results::{HeadDir, StepRecord, read_rows, write_rows};
 use likra_tokenizer::EncodedPair;
 
-use crate::trainer::{State, check};
-use crate::{Error, Result, TrainSettings, Trainer, checkpoint};
+use crate::gradients::check;
+use crate::trainer::State;
+use crate::{Result, TrainSettings, Trainer, checkpoint};
 
 /// Trains a head on `examples`, in their order, and leaves its adapters in `head`.
 ///
@@ -30,14 +31,7 @@ pub fn train_head(
     progress: &mut dyn FnMut(&StepRecord, bool),
 ) -> Result<()> {
     settings.validate()?;
-    if examples.is_empty() {
-        return Err(Error::Setting {
-            setting: "examples",
-            found: "0".into(),
-            expected: "at least 1".into(),
-        });
-    }
-    check(examples, 0)?;
+    check(examples)?;
     let batch_size = settings.batch_size;
     let resumed = checkpoint::resume(head, batch_size, examples.len(), key, model.device())?;
     let mut log: Vec<StepRecord> = match &resumed {

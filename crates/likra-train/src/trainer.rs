@@ -73,7 +73,6 @@ impl<'a> Trainer<'a> {
     /// If an example has no answer or no question, a token is outside of the vocabulary, or the loss or
     /// the gradient is not a number.
     pub fn step(&mut self, batch: &[EncodedPair]) -> Result<StepRecord> {
-        check(batch, self.state.examples)?;
         let state = &mut self.state;
         let not_finite = |quantity, value: f64, state: &State| Error::NotFinite {
             quantity,
@@ -103,20 +102,4 @@ impl<'a> Trainer<'a> {
             tokens: batch.iter().map(|example| example.tokens.len()).sum(),
         })
     }
-}
-
-/// Refuses examples without an answer to learn, or without a question before it; `first` is the place
-/// of the first in the order of training.
-pub(crate) fn check(examples: &[EncodedPair], first: usize) -> Result<()> {
-    for (place, example) in (first..).zip(examples) {
-        let (start, tokens) = (example.start, example.tokens.len());
-        if start == 0 || start >= tokens {
-            return Err(Error::Example {
-                example: place,
-                start,
-                tokens,
-            });
-        }
-    }
-    Ok(())
 }

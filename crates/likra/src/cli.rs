@@ -69,22 +69,20 @@ pub(crate) struct ReproduceArgs {
 
 /// The flags that stand for a key of the experiment. This is the only place that says which.
 #[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct Flags {
     /// The checkpoint folder: config.json, safetensors, tokenizer.json.
     #[arg(long, value_name = "DIR", display_order = 1)]
-    #[serde(rename = "model")]
     model: Option<PathBuf>,
     /// The folder with the benchmark's files.
     #[arg(long, value_name = "DIR", display_order = 1)]
-    #[serde(rename = "data")]
     data: Option<PathBuf>,
     /// The folder of the benchmark that unrelated answers are from.
     #[arg(long, value_name = "DIR", display_order = 1)]
     #[serde(rename = "unrelated.data")]
     unrelated: Option<PathBuf>,
     /// Where to compute: auto, cpu, cuda or cuda:N [default: the experiment's, else auto].
-    #[arg(long, value_name = "D", display_order = 2)]
-    #[serde(rename = "device")]
+    #[arg(long, value_name = "D", display_order = 2, value_parser = named::<DeviceName>)]
     device: Option<DeviceName>,
     /// Score only the first N test questions.
     #[arg(long, value_name = "N", display_order = 2)]
@@ -92,19 +90,15 @@ struct Flags {
     limit: Option<usize>,
     /// Train each head on N examples.
     #[arg(long, value_name = "N", display_order = 2)]
-    #[serde(rename = "examples")]
     examples: Option<usize>,
     /// The seed of the examples' order, the wrong answers and the initial adapters.
     #[arg(long, value_name = "S", display_order = 2)]
-    #[serde(rename = "seed")]
     seed: Option<u32>,
     /// A set of keys that applies where the experiment says nothing.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(protocols()))]
-    #[serde(rename = "protocol")]
     protocol: Option<String>,
     /// Which wrong choice a negative head learns: random or first.
     #[arg(long, value_name = "RULE", value_parser = named::<WrongAnswer>)]
-    #[serde(rename = "wrong-answer")]
     wrong_answer: Option<WrongAnswer>,
     /// How many solved questions stand before each question.
     #[arg(long, value_name = "K")]
@@ -235,7 +229,7 @@ pub(crate) struct CommonArgs {
     #[arg(long, value_name = "RULE", default_value = "auto", value_parser = named::<Bos>)]
     pub(crate) bos: Bos,
     /// Where to compute: auto, cpu, cuda or cuda:N.
-    #[arg(long, value_name = "D", default_value = "auto")]
+    #[arg(long, value_name = "D", default_value = "auto", value_parser = named::<DeviceName>)]
     pub(crate) device: DeviceName,
 }
 
@@ -249,7 +243,7 @@ pub(crate) struct ProbeArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Where to compute: auto, cpu, cuda or cuda:N.
-    #[arg(long, value_name = "D", default_value = "auto")]
+    #[arg(long, value_name = "D", default_value = "auto", value_parser = named::<DeviceName>)]
     pub(crate) device: DeviceName,
 }
 

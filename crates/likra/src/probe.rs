@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Tensor;
 use fs_err as fs;
-use likra_experiment::Event;
-use likra_lora::save_tensors;
+use likra_data::{Benchmark, Layout};
+use likra_experiment::{Dtype, Event, Placement};
+use likra_lora::{Adapter, save_tensors};
+use likra_model::Model;
 use likra_results::write_atomically;
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,7 +25,7 @@ use crate::cli::ProbeArgs;
 use crate::progress::Progress;
 
 /// The file of jobs.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Jobs {
     /// The checkpoint folder that model and tokenizer jobs use.
@@ -32,14 +34,14 @@ struct Jobs {
 }
 
 /// A job and what its results are called.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Named {
     name: String,
     #[serde(flatten)]
     job: Job,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(tag = "job", rename_all = "kebab-case")]
 enum Job {
     Logits(model::Logits),
@@ -53,98 +55,114 @@ enum Job {
     Draws(data::Draws),
 }
 
-/// What the jobs have found so far.
-#[derive(Default)]
-struct Findings {
-    /// By name, in f32.
-    tensors: Vec<(String, Tensor<2>)>,
+/// Tensors by name, in f32.
+type Tensors = Vec<(String, Tensor<2>)>;
+
+/// Where jobs are done, and what they have found.
+struct Probe<'a> {
+    /// The folder of the file of jobs.
+    dir: &'a Path,
+    model_dir: Option<PathBuf>,
+    placement: Placement,
+    out: &'a Path,
+    open: Option<(Dtype, Model)>,
+    tensors: Tensors,
     answers: BTreeMap<String, Value>,
 }
 
 /// Runs every job and writes what they found.
 pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
-    let path = &arguments.jobs;
+    let (path, out) = (&arguments.jobs, &arguments.out);
     let text = fs::read(path)?;
-    let jobs: Jobs = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
-    let dir = path.parent().unwrap_or(Path::new("")).to_owned();
-    let mut bench = model::Bench::new(
-        jobs.model.map(|model| dir.join(model)),
-        arguments.device.find()?,
-        arguments.out.clone(),
-        dir,
-    );
-    fs::create_dir_all(&arguments.out)?;
-    let mut found = Findings::default();
-    let progress = Progress::default();
-    progress.show(Event::Begun {
-        title: "probe".into(),
-        total: jobs.jobs.len(),
-        unit: "jobs",
-    });
+    let Jobs { model, jobs } =
+        serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
     let mut names = BTreeSet::new();
-    for Named { name, job } in &jobs.jobs {
-        ensure!(
-            names.insert(name),
-            "{}: two jobs are called `{name}`",
-            path.display()
-        );
-        one(&mut bench, name, job, &mut found)
-            .with_context(|| format!("{}: job `{name}`", path.display()))?;
-        progress.show(Event::Advanced {
-            more: 1,
-            note: name.clone(),
-        });
+    for Named { name, .. } in &jobs {
+        let file = path.display();
+        ensure!(names.insert(name), "{file}: two jobs are called `{name}`");
     }
-    progress.show(Event::Ended {
-        note: String::new(),
-    });
-    write(&arguments.out, found)
-}
-
-fn one(bench: &mut model::Bench, name: &str, job: &Job, found: &mut Findings) -> Result<()> {
-    match job {
-        Job::Logits(job) => found.tensors.extend(bench.logits(name, job)?),
-        Job::Gradients(job) => found.tensors.extend(bench.gradients(name, job)?),
-        Job::Training(job) => found.tensors.extend(bench.training(name, job)?),
-        Job::CopyAdapter(job) => bench.copy_adapter(name, job)?,
-        Job::Scores(job) => {
-            let (sums, answer) = bench.scores(name, job)?;
-            found
-                .tensors
-                .push((format!("{name}/log-likelihoods"), sums));
-            found.answers.insert(name.into(), answer);
-        }
-        Job::Encode(job) => {
-            let answer = job.answer(bench.model_dir()?)?;
-            found.answers.insert(name.into(), answer);
-        }
-        Job::Prompts(job) => {
-            found.answers.insert(name.into(), job.answer(bench.dir())?);
-        }
-        Job::Pairs(job) => {
-            found.answers.insert(name.into(), job.answer(bench.dir())?);
-        }
-        Job::Draws(job) => {
-            found.answers.insert(name.into(), job.answer()?);
-        }
+    let dir = path.parent().unwrap_or(Path::new(""));
+    let mut probe = Probe {
+        dir,
+        model_dir: model.map(|model| dir.join(model)),
+        placement: arguments.device.find()?,
+        out,
+        open: None,
+        tensors: Vec::new(),
+        answers: BTreeMap::new(),
+    };
+    fs::create_dir_all(out)?;
+    let progress = Progress::default();
+    progress.show(Event::begun("probe", jobs.len(), "jobs"));
+    for Named { name, job } in jobs {
+        let done = probe.job(&name, job);
+        done.with_context(|| format!("{}: job `{name}`", path.display()))?;
+        progress.show(Event::advanced(1, name));
     }
-    Ok(())
-}
-
-fn write(out: &Path, found: Findings) -> Result<()> {
-    let tensors = out.join("tensors.safetensors");
+    progress.show(Event::Ended(String::new()));
+    let (tensors, answers) = (out.join("tensors.safetensors"), out.join("answers.json"));
     save_tensors(
         &tensors,
-        found.tensors,
+        probe.tensors,
         ("likra", env!("CARGO_PKG_VERSION")),
     )?;
-    let answers = out.join("answers.json");
-    let text = serde_json::to_vec(&found.answers)?;
+    let text = serde_json::to_vec(&probe.answers)?;
     write_atomically(&answers, |to| to.write_all(&text))?;
-    eprintln!(
-        "Tensors: {}, answers: {}",
-        tensors.display(),
-        answers.display()
-    );
+    let (tensors, answers) = (tensors.display(), answers.display());
+    eprintln!("Tensors: {tensors}, answers: {answers}");
     Ok(())
+}
+
+impl Probe<'_> {
+    fn job(&mut self, name: &str, job: Job) -> Result<()> {
+        let none = (Tensors::new(), Value::Null);
+        let (tensors, answer) = match job {
+            Job::Logits(job) => (job.run(self)?, none.1),
+            Job::Gradients(job) => (job.run(self)?, none.1),
+            Job::Training(job) => (job.run(self, name)?, none.1),
+            Job::CopyAdapter(job) => {
+                self.adapter(&job.adapter)?.save(&self.copy(name))?;
+                none
+            }
+            Job::Scores(job) => job.run(self)?,
+            Job::Encode(job) => (none.0, job.run(self)?),
+            Job::Prompts(job) => (none.0, job.run(self)?),
+            Job::Pairs(job) => (none.0, job.run(self)?),
+            Job::Draws(job) => (none.0, job.run()?),
+        };
+        let tensors = tensors.into_iter();
+        let named = tensors.map(|(tensor, values)| (format!("{name}/{tensor}"), values));
+        self.tensors.extend(named);
+        if !answer.is_null() {
+            self.answers.insert(name.into(), answer);
+        }
+        Ok(())
+    }
+
+    /// Where the adapter that a job makes goes.
+    fn copy(&self, name: &str) -> PathBuf {
+        self.out.join("adapters").join(name)
+    }
+
+    fn benchmark(&self, layout: Layout, dir: &Path) -> Result<Benchmark> {
+        Ok(Benchmark::open(layout, &self.dir.join(dir))?)
+    }
+
+    fn adapter(&self, dir: &Path) -> Result<Adapter> {
+        Ok(Adapter::load(&self.dir.join(dir), &self.placement.device)?)
+    }
+
+    fn model_dir(&self) -> Result<&Path> {
+        let named = self.model_dir.as_deref();
+        named.context("needs a `model`, and the file of jobs names none")
+    }
+
+    /// The model with its weights in `dtype`. One at a time: two of them may not fit.
+    fn model(&mut self, dtype: Dtype) -> Result<&Model> {
+        let model = match self.open.take() {
+            Some((open, model)) if open == dtype => model,
+            _ => Model::open(self.model_dir()?, dtype.into(), &self.placement.device)?,
+        };
+        Ok(&self.open.insert((dtype, model)).1)
+    }
 }

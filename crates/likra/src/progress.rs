@@ -1,7 +1,6 @@
 //! Shows the news of long work: a bar with an estimate on a terminal, a line now and then elsewhere.
 
 use std::cell::RefCell;
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -17,15 +16,10 @@ pub(crate) struct Progress(RefCell<Option<Piece>>);
 
 /// A piece of work that goes on.
 struct Piece {
-    title: String,
     unit: &'static str,
-    total: usize,
-    done: usize,
-    /// Done before this process went on with it: no part of the estimate.
-    earlier: usize,
-    started: Instant,
+    /// It counts, and is drawn if there is a terminal.
+    bar: ProgressBar,
     last_line: Instant,
-    bar: Option<ProgressBar>,
 }
 
 impl Progress {
@@ -36,12 +30,15 @@ impl Progress {
             (Event::Begun { title, total, unit }, _) => {
                 *current = Some(Piece::new(title, total, unit));
             }
-            (Event::Resumed(done), Some(piece)) => piece.resume(done),
-            (Event::Advanced { more, note }, Some(piece)) => piece.advance(more, &note),
-            (Event::Ended { note }, Some(_)) => {
-                if let Some(piece) = current.take() {
-                    piece.end(&note);
-                }
+            (Event::Resumed(done), Some(piece)) => {
+                // What was done before is no part of the estimate.
+                piece.bar.set_position(done as u64);
+                piece.bar.reset_elapsed();
+            }
+            (Event::Advanced { more, note }, Some(piece)) => piece.advance(more, note),
+            (Event::Ended(note), Some(piece)) => {
+                piece.end(&note);
+                *current = None;
             }
             (Event::Said(line), _) => eprintln!("  {line}"),
             (_, None) => {}
@@ -51,78 +48,36 @@ impl Progress {
 
 impl Piece {
     fn new(title: String, total: usize, unit: &'static str) -> Self {
-        let now = Instant::now();
-        let is_terminal = std::io::stderr().is_terminal();
-        let bar = is_terminal.then(|| bar(&title, total, unit));
+        let template =
+            format!("  {{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{eta}} left {{msg}}");
+        let style = ProgressStyle::with_template(&template);
+        let bar = ProgressBar::new(total as u64)
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+            .with_prefix(title);
         Self {
-            title,
             unit,
-            total,
-            done: 0,
-            earlier: 0,
-            started: now,
-            last_line: now,
             bar,
+            last_line: Instant::now(),
         }
     }
 
-    fn resume(&mut self, done: usize) {
-        self.done = done;
-        self.earlier = done;
-        self.started = Instant::now();
-        if let Some(bar) = &self.bar {
-            bar.set_position(done as u64);
-            bar.reset_eta();
+    fn advance(&mut self, more: usize, note: String) {
+        let bar = &self.bar;
+        bar.inc(more as u64);
+        if bar.is_hidden() && self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            let (done, total) = (bar.position(), bar.length().unwrap_or_default());
+            let (title, unit, left) = (bar.prefix(), self.unit, humantime(bar.eta()));
+            eprintln!("  {title}: {done} of {total} {unit}, {left} left {note}");
         }
-    }
-
-    fn advance(&mut self, more: usize, note: &str) {
-        self.done += more;
-        match &self.bar {
-            Some(bar) => {
-                bar.inc(more as u64);
-                bar.set_message(note.to_owned());
-            }
-            None if self.last_line.elapsed() >= LINE_EVERY => {
-                self.last_line = Instant::now();
-                let left = humantime(self.left());
-                eprintln!(
-                    "  {}: {} of {} {}, {left} left {note}",
-                    self.title, self.done, self.total, self.unit
-                );
-            }
-            None => {}
-        }
-    }
-
-    /// An estimate of the time that is left, from this process's pace.
-    fn left(&self) -> Duration {
-        let here = (self.done - self.earlier).max(1) as f64;
-        let left = self.total.saturating_sub(self.done) as f64;
-        self.started.elapsed().mul_f64(left / here)
+        bar.set_message(note);
     }
 
     /// Ends with one line that stays.
-    fn end(self, note: &str) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-        let took = humantime(self.started.elapsed());
-        eprintln!(
-            "  {}: {} {} in {took}{note}",
-            self.title, self.done, self.unit
-        );
+    fn end(&self, note: &str) {
+        let bar = &self.bar;
+        let (title, done, took) = (bar.prefix(), bar.position(), humantime(bar.elapsed()));
+        bar.finish_and_clear();
+        eprintln!("  {title}: {done} {} in {took}{note}", self.unit);
     }
-}
-
-fn bar(title: &str, total: usize, unit: &str) -> ProgressBar {
-    let template =
-        format!("  {{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{eta}} left {{msg}}");
-    let style =
-        ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::new(total as u64)
-        .with_style(style)
-        .with_prefix(title.to_owned());
-    bar.enable_steady_tick(Duration::from_millis(500));
-    bar
 }

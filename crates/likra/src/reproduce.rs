@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use likra_experiment::{Run, Spec, clear, draw, lock, part_of_paper, peak_memory};
+use likra_experiment::{Run, Spec, draw, part_of_paper, peak_memory};
 use likra_report::humantime;
+use likra_results::RunDir;
 
 use crate::cli::ReproduceArgs;
 use crate::progress::Progress;
@@ -21,9 +22,10 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
         print!("{}", Run::open(spec, &out, scratch.path())?.describe()?);
         return Ok(());
     }
-    let _lock = lock(&out)?;
+    let dir = RunDir::new(&out);
+    let _lock = dir.lock()?;
     if arguments.fresh {
-        clear(&out)?;
+        dir.clear()?;
     }
     let run = Run::open(spec, &out, &out.join("embedded"))?;
     run.begin(&command(std::env::args().skip(1)))?;

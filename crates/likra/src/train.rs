@@ -33,14 +33,7 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     };
     settings.validate()?;
     lora.validate()?;
-    let draw = Draw {
-        answers: kind,
-        wrong: arguments.wrong_answer,
-        contamination: 0.0,
-        seed: arguments.seed,
-        unrelated: &[],
-        ranking: None,
-    };
+    let draw = Draw::new(kind, arguments.wrong_answer, arguments.seed);
     let mut questions: Vec<Question> = Vec::new();
     for path in &arguments.questions {
         questions.extend(read_questions(common.benchmark, path)?);

@@ -202,11 +202,11 @@ fn a_probe_of_nothing_is_refused_and_does_not_panic() {
         (r#""job": "logits", "rows": [[1], []]"#, "row 1 is empty"),
         (
             r#""job": "gradients", "adapter": "ADAPTER", "examples": [{"tokens": [1, 2], "answer-start": 0}]"#,
-            "answer-start = 0 of 2 tokens",
+            "starts at token 0 of 2",
         ),
         (
             r#""job": "gradients", "adapter": "ADAPTER", "examples": []"#,
-            "`examples` is empty",
+            "examples = 0",
         ),
         (
             r#""job": "training", "adapter": "ADAPTER", "examples": [{"tokens": [1, 2], "answer-start": 1}],

@@ -2,11 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const DRAWN: [AnswerKind; 3] = [
-    AnswerKind::Incorrect,
-    AnswerKind::Irrelevant,
-    AnswerKind::Unrelated,
-];
+const DRAWN: [Answers; 3] = [Answers::Incorrect, Answers::Irrelevant, Answers::Unrelated];
 
 const WRONG: [WrongAnswer; 2] = [WrongAnswer::Random, WrongAnswer::First];
 
@@ -15,8 +11,12 @@ fn question(choices: &[&str], gold: usize) -> Question {
     Question::new("q".into(), "?".into(), choices, gold).unwrap()
 }
 
-fn answers(train: &[Question], kind: AnswerKind, seed: u32, unrelated: &[String]) -> Vec<String> {
-    let pairs = drawn(train, kind, WrongAnswer::Random, seed, unrelated).unwrap();
+fn answers(train: &[Question], kind: Answers, seed: u32, unrelated: &[String]) -> Vec<String> {
+    let draw = Draw {
+        unrelated,
+        ..Draw::new(kind, WrongAnswer::Random, seed)
+    };
+    let pairs = drawn(train, &draw).unwrap();
     assert!(
         pairs
             .iter()
@@ -48,14 +48,15 @@ proptest! {
     fn no_negative_is_the_right_answer(train in questions(), seed: u32) {
         let unrelated: Vec<String> = ('a'..='k').map(String::from).collect();
         for (kind, wrong) in DRAWN.into_iter().flat_map(|kind| WRONG.map(|wrong| (kind, wrong))) {
-            let Ok(pairs) = drawn(&train, kind, wrong, seed, &unrelated) else {
-                prop_assert_eq!(kind, AnswerKind::Irrelevant);
+            let draw = Draw { unrelated: &unrelated, ..Draw::new(kind, wrong, seed) };
+            let Ok(pairs) = drawn(&train, &draw) else {
+                prop_assert_eq!(kind, Answers::Irrelevant);
                 continue;
             };
             for pair in pairs {
                 prop_assert_ne!(pair.answer, pair.question.gold_choice());
                 let own = pair.question.choices().iter().any(|choice| choice == pair.answer);
-                prop_assert_eq!(own, kind == AnswerKind::Incorrect);
+                prop_assert_eq!(own, kind == Answers::Incorrect);
             }
         }
     }
@@ -70,9 +71,9 @@ proptest! {
 
     #[test]
     fn an_incorrect_answer_depends_on_the_questions_up_to_it(train in questions(), seed: u32) {
-        let all = answers(&train, AnswerKind::Incorrect, seed, &[]);
+        let all = answers(&train, Answers::Incorrect, seed, &[]);
         for count in 0..train.len() {
-            prop_assert_eq!(&answers(&train[..count], AnswerKind::Incorrect, seed, &[]), &all[..count]);
+            prop_assert_eq!(&answers(&train[..count], Answers::Incorrect, seed, &[]), &all[..count]);
         }
     }
 }
@@ -87,14 +88,14 @@ fn draws_are_those_of_the_documented_generators() {
     ];
     let seed = 7;
     assert_eq!(
-        answers(&train, AnswerKind::Correct, seed, &[]),
+        answers(&train, Answers::Correct, seed, &[]),
         ["b", "e", "i"]
     );
 
     let mut rng = PythonRandom::new(29);
     let expected =
         [["a", "c", "d"].as_slice(), &["f", "g"], &["h"]].map(|wrong| *rng.choice(wrong).unwrap());
-    assert_eq!(answers(&train, AnswerKind::Incorrect, seed, &[]), expected);
+    assert_eq!(answers(&train, Answers::Incorrect, seed, &[]), expected);
 
     let mut rng = PythonRandom::new(30);
     let wrong = [["a", "c", "d"].as_slice(), &["f", "g"], &["h"]];
@@ -102,15 +103,12 @@ fn draws_are_those_of_the_documented_generators() {
         let other = others[rng.randbelow(2)];
         *rng.choice(wrong[other]).unwrap()
     });
-    assert_eq!(answers(&train, AnswerKind::Irrelevant, seed, &[]), expected);
+    assert_eq!(answers(&train, Answers::Irrelevant, seed, &[]), expected);
 
     let texts: Vec<String> = ('p'..='w').map(String::from).collect();
     let mut rng = PythonRandom::new(31);
     let expected = [(); 3].map(|()| rng.choice(&texts).unwrap().clone());
-    assert_eq!(
-        answers(&train, AnswerKind::Unrelated, seed, &texts),
-        expected
-    );
+    assert_eq!(answers(&train, Answers::Unrelated, seed, &texts), expected);
 
     let mut order = [0, 1, 2, 3, 4];
     PythonRandom::new(28).shuffle(&mut order);
@@ -125,19 +123,19 @@ fn the_first_wrong_answer_is_taken_without_a_draw() {
         question(&["h", "i", "j"], 0),
     ];
     let first = |kind| -> Vec<&str> {
-        let pairs = drawn(&train, kind, WrongAnswer::First, 7, &[]).unwrap();
+        let pairs = drawn(&train, &Draw::new(kind, WrongAnswer::First, 7)).unwrap();
         pairs.into_iter().map(|pair| pair.answer).collect()
     };
-    assert_eq!(first(AnswerKind::Incorrect), ["b", "e", "i"]);
+    assert_eq!(first(Answers::Incorrect), ["b", "e", "i"]);
     // Only the other question is drawn; all first wrong choices are foreign here.
     let mut rng = PythonRandom::new(30);
     let expected = [["e", "i"], ["b", "i"], ["b", "e"]].map(|others| others[rng.randbelow(2)]);
-    assert_eq!(first(AnswerKind::Irrelevant), expected);
-    assert_eq!(first(AnswerKind::Correct), ["a", "f", "h"]);
+    assert_eq!(first(Answers::Irrelevant), expected);
+    assert_eq!(first(Answers::Correct), ["a", "f", "h"]);
 
     // The second wrong choice of either would do for the other, but is not looked at.
     let train = [question(&["a", "b", "e"], 0), question(&["c", "b", "d"], 0)];
-    let pairs = |wrong| drawn(&train, AnswerKind::Irrelevant, wrong, 0, &[]);
+    let pairs = |wrong| drawn(&train, &Draw::new(Answers::Irrelevant, wrong, 0));
     let message = pairs(WrongAnswer::First).unwrap_err().to_string();
     assert!(message.contains("question `q`"), "{message}");
     assert_eq!(pairs(WrongAnswer::Random).unwrap()[0].answer, "d");
@@ -149,36 +147,35 @@ fn a_question_that_no_answer_is_left_for_is_named() {
     let train = [question(&["a", "b"], 0), question(&["c", "b"], 0), alike];
     let error = |kind, texts: &[&str]| {
         let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
-        drawn(&train, kind, WrongAnswer::Random, 0, &texts)
-            .unwrap_err()
-            .to_string()
+        let draw = Draw {
+            unrelated: &texts,
+            ..Draw::new(kind, WrongAnswer::Random, 0)
+        };
+        drawn(&train, &draw).unwrap_err().to_string()
     };
     assert_eq!(
-        error(AnswerKind::Incorrect, &[]),
+        error(Answers::Incorrect, &[]),
         "question `q`: every incorrect answer that could be drawn has the text of its right answer"
     );
     let own = "question `q`: every irrelevant answer that could be drawn has the text of one of its choices";
-    assert_eq!(error(AnswerKind::Irrelevant, &[]), own);
+    assert_eq!(error(Answers::Irrelevant, &[]), own);
     assert_eq!(
-        error(AnswerKind::Unrelated, &["b", "a"]),
+        error(Answers::Unrelated, &["b", "a"]),
         own.replace("irrelevant", "unrelated")
     );
     assert_eq!(
-        error(AnswerKind::Unrelated, &[]),
+        error(Answers::Unrelated, &[]),
         "no texts of another benchmark are given to draw unrelated answers from"
     );
     assert!(
         drawn(
             &train[..1],
-            AnswerKind::Irrelevant,
-            WrongAnswer::Random,
-            0,
-            &[]
+            &Draw::new(Answers::Irrelevant, WrongAnswer::Random, 0)
         )
         .is_err()
     );
     assert_eq!(
-        drawn(&[], AnswerKind::Irrelevant, WrongAnswer::Random, 0, &[]).unwrap(),
+        drawn(&[], &Draw::new(Answers::Irrelevant, WrongAnswer::Random, 0)).unwrap(),
         []
     );
 }

@@ -56,7 +56,7 @@ fn the_papers_experiments_are_called_what_the_paper_calls_them() {
         let name = format!("{}-{benchmark}", row.model.to_lowercase());
         let found = open(&name, &[]).unwrap();
         assert_eq!(found.analysis.paper_model.as_deref(), Some(row.model));
-        assert_eq!(found.benchmark.in_paper(), Some(row.benchmark));
+        assert_eq!(found.benchmark.in_paper().unwrap().0, row.benchmark);
         assert_eq!(found.protocol.as_deref(), Some("paper"));
         assert_eq!(found.heads.len(), 7);
         let rate = match row.model.starts_with("Llama") {

@@ -1,10 +1,10 @@
 //! Jobs about texts, tokens and draws, for which no model runs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use likra_data::{
-    Answers, Benchmark, Draw, Layout, PythonRandom, Question, ShotRule, Shots, WrongAnswer, prompt,
+    Answers, Draw, Layout, PythonRandom, Question, ShotRule, Shots, WrongAnswer, prompt,
     training_pairs,
 };
 use likra_results::sha256;
@@ -12,9 +12,10 @@ use likra_tokenizer::{Bos, Tokenizer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::Probe;
+
 /// Pairs of texts as tokens: for each `[context, continuation]` the tokens of both.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Deserialize)]
 pub(super) struct Encode {
     bos: Bos,
     pairs: Vec<(String, String)>,
@@ -22,8 +23,7 @@ pub(super) struct Encode {
 
 /// The texts asked for every test question after shots drawn anew for each: question ids, each with
 /// the SHA-256 of context and continuations, every one followed by a zero byte.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Deserialize)]
 pub(super) struct Prompts {
     benchmark: Layout,
     data: PathBuf,
@@ -32,7 +32,7 @@ pub(super) struct Prompts {
 }
 
 /// What a head learns, in the order of training: question ids, each with its answer.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Pairs {
     benchmark: Layout,
@@ -44,14 +44,13 @@ pub(super) struct Pairs {
 }
 
 /// Draws of Python's `random.Random(seed)`, one after the other from one generator.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Deserialize)]
 pub(super) struct Draws {
     seed: u64,
     draws: Vec<RandomDraw>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum RandomDraw {
     /// `sample(range(n), k)`.
@@ -63,22 +62,20 @@ enum RandomDraw {
 }
 
 impl Encode {
-    pub(super) fn answer(&self, model: &Path) -> Result<Value> {
-        let tokenizer = Tokenizer::open(model, self.bos)?;
+    pub(super) fn run(self, probe: &Probe) -> Result<Value> {
+        let tokenizer = Tokenizer::open(probe.model_dir()?, self.bos)?;
         let encode = |(context, continuation): &(String, String)| {
             let pair = tokenizer.encode_pair(context, continuation)?;
-            Ok(json!([
-                pair.tokens[..pair.start],
-                pair.tokens[pair.start..]
-            ]))
+            let (context, continuation) = pair.tokens.split_at(pair.start);
+            Ok(json!([context, continuation]))
         };
         self.pairs.iter().map(encode).collect()
     }
 }
 
 impl Prompts {
-    pub(super) fn answer(&self, dir: &Path) -> Result<Value> {
-        let benchmark = Benchmark::open(self.benchmark, &dir.join(&self.data))?;
+    pub(super) fn run(self, probe: &Probe) -> Result<Value> {
+        let benchmark = probe.benchmark(self.benchmark, &self.data)?;
         let shots = Shots {
             count: self.shots,
             rule: ShotRule::PerQuestion,
@@ -86,44 +83,32 @@ impl Prompts {
             seed: Some(self.seed),
         };
         let test = benchmark.test();
-        let prefixes = benchmark.prefixes(&shots, test.len())?;
-        let asked = test.iter().zip(prefixes);
-        Ok(asked
-            .map(|(question, prefix)| json!([question.id(), digest(question, &prefix)]))
-            .collect())
+        let asked = test.iter().zip(benchmark.prefixes(&shots, test.len())?);
+        let prompt = |(question, prefix): (&Question, String)| {
+            let mut text = prefix + &prompt::context(question) + "\0";
+            for choice in question.choices() {
+                text += &(prompt::continuation(choice) + "\0");
+            }
+            json!([question.id(), sha256(text.as_bytes())])
+        };
+        Ok(asked.map(prompt).collect())
     }
-}
-
-fn digest(question: &Question, prefix: &str) -> String {
-    let mut text = [prefix, &prompt::context(question), "\0"].concat();
-    for choice in question.choices() {
-        text += &prompt::continuation(choice);
-        text += "\0";
-    }
-    sha256(text.as_bytes())
 }
 
 impl Pairs {
-    pub(super) fn answer(&self, dir: &Path) -> Result<Value> {
-        let benchmark = Benchmark::open(self.benchmark, &dir.join(&self.data))?;
-        let draw = Draw {
-            answers: self.kind,
-            wrong: self.wrong_answer,
-            contamination: 0.0,
-            seed: self.seed,
-            unrelated: &[],
-            ranking: None,
-        };
+    pub(super) fn run(self, probe: &Probe) -> Result<Value> {
+        let benchmark = probe.benchmark(self.benchmark, &self.data)?;
+        let draw = Draw::new(self.kind, self.wrong_answer, self.seed);
         let pairs = training_pairs(benchmark.train(), &draw, usize::MAX)?;
-        Ok(pairs
+        let pairs = pairs
             .iter()
-            .map(|pair| json!([pair.question.id(), pair.answer]))
-            .collect())
+            .map(|pair| json!([pair.question.id(), pair.answer]));
+        Ok(pairs.collect())
     }
 }
 
 impl Draws {
-    pub(super) fn answer(&self) -> Result<Value> {
+    pub(super) fn run(self) -> Result<Value> {
         let mut rng = PythonRandom::new(self.seed);
         let answer = |draw: &RandomDraw| match *draw {
             RandomDraw::Sample(n, k) => {
