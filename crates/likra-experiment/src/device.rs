@@ -4,7 +4,7 @@ use burn::tensor::{Device, FloatDType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Mistake, Result};
+use crate::error::{Mistake, Result};
 
 /// A device as an experiment or `--device` names it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -106,31 +106,32 @@ fn cpu() -> Placement {
     }
 }
 
-fn refused(number: usize, message: impl Into<String>) -> Error {
-    Mistake::new(format!("--device cuda:{number}"), message.into()).into()
-}
-
-#[cfg(feature = "cuda")]
 fn cuda(number: usize) -> Result<Placement> {
-    let found = Device::enumerate(burn::tensor::DeviceType::Cuda).len();
-    if number >= found {
-        let message = format!("this machine has {found} usable CUDA devices");
-        return Err(refused(number, message));
-    }
+    let name = format!("cuda:{number}");
+    let device = device(number);
     Ok(Placement {
-        device: Device::cuda(number),
+        device: device.map_err(|message| Mistake::new(format!("--device {name}"), message))?,
         dtype: Dtype::Bf16,
         kind: "cuda",
-        name: format!("cuda:{number}"),
+        name,
         batch_tokens: 16_384,
     })
 }
 
+#[cfg(feature = "cuda")]
+fn device(number: usize) -> Result<Device, String> {
+    let found = Device::enumerate(burn::tensor::DeviceType::Cuda).len();
+    match number < found {
+        true => Ok(Device::cuda(number)),
+        false => Err(format!("this machine has {found} usable CUDA devices")),
+    }
+}
+
 #[cfg(not(feature = "cuda"))]
-fn cuda(number: usize) -> Result<Placement> {
-    let message = "this build has no CUDA; build with `--features cuda` (`cargo xtask` does so for \
-                   `--device cuda`)";
-    Err(refused(number, message))
+fn device(_: usize) -> Result<Device, &'static str> {
+    Err(
+        "this build has no CUDA; build with `--features cuda` (`cargo xtask` does so for `--device cuda`)",
+    )
 }
 
 #[cfg(test)]

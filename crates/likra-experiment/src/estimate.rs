@@ -32,14 +32,15 @@ impl Run {
             if missing.is_empty() {
                 continue;
             }
-            let mut cost = Cost::default();
+            let trained = match &job.work {
+                Work::Head(head, _) => self.tokens_to_train(head)?,
+                _ => 0,
+            };
+            let mut scored = 0;
             for product in missing {
-                cost.scored += self.plan(product.asked)?.tokens();
+                scored += self.plan(product.asked)?.tokens();
             }
-            if let Work::Head(head, _) = &job.work {
-                cost.trained = self.tokens_to_train(head)?;
-            }
-            left.push((job, cost));
+            left.push((job, [trained, scored]));
         }
         Ok(left)
     }
@@ -76,7 +77,7 @@ impl Run {
         let mut text = format!("{}\n", self.experiment.spec.title);
         for job in &self.jobs {
             let state = match left.iter().find(|(other, _)| other.name == job.name) {
-                Some((_, cost)) => format!("{}, {}", self.size(job)?, pace.words(*cost)),
+                Some((_, cost)) => format!("{}, {}", self.size(job)?, pace.words([*cost])),
                 None if job.work == Work::Report => "each time".into(),
                 None => "done".into(),
             };
@@ -87,7 +88,7 @@ impl Run {
         if left.is_empty() {
             return Ok(text + "Nothing is left but to draw the report.\n");
         }
-        let time = pace.words(left.iter().map(|(_, cost)| *cost).sum());
+        let time = pace.words(left.iter().map(|(_, cost)| *cost));
         let memory = peak_memory().map(|peak| format!(" and {peak} MiB of memory"));
         let (memory, device) = (memory.unwrap_or_default(), &self.placement.name);
         let rest = format!("The rest takes {time}{memory} on {device},\nby a probe of {probe}.\n");
@@ -130,8 +131,7 @@ impl Run {
                 loss_and_gradients(model, &adapter, batch)?;
                 let trained = batch.iter().map(|example| example.tokens.len()).sum();
                 if place > 0 {
-                    let cost = Cost { trained, scored: 0 };
-                    self.pace.borrow_mut().add(cost, began.elapsed());
+                    self.pace.borrow_mut().add([trained, 0], began.elapsed());
                 }
             }
             done = format!("{BATCHES} batches of training and ");
@@ -148,8 +148,7 @@ impl Run {
         };
         let began = Instant::now();
         likra_score::score(model, &head, &plan, &mut |_| ())?;
-        let scored = plan.tokens();
-        let cost = Cost { trained: 0, scored };
+        let cost = [0, plan.tokens()];
         self.pace.borrow_mut().add(cost, began.elapsed());
         let (questions, took) = (plan.requests().len(), humantime(started.elapsed()));
         Ok(format!("{done}{questions} questions in {took}"))

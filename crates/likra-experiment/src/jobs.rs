@@ -164,7 +164,8 @@ impl Keys<'_> {
             Asked::Test(questions) => {
                 let mut evaluation = evaluation.clone();
                 evaluation.questions = Some(questions);
-                json!(evaluation)
+                // TOML leaves out what is absent.
+                json!(toml::Value::try_from(evaluation)?)
             }
             Asked::AnswerOnly => json!([self.experiment.questions, evaluation.bos]),
             Asked::Ranking => {

@@ -4,56 +4,41 @@ use std::time::Duration;
 
 use likra_report::humantime;
 
-/// Work in tokens that a model runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Cost {
-    /// Forward and back.
-    pub(crate) trained: usize,
-    /// Forward.
-    pub(crate) scored: usize,
-}
+/// Work in tokens that a model runs: forward and back to train, forward alone to score.
+pub(crate) type Cost = [usize; 2];
 
-impl std::iter::Sum for Cost {
-    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
-        costs.fold(Self::default(), |sum, cost| Self {
-            trained: sum.trained + cost.trained,
-            scored: sum.scored + cost.scored,
-        })
-    }
-}
-
-/// Tokens that were run, and how long that took.
+/// Tokens that were run to train and to score, and how long that took.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Pace {
-    trained: (usize, Duration),
-    scored: (usize, Duration),
-}
+pub(crate) struct Pace([(usize, Duration); 2]);
 
 impl Pace {
     /// Adds what was measured: work of one kind.
     pub(crate) fn add(&mut self, cost: Cost, took: Duration) {
-        let (kind, tokens) = match cost.trained {
-            0 => (&mut self.scored, cost.scored),
-            trained => (&mut self.trained, trained),
-        };
-        kind.0 += tokens;
-        kind.1 += took;
+        let kinds = self.0.iter_mut().zip(cost);
+        for (measured, tokens) in kinds.filter(|(_, tokens)| *tokens > 0) {
+            measured.0 += tokens;
+            measured.1 += took;
+        }
     }
 
-    /// How long such work takes; `None` if nothing of its kind was measured.
-    pub(crate) fn time(&self, cost: Cost) -> Option<Duration> {
-        let part = |(measured, took): (usize, Duration), tokens: usize| match (tokens, measured) {
+    /// How long all of this work takes; `None` if nothing of its kind was measured.
+    pub(crate) fn time(&self, costs: impl IntoIterator<Item = Cost>) -> Option<Duration> {
+        let part = |((measured, took), tokens): ((usize, Duration), usize)| match (tokens, measured)
+        {
             (0, _) => Some(Duration::ZERO),
             (_, 0) => None,
             _ => Some(took.mul_f64(tokens as f64 / measured as f64)),
         };
-        Some(part(self.trained, cost.trained)? + part(self.scored, cost.scored)?)
+        let parts = costs
+            .into_iter()
+            .flat_map(|cost| self.0.into_iter().zip(cost));
+        parts.map(part).sum()
     }
 
     /// `about 3 min 20 s`, or a question mark.
-    pub(crate) fn words(&self, cost: Cost) -> String {
+    pub(crate) fn words(&self, costs: impl IntoIterator<Item = Cost>) -> String {
         let words = |time: Duration| format!("about {}", humantime(time));
-        self.time(cost).map_or_else(|| "?".into(), words)
+        self.time(costs).map_or_else(|| "?".into(), words)
     }
 }
 
@@ -74,17 +59,18 @@ mod tests {
 
     #[test]
     fn time_grows_with_tokens_of_a_kind() {
-        let work = |trained, scored| Cost { trained, scored };
-        let (train, score) = (work(100, 0), work(0, 1000));
+        let (train, score) = ([100, 0], [0, 1000]);
         let mut pace = Pace::default();
-        assert_eq!(pace.time(train), None);
-        assert_eq!(pace.time(Cost::default()), Some(Duration::ZERO));
+        assert_eq!(pace.time([train]), None);
+        assert_eq!(pace.time([]), Some(Duration::ZERO));
         pace.add(train, Duration::from_secs(10));
-        assert_eq!(pace.words(score), "?");
+        assert_eq!(pace.words([score]), "?");
         pace.add(score, Duration::from_secs(2));
         pace.add(score, Duration::from_secs(4));
-        let all: Cost = [train, score, score].into_iter().sum();
-        assert_eq!(pace.time(all), Some(Duration::from_secs(16)));
-        assert_eq!(pace.words(all), "about 16.0 s");
+        assert_eq!(
+            pace.time([train, score, score]),
+            Some(Duration::from_secs(16))
+        );
+        assert_eq!(pace.words([train, score, score]), "about 16.0 s");
     }
 }

@@ -169,7 +169,7 @@ impl Run {
         for (place, (job, _)) in left.iter().enumerate() {
             self.run(job, listener)?;
             let (done, rest) = (place + 1, left[place + 1..].iter());
-            let time = self.pace.borrow().time(rest.map(|(_, cost)| *cost).sum());
+            let time = self.pace.borrow().time(rest.map(|(_, cost)| *cost));
             if let Some(time) = time.filter(|_| done < count) {
                 let said = format!("{done} of {count} jobs, about {} left", humantime(time));
                 listener(Event::Said(said));
@@ -227,10 +227,7 @@ impl Run {
         self.stamped(&product.stamp, &product.key, || {
             let records = score(model, title, &head, &plan, listener)?;
             write_rows(&product.path, &records)?;
-            Ok(Cost {
-                trained: 0,
-                scored: plan.tokens(),
-            })
+            Ok([0, plan.tokens()])
         })
     }
 
@@ -288,7 +285,7 @@ impl Run {
                 }
                 other => other,
             }?;
-            Ok(Cost { trained, scored: 0 })
+            Ok([trained, 0])
         })
     }
 

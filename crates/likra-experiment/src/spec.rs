@@ -23,18 +23,14 @@ pub struct Spec {
     #[serde(default, skip_serializing)]
     pub extends: Option<String>,
     /// The checkpoint folder, or `embedded:tiny`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The folder with the benchmark's files, or `embedded:tiny`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
     /// Which benchmark it is.
     pub benchmark: Layout,
     /// How many examples each head sees; all of them if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub examples: Option<usize>,
     /// A protocol whose keys apply where neither this experiment nor what it extends has any.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// Which wrong choice a negative head learns.
     #[serde(default)]
@@ -46,13 +42,11 @@ pub struct Spec {
     #[serde(default)]
     pub device: DeviceName,
     /// Where unrelated answers come from; without it there are none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub unrelated: Option<UnrelatedSpec>,
     /// The heads to train, by name.
     #[serde(default)]
     pub heads: BTreeMap<String, HeadSpec>,
     /// Heads to train again from other seeds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub replicates: Option<Replicates>,
     /// How a head is trained.
     #[serde(default)]
@@ -75,7 +69,6 @@ pub struct UnrelatedSpec {
     /// Which benchmark it is.
     pub benchmark: Layout,
     /// Its folder, or `embedded:tiny`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
 }
 
@@ -86,13 +79,11 @@ pub struct HeadSpec {
     /// Which answers it learns.
     pub answers: Answers,
     /// How many examples it sees; as many as the experiment says if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub examples: Option<usize>,
     /// The share of its answers that are replaced by right ones.
     #[serde(default)]
     pub contamination: f64,
     /// Another seed than the experiment's: another order, other draws, another initial adapter.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u32>,
 }
 
@@ -105,10 +96,8 @@ pub struct Replicates {
     /// Which heads, by name.
     pub heads: Vec<String>,
     /// How many examples each sees; as many as the experiment says if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub examples: Option<usize>,
     /// How many test questions are asked, from the first; as many as of all heads if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub questions: Option<usize>,
 }
 
@@ -121,14 +110,11 @@ pub struct Evaluation {
     /// Whether they are the same for all questions.
     pub shots: ShotRule,
     /// Which they are, by id and in order, if they are the same for all: the first `num-shots` of these.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shot_ids: Option<Vec<String>>,
     /// The seed that they are drawn by, as Python's `random` does. Without one, fixed shots are the
     /// first of the benchmark's pool, and shots per question are drawn by the harness's own, 1234.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shot_seed: Option<u64>,
     /// How many test questions are asked, from the first; all of them if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub questions: Option<usize>,
     /// Whether a prompt begins with the BOS token: `auto` (as the tokenizer does), `always`, `never`.
     pub bos: Bos,
@@ -158,7 +144,6 @@ pub struct AnalysisSettings {
     /// What a candidate is scored by.
     pub candidate_score: CandidateScore,
     /// The model of the paper's table 1 whose numbers are set beside the run's; its first if absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub paper_model: Option<String>,
 }
 

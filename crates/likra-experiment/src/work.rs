@@ -45,7 +45,7 @@ impl Training<'_> {
     ) -> Result<usize> {
         let seed = u64::from(self.seed);
         let start = Adapter::init(self.lora.clone(), &model.targets(), seed, model.device())?;
-        listener(Event::begun(self.title, examples.len(), "examples"));
+        listener(Event::Begun(self.title.into(), examples.len(), "examples"));
         let (mut seen, mut tokens, mut started) = (0, 0, Instant::now());
         let mut progress = |step: &likra_results::StepRecord, resumed: bool| {
             if resumed {
@@ -54,7 +54,7 @@ impl Training<'_> {
             } else {
                 tokens += step.tokens;
                 let note = format!("loss {:.3}", step.loss);
-                listener(Event::advanced(step.examples - seen, note));
+                listener(Event::Advanced(step.examples - seen, note));
             }
             seen = step.examples;
         };
@@ -84,8 +84,8 @@ pub fn score(
         0 => format!("score {title}"),
         examples => format!("score {title} after {examples}"),
     };
-    listener(Event::begun(title, plan.requests().len(), "questions"));
-    let mut progress = |more| listener(Event::advanced(more, ""));
+    listener(Event::Begun(title, plan.requests().len(), "questions"));
+    let mut progress = |more| listener(Event::Advanced(more, String::new()));
     let started = Instant::now();
     let records = likra_score::score(model, head, plan, &mut progress)?;
     let (seconds, tokens) = (started.elapsed().as_secs_f64(), plan.tokens());

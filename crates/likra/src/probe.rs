@@ -93,11 +93,11 @@ pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
     };
     fs::create_dir_all(out)?;
     let progress = Progress::default();
-    progress.show(Event::begun("probe", jobs.len(), "jobs"));
+    progress.show(Event::Begun("probe".into(), jobs.len(), "jobs"));
     for Named { name, job } in jobs {
         let done = probe.job(&name, job);
         done.with_context(|| format!("{}: job `{name}`", path.display()))?;
-        progress.show(Event::advanced(1, name));
+        progress.show(Event::Advanced(1, name));
     }
     progress.show(Event::Ended(String::new()));
     let (tensors, answers) = (out.join("tensors.safetensors"), out.join("answers.json"));

@@ -27,7 +27,7 @@ impl Progress {
     pub(crate) fn show(&self, event: Event) {
         let mut current = self.0.borrow_mut();
         match (event, current.as_mut()) {
-            (Event::Begun { title, total, unit }, _) => {
+            (Event::Begun(title, total, unit), _) => {
                 *current = Some(Piece::new(title, total, unit));
             }
             (Event::Resumed(done), Some(piece)) => {
@@ -35,7 +35,7 @@ impl Progress {
                 piece.bar.set_position(done as u64);
                 piece.bar.reset_elapsed();
             }
-            (Event::Advanced { more, note }, Some(piece)) => piece.advance(more, note),
+            (Event::Advanced(more, note), Some(piece)) => piece.advance(more, note),
             (Event::Ended(note), Some(piece)) => {
                 piece.end(&note);
                 *current = None;
