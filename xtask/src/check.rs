@@ -3,7 +3,7 @@
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 
 use crate::cycles::{cycle, imports};
@@ -14,14 +14,14 @@ use crate::likra::{cargo, root};
 const ARROWS: [(&str, &str, bool); 13] = [
     ("likra-results", "", false),
     ("likra-kernels", "", true),
-    ("likra-tokenizer", "", false),
+    ("likra-tokenizer", "data results", false),
     ("likra-data", "results", false),
     ("likra-lora", "kernels results", true),
     ("likra-analysis", "results", false),
     ("likra-model", "kernels lora", true),
     ("likra-report", "analysis results", false),
-    ("likra-train", "lora model results tokenizer", true),
-    ("likra-score", "lora model results tokenizer", true),
+    ("likra-train", "data lora model results tokenizer", true),
+    ("likra-score", "data lora model results tokenizer", true),
     (
         "likra-experiment",
         "analysis data lora model report results score tokenizer train",
@@ -58,10 +58,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         ok(cargo().args(words).env("CUDARC_CUDA_VERSION", "13000"))
     })?;
     step("licences and sources", licences)?;
-    eprintln!(
-        "check: everything holds, in {} s",
-        started.elapsed().as_secs()
-    );
+    let seconds = started.elapsed().as_secs();
+    eprintln!("check: everything holds, in {seconds} s");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -119,21 +117,17 @@ fn modules() -> Result<()> {
             "xtask" => root().join("xtask/src"),
             _ => root().join("crates").join(name).join("src"),
         };
-        let circle = cycle(&imports(&folder)?);
-        let way = circle.map(|names| names.join(" -> "));
-        ensure!(
-            way.is_none(),
-            "{name}: modules import each other: {}",
-            way.unwrap_or_default()
-        );
+        if let Some(names) = cycle(&imports(&folder)?) {
+            bail!("{name}: modules import each other: {}", names.join(" -> "));
+        }
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
             if path.is_file() {
                 let lines = fs::read_to_string(&path)?.lines().count();
+                let file = path.display();
                 ensure!(
                     lines <= LONGEST_FILE,
-                    "{}: {lines} lines; at most {LONGEST_FILE} hold one idea",
-                    path.display()
+                    "{file}: {lines} lines; expected {LONGEST_FILE} at most"
                 );
             }
         }
@@ -143,12 +137,10 @@ fn modules() -> Result<()> {
 
 /// By `deny.toml`, where cargo-deny is installed.
 fn licences() -> Result<()> {
-    let installed = cargo()
-        .args(["deny", "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
+    let mut version = cargo();
+    version.args(["deny", "--version"]);
+    let quiet = version.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let installed = quiet.is_ok_and(|status| status.success());
     if !installed {
         eprintln!("  skipped: `cargo install cargo-deny` brings what this needs");
         return Ok(());

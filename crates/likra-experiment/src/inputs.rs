@@ -5,17 +5,15 @@ use std::iter;
 use std::path::{Path, PathBuf};
 
 use likra_data::{
-    AnswerKind, Benchmark, Draw, Question, Ranking, TrainingPair, Unrelated, other_answers, prompt,
-    training_order, training_pairs,
+    Benchmark, Draw, Question, Ranking, Unrelated, other_answers, prompt, training_order,
+    training_pairs,
 };
 use likra_model::Model;
 use likra_results::{AnswerRecord, Input, sha256};
-use likra_score::Request;
-use likra_tokenizer::{Bos, EncodedPair, Tokenizer};
-use rayon::prelude::*;
+use likra_tokenizer::{Bos, EncodedPair, Other, Request, Tokenizer};
 
 use crate::assets;
-use crate::error::{At as _, Mistake, Result};
+use crate::error::{Mistake, Result};
 use crate::experiment::{Experiment, Head};
 use crate::spec::{Evaluation, Spec, UnrelatedSpec};
 
@@ -116,7 +114,7 @@ impl Inputs {
                     .iter()
                     .zip(iter::repeat(prompt::ANSWER_ONLY.to_owned()));
                 let asked = asked.take(experiment.questions);
-                encode(&tokenizer, asked, &others()?)
+                Ok(tokenizer.requests(asked, &others()?)?)
             }
             Asked::Ranking => {
                 let tokenizer = Tokenizer::open(&self.model, spec.training.bos)?;
@@ -128,7 +126,7 @@ impl Inputs {
                 let places: BTreeSet<usize> = seen.collect();
                 let questions = places.into_iter().map(|place| &train[place]);
                 let asked = questions.map(|question| (question, prompt::context(question)));
-                encode(&tokenizer, asked, &[])
+                Ok(tokenizer.requests(asked, &[])?)
             }
         }
     }
@@ -163,26 +161,12 @@ pub fn training_set(
     draw: &Draw,
     count: usize,
 ) -> Result<TrainingSet> {
-    let tokenizer = Tokenizer::open(model, bos)?;
     let pairs = training_pairs(train, draw, count)?;
-    let encode = |pair: &TrainingPair| {
-        let context = prompt::context(pair.question);
-        let encoded = tokenizer.encode_pair(&context, &prompt::continuation(pair.answer));
-        encoded.at(|| format!("question `{}`", pair.question.id()))
-    };
-    let record = |pair: &TrainingPair| AnswerRecord {
-        question_id: pair.question.id().into(),
-        kind: pair.kind,
-        answer: pair.answer.into(),
-    };
     Ok(TrainingSet {
-        examples: pairs.par_iter().map(encode).collect::<Result<_>>()?,
-        answers: pairs.iter().map(record).collect(),
+        examples: Tokenizer::open(model, bos)?.examples(&pairs)?,
+        answers: pairs.iter().map(AnswerRecord::from).collect(),
     })
 }
-
-/// An answer and what it is to a question that has other choices.
-pub type Other<'a> = (AnswerKind, &'a str);
 
 /// The first test questions of `benchmark`, as many as `evaluation` says, each after its shots, and
 /// beside its choices the answers that `others` has for it, if any.
@@ -201,32 +185,7 @@ pub fn requests(
     let count = evaluation.questions.unwrap_or(test.len()).min(test.len());
     let prefixes = benchmark.prefixes(&evaluation.shots(), count)?;
     let after = |(question, prefix): (_, String)| (question, prefix + &prompt::context(question));
-    encode(&tokenizer, test.iter().zip(prefixes).map(after), others)
-}
-
-/// The choices of questions, each after its context, and `others` beside them.
-fn encode<'a>(
-    tokenizer: &Tokenizer,
-    asked: impl Iterator<Item = (&'a Question, String)>,
-    others: &[Vec<Other>],
-) -> Result<Vec<Request>> {
-    let others = others
-        .iter()
-        .map(Vec::as_slice)
-        .chain(iter::repeat(&[][..]));
-    let asked: Vec<_> = asked.zip(others).collect();
-    let request = |((question, context), others): &((&Question, String), &[Other])| {
-        let choice = |(place, choice)| match place == question.gold() {
-            true => (AnswerKind::Correct, choice),
-            false => (AnswerKind::Incorrect, choice),
-        };
-        let choices = question.choices().iter().map(String::as_str);
-        let choices = choices.enumerate().map(choice);
-        let answers = choices.chain(others.iter().copied());
-        let (id, delimit) = (question.id(), prompt::continuation);
-        Request::new(tokenizer, id, context, answers, delimit).at(|| format!("question `{id}`"))
-    };
-    asked.par_iter().map(request).collect()
+    Ok(tokenizer.requests(test.iter().zip(prefixes).map(after), others)?)
 }
 
 /// The hash of every file, read once, and one for each group; the same file twice counts once in it.

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use likra_data::{Answers, Draw};
 use likra_lora::LoraConfig;
+use likra_model::Placement;
 use likra_results::{ANSWER_ONLY, BASE, RunDir, Stamp, sha256};
 use likra_train::TrainSettings;
 use serde_json::{Value, json};
 
-use crate::device::Placement;
 use crate::error::Result;
 use crate::experiment::{Experiment, Head};
 use crate::inputs::{Asked, Hashes, Inputs};
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_key_is_the_hash_of_canonical_toml() {
         let hashes = ["model", "tokenizer", "data"].map(|name| (name, name.to_uppercase()));
-        let placement = crate::DeviceName::Cpu.find().unwrap();
+        let placement = likra_model::DeviceName::Cpu.find().unwrap();
         let decides = json!({"training": TrainSettings::default(), "answers": Answers::Correct});
         let text = "data = \"DATA\"\ndevice = \"cpu\"\ndtype = \"f32\"\nmodel = \"MODEL\"\n\
                     tokenizer = \"TOKENIZER\"\nversion = 2\n\n[decides]\nanswers = \"correct\"\n\n\

@@ -2,7 +2,6 @@
 
 mod assets;
 mod check;
-mod device;
 mod error;
 mod estimate;
 mod event;
@@ -16,11 +15,10 @@ mod source;
 mod spec;
 mod work;
 
-pub use device::{DeviceName, Dtype, Placement};
 pub use error::{Error, Mistake, Result};
 pub use event::{Event, Listener};
 pub use experiment::{Experiment, Head};
-pub use inputs::{Asked, Hashes, Inputs, Other, TrainingSet, hash_files, requests, training_set};
+pub use inputs::{Asked, Hashes, Inputs, TrainingSet, hash_files, requests, training_set};
 pub use jobs::{Job, Product, Work, training_key};
 pub use pace::peak_memory;
 pub use report::{draw, part_of_paper};

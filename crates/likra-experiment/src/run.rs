@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use likra_data::Ranking;
 use likra_lora::Adapter;
-use likra_model::Model;
+use likra_model::{Model, Placement};
 use likra_report::humantime;
 use likra_results::{
     ANSWER_ONLY, BASE, Manifest, Questions, RunDir, ScoreRecord, Stamp, read_rows, remove,
@@ -16,7 +16,6 @@ use likra_results::{
 };
 use likra_score::Plan;
 
-use crate::device::Placement;
 use crate::error::{Error, Result};
 use crate::event::{Event, Listener};
 use crate::experiment::{Experiment, Head};

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use likra_analysis::Norm;
 use likra_data::{Answers, Layout, ShotRule, Shots, WrongAnswer};
 use likra_lora::LoraConfig;
+use likra_model::DeviceName;
 use likra_tokenizer::Bos;
 use likra_train::TrainSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::device::DeviceName;
 
 /// An experiment as it is written, with the keys of its protocol, of what it extends and of the
 /// command line merged in.

@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use likra_data::{Answers, Draw, WrongAnswer};
-use likra_experiment::{
-    Assignment, DeviceName, Dtype, Placement, Run, Spec, hash_files, training_key,
-};
+use likra_experiment::{Assignment, Run, Spec, hash_files, training_key};
 use likra_lora::LoraConfig;
+use likra_model::{DeviceName, Dtype, Placement};
 use likra_train::TrainSettings;
 
 /// The key of every file of scores of the tiny experiment, by its stamp.

@@ -14,6 +14,15 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] io::Error),
 
+    /// The device is not there, or this build cannot use it.
+    #[error("--device {name}: {message}")]
+    Device {
+        /// The device.
+        name: String,
+        /// Why not, and what to do.
+        message: String,
+    },
+
     /// A JSON file is malformed, or lacks a key that the model needs.
     #[error("{}: {source}", path.display())]
     Json {

@@ -3,6 +3,7 @@
 mod attention;
 mod batch;
 mod config;
+mod device;
 mod error;
 mod layer;
 mod model;
@@ -12,5 +13,6 @@ mod weights;
 
 pub use batch::{Batch, Row};
 pub use config::{Config, Llama3Scaling};
+pub use device::{DeviceName, Dtype, Placement};
 pub use error::{Error, Result};
 pub use model::{Model, Prefix};

@@ -211,8 +211,9 @@ fn checkpoint_name(examples: usize) -> String {
     format!("n{examples:05}")
 }
 
-/// The inverse of [`checkpoint_name`]; `None` for any other name.
-fn checkpoint_examples(name: &str) -> Option<usize> {
+/// How many examples a head has seen, by the name of its checkpoint's folder; `None` for any other name.
+#[must_use]
+pub fn checkpoint_examples(name: &str) -> Option<usize> {
     let examples = name.strip_prefix('n')?.parse().ok()?;
     (checkpoint_name(examples) == name).then_some(examples)
 }

@@ -10,12 +10,14 @@ mod manifest;
 mod records;
 mod stamp;
 
-pub use answer_kind::{AnswerKind, UnknownKind};
+pub use answer_kind::AnswerKind;
 pub use atomic::write_atomically;
 pub use csv_file::{Row, read_rows, write_rows};
 pub use digest::{sha256, sha256_file};
 pub use error::{Error, Result};
-pub use layout::{ANSWER_ONLY, BASE, HeadDir, RunDir, check_head_name, remove};
+pub use layout::{
+    ANSWER_ONLY, BASE, HeadDir, RunDir, check_head_name, checkpoint_examples, remove,
+};
 pub use manifest::{Input, Manifest, Questions, versions};
 pub use records::{AnswerRecord, ScoreRecord, StepRecord};
 pub use stamp::Stamp;

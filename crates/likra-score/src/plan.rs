@@ -1,8 +1,9 @@
 //! What is computed once: the text that all questions share, and each question for its candidates.
 
 use likra_model::{Batch, Model, Row};
+use likra_tokenizer::Request;
 
-use crate::{Error, Request, Result};
+use crate::{Error, Result};
 
 /// How a set of questions is laid out in forward passes; the same for every head.
 ///

@@ -3,9 +3,10 @@
 use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::ScoreRecord;
+use likra_tokenizer::Request;
 
 use crate::plan::{Plan, Span};
-use crate::{Error, Request, Result};
+use crate::{Error, Result};
 
 /// How many answer tokens are projected to the vocabulary at a time: bounds memory at this many
 /// rows of logits.

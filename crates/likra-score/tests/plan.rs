@@ -10,8 +10,8 @@ use likra_data::{Layout, prompt, read_questions};
 use likra_lora::Adapter;
 use likra_model::{Batch, Model, Row};
 use likra_results::AnswerKind;
-use likra_score::{Candidate, Error, Head, Plan, Request, score};
-use likra_tokenizer::{Bos, EncodedPair, Tokenizer};
+use likra_score::{Error, Head, Plan, score};
+use likra_tokenizer::{Bos, Candidate, EncodedPair, Request, Tokenizer};
 
 const TOLERANCE: f64 = 1e-4;
 
@@ -261,22 +261,9 @@ fn log_likelihoods_of_real_text_are_pytorch_s() {
     let model = Model::open(&tiny, FloatDType::F32, &Device::flex()).unwrap();
     let tokenizer = Tokenizer::open(&tiny, Bos::Never).unwrap();
     let questions = read_questions(Layout::Arc, &tiny.join("test.jsonl")).unwrap();
-    let requests: Vec<Request> = questions[..golden.log_likelihoods.len()]
-        .iter()
-        .map(|question| {
-            let answers = question.choices().iter();
-            let answers = answers.map(|answer| (AnswerKind::Correct, answer.as_str()));
-            let context = prompt::context(question);
-            Request::new(
-                &tokenizer,
-                question.id(),
-                &context,
-                answers,
-                prompt::continuation,
-            )
-            .unwrap()
-        })
-        .collect();
+    let asked = questions[..golden.log_likelihoods.len()].iter();
+    let asked = asked.map(|question| (question, prompt::context(question)));
+    let requests = tokenizer.requests(asked, &[]).unwrap();
     let found = through_plan(&model, None, &requests, 512);
     assert_close(&found, &golden.log_likelihoods.concat(), "tiny");
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use likra_data::Question;
+
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -10,6 +12,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// An error with the question that it is about.
+    #[error("question `{id}`: {source}")]
+    Question {
+        /// The question's id.
+        id: String,
+        /// What went wrong.
+        source: Box<Self>,
+    },
+
     /// A file could not be read; the message names it.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -76,4 +87,13 @@ pub enum Error {
         /// How many tokens the context has by itself.
         context_tokens: usize,
     },
+}
+
+impl Error {
+    pub(crate) fn question(question: &Question, source: Self) -> Self {
+        Self::Question {
+            id: question.id().into(),
+            source: Box::new(source),
+        }
+    }
 }

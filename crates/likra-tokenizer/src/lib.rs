@@ -3,9 +3,11 @@
 mod bos;
 mod encoded_pair;
 mod error;
+mod questions;
 mod tokenizer;
 
 pub use bos::Bos;
 pub use encoded_pair::{EncodedContext, EncodedPair};
 pub use error::{Error, Result};
+pub use questions::{Candidate, Other, Request};
 pub use tokenizer::Tokenizer;

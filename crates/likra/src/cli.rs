@@ -7,7 +7,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use likra_analysis::Norm;
 use likra_data::{Answers, Layout, ShotRule, WrongAnswer};
-use likra_experiment::{Assignment, DeviceName, protocols};
+use likra_experiment::{Assignment, protocols};
+use likra_model::DeviceName;
 use likra_tokenizer::Bos;
 use serde::Serialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
@@ -15,13 +16,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
 /// Shows what a language model learns from negative examples.
 #[derive(Debug, Parser)]
-#[command(
-    version,
-    after_help = "Examples:\n  \
-        likra reproduce                 the whole path on a model that the program carries\n  \
-        likra reproduce smollm2-arc --model DIR --data ARC --unrelated HELLASWAG\n\n\
-        `likra COMMAND --help` shows the options of a command."
-)]
+#[command(version, after_help = include_str!("../help/likra.txt"))]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -32,7 +27,11 @@ pub(crate) enum Command {
     /// Run an experiment: train its heads, score its questions, draw the report.
     Reproduce(ReproduceArgs),
     /// Redraw the report of a run from its scores, without a model.
-    Report(ReportArgs),
+    #[command(after_help = include_str!("../help/report.txt"))]
+    Report {
+        /// The run's folder.
+        run: PathBuf,
+    },
     /// Train one head on questions and leave its adapters along the way.
     Train(TrainArgs),
     /// Score the candidate answers of questions under the base and any number of adapters.
@@ -42,11 +41,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  likra reproduce smollm2-arc --model SmolLM2-135M-Instruct --data ARC \
-                  --unrelated HELLASWAG --limit 200\n\n\
-                  A run that was stopped goes on where it was: give the same command again."
-)]
+#[command(after_help = include_str!("../help/reproduce.txt"))]
 pub(crate) struct ReproduceArgs {
     /// A built-in experiment (tiny, smollm2-arc, mistral-7b-v0.1-arc, ...) or a path to a TOML file.
     #[arg(default_value = "tiny")]
@@ -131,17 +126,7 @@ impl ReproduceArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  likra report runs/tiny")]
-pub(crate) struct ReportArgs {
-    /// The run's folder.
-    pub(crate) run: PathBuf,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  likra train --model SmolLM2-135M-Instruct --questions ARC-Challenge-Train.jsonl \
-                  --kind incorrect --out negative --examples 1024"
-)]
+#[command(after_help = include_str!("../help/train.txt"))]
 pub(crate) struct TrainArgs {
     /// The checkpoint folder.
     #[arg(long, value_name = "DIR")]
@@ -181,11 +166,7 @@ pub(crate) struct TrainArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  likra score --model SmolLM2-135M-Instruct --adapter negative=negative/n01024 \
-                  --questions ARC-Challenge-Test.jsonl --shots-from ARC-Challenge-Train.jsonl \
-                  --num-shots 25 --out scores.csv"
-)]
+#[command(after_help = include_str!("../help/score.txt"))]
 pub(crate) struct ScoreArgs {
     /// The checkpoint folder.
     #[arg(long, value_name = "DIR")]
@@ -234,8 +215,7 @@ pub(crate) struct CommonArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  likra probe jobs.json --out answers\n\n\
-                        docs/probe.md describes the file of jobs.")]
+#[command(after_help = include_str!("../help/probe.txt"))]
 pub(crate) struct ProbeArgs {
     /// A JSON file of jobs; paths in it are relative to its folder.
     pub(crate) jobs: PathBuf,

@@ -44,8 +44,8 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Reproduce(arguments) => reproduce::run(arguments),
-        Command::Report(arguments) => {
-            let run = RunDir::new(&arguments.run);
+        Command::Report { run } => {
+            let run = RunDir::new(run);
             println!("{}", draw(&run)?);
             eprintln!("The report: {}", run.report().join("index.html").display());
             Ok(())

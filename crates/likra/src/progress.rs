@@ -14,13 +14,9 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(crate) struct Progress(RefCell<Option<Piece>>);
 
-/// A piece of work that goes on.
-struct Piece {
-    unit: &'static str,
-    /// It counts, and is drawn if there is a terminal.
-    bar: ProgressBar,
-    last_line: Instant,
-}
+/// A piece of work that goes on: what is counted, the bar that counts it, and when a line was last
+/// printed. The bar is drawn if there is a terminal.
+struct Piece(&'static str, ProgressBar, Instant);
 
 impl Progress {
     /// Shows an event.
@@ -32,8 +28,8 @@ impl Progress {
             }
             (Event::Resumed(done), Some(piece)) => {
                 // What was done before is no part of the estimate.
-                piece.bar.set_position(done as u64);
-                piece.bar.reset_elapsed();
+                piece.1.set_position(done as u64);
+                piece.1.reset_elapsed();
             }
             (Event::Advanced(more, note), Some(piece)) => piece.advance(more, note),
             (Event::Ended(note), Some(piece)) => {
@@ -54,20 +50,16 @@ impl Piece {
         let bar = ProgressBar::new(total as u64)
             .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
             .with_prefix(title);
-        Self {
-            unit,
-            bar,
-            last_line: Instant::now(),
-        }
+        Self(unit, bar, Instant::now())
     }
 
     fn advance(&mut self, more: usize, note: String) {
-        let bar = &self.bar;
+        let Self(unit, bar, last_line) = self;
         bar.inc(more as u64);
-        if bar.is_hidden() && self.last_line.elapsed() >= LINE_EVERY {
-            self.last_line = Instant::now();
+        if bar.is_hidden() && last_line.elapsed() >= LINE_EVERY {
+            *last_line = Instant::now();
             let (done, total) = (bar.position(), bar.length().unwrap_or_default());
-            let (title, unit, left) = (bar.prefix(), self.unit, humantime(bar.eta()));
+            let (title, left) = (bar.prefix(), humantime(bar.eta()));
             eprintln!("  {title}: {done} of {total} {unit}, {left} left {note}");
         }
         bar.set_message(note);
@@ -75,9 +67,9 @@ impl Piece {
 
     /// Ends with one line that stays.
     fn end(&self, note: &str) {
-        let bar = &self.bar;
+        let Self(unit, bar, _) = self;
         let (title, done, took) = (bar.prefix(), bar.position(), humantime(bar.elapsed()));
         bar.finish_and_clear();
-        eprintln!("  {title}: {done} {} in {took}{note}", self.unit);
+        eprintln!("  {title}: {done} {unit} in {took}{note}");
     }
 }

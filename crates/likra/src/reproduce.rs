@@ -29,37 +29,24 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     }
     let run = Run::open(spec, &out, &out.join("embedded"))?;
     run.begin(&command(std::env::args().skip(1)))?;
-    let spec = &run.experiment.spec;
-    eprintln!(
-        "{}, on {}, into {}",
-        spec.title,
-        run.placement.name,
-        out.display()
-    );
+    let (spec, device) = (&run.experiment.spec, &run.placement.name);
+    eprintln!("{}, on {device}, into {}", spec.title, out.display());
     if let Some(part) = part_of_paper(spec.benchmark, run.inputs.benchmark.train().len()) {
         eprintln!("  {part}");
     }
     let progress = Progress::default();
     run.run_all(&|event| progress.show(event))?;
     println!("{}", draw(&run.dir)?);
-    let memory = peak_memory().map_or_else(String::new, |peak| {
-        format!(", at most {peak} MiB of memory")
-    });
-    eprintln!(
-        "Done in {}{memory}. The report: {}",
-        humantime(started.elapsed()),
-        run.dir.report().join("index.html").display()
-    );
+    let memory = peak_memory().map(|peak| format!(", at most {peak} MiB of memory"));
+    let (took, memory) = (humantime(started.elapsed()), memory.unwrap_or_default());
+    let page = run.dir.report().join("index.html");
+    eprintln!("Done in {took}{memory}. The report: {}", page.display());
     Ok(())
 }
 
 fn out(arguments: &ReproduceArgs) -> PathBuf {
-    let name = Path::new(&arguments.spec).file_stem().unwrap_or_default();
-    let name = match arguments.spec.ends_with(".toml") {
-        true => Path::new(name),
-        false => Path::new(&arguments.spec),
-    };
-    let default = || Path::new("runs").join(name);
+    let name = Path::new(arguments.spec.trim_end_matches(".toml"));
+    let default = || Path::new("runs").join(name.file_name().unwrap_or_default());
     arguments.out.clone().unwrap_or_else(default)
 }
 

@@ -1,13 +1,13 @@
 //! `likra score`: the base and any number of adapters over a file of questions.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use likra_data::{Benchmark, read_questions};
 use likra_experiment::{Evaluation, requests, score};
 use likra_lora::Adapter;
 use likra_model::Model;
-use likra_results::{BASE, write_rows};
+use likra_results::{BASE, checkpoint_examples, write_rows};
 use likra_score::{Head, Plan};
 
 use crate::cli::ScoreArgs;
@@ -16,13 +16,10 @@ use crate::progress::Progress;
 /// Scores questions from a file and writes one CSV for all heads, the base first.
 pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let common = &arguments.common;
-    for (place, (name, _)) in arguments.adapters.iter().enumerate() {
-        let others = &arguments.adapters[..place];
-        let taken = name == BASE || others.iter().any(|(other, _)| other == name);
-        ensure!(
-            !taken,
-            "--adapter {name}=...: the name is taken; expected another"
-        );
+    let mut names = BTreeSet::from([BASE]);
+    for (name, _) in &arguments.adapters {
+        let message = "the name is taken; expected another";
+        ensure!(names.insert(name), "--adapter {name}=...: {message}");
     }
     let questions = read_questions(common.benchmark, &arguments.questions)?;
     let pool = match &arguments.shots_from {
@@ -47,7 +44,9 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let mut heads = vec![(BASE, 0, None)];
     for (name, dir) in &arguments.adapters {
         let adapter = Adapter::load(dir, &placement.device)?;
-        heads.push((name.as_str(), examples(dir), Some(adapter)));
+        let folder = dir.file_name().and_then(|name| name.to_str());
+        let examples = folder.and_then(checkpoint_examples).unwrap_or(0);
+        heads.push((name.as_str(), examples, Some(adapter)));
     }
     let progress = Progress::default();
     let mut records = Vec::new();
@@ -68,12 +67,4 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         arguments.out.display()
     );
     Ok(())
-}
-
-/// How many examples an adapter has seen, by the name that training gives its folder (`n00256`);
-/// 0 if it has another.
-fn examples(dir: &Path) -> usize {
-    let name = dir.file_name().and_then(|name| name.to_str());
-    let digits = name.and_then(|name| name.strip_prefix('n'));
-    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }

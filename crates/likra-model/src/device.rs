@@ -4,7 +4,7 @@ use burn::tensor::{Device, FloatDType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Mistake, Result};
+use crate::{Error, Result};
 
 /// A device as an experiment or `--device` names it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,7 +23,7 @@ pub enum DeviceName {
 impl TryFrom<String> for DeviceName {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> std::result::Result<Self, String> {
         let number = match text.as_str() {
             "auto" => return Ok(Self::Auto),
             "cpu" => return Ok(Self::Cpu),
@@ -108,9 +108,12 @@ fn cpu() -> Placement {
 
 fn cuda(number: usize) -> Result<Placement> {
     let name = format!("cuda:{number}");
-    let device = device(number);
+    let refused = |message| Error::Device {
+        name: name.clone(),
+        message,
+    };
     Ok(Placement {
-        device: device.map_err(|message| Mistake::new(format!("--device {name}"), message))?,
+        device: device(number).map_err(refused)?,
         dtype: Dtype::Bf16,
         kind: "cuda",
         name,
@@ -119,7 +122,7 @@ fn cuda(number: usize) -> Result<Placement> {
 }
 
 #[cfg(feature = "cuda")]
-fn device(number: usize) -> Result<Device, String> {
+fn device(number: usize) -> std::result::Result<Device, String> {
     let found = Device::enumerate(burn::tensor::DeviceType::Cuda).len();
     match number < found {
         true => Ok(Device::cuda(number)),
@@ -128,10 +131,9 @@ fn device(number: usize) -> Result<Device, String> {
 }
 
 #[cfg(not(feature = "cuda"))]
-fn device(_: usize) -> Result<Device, &'static str> {
-    Err(
-        "this build has no CUDA; build with `--features cuda` (`cargo xtask` does so for `--device cuda`)",
-    )
+fn device(_: usize) -> std::result::Result<Device, String> {
+    let message = "this build has no CUDA; build with `--features cuda` (`cargo xtask` does so for `--device cuda`)";
+    Err(message.into())
 }
 
 #[cfg(test)]
