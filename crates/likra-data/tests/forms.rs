@@ -45,6 +45,65 @@ fn every_form_gives_the_same_questions() {
     }
 }
 
+/// What is wrong with a file: its layout, name and text, and how the message goes on after its path.
+const MISTAKES: [(Layout, &str, &str, &str); 10] = [
+    (
+        Layout::Arc,
+        "a.txt",
+        "",
+        ": expected a name that ends in one of .jsonl, .json, .parquet, .csv",
+    ),
+    (
+        Layout::Hellaswag,
+        "a.csv",
+        "",
+        ": expected a name that ends in one of .jsonl, .json, .parquet",
+    ),
+    (
+        Layout::Arc,
+        "a.json",
+        "[",
+        ": not an array of rows in JSON: EOF while parsing a list at line 1 column 1",
+    ),
+    (
+        Layout::Arc,
+        "a.json",
+        "7",
+        ": not an array of rows in JSON: found 7",
+    ),
+    (
+        Layout::Arc,
+        "a.json",
+        "{\"rows\": 1}",
+        ": not an array of rows in JSON: an object without an array `rows`",
+    ),
+    (
+        Layout::Arc,
+        "a.json",
+        "[]",
+        ": no questions found, expected at least one",
+    ),
+    (Layout::Arc, "a.parquet", "PAR1", ": not a parquet file: "),
+    (
+        Layout::Arc,
+        "a.jsonl",
+        "{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\", \"b\"], \"label\": [\"A\"]}, \"answerKey\": \"A\"}",
+        ":1: 1 labels found, expected one for each of 2 choices",
+    ),
+    (
+        Layout::Arc,
+        "a.jsonl",
+        "{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\", 2]}}",
+        ":1: column 56: invalid type: integer `2`, expected a string",
+    ),
+    (
+        Layout::Mmlu,
+        "a.json",
+        "[{\"question\": \"?\", \"choices\": [\"a\", \"b\", \"c\", \"d\"], \"answer\": 4}]",
+        ":1: answer `4` is not a letter from A to D or a number from 0 to 3",
+    ),
+];
+
 #[test]
 fn mistakes_are_named_with_file_and_row() {
     let dir = tempfile::tempdir().unwrap();
@@ -57,63 +116,7 @@ fn mistakes_are_named_with_file_and_row() {
             .unwrap()
             .to_owned()
     };
-    for (source, name, text, message) in [
-        (
-            Layout::Arc,
-            "a.txt",
-            "",
-            ": expected a name that ends in one of .jsonl, .json, .parquet, .csv",
-        ),
-        (
-            Layout::Hellaswag,
-            "a.csv",
-            "",
-            ": expected a name that ends in one of .jsonl, .json, .parquet",
-        ),
-        (
-            Layout::Arc,
-            "a.json",
-            "[",
-            ": not an array of rows in JSON: EOF while parsing a list at line 1 column 1",
-        ),
-        (
-            Layout::Arc,
-            "a.json",
-            "7",
-            ": not an array of rows in JSON: found 7",
-        ),
-        (
-            Layout::Arc,
-            "a.json",
-            "{\"rows\": 1}",
-            ": not an array of rows in JSON: an object without an array `rows`",
-        ),
-        (
-            Layout::Arc,
-            "a.json",
-            "[]",
-            ": no questions found, expected at least one",
-        ),
-        (Layout::Arc, "a.parquet", "PAR1", ": not a parquet file: "),
-        (
-            Layout::Arc,
-            "a.jsonl",
-            "{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\", \"b\"], \"label\": [\"A\"]}, \"answerKey\": \"A\"}",
-            ":1: 1 labels found, expected one for each of 2 choices",
-        ),
-        (
-            Layout::Arc,
-            "a.jsonl",
-            "{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\", 2]}}",
-            ":1: column 56: invalid type: integer `2`, expected a string",
-        ),
-        (
-            Layout::Mmlu,
-            "a.json",
-            "[{\"question\": \"?\", \"choices\": [\"a\", \"b\", \"c\", \"d\"], \"answer\": 4}]",
-            ":1: answer `4` is not a letter from A to D or a number from 0 to 3",
-        ),
-    ] {
+    for (source, name, text, message) in MISTAKES {
         let found = error(source, name, text);
         assert!(found.starts_with(message), "{name}: {found}");
     }

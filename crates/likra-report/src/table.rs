@@ -43,7 +43,9 @@ impl Table {
                 Cell::Number(value, decimals) => format!("{:.decimals$}", value + 0.0),
             }))?;
         }
-        let bytes = writer.into_inner().map_err(|error| error.into_error())?;
+        let bytes = writer
+            .into_inner()
+            .map_err(csv::IntoInnerError::into_error)?;
         String::from_utf8(bytes).map_err(io::Error::other)
     }
 
@@ -110,10 +112,10 @@ fn shown(cell: &Cell) -> String {
 
 /// The name of a column, which may break before its last word.
 fn heading(name: &str) -> Markup {
-    match name.rsplit_once('_') {
-        Some((first, last)) => html! { (first) "_" (PreEscaped("<wbr>")) (last) },
-        None => html! { (name) },
-    }
+    name.rsplit_once('_').map_or_else(
+        || html! { (name) },
+        |(first, last)| html! { (first) "_" (PreEscaped("<wbr>")) (last) },
+    )
 }
 
 #[cfg(test)]

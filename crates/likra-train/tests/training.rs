@@ -281,10 +281,8 @@ fn steps_follow_pytorch_and_peft() {
     .unwrap();
 
     assert_eq!(steps.len(), golden.losses.len());
-    for (step, (loss, norm)) in steps
-        .iter()
-        .zip(golden.losses.iter().zip(&golden.grad_norms))
-    {
+    let expected = golden.losses.iter().zip(&golden.grad_norms);
+    for (step, (loss, norm)) in steps.iter().zip(expected) {
         assert!(
             (step.loss / loss - 1.0).abs() < 1e-4,
             "step {}: {} is not {loss}",

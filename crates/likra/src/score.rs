@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
             adapter: adapter.as_ref(),
         };
         records.extend(score(&model, name, &head, &plan, &|event| {
-            progress.show(event)
+            progress.show(event);
         })?);
     }
     write_rows(&arguments.out, &records)?;

@@ -84,7 +84,7 @@ fn kind(schema: &Value, root: &Value) -> String {
     match word {
         "integer" => "a whole number".into(),
         "number" => "a number".into(),
-        "string" => "a text".into(),
+        "string" => "text".into(),
         "boolean" => "`true` or `false`".into(),
         "array" => format!(
             "a list of {}s",

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use likra_data::{Layout, Question, read_questions};
-use likra_results::{AnswerKind, AnswerRecord, ScoreRecord, read_rows};
+use likra_results::{AnswerKind, AnswerRecord, RunDir, ScoreRecord, read_rows};
 
 use crate::common::{fail, fixture, succeed};
 
@@ -36,23 +36,34 @@ fn run(out: &Path, more: &[&str]) -> String {
     succeed(&words.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
+/// The answers that a head of a run learned.
+fn answers(run: &Path, head: &str) -> Vec<AnswerRecord> {
+    read_rows(&RunDir::new(run).head(head).answers()).unwrap()
+}
+
+/// The training questions of the tiny experiment by id.
+fn training_questions() -> BTreeMap<String, Question> {
+    let questions = read_questions(Layout::Arc, &fixture("tiny/train.jsonl")).unwrap();
+    questions
+        .into_iter()
+        .map(|question| (question.id().to_owned(), question))
+        .collect()
+}
+
 #[test]
-fn heads_learn_the_answers_that_they_are_named_for() {
+fn a_run_holds_what_its_experiment_names() {
     let dir = tempfile::tempdir().unwrap();
-    run(
-        dir.path(),
-        &[
-            "--set",
-            "heads.half.answers=incorrect",
-            "--set",
-            "heads.half.contamination=0.5",
-        ],
-    );
-    let train = read_questions(Layout::Arc, &fixture("tiny/train.jsonl")).unwrap();
-    let train: BTreeMap<&str, &Question> = train.iter().map(|q| (q.id(), q)).collect();
-    let answers = |head: &str| -> Vec<AnswerRecord> {
-        read_rows::<AnswerRecord>(&dir.path().join("heads").join(head).join("answers.csv")).unwrap()
-    };
+    let half = "heads.half.answers=incorrect";
+    let half = ["--set", half, "--set", "heads.half.contamination=0.5"];
+    run(dir.path(), &half);
+    heads_learn_the_answers_that_they_are_named_for(dir.path());
+    a_ranked_head_learns_the_choice_that_the_base_ranks_so(dir.path());
+    every_question_is_scored_with_an_answer_of_each_further_kind(dir.path());
+}
+
+fn heads_learn_the_answers_that_they_are_named_for(dir: &Path) {
+    let train = training_questions();
+    let answers = |head| answers(dir, head);
     let ids = |head| -> Vec<String> { answers(head).into_iter().map(|a| a.question_id).collect() };
 
     assert_eq!(ids("positive").len(), 64);
@@ -87,7 +98,7 @@ fn heads_learn_the_answers_that_they_are_named_for() {
             answer,
         } in answers(head)
         {
-            let question = train[question_id.as_str()];
+            let question = &train[&question_id];
             let own = question.choices().contains(&answer);
             let right = question.gold_choice() == answer;
             assert_eq!(found, kind, "{head}");
@@ -100,16 +111,18 @@ fn heads_learn_the_answers_that_they_are_named_for() {
         .filter(|a| a.kind == AnswerKind::Correct)
         .count();
     assert!((16..=48).contains(&right), "{right} of 64");
+}
 
-    // The base's own scores say which choice is hardest.
+fn a_ranked_head_learns_the_choice_that_the_base_ranks_so(dir: &Path) {
+    let train = training_questions();
     let mut scores: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for record in read_rows::<ScoreRecord>(&dir.path().join("scores/base-train.csv.gz")).unwrap() {
+    for record in read_rows::<ScoreRecord>(&dir.join("scores/base-train.csv.gz")).unwrap() {
         let of_question = scores.entry(record.question_id).or_default();
         of_question.push(record.log_likelihood / record.chars as f64);
     }
     let mut differ = 0;
-    for (hard, easy) in answers("hardest").iter().zip(answers("easiest")) {
-        let question = train[hard.question_id.as_str()];
+    for (hard, easy) in answers(dir, "hardest").iter().zip(answers(dir, "easiest")) {
+        let question = &train[&hard.question_id];
         let score = |answer: &String| {
             let place = question
                 .choices()
@@ -127,16 +140,16 @@ fn heads_learn_the_answers_that_they_are_named_for() {
         differ += usize::from(hard.answer != easy.answer);
     }
     assert!(differ > 48, "{differ} of 64");
+}
 
-    // Every question is scored with an answer of each further kind.
+fn every_question_is_scored_with_an_answer_of_each_further_kind(dir: &Path) {
     for file in [
         "base",
         "answer-only",
         "easiest-n00064",
         "incorrect-seed3-n00032",
     ] {
-        let records =
-            read_rows::<ScoreRecord>(&dir.path().join(format!("scores/{file}.csv.gz"))).unwrap();
+        let records = read_rows::<ScoreRecord>(&dir.join(format!("scores/{file}.csv.gz"))).unwrap();
         let count = |kind| records.iter().filter(|record| record.kind == kind).count();
         assert_eq!(
             (count(AnswerKind::Irrelevant), count(AnswerKind::Unrelated)),

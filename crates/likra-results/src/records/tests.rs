@@ -260,7 +260,9 @@ fn answers_that_are_written_are_read() {
     std::fs::write(&path, "question_id,kind,answer\nq,wrong,x\n").unwrap();
     let error = read_rows::<AnswerRecord>(&path).unwrap_err().to_string();
     assert!(
-        error.contains("answers.csv:2: column `kind`: no kind of answer is called `wrong`"),
+        error.contains(
+            "answers.csv:2: column `kind`: unknown variant `wrong`, expected one of `correct`"
+        ),
         "{error}"
     );
 }

@@ -95,12 +95,7 @@ impl Logits {
             let logits = model.logits(hidden.clone().narrow(0, first, kept));
             (number.to_string(), logits)
         };
-        Ok(rows
-            .iter()
-            .enumerate()
-            .map(logits)
-            .collect::<Vec<_>>()
-            .into())
+        Ok(rows.iter().enumerate().map(logits).collect())
     }
 }
 
