@@ -1,6 +1,6 @@
 //! The tables of a run: scores, training logs, and which answers a head learnt.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::AnswerKind;
 use crate::csv_file::Row;
@@ -22,6 +22,7 @@ pub struct ScoreRecord {
     /// How many training examples the head has seen.
     pub examples: usize,
     /// The sum over the answer's tokens of log p(token | question, tokens before), in nats.
+    #[serde(serialize_with = "shortest")]
     pub log_likelihood: f64,
     /// How many tokens the answer has.
     pub tokens: usize,
@@ -59,8 +60,10 @@ pub struct StepRecord {
     pub examples: usize,
     /// The mean negative log-likelihood of the step's answer tokens before the update, in nats per
     /// token (paper, equation 1, with its sign turned).
+    #[serde(serialize_with = "shortest")]
     pub loss: f64,
     /// The Euclidean norm of all gradients together, before clipping.
+    #[serde(serialize_with = "shortest")]
     pub grad_norm: f64,
     /// How many answer tokens the loss is the mean of.
     pub answer_tokens: usize,
@@ -81,6 +84,13 @@ impl Row for StepRecord {
     fn measured(&self) -> Vec<(&'static str, f64)> {
         vec![("loss", self.loss), ("grad_norm", self.grad_norm)]
     }
+}
+
+/// As Rust prints a number. Of two texts that are equally near to it, csv's own printing takes the other one, which
+/// would give a run other bytes than an earlier version of this program.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
+fn shortest<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
 }
 
 /// The answer that a head learns at a training question.
