@@ -2,7 +2,7 @@
 of its own; checks that both computed the same; writes every run to a CSV and the medians to a Markdown table.
 `cargo xtask compare` runs this.
 
-    python compare.py --likra LIKRA --model DIR --data ARC [--runs N] [--quick] [--device D] [--out FILE.md]
+    python compare.py --likra LIKRA --model DIR --data ARC [--runs N] [--quick] [--dtypes TYPE...] [--device D] [--out FILE.md]
 """
 import argparse
 import csv
@@ -31,16 +31,17 @@ class Compare:
     def process(self, command, **environment):
         """Runs a command; returns what it printed, its wall time in seconds and the most memory it held in MiB."""
         started = time.perf_counter()
-        child = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                 env=os.environ | environment)
-        output, log = child.stdout.read, child.stderr
-        log = log.read()
-        text = output()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as log:
+            child = subprocess.Popen(list(map(str, command)), stdout=output, stderr=log, env=os.environ | environment)
+            # Only wait4 knows the memory of this one child.
+            _, status, usage = os.wait4(child.pid, 0)
+            wall = time.perf_counter() - started
+            child.returncode = os.waitstatus_to_exitcode(status)
+            output.seek(0), log.seek(0)
+            text, lines = output.read(), log.read()
         if child.returncode:
-            sys.exit(f"compare: {command} failed\n{log}")
-        return text, log, time.perf_counter() - started, usage.ru_maxrss // 1024
+            sys.exit(f"compare: {command} failed\n{lines}")
+        return text, lines, wall, usage.ru_maxrss // 1024
 
     def likra(self, *words):
         """What `likra` measured of itself: a list of the fields of its log lines."""
@@ -71,7 +72,7 @@ class Compare:
         self.add("LoRA training, batches of 8", "likra f32", int(trained["tokens"]) / float(trained["seconds"]), "tokens/s")
         self.add("peak memory of training", "likra f32", peak, "MiB")
         losses = [float(row["loss"]) for row in csv.DictReader((head / "log.csv").open())]
-        for dtype in ("f32", "bf16"):
+        for dtype in self.arguments.dtypes:
             found, _, peak = self.peer(dtype, "train", model, data, "--examples", self.examples, "--seed", number, "--adapter", head / "n00000")
             self.add("LoRA training, batches of 8", f"transformers + PEFT {dtype}", found["tokens"] / found["seconds"], "tokens/s")
             self.add("peak memory of training", f"transformers + PEFT {dtype}", peak, "MiB")
@@ -101,7 +102,7 @@ class Compare:
                     self.add("peak memory of scoring", "likra f32", peak, "MiB")
                 # The harness shares nothing between questions: a few tell its pace.
                 asked = min(questions, self.fresh)
-                for dtype in ("f32", "bf16"):
+                for dtype in self.arguments.dtypes:
                     peer, _, peak = self.peer(dtype, "score", model, data, "--questions", asked, "--shots", SHOTS, "--rule", rule)
                     pace = peer["questions"] / peer["seconds"]
                     self.add(quantity, f"lm-eval {dtype}", pace, "questions/s")
@@ -118,7 +119,7 @@ class Compare:
         words = ["score", "--model", self.arguments.model, "--questions", self.arguments.data / "ARC-Challenge-Test.jsonl", "--limit", 1, "--out", scores]
         _, wall, _ = self.likra(*words)
         self.add("from the process's start to the first score", "likra f32", wall, "s")
-        for dtype in ("f32", "bf16"):
+        for dtype in self.arguments.dtypes:
             _, wall, _ = self.peer(dtype, "score", self.arguments.model, self.arguments.data, "--questions", 1)
             self.add("from the process's start to the first score", f"lm-eval {dtype}", wall, "s")
 
@@ -133,7 +134,9 @@ class Compare:
         values = {}
         for run in self.runs:
             values.setdefault((run["quantity"], run["unit"]), {}).setdefault(run["program"], []).append(run["value"])
-        range_of = lambda found: f"{statistics.median(found):.3g} ({min(found):.3g} to {max(found):.3g})"
+        # Three digits, or all of a whole number's.
+        digits = lambda value: f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+        range_of = lambda found: f"{digits(statistics.median(found))} ({digits(min(found))} to {digits(max(found))})"
         for (quantity, unit), programs in values.items():
             ours = programs.pop("likra f32")
             for program, found in programs.items():
@@ -145,15 +148,18 @@ class Compare:
     def markdown(self):
         from common import versions
         cores = os.cpu_count()
-        cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+        facts = dict(map(str.strip, line.split(":", 1)) for line in open("/proc/cpuinfo") if ":" in line)
+        vectors = next((name for name in ("avx512f", "avx2") if name in facts.get("flags", "").split()), "")
+        cpu = " ".join([facts.get("model name", platform.machine()), *filter(None, [vectors])])
         likra = self.process([self.arguments.likra, "--version"])[0].strip()
         names = ", ".join(f"{name} {version}" for name, version in versions().items())
         command = f"cargo xtask compare --model {self.arguments.model.name} --data {self.arguments.data.name} --runs {self.arguments.runs}"
+        command += f" --dtypes {' '.join(self.arguments.dtypes)}{' --quick' if self.arguments.quick else ''}"
         lines = ["# Speed", "", f"{likra} beside {names}, on {cpu}, {cores} cores, device {self.arguments.device}, model {self.arguments.model.name}, "
                  "questions of ARC. Each run is a process of its own, likra's and the peers' in turn. Numbers are medians, with the smallest and the "
                  f"largest in brackets. Training: {self.examples} examples in batches of 8. Scoring: {SHOTS} shots; {self.fresh} questions with shots of "
                  f"their own, {self.fixed} with the same shots ({self.fresh} for the harness, which shares nothing between questions). Opening the "
-                 "model is not counted, except in the time to the first score.", "", f"`{command}{' --quick' if self.arguments.quick else ''}` made this page.", ""]
+                 "model is not counted, except in the time to the first score.", "", f"`{command}` made this page.", ""]
         titles = ["quantity", "likra", "peer", "peer's", "times as good"]
         rows = [titles, ["---"] * 5, *self.table()]
         lines += ["| " + " | ".join(row) + " |" for row in rows]
@@ -170,6 +176,8 @@ def main():
     arguments.add_argument("--data", type=folder, required=True, metavar="DIR", help="the folder with ARC's files")
     arguments.add_argument("--runs", type=int, default=3, metavar="N", help="how often everything is run")
     arguments.add_argument("--quick", action="store_true", help="little work, to see that it runs")
+    arguments.add_argument("--dtypes", nargs="+", choices=("f32", "bf16"), default=("f32", "bf16"), metavar="TYPE",
+                           help="types of the peers' weights; a CPU without bf16 instructions takes hours for bf16")
     arguments.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     arguments.add_argument("--out", type=Path, default=HERE.parents[1] / "results/speed.md", metavar="FILE", help="the table; the runs go beside it as CSV")
     compare = Compare(arguments.parse_args())
