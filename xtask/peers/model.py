@@ -178,8 +178,8 @@ def training(case, model, batches):
 
 def heads(case, model, tokenizer, whole, steps):
     vocab = model.config.vocab_size
-    learnt = examples(tokenizer, vocab, TRAINING["batch_size"] * steps)
-    batches = [learnt[at:at + TRAINING["batch_size"]] for at in range(0, len(learnt), TRAINING["batch_size"])]
+    learned = examples(tokenizer, vocab, TRAINING["batch_size"] * steps)
+    batches = [learned[at:at + TRAINING["batch_size"]] for at in range(0, len(learned), TRAINING["batch_size"])]
     for name in ADAPTERS:
         head, folder = make_adapter(case, model, name)
         compare_logits(case, head.eval(), f"adapter-{name}", [whole], adapter=folder)

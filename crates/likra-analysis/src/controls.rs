@@ -5,8 +5,8 @@ use crate::{AccuracyRow, Method, Negative, Norm, ScoreTable};
 /// The methods that Likra is held against, and SFT-Likra first:
 ///
 /// - SFT, and SFT minus the base, as the authors' scorer has it too: right answers alone;
-/// - the base minus SFT: what a negative head would do that has learnt the form of answers;
-/// - SFT minus each head that has learnt right answers in place of wrong ones;
+/// - the base minus SFT: what a negative head would do that has learned the form of answers;
+/// - SFT minus each head that has learned right answers in place of wrong ones;
 /// - the base and SFT minus what the base thinks of the answer alone (PMI): how frequent an answer is.
 pub(crate) fn methods(negatives: &[Negative]) -> Vec<Method> {
     let contaminated = negatives.iter().filter(|head| head.contamination > 0.0);

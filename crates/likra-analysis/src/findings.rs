@@ -33,7 +33,7 @@ pub struct Findings {
     pub figure3: Vec<AccuracyRow>,
     /// Accuracy over the weight of the negative head.
     pub figure4: Vec<WeightRow>,
-    /// Likra by what the negative head learnt.
+    /// Likra by what the negative head learned.
     pub figure5: Vec<AccuracyRow>,
     /// Changes of log-likelihood by kind of answer.
     pub figure6: Vec<LikelihoodRow>,

@@ -97,7 +97,7 @@ impl Method {
         Self::new("sft-base", "SFT − base", Term::positive(), Some(Term::Base))
     }
 
-    /// The base minus the positive head: what a negative head would do that has learnt the form of
+    /// The base minus the positive head: what a negative head would do that has learned the form of
     /// answers but not that they are wrong.
     #[must_use]
     pub fn base_sft() -> Self {

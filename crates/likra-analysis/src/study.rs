@@ -39,6 +39,6 @@ pub struct Negative {
     pub head: String,
     /// Its name in figures.
     pub label: String,
-    /// The share of right answers among those that it has learnt; at 1 it is a control.
+    /// The share of right answers among those that it has learned; at 1 it is a control.
     pub contamination: f64,
 }

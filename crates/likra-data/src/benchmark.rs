@@ -54,12 +54,10 @@ impl Benchmark {
         if layout == Layout::Mmlu {
             return Err(Error::NoTrainingSet);
         }
-        let Files { train, test, shots } = Files::find(layout, dir)?;
+        let Files { train, test, shots } = layout.files(dir)?;
         let read = |paths: &[PathBuf]| -> Result<Vec<Vec<Question>>> {
-            paths
-                .iter()
-                .map(|path| read_questions(layout, path))
-                .collect()
+            let paths = paths.iter();
+            paths.map(|path| read_questions(layout, path)).collect()
         };
         let sets = read(&train)?;
         let pool = sets[shots].clone();

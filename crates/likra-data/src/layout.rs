@@ -1,11 +1,19 @@
 //! The benchmarks, and how each lays out its files.
 
+mod arc;
+mod arc_csv;
+mod hellaswag;
+mod mmlu;
+
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Question, Result, arc, arc_csv, hellaswag, mmlu, rows};
+use crate::files::Files;
+use crate::{Error, Question, Result, rows};
+
+pub use mmlu::MMLU_SCIENCE;
 
 /// A benchmark, by the layout of its files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +39,20 @@ impl Layout {
             Self::Arc => Some(("ARC-Challenge", 6615)),
             Self::Hellaswag => Some(("HellaSwag", 39905)),
             Self::ArcFormat | Self::Mmlu => None,
+        }
+    }
+
+    /// Finds its files in `dir`.
+    pub(crate) fn files(self, dir: &Path) -> Result<Files> {
+        match self {
+            Self::Arc => arc::files(dir),
+            Self::ArcFormat => Ok(Files {
+                train: vec![dir.join("train.jsonl")],
+                test: vec![dir.join("test.jsonl")],
+                shots: 0,
+            }),
+            Self::Hellaswag => hellaswag::files(dir),
+            Self::Mmlu => mmlu::files(dir),
         }
     }
 

@@ -1,13 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-mod arc;
-mod arc_csv;
 mod benchmark;
 mod error;
 mod files;
-mod hellaswag;
 mod layout;
-mod mmlu;
 mod pairs;
 pub mod prompt;
 mod python_random;
@@ -19,9 +15,8 @@ mod unrelated;
 
 pub use benchmark::Benchmark;
 pub use error::{Error, LineError, Result};
-pub use layout::{Layout, read_questions};
+pub use layout::{Layout, MMLU_SCIENCE, read_questions};
 pub use likra_results::AnswerKind;
-pub use mmlu::MMLU_SCIENCE;
 pub use pairs::{
     Answers, Draw, Ranking, TrainingPair, WrongAnswer, other_answers, training_order,
     training_pairs,

@@ -10,7 +10,7 @@ use crate::{Layout, Question, Result, read_questions};
 pub struct Unrelated {
     /// Those that heads may learn: the benchmark's training set; of MMLU `test/`.
     pub train: Vec<String>,
-    /// Those that are scored beside a test question's own choices, and that no head has learnt: the
+    /// Those that are scored beside a test question's own choices, and that no head has learned: the
     /// benchmark's test set; of MMLU `val/`.
     pub test: Vec<String>,
     /// The files that they are from.
@@ -25,7 +25,7 @@ impl Unrelated {
     ///
     /// If files are missing, or hold what is no question.
     pub fn open(layout: Layout, dir: &Path) -> Result<Self> {
-        let Files { train, test, .. } = Files::find(layout, dir)?;
+        let Files { train, test, .. } = layout.files(dir)?;
         let texts = |files: &[PathBuf]| -> Result<Vec<String>> {
             let mut texts = Vec::new();
             for path in files {
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_learnt_and_what_is_scored_are_of_two_files() {
+    fn what_is_learned_and_what_is_scored_are_of_two_files() {
         let dir = tempfile::tempdir().unwrap();
         let sample = include_str!("../../../fixtures/data/hellaswag-sample.jsonl");
         let (train, test) = sample.split_at(sample.match_indices('\n').nth(3).unwrap().0 + 1);

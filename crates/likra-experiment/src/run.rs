@@ -143,7 +143,7 @@ impl Run {
         })
     }
 
-    /// Says what a head has learnt that need not be trained, where nothing says so.
+    /// Says what a head has learned that need not be trained, where nothing says so.
     fn write_missing_answers(&self, job: &Job, head: &Head) -> Result<()> {
         let path = self.dir.head(&head.name).answers();
         let known = !head.answers.is_ranked() || self.dir.training_scores().exists();

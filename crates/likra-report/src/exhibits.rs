@@ -174,14 +174,14 @@ fn figure4(findings: &Findings) -> Result<Exhibit> {
 }
 
 fn figure5(findings: &Findings) -> Result<Exhibit> {
-    let title = "Negative heads by what they learnt";
+    let title = "Negative heads by what they learned";
     let rows = &findings.figure5;
     let svg = match rows.iter().any(|row| row.method.name() != "sft") {
         true => charts::curves(findings, title, rows)?,
         false => None,
     };
     let exhibit = Exhibit::new("figure5", title, rows).caption(
-        "SFT-Likra with negative heads that learnt wrong choices of the same question (incorrect), wrong choices of \
+        "SFT-Likra with negative heads that learned wrong choices of the same question (incorrect), wrong choices of \
          other questions (irrelevant) or answers of another benchmark (unrelated). Beyond the paper: the wrong choice \
          that the base finds most likely (hardest) or least likely (easiest).",
     );
@@ -221,8 +221,8 @@ fn controls(findings: &Findings) -> Result<Exhibit> {
     });
     let caption = format!(
         "What could explain Likra's gain other than wrong answers. SFT − base: the positive head minus the base, \
-         which is also in the authors' scorer. base − SFT: a negative head that learnt the form of answers, but not \
-         that they are wrong. SFT − contaminated: a negative head that learnt right answers from another seed. PMI: \
+         which is also in the authors' scorer. base − SFT: a negative head that learned the form of answers, but not \
+         that they are wrong. SFT − contaminated: a negative head that learned right answers from another seed. PMI: \
          minus log p(a|“Answer:”), how likely an answer is whatever the question (Holtzman et al. 2021).{pmi}"
     );
     let exhibit = Exhibit::new("controls", title, &findings.controls);

@@ -74,7 +74,7 @@ fn made_up() -> Vec<ScoreRecord> {
 }
 
 /// The same with an irrelevant and an unrelated answer to each question, the base's thoughts on answers alone,
-/// and further negative heads that have learnt half as much.
+/// and further negative heads that have learned half as much.
 fn with_all_heads() -> Vec<ScoreRecord> {
     let mut records = made_up();
     let halves = [

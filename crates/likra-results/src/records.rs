@@ -1,4 +1,4 @@
-//! The tables of a run: scores, training logs, and which answers a head learnt.
+//! The tables of a run: scores, training logs, and which answers a head learned.
 
 use serde::{Deserialize, Serialize, Serializer};
 

@@ -203,7 +203,7 @@ pub(crate) struct ScoreArgs {
 /// What `train` and `score` have in common.
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
-    /// Which benchmark the questions are of: arc, hellaswag or mmlu.
+    /// Which benchmark the questions are of, such as arc or hellaswag.
     #[arg(long, value_name = "NAME", default_value = "arc", value_parser = named::<Layout>)]
     pub(crate) benchmark: Layout,
     /// Whether texts begin with the BOS token: auto (as the tokenizer does), always or never.

@@ -89,7 +89,7 @@ fn negative_examples_help_and_the_control_does_not() {
             "{method} after {examples}: {found:?}, compared with {other:?}"
         );
     }
-    // Taking away a head that learnt right answers, from the base or from SFT, gives no gain.
+    // Taking away a head that learned right answers, from the base or from SFT, gives no gain.
     let controls = accuracies(&dir.path().join("report/controls.csv"));
     for method in ["base-sft", "sft-contaminated"] {
         let of_method = |((name, _), _): &(&(String, usize), _)| name == method;

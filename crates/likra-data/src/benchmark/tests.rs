@@ -135,7 +135,7 @@ fn the_hubs_folders_are_found() {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(format!("{hub}-00000-of-00001.parquet")), "").unwrap();
     }
-    let files = Files::find(Layout::Arc, dir.path()).unwrap();
+    let files = Layout::Arc.files(dir.path()).unwrap();
     let test = "ARC-Challenge/test-00000-of-00001.parquet";
     assert_eq!(files.test, [dir.path().join(test)]);
     let dev = "ARC-Easy/validation-00000-of-00001.parquet";
@@ -245,7 +245,7 @@ fn a_missing_or_ambiguous_file_is_named() {
          {0}/hellaswag_validation.jsonl, {0}/data/validation-00000-of-00001.parquet, {0}/hellaswag_val*.jsonl",
         dir.path().display()
     );
-    let error = Files::find(Layout::Hellaswag, dir.path()).unwrap_err();
+    let error = Layout::Hellaswag.files(dir.path()).unwrap_err();
     assert_eq!(error.to_string(), expected);
 
     let dir = folder(&[
@@ -257,10 +257,10 @@ fn a_missing_or_ambiguous_file_is_named() {
          {0}/hellaswag_train.b.jsonl; expected one",
         dir.path().display()
     );
-    let error = Files::find(Layout::Hellaswag, dir.path()).unwrap_err();
+    let error = Layout::Hellaswag.files(dir.path()).unwrap_err();
     assert_eq!(error.to_string(), expected);
 
-    let error = Files::find(Layout::Hellaswag, Path::new("nowhere")).unwrap_err();
+    let error = Layout::Hellaswag.files(Path::new("nowhere")).unwrap_err();
     assert!(error.to_string().contains("nowhere"), "{error}");
 }
 

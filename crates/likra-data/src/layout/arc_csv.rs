@@ -9,14 +9,15 @@ use std::path::Path;
 
 use csv::StringRecord;
 
-use crate::arc::labelled;
 use crate::rows::{collect, table};
 use crate::{Error, LineError, Question, Result};
+
+use super::arc::labelled;
 
 const COLUMNS: [&str; 3] = ["questionID", "AnswerKey", "question"];
 
 /// Reads the questions of a table that is in memory; `path` is what errors call it.
-pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
+pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
     let mut rows = table(bytes);
     let places = match rows.next() {
         Some((_, header)) => header.and_then(|header| places(&header)),

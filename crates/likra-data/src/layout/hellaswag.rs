@@ -34,12 +34,15 @@
 //! - A few rows may have been divided elsewhere: in 7 of those, what follows the last full stop
 //!   begins with a digit or a quotation mark.
 
+use std::path::{Path, PathBuf};
+
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::files::{Files, first};
 use crate::python_text::{capitalize, is_python_space};
 use crate::rows::{json_error, unquoted};
-use crate::{LineError, PromptStyle, Question, Result};
+use crate::{Error, LineError, PromptStyle, Question, Result};
 
 #[derive(Deserialize)]
 struct Line {
@@ -60,7 +63,7 @@ struct Line {
 ///
 /// Its [`style`](Question::style) is [`PromptStyle::Completion`]. Its id is `{source_id}#{ind}`, or
 /// `row#{row}` in a stripped file.
-pub(crate) fn parse(text: &[u8]) -> Result<Question, LineError> {
+pub(super) fn parse(text: &[u8]) -> Result<Question, LineError> {
     let line: Line = serde_json::from_slice(text).map_err(|error| json_error(&error))?;
     let gold = gold(&line.label, line.endings.len())?;
     let (id, query, endings) = match (&line.source_id, line.ind, &line.ctx_a) {
@@ -156,18 +159,56 @@ fn without_brackets(text: &str) -> String {
     kept + rest
 }
 
+/// The validation file is the test: the labels of the real one are secret. Shots come from the training file.
+pub(super) fn files(dir: &Path) -> Result<Files> {
+    let test = &["hellaswag_val", "hellaswag_validation"];
+    Ok(Files {
+        train: vec![file(dir, &["hellaswag_train"], "train")?],
+        test: vec![file(dir, test, "validation")?],
+        shots: 0,
+    })
+}
+
+/// A file of `HellaSwag`: `STEM.jsonl` in `dir`, or the hub's
+/// `data/train-00000-of-00001.parquet`, or one file whose name has more before `.jsonl`, such as
+/// `hellaswag_train.partial3368.jsonl`.
+fn file(dir: &Path, stems: &[&str], hub: &str) -> Result<PathBuf> {
+    let file = format!("{}.jsonl", stems[0]);
+    let named = stems.iter().map(|stem| dir.join(format!("{stem}.jsonl")));
+    let mut looked: Vec<PathBuf> = named.collect();
+    looked.push(dir.join(format!("data/{hub}-00000-of-00001.parquet")));
+    let starts = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let is_file = path.extension() == Some("jsonl".as_ref()) && path.is_file();
+        is_file && name.is_some_and(|name| name.starts_with(stems[0]))
+    };
+    let mut more = Vec::new();
+    for entry in fs_err::read_dir(dir)? {
+        more.push(entry?.path());
+    }
+    more.retain(|path| starts(path));
+    more.sort();
+    match (first(&file, looked.clone()), more.len()) {
+        (Ok(path), _) => Ok(path),
+        (_, 1) => Ok(more.remove(0)),
+        (_, 0) => {
+            looked.push(dir.join(format!("{}*.jsonl", stems[0])));
+            Err(Error::MissingFile { file, looked })
+        }
+        _ => Err(Error::SeveralFiles { file, found: more }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
     use crate::{Layout, layout, read_questions};
 
-    const SAMPLE: &str = include_str!("../../../fixtures/data/hellaswag-sample.jsonl");
-    const STRIPPED: &str = include_str!("../../../fixtures/data/hellaswag-stripped.jsonl");
+    const SAMPLE: &str = include_str!("../../../../fixtures/data/hellaswag-sample.jsonl");
+    const STRIPPED: &str = include_str!("../../../../fixtures/data/hellaswag-stripped.jsonl");
 
     fn read(bytes: &[u8]) -> Result<Vec<Question>> {
         layout::parse(Layout::Hellaswag, "jsonl", bytes, Path::new("h.jsonl"))

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::files::Files;
 use crate::rows::{collect, json_error, table, unquoted};
 use crate::{Error, LineError, PromptStyle, Question, Result};
 
@@ -25,8 +26,18 @@ pub const MMLU_SCIENCE: &str = include_str!("mmlu_science.txt");
 /// Question, four choices, answer.
 const FIELDS: usize = 6;
 
+/// The tables of all subjects but those of [`MMLU_SCIENCE`].
+pub(super) fn files(dir: &Path) -> Result<Files> {
+    let wanted = |subject: &str| !MMLU_SCIENCE.lines().any(|name| name == subject);
+    Ok(Files {
+        train: subject_files(&dir.join("test"), wanted)?,
+        test: subject_files(&dir.join("val"), wanted)?,
+        shots: 0,
+    })
+}
+
 /// The tables of all subjects in `dir` that `wanted` accepts, in the order of their names.
-pub(crate) fn subject_files(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
+fn subject_files(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = Vec::new();
     for entry in fs_err::read_dir(dir)? {
         let path = entry?.path();
@@ -54,7 +65,7 @@ fn subject(path: &Path) -> String {
 
 /// The questions of one subject's table. Ids are `{subject}#{row}`, rows from 1: some questions stand there
 /// twice.
-pub(crate) fn parse_table(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
+pub(super) fn parse_table(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
     let subject = subject(path);
     let questions = (1..).zip(table(bytes)).map(|(number, (line, row))| {
         let question = row.and_then(|row| {
@@ -84,7 +95,7 @@ struct HubRow {
 }
 
 /// Row `number`, from 1, of the hub's data set.
-pub(crate) fn parse(text: &[u8], number: usize) -> Result<Question, LineError> {
+pub(super) fn parse(text: &[u8], number: usize) -> Result<Question, LineError> {
     let row: HubRow = serde_json::from_slice(text).map_err(|error| json_error(&error))?;
     let answer = unquoted(&row.answer);
     question(&row.subject, number, row.question, row.choices, &answer)

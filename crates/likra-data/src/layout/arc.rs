@@ -13,8 +13,11 @@
 //! Labels are letters for most of ARC's questions and digits for 269 of them, so the right answer is
 //! found through the labels and never by counting letters.
 
+use std::path::{Path, PathBuf};
+
 use serde::Deserialize;
 
+use crate::files::{Files, first};
 use crate::rows::json_error;
 use crate::{LineError, Question, Result};
 
@@ -55,7 +58,7 @@ struct HubChoices {
 }
 
 /// A row of AI2's, or of the hub's. Of one that is neither, the form is blamed that fits further.
-pub(crate) fn parse(text: &[u8]) -> Result<Question, LineError> {
+pub(super) fn parse(text: &[u8]) -> Result<Question, LineError> {
     let ai2 = match serde_json::from_slice::<Row>(text) {
         Ok(row) => return row.question(),
         Err(error) => error,
@@ -89,8 +92,38 @@ impl HubRow {
     }
 }
 
+/// All files but Challenge-Test are for training, as the paper divides them (section 3.1). Shots come from
+/// Challenge-Train.
+pub(super) fn files(dir: &Path) -> Result<Files> {
+    let easy = ["Train", "Dev", "Test"].map(|split| file(dir, "ARC-Easy", split));
+    let challenge = ["Train", "Dev"].map(|split| file(dir, "ARC-Challenge", split));
+    Ok(Files {
+        train: easy.into_iter().chain(challenge).collect::<Result<_>>()?,
+        test: vec![file(dir, "ARC-Challenge", "Test")?],
+        shots: 3,
+    })
+}
+
+/// A file of ARC under AI2's name (`ARC-Easy-Train.jsonl`; `.csv`, `.json` or `.parquet` instead) in
+/// `dir`, or as in AI2's archive in `dir/ARC-Easy`; or under the hub's
+/// (`dir/ARC-Easy/train-00000-of-00001.parquet`).
+fn file(dir: &Path, set: &str, split: &str) -> Result<PathBuf> {
+    let mut looked = Vec::new();
+    for ending in ["jsonl", "csv", "json", "parquet"] {
+        let file = format!("{set}-{split}.{ending}");
+        looked.extend([dir.join(&file), dir.join(set).join(file)]);
+    }
+    let hub = match split {
+        "Train" => "train",
+        "Dev" => "validation",
+        _ => "test",
+    };
+    looked.push(dir.join(set).join(format!("{hub}-00000-of-00001.parquet")));
+    first(&format!("{set}-{split}.jsonl"), looked)
+}
+
 /// A question whose right answer is found through the labels.
-pub(crate) fn labelled(
+pub(super) fn labelled(
     id: String,
     stem: String,
     texts: Vec<String>,
@@ -115,14 +148,12 @@ pub(crate) fn labelled(
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use proptest::prelude::*;
 
     use super::*;
     use crate::{Layout, layout, read_questions};
 
-    const SAMPLE: &str = include_str!("../../../fixtures/data/arc-sample.jsonl");
+    const SAMPLE: &str = include_str!("../../../../fixtures/data/arc-sample.jsonl");
 
     fn read(bytes: &[u8]) -> Result<Vec<Question>> {
         layout::parse(Layout::Arc, "jsonl", bytes, Path::new("arc.jsonl"))
