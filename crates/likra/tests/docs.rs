@@ -38,7 +38,7 @@ fn help(words: &[&str]) -> String {
 fn the_page_of_commands_is_current() {
     let mut text = String::from(
         "# Commands\n\nThis page is what `likra --help` and `likra COMMAND --help` print. `cargo xtask COMMAND` builds \
-         `likra` in release\nwith what the device needs, and runs it. `cargo install --path crates/likra` installs it.\n\n",
+         `likra` with\nthe features that the device needs, and runs it. `cargo install --path crates/likra` installs it.\n\n",
     );
     writeln!(text, "```text\n{}\n```", help(&["--help"])).unwrap();
     for command in ["reproduce", "report", "train", "score", "probe"] {
@@ -82,13 +82,15 @@ fn kind(schema: &Value, root: &Value) -> String {
         other => other.as_str().unwrap_or_default(),
     };
     match word {
-        "integer" => "a whole number".into(),
+        "integer" => "an integer".into(),
         "number" => "a number".into(),
-        "string" => "text".into(),
+        "string" => "a string".into(),
         "boolean" => "`true` or `false`".into(),
         "array" => format!(
             "a list of {}s",
-            kind(&schema["items"], root).trim_start_matches("a ")
+            kind(&schema["items"], root)
+                .trim_start_matches("an ")
+                .trim_start_matches("a ")
         ),
         other => other.into(),
     }
