@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_command_has_names_in_place_of_paths() {
-        let words = "reproduce /x/mine.toml --model ../m/SmolLM2 --out /tmp/run --limit 20 --fresh \
+        let words = "reproduce /x/mine.toml --model ../m/SmolLM2 --out /y/run --limit 20 --fresh \
                      --set data=/x/arc --seed=3";
         let mut words: Vec<String> = words.split(' ').map(String::from).collect();
         words.extend(["--set".into(), "replicates.seeds=[2, 3]".into()]);
