@@ -11,25 +11,26 @@ use crate::likra::{cargo, root};
 
 /// Each crate, the crates of the workspace that it may depend on, and whether it may see Burn. Crates without Burn
 /// build anywhere, and their tests take seconds.
-const ARROWS: [(&str, &str, bool); 13] = [
-    ("likra-results", "", false),
+const ARROWS: [(&str, &str, bool); 14] = [
+    ("likra-files", "", false),
+    ("likra-results", "files", false),
     ("likra-kernels", "", true),
-    ("likra-tokenizer", "data results", false),
-    ("likra-data", "results", false),
-    ("likra-lora", "kernels results", true),
+    ("likra-data", "files results", false),
+    ("likra-tokenizer", "data files results", false),
+    ("likra-lora", "files kernels", true),
     ("likra-analysis", "results", false),
-    ("likra-model", "kernels lora", true),
-    ("likra-report", "analysis results", false),
+    ("likra-model", "files kernels lora", true),
+    ("likra-report", "analysis files results", false),
     ("likra-train", "data lora model results tokenizer", true),
     ("likra-score", "data lora model results tokenizer", true),
     (
         "likra-experiment",
-        "analysis data lora model report results score tokenizer train",
+        "analysis data files lora model report results score tokenizer train",
         true,
     ),
     (
         "likra",
-        "analysis data experiment lora model report results score tokenizer train",
+        "analysis data experiment files lora model report results score tokenizer train",
         true,
     ),
     ("xtask", "", false),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
-use likra_results::write_atomically;
+use likra_files::write_atomically;
 
 use crate::error::Result;
 

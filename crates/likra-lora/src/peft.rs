@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use fs_err as fs;
-use likra_results::write_atomically;
+use likra_files::write_atomically;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use likra_analysis::Findings;
-use likra_results::write_atomically;
+use likra_files::write_atomically;
 
 use crate::Result;
 use crate::exhibits::exhibits;

@@ -9,11 +9,12 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use fs_err::File;
+use likra_files::write_atomically;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_path_to_error::Segment;
 
-use crate::{Error, Result, write_atomically};
+use crate::{Error, Result};
 
 /// A line of a table: its fields are the columns.
 pub trait Row: Serialize + DeserializeOwned {

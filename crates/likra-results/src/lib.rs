@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod answer_kind;
-mod atomic;
 mod csv_file;
 mod digest;
 mod error;
@@ -11,7 +10,6 @@ mod records;
 mod stamp;
 
 pub use answer_kind::AnswerKind;
-pub use atomic::write_atomically;
 pub use csv_file::{Row, read_rows, write_rows};
 pub use digest::{sha256, sha256_file};
 pub use error::{Error, Result};

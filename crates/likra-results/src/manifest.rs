@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use fs_err as fs;
+use likra_files::write_atomically;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, sha256_file, write_atomically};
+use crate::{Error, Result, sha256_file};
 
 /// What a run was made of. The same run has the same manifest, byte for byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,9 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bos {
-    /// As transformers 4.57 does for this checkpoint: if the post-processor in `tokenizer.json` puts it
-    /// there; but where `tokenizer_config.json` names the class `LlamaTokenizer`, which replaces that
-    /// post-processor, if `add_bos_token` there is not false.
+    /// As the tokenizer's class in transformers does: by its post-processor.
     #[default]
     Auto,
     /// Also if the post-processor does not.

@@ -1,9 +1,10 @@
 //! What can go wrong between text and tokens, in words that name the file or the text.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use likra_data::Question;
+use serde_json::Value;
 
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -34,7 +35,7 @@ pub enum Error {
         message: String,
     },
 
-    /// `tokenizer_config.json` is malformed.
+    /// A JSON file beside `tokenizer.json` is malformed.
     #[error("{}: {source}", path.display())]
     Config {
         /// The file.
@@ -43,19 +44,41 @@ pub enum Error {
         source: serde_json::Error,
     },
 
-    /// A special token of `tokenizer_config.json` is not in the vocabulary.
-    #[error("{}: {key} `{token}` is not in the vocabulary of tokenizer.json", path.display())]
-    UnknownToken {
-        /// The file that names the token.
+    /// A key has a value with which the tokenizer cannot be opened exactly.
+    #[error("{}: {key} = {found}; expected {expected}", path.display())]
+    Setting {
+        /// The file.
         path: PathBuf,
-        /// `bos_token` or `eos_token`.
-        key: &'static str,
-        /// The token.
+        /// The key.
+        key: String,
+        /// Its value, as JSON; `null` if it is absent.
+        found: String,
+        /// What would be accepted.
+        expected: String,
+    },
+
+    /// The post-processor puts a token behind a text, so that nothing can continue it.
+    #[error(
+        "{}: the tokenizer ends each text with token {token}, so that no answer can follow a question; \
+         set add_eos_token to false in tokenizer_config.json, or take the token out of the post_processor in \
+         tokenizer.json, or give --bos never", dir.display()
+    )]
+    EndsTexts {
+        /// The checkpoint's folder.
+        dir: PathBuf,
+        /// The last token's id.
+        token: u32,
+    },
+
+    /// A text asks for what the tokenizer's class does with it beside encoding.
+    #[error("text with `{token}`, which CodeLlamaTokenizer takes for a gap to fill in; remove it")]
+    Gap {
+        /// The token for a gap.
         token: String,
     },
 
     /// A text has to begin with a special token, but the tokenizer has none.
-    #[error("{purpose} needs {needed} in tokenizer_config.json, which names none")]
+    #[error("{purpose} needs {needed}, and the tokenizer has none")]
     NoSpecialToken {
         /// What the token is needed for.
         purpose: &'static str,
@@ -90,6 +113,21 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn encode(error: tokenizers::Error) -> Self {
+        Self::Encode {
+            message: error.to_string(),
+        }
+    }
+
+    pub(crate) fn setting(path: &Path, key: &str, found: &Value, expected: &str) -> Self {
+        Self::Setting {
+            path: path.into(),
+            key: key.into(),
+            found: found.to_string(),
+            expected: expected.into(),
+        }
+    }
+
     pub(crate) fn question(question: &Question, source: Self) -> Self {
         Self::Question {
             id: question.id().into(),

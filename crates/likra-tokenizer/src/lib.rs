@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod auto;
 mod bos;
+mod class;
 mod encoded_pair;
 mod error;
 mod questions;
+mod special;
 mod tokenizer;
 
 pub use bos::Bos;

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
+use crate::auto::{Opened, files, open};
 use crate::{Bos, Error, Result};
 
 /// A checkpoint's tokenizer, with a rule for the beginning of a sequence.
@@ -15,6 +14,7 @@ pub struct Tokenizer {
     bos: Bos,
     /// What stands before a text that has no context: the BOS token or, for want of one, EOS.
     prefix: Option<SpecialToken>,
+    gap: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -24,59 +24,67 @@ struct SpecialToken {
 }
 
 impl Tokenizer {
-    /// Opens `tokenizer.json` in a checkpoint's folder, and `tokenizer_config.json` if it is there.
-    ///
-    /// # Errors
-    ///
-    /// If a file cannot be read, or for what [`Tokenizer::parse`] refuses.
-    pub fn open(dir: &Path, bos: Bos) -> Result<Self> {
-        let tokenizer = fs_err::read(dir.join(TOKENIZER))?;
-        let config = dir.join(CONFIG);
-        let config = match config.exists() {
-            true => Some(fs_err::read(config)?),
-            false => None,
-        };
-        Self::parse(&tokenizer, config.as_deref(), dir, bos)
-    }
-
-    /// The files of those that [`Tokenizer::open`] reads from `dir` which are there.
-    #[must_use]
-    pub fn files(dir: &Path) -> Vec<PathBuf> {
-        let files = [TOKENIZER, CONFIG].map(|file| dir.join(file));
-        files.into_iter().filter(|path| path.exists()).collect()
-    }
-
-    /// Reads the two files from memory; `dir` is the folder that errors name.
+    /// Opens the tokenizer in a checkpoint's folder as transformers' `AutoTokenizer` does: from
+    /// `tokenizer.json` and, where they are there, `tokenizer_config.json`, `special_tokens_map.json`,
+    /// `added_tokens.json` and `config.json`.
     ///
     /// Truncation and padding, which a `tokenizer.json` may ask for, are switched off, as
     /// transformers does.
     ///
     /// # Errors
     ///
-    /// If a file is malformed, the special token it names is not in the vocabulary, or BOS is to be
-    /// added always and there is none.
-    pub fn parse(tokenizer: &[u8], config: Option<&[u8]>, dir: &Path, bos: Bos) -> Result<Self> {
-        let path = dir.join(TOKENIZER);
-        let refused = |error: tokenizers::Error| Error::Tokenizer {
-            path: path.clone(),
-            message: error.to_string(),
-        };
-        let mut inner = tokenizers::Tokenizer::from_bytes(tokenizer).map_err(refused)?;
-        inner
-            .with_truncation(None)
-            .map_err(refused)?
-            .with_padding(None);
-        let config =
-            config.map_or_else(|| Ok(Config::default()), |json| Config::parse(json, dir))?;
-        if bos == Bos::Always && config.bos_token.is_none() {
+    /// If a file cannot be read or is malformed, the tokenizer cannot be opened exactly as
+    /// transformers opens it, it ends each text with a token, or BOS is to be added always and there
+    /// is none.
+    pub fn open(dir: &Path, bos: Bos) -> Result<Self> {
+        let Opened {
+            inner,
+            bos: bos_token,
+            eos,
+            gap,
+        } = open(dir)?;
+        if bos == Bos::Always && bos_token.is_none() {
             return Err(Error::NoSpecialToken {
                 purpose: "bos = always",
-                needed: "bos_token",
+                needed: "a bos_token",
             });
         }
-        let bos = config.resolve(bos);
-        let prefix = config.prefix(&inner, dir)?;
-        Ok(Self { inner, bos, prefix })
+        // As the harness has it: `prefix_token_id`, and its text as the tokenizer decodes it.
+        let prefix = bos_token.or(eos).and_then(|text| inner.token_to_id(&text));
+        let decoded = |id| {
+            inner
+                .decode(&[id], false)
+                .map(|text| SpecialToken { text, id })
+        };
+        let prefix = prefix.map(decoded).transpose().map_err(Error::encode)?;
+        let tokenizer = Self {
+            inner,
+            bos,
+            prefix,
+            gap,
+        };
+        tokenizer.refuse_endings(dir)?;
+        Ok(tokenizer)
+    }
+
+    /// The files of those that [`Tokenizer::open`] reads from `dir` which are there, but for the
+    /// model's `config.json`.
+    #[must_use]
+    pub fn files(dir: &Path) -> Vec<PathBuf> {
+        files(dir)
+    }
+
+    /// Refuses a tokenizer that puts something behind a text.
+    fn refuse_endings(&self, dir: &Path) -> Result<()> {
+        const TEXT: &str = "a";
+        let (bare, whole) = (self.encode_bare(TEXT)?, self.encode(TEXT)?);
+        match whole.last() {
+            Some(&token) if !whole.ends_with(&bare) => Err(Error::EndsTexts {
+                dir: dir.into(),
+                token,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// The token ids of `text`, with a BOS token according to the rule.
@@ -105,7 +113,7 @@ impl Tokenizer {
 
     /// The token that stands in for an empty context.
     pub(crate) fn prefix_token(&self) -> Result<u32> {
-        let needed = "bos_token or eos_token";
+        let needed = "a bos_token or eos_token";
         let error = Error::NoSpecialToken {
             purpose: "an empty context",
             needed,
@@ -114,87 +122,36 @@ impl Tokenizer {
     }
 
     fn encode_with(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
-        match self.inner.encode_fast(text, add_special_tokens) {
-            Ok(encoding) => Ok(encoding.get_ids().to_vec()),
-            Err(error) => Err(Error::Encode {
-                message: error.to_string(),
-            }),
+        if let Some(token) = self.gap.as_ref().filter(|gap| text.contains(gap.as_str())) {
+            let token = token.clone();
+            return Err(Error::Gap { token });
         }
-    }
-}
-
-const TOKENIZER: &str = "tokenizer.json";
-const CONFIG: &str = "tokenizer_config.json";
-
-/// What is read from `tokenizer_config.json`.
-#[derive(Default, Deserialize)]
-struct Config {
-    bos_token: Option<TokenName>,
-    eos_token: Option<TokenName>,
-    tokenizer_class: Option<String>,
-    add_bos_token: Option<bool>,
-}
-
-/// transformers writes a token as its text, or as an object if it carries settings.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum TokenName {
-    Text(String),
-    Object { content: String },
-}
-
-impl Config {
-    fn parse(json: &[u8], dir: &Path) -> Result<Self> {
-        serde_json::from_slice(json).map_err(|source| Error::Config {
-            path: dir.join(CONFIG),
-            source,
-        })
-    }
-
-    /// `Auto` decided where the class decides it (`LlamaTokenizerFast.update_post_processor`).
-    fn resolve(&self, bos: Bos) -> Bos {
-        let class = self.tokenizer_class.as_deref();
-        let replaces = matches!(class, Some("LlamaTokenizer" | "LlamaTokenizerFast"));
-        match bos {
-            Bos::Auto if replaces && self.bos_token.is_some() => {
-                if self.add_bos_token.unwrap_or(true) {
-                    Bos::Always
-                } else {
-                    Bos::Never
-                }
-            }
-            other => other,
-        }
-    }
-
-    fn prefix(self, tokenizer: &tokenizers::Tokenizer, dir: &Path) -> Result<Option<SpecialToken>> {
-        let (key, name) = match (self.bos_token, self.eos_token) {
-            (Some(bos), _) => ("bos_token", bos),
-            (None, Some(eos)) => ("eos_token", eos),
-            (None, None) => return Ok(None),
-        };
-        let (TokenName::Text(text) | TokenName::Object { content: text }) = name;
-        match tokenizer.token_to_id(&text) {
-            Some(id) => Ok(Some(SpecialToken { text, id })),
-            None => Err(Error::UnknownToken {
-                path: dir.join(CONFIG),
-                key,
-                token: text,
-            }),
-        }
+        let encoding = self.inner.encode_fast(text, add_special_tokens);
+        Ok(encoding.map_err(Error::encode)?.get_ids().to_vec())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use serde_json::{Value, json};
+
     use super::*;
 
-    const BYTE_LEVEL: &[u8] = include_bytes!("../../../fixtures/data/byte-level/tokenizer.json");
-    const METASPACE: &[u8] = include_bytes!("../../../fixtures/data/metaspace/tokenizer.json");
+    const BYTE_LEVEL: &str = include_str!("../../../fixtures/data/byte-level/tokenizer.json");
+    const METASPACE: &str = include_str!("../../../fixtures/data/metaspace/tokenizer.json");
     const TEXT: &str = "Which of the following warms the hands?";
 
-    fn parse(tokenizer: &[u8], config: &str, bos: Bos) -> Result<Tokenizer> {
-        Tokenizer::parse(tokenizer, Some(config.as_bytes()), Path::new("model"), bos)
+    fn open(tokenizer: &str, mut config: Value, bos: Bos) -> Result<Tokenizer> {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("tokenizer.json"), tokenizer).unwrap();
+        if config.get("tokenizer_class").is_none() {
+            config["tokenizer_class"] = "PreTrainedTokenizerFast".into();
+        }
+        let path = dir.path().join("tokenizer_config.json");
+        fs::write(path, config.to_string()).unwrap();
+        Tokenizer::open(dir.path(), bos)
     }
 
     #[test]
@@ -204,9 +161,9 @@ mod tests {
             (BYTE_LEVEL, "<|im_start|>", false),
             (METASPACE, "<s>", true),
         ] {
-            let config = format!("{{\"bos_token\": {{\"content\": \"{bos}\"}}}}");
+            let config = json!({"bos_token": bos});
             let [auto, always, never] = [Bos::Auto, Bos::Always, Bos::Never]
-                .map(|rule| parse(tokenizer, &config, rule).unwrap());
+                .map(|rule| open(tokenizer, config.clone(), rule).unwrap());
             let bare = never.encode(TEXT).unwrap();
             let marked = [&[always.prefix_token().unwrap()], bare.as_slice()].concat();
             assert_eq!(always.encode(TEXT).unwrap(), marked);
@@ -223,87 +180,75 @@ mod tests {
     }
 
     #[test]
-    fn the_llama_class_asks_its_config_and_not_the_post_processor() {
-        for (class, add, adds) in [
-            ("LlamaTokenizer", "null", true),
-            ("LlamaTokenizerFast", "true", true),
-            ("LlamaTokenizerFast", "false", false),
-            ("GPT2Tokenizer", "true", false),
-        ] {
-            let config = format!(
-                "{{\"bos_token\": \"<|im_start|>\", \"tokenizer_class\": \"{class}\", \"add_bos_token\": {add}}}"
-            );
-            let tokenizer = parse(BYTE_LEVEL, &config, Bos::Auto).unwrap();
-            let first = tokenizer.encode(TEXT).unwrap()[0];
-            assert_eq!(first == tokenizer.prefix_token().unwrap(), adds, "{config}");
-        }
-    }
-
-    #[test]
     fn truncation_and_padding_in_the_file_are_ignored() {
-        let text = std::str::from_utf8(BYTE_LEVEL).unwrap();
-        assert!(text.contains("\"max_length\":8") && text.contains("\"Fixed\":8"));
-        let tokenizer = parse(BYTE_LEVEL, "{}", Bos::Auto).unwrap();
+        assert!(BYTE_LEVEL.contains("\"max_length\":8") && BYTE_LEVEL.contains("\"Fixed\":8"));
+        let tokenizer = open(BYTE_LEVEL, json!({}), Bos::Auto).unwrap();
         assert!(tokenizer.encode(TEXT).unwrap().len() > 8);
         assert!(tokenizer.encode("a").unwrap().len() < 8);
     }
 
     #[test]
     fn eos_stands_in_where_there_is_no_bos() {
-        let config = "{\"bos_token\": null, \"eos_token\": \"</s>\"}";
+        let config = json!({"bos_token": null, "eos_token": "</s>"});
+        let tokenizer = open(METASPACE, config, Bos::Auto).unwrap();
+        assert_eq!(tokenizer.prefix_token().unwrap(), 2);
+        let error = open(METASPACE, json!({}), Bos::Auto).unwrap();
         assert_eq!(
-            parse(METASPACE, config, Bos::Auto)
-                .unwrap()
-                .prefix_token()
-                .unwrap(),
-            2
+            error.prefix_token().unwrap_err().to_string(),
+            "an empty context needs a bos_token or eos_token, and the tokenizer has none"
         );
     }
 
     #[test]
-    fn a_folder_may_lack_the_config_but_not_the_tokenizer() {
-        let dir = tempfile::tempdir().unwrap();
-        let error = Tokenizer::open(dir.path(), Bos::Auto).unwrap_err();
-        assert!(error.to_string().contains("tokenizer.json"), "{error}");
-        std::fs::write(dir.path().join(TOKENIZER), METASPACE).unwrap();
-        let tokenizer = Tokenizer::open(dir.path(), Bos::Auto).unwrap();
-        assert_eq!(tokenizer.encode(TEXT).unwrap()[0], 1);
-        let error = tokenizer.prefix_token().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "an empty context needs bos_token or eos_token in tokenizer_config.json, which names none"
+    fn an_end_that_the_tokenizer_appends_is_refused_unless_nothing_is_added() {
+        let config = json!({"tokenizer_class": "LlamaTokenizer", "add_eos_token": true});
+        let error = open(METASPACE, config.clone(), Bos::Auto).unwrap_err();
+        assert!(
+            error.to_string().contains("ends each text with token 2"),
+            "{error}"
         );
+        let never = open(METASPACE, config, Bos::Never).unwrap();
+        assert!(!never.encode(TEXT).unwrap().contains(&2));
+    }
+
+    #[test]
+    fn a_gap_to_fill_in_is_refused() {
+        let config = json!({"tokenizer_class": "CodeLlamaTokenizer"});
+        let tokenizer = open(METASPACE, config, Bos::Auto).unwrap();
+        let error = tokenizer.encode("def <FILL_ME>").unwrap_err().to_string();
+        assert!(error.contains("<FILL_ME>"), "{error}");
     }
 
     #[test]
     fn mistakes_are_named_with_their_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Tokenizer::open(dir.path(), Bos::Auto).unwrap_err();
+        assert!(error.to_string().contains("tokenizer.json"), "{error}");
         for (tokenizer, config, message) in [
-            (&b"{}"[..], "{}", "model/tokenizer.json: not a tokenizer: "),
+            ("{}", json!({}), "tokenizer.json: not a tokenizer: "),
+            (METASPACE, json!([]), "tokenizer_config.json: invalid type"),
             (
                 METASPACE,
-                "[",
-                "model/tokenizer_config.json: EOF while parsing",
+                json!({"bos_token": 1}),
+                "tokenizer_config.json: bos_token = 1; ",
             ),
             (
                 METASPACE,
-                "{\"bos_token\": 1}",
-                "model/tokenizer_config.json: ",
+                json!({"tokenizer_class": "BertTokenizer"}),
+                "tokenizer_config.json: tokenizer_class = \"BertTokenizer\"; expected Llama",
             ),
-            (
-                METASPACE,
-                "{\"bos_token\": \"<bos>\"}",
-                "model/tokenizer_config.json: bos_token `<bos>` is not in the vocabulary",
-            ),
-            (
-                METASPACE,
-                "{}",
-                "bos = always needs bos_token in tokenizer_config.json",
-            ),
+            (METASPACE, json!({}), "bos = always needs a bos_token"),
         ] {
-            let error = parse(tokenizer, config, Bos::Always)
-                .unwrap_err()
-                .to_string();
-            assert!(error.starts_with(message), "{error}");
+            fs::write(dir.path().join("tokenizer.json"), tokenizer).unwrap();
+            let path = dir.path().join("tokenizer_config.json");
+            fs::write(path, config.to_string()).unwrap();
+            fs::write(
+                dir.path().join("config.json"),
+                "{\"model_type\": \"qwen2\"}",
+            )
+            .unwrap();
+            let error = Tokenizer::open(dir.path(), Bos::Always).unwrap_err();
+            assert!(error.to_string().contains(message), "{error}");
         }
     }
 }

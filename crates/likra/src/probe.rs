@@ -15,9 +15,9 @@ use burn::tensor::Tensor;
 use fs_err as fs;
 use likra_data::{Benchmark, Layout};
 use likra_experiment::Event;
+use likra_files::write_atomically;
 use likra_lora::{Adapter, save_tensors};
 use likra_model::{Dtype, Model, Placement};
-use likra_results::write_atomically;
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -1,0 +1,85 @@
+//! JSON as Python reads it.
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Parses JSON as Python's `json.load` does: `NaN`, `Infinity` and `-Infinity` are values, and of a
+/// key that stands twice the last one counts.
+///
+/// A key with one of the three values is an error where a number is read from it: none of the numbers
+/// that decide a model may be one.
+///
+/// # Errors
+///
+/// If the text is not JSON, or has not the shape of a `T`.
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    // By way of a `Value`: a struct of serde refuses a key that stands twice.
+    let value: Value = serde_json::from_slice(&quoted(bytes))?;
+    T::deserialize(value)
+}
+
+/// The text with quotes around the three values that JSON lacks.
+fn quoted(bytes: &[u8]) -> Cow<'_, [u8]> {
+    const EXTRA: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+    let mut text = Vec::new();
+    let (mut copied, mut at, mut in_string) = (0, 0, false);
+    while at < bytes.len() {
+        let found = EXTRA.iter().find(|word| bytes[at..].starts_with(word));
+        match (bytes[at], found) {
+            (b'\\', _) if in_string => at += 1,
+            (b'"', _) => in_string = !in_string,
+            (_, Some(word)) if !in_string => {
+                text.extend_from_slice(&bytes[copied..at]);
+                text.push(b'"');
+                text.extend_from_slice(word);
+                text.push(b'"');
+                copied = at + word.len();
+                at = copied;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(bytes);
+    }
+    text.extend_from_slice(&bytes[copied..]);
+    Cow::Owned(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_python_writes_is_read() {
+        let text =
+            r#"{"a": NaN, "b": [-Infinity, Infinity], "c": "NaN \" Infinity", "a2": 1, "a2": 2}"#;
+        let value: Value = parse_json(text.as_bytes()).unwrap();
+        let read =
+            json!({"a": "NaN", "b": ["-Infinity", "Infinity"], "c": "NaN \" Infinity", "a2": 2});
+        assert_eq!(value, read);
+        assert!(parse_json::<f64>(b"NaN").is_err());
+        assert!(parse_json::<Value>(b"{\"a\": nan}").is_err());
+        assert!(parse_json::<Value>(b"-NaN").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            _ = parse_json::<Value>(&bytes);
+        }
+
+        #[test]
+        fn json_stays_what_it_is(text in "\\PC{0,20}(NaN|Infinity|\"|\\\\)?\\PC{0,20}") {
+            let value = json!({"key": text});
+            prop_assert_eq!(parse_json::<Value>(value.to_string().as_bytes()).unwrap(), value);
+        }
+    }
+}

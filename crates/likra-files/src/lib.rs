@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod json;
+mod read;
+mod write;
+
+pub use json::parse_json;
+pub use read::{check_kind, decode_text, read};
+pub use write::{is_stream, write_atomically};

@@ -1,0 +1,188 @@
+//! Files that are whole or absent, however a run ends.
+
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes the file at `path` in one piece: `content` goes to a temporary file in the same folder,
+/// which is made if need be. The file takes its name only when all of it is on disk.
+///
+/// A link stays a link: the file that it points to is written. What is no file, such as a pipe or
+/// `/dev/stdout`, is [written into](is_stream).
+///
+/// # Errors
+///
+/// Names `path` if the folder cannot be made, `content` fails, or the disk is full. What stood at
+/// `path` before then still stands.
+pub fn write_atomically(
+    path: &Path,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let write = || match place(path)? {
+        Place::File(path) => replace(&path, content),
+        // From its end: `>> FILE` makes /dev/stdout a file that holds something already.
+        Place::Stream => into(File::options().append(true).open(path)?, content).map(drop),
+    };
+    write().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// Whether what is at `path` takes what is written and cannot be read again: a pipe, a device, or an
+/// open file such as `/dev/stdout`.
+#[must_use]
+pub fn is_stream(path: &Path) -> bool {
+    matches!(place(path), Ok(Place::Stream))
+}
+
+/// What is written to.
+enum Place {
+    /// A file, which may not be there yet; no link.
+    File(PathBuf),
+    /// What must never be replaced.
+    Stream,
+}
+
+/// How many links may lead to a file, as on Linux.
+const MOST_LINKS: usize = 40;
+
+fn place(path: &Path) -> io::Result<Place> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        match path.symlink_metadata() {
+            // The links there lead to open files, which need no name.
+            Ok(_)
+                if folder
+                    .canonicalize()
+                    .is_ok_and(|real| real.starts_with("/proc")) =>
+            {
+                return Ok(Place::Stream);
+            }
+            Ok(found) if found.is_symlink() => path = folder.join(path.read_link()?),
+            Ok(found) if found.is_dir() => return Err(ErrorKind::IsADirectory.into()),
+            Ok(found) if !found.is_file() => return Ok(Place::Stream),
+            _ => return Ok(Place::File(path)),
+        }
+    }
+    Err(io::Error::other("too many links"))
+}
+
+fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Err(ErrorKind::InvalidInput.into()),
+    };
+    std::fs::create_dir_all(folder)?;
+    // `File::create_new` gives the file the permissions of any new file; a temporary file's own
+    // would be for its owner alone.
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".likra-")
+        .suffix(".partial")
+        .make_in(folder, |path| File::create_new(path))?;
+    into(temporary.as_file_mut(), content)?.sync_all()?;
+    temporary.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Writes all of `content` and gives the writer back.
+fn into<W: Write>(to: W, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<W> {
+    let mut buffer = BufWriter::new(to);
+    content(&mut buffer)?;
+    buffer.into_inner().map_err(io::IntoInnerError::into_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn makes_folders_and_replaces_what_was_there() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/b/file.txt");
+        for text in ["first", "second"] {
+            write_atomically(&path, |to| to.write_all(text.as_bytes())).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(names(path.parent().unwrap()), ["file.txt"]);
+    }
+
+    #[test]
+    fn failure_leaves_the_old_file_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file.txt");
+        write_atomically(&path, |to| to.write_all(b"old")).unwrap();
+        let error = write_atomically(&path, |to| {
+            to.write_all(b"half")?;
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        })
+        .unwrap_err();
+        assert!(error.to_string().contains("file.txt"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(names(root.path()), ["file.txt"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_a_file_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        write_atomically(&file, |_| Ok(())).unwrap();
+        let error = write_atomically(&file.join("below"), |_| Ok(())).unwrap_err();
+        assert!(error.to_string().contains("file"), "{error}");
+    }
+
+    #[test]
+    fn the_root_is_not_a_file() {
+        assert!(write_atomically(Path::new("/"), |_| Ok(())).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let root = tempfile::tempdir().unwrap();
+        let (link, target) = (root.path().join("link"), root.path().join("a/target"));
+        std::os::unix::fs::symlink("a/target", &link).unwrap();
+        // What it points to is not there yet, and then it is.
+        for text in ["first", "second"] {
+            write_atomically(&link, |to| to.write_all(text.as_bytes())).unwrap();
+            assert!(link.is_symlink() && !target.is_symlink());
+            assert_eq!(fs::read_to_string(&target).unwrap(), text);
+        }
+        let circle = root.path().join("circle");
+        std::os::unix::fs::symlink("circle", &circle).unwrap();
+        assert!(write_atomically(&circle, |_| Ok(())).is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_no_file_is_written_into() {
+        let root = tempfile::tempdir().unwrap();
+        let pipe = root.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read_to_string(pipe).unwrap()
+        });
+        write_atomically(&pipe, |to| to.write_all(b"table")).unwrap();
+        assert_eq!(reader.join().unwrap(), "table");
+        assert!(is_stream(&pipe) && is_stream(Path::new("/dev/null")));
+        // An open file by its number: what it holds stays.
+        let path = root.path().join("log");
+        fs::write(&path, "before ").unwrap();
+        let open = File::options().append(true).open(&path).unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(&open);
+        let by_number = PathBuf::from(format!("/dev/fd/{number}"));
+        assert!(is_stream(&by_number) && !is_stream(&path));
+        write_atomically(&by_number, |to| to.write_all(b"after")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before after");
+    }
+}

@@ -1,0 +1,175 @@
+//! Special tokens as the files of a tokenizer write them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use tokenizers::AddedToken;
+
+use crate::class::Class;
+use crate::{Error, Result};
+
+/// `SPECIAL_TOKENS_ATTRIBUTES` of transformers, but for the last, which is a list.
+const KEYS: [&str; 7] = [
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "sep_token",
+    "pad_token",
+    "cls_token",
+    "mask_token",
+];
+pub(crate) const ADDITIONAL: &str = "additional_special_tokens";
+/// What only `CodeLlamaTokenizer` has, after the additional ones.
+const INFILLING: [&str; 4] = ["prefix_token", "middle_token", "suffix_token", "eot_token"];
+pub(crate) const EXTRA: &str = "extra_special_tokens";
+
+/// A special token: its text, or with settings of its own.
+#[derive(Debug, Clone)]
+pub(crate) enum SpecialToken {
+    Text(String),
+    Token(AddedToken),
+}
+
+impl SpecialToken {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Token(token) => &token.content,
+        }
+    }
+}
+
+/// The tokens that a configuration lists.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    pub(crate) by_id: BTreeMap<u32, AddedToken>,
+    /// The settings that a special token of this text takes.
+    pub(crate) by_text: HashMap<String, AddedToken>,
+}
+
+/// The special tokens of one key: several only of a list.
+pub(crate) type Slot = (String, Vec<SpecialToken>);
+
+/// A token with its settings, as `AddedToken(**token)` takes them.
+#[derive(Deserialize)]
+struct Settings {
+    content: String,
+    #[serde(default)]
+    single_word: bool,
+    #[serde(default)]
+    lstrip: bool,
+    #[serde(default)]
+    rstrip: bool,
+    /// By default, what is not special is.
+    #[serde(default, deserialize_with = "not_null")]
+    normalized: Option<bool>,
+    #[serde(default)]
+    special: bool,
+}
+
+fn not_null<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
+    bool::deserialize(from).map(Some)
+}
+
+pub(crate) fn added_token(path: &Path, key: &str, value: &Value) -> Result<AddedToken> {
+    let settings = Settings::deserialize(value).map_err(|error| {
+        Error::setting(
+            path,
+            key,
+            value,
+            &format!("a token with its settings ({error})"),
+        )
+    })?;
+    Ok(AddedToken {
+        content: settings.content,
+        single_word: settings.single_word,
+        lstrip: settings.lstrip,
+        rstrip: settings.rstrip,
+        normalized: settings.normalized.unwrap_or(!settings.special),
+        special: settings.special,
+    })
+}
+
+/// All special tokens of a configuration and its class, by key, in the order of transformers.
+///
+/// A text that a file gives takes the settings that `listed` has for it; a class's default does not.
+pub(crate) fn special_tokens(
+    path: &Path,
+    config: &Map<String, Value>,
+    class: Class,
+    listed: &Listed,
+) -> Result<Vec<Slot>> {
+    let read = |key: &str, value: &Value| -> Result<SpecialToken> {
+        match value {
+            Value::String(text) => Ok(SpecialToken::Text(text.clone())),
+            Value::Object(token) if token.get("__type") == Some(&"AddedToken".into()) => {
+                added_token(path, key, value).map(SpecialToken::Token)
+            }
+            other => Err(Error::setting(
+                path,
+                key,
+                other,
+                "a token's text, or an AddedToken",
+            )),
+        }
+    };
+    let one = |key: &str| -> Result<Option<SpecialToken>> {
+        match config.get(key) {
+            Some(Value::Null) => Ok(None),
+            Some(value) => read(key, value).map(Some),
+            None => {
+                let default = class.default_token(key);
+                Ok(default.map(|text| SpecialToken::Text(text.into())))
+            }
+        }
+    };
+    let list = |key: &str, found: &Value| Error::setting(path, key, found, "a list of tokens");
+    let mut slots = Vec::new();
+    for key in KEYS {
+        let listed = Some(&listed.by_text).filter(|_| config.contains_key(key));
+        let token = one(key)?.map(|token| with_settings(key, token, class, listed));
+        slots.push((key.to_owned(), token.into_iter().collect()));
+    }
+    let mut additional = Vec::new();
+    if let Some(found) = config.get(ADDITIONAL).filter(|found| !found.is_null()) {
+        for token in found.as_array().ok_or_else(|| list(ADDITIONAL, found))? {
+            additional.push(read(ADDITIONAL, token)?);
+        }
+    }
+    if class == Class::CodeLlama {
+        for key in INFILLING {
+            additional.extend(one(key)?);
+        }
+    }
+    slots.push((ADDITIONAL.to_owned(), additional));
+    if let Some(found) = config.get(EXTRA) {
+        for (key, token) in found.as_object().ok_or_else(|| list(EXTRA, found))? {
+            slots.push((key.clone(), vec![read(key, token)?]));
+        }
+    }
+    for (_, tokens) in &mut slots {
+        tokens.retain(|token| !token.text().is_empty());
+    }
+    Ok(slots)
+}
+
+/// The token with the settings that are listed for its text, or with those of its class.
+fn with_settings(
+    key: &str,
+    token: SpecialToken,
+    class: Class,
+    listed: Option<&HashMap<String, AddedToken>>,
+) -> SpecialToken {
+    // `Qwen2TokenizerFast.__init__` has them for these.
+    let qwen = class == Class::Qwen2
+        && matches!(key, "bos_token" | "eos_token" | "unk_token" | "pad_token");
+    match (listed.and_then(|listed| listed.get(token.text())), token) {
+        (Some(listed), _) => SpecialToken::Token(listed.clone()),
+        (None, SpecialToken::Text(text)) if qwen => {
+            SpecialToken::Token(AddedToken::from(text, true))
+        }
+        (None, token) => token,
+    }
+}
