@@ -45,6 +45,7 @@ impl Training<'_> {
     ) -> Result<usize> {
         let seed = u64::from(self.seed);
         let start = Adapter::init(self.lora.clone(), &model.targets(), seed, model.device())?;
+        let start = start.of_base(Some(model.dir().display().to_string()));
         listener(Event::Begun(self.title.into(), examples.len(), "examples"));
         let (mut seen, mut tokens, mut started) = (0, 0, Instant::now());
         let mut progress = |step: &likra_results::StepRecord, resumed: bool| {

@@ -17,6 +17,8 @@ pub struct LowRank {
     pub a: Tensor<2>,
     /// `lora_B`: `[out, rank]`.
     pub b: Tensor<2>,
+    /// The factor `s`.
+    pub scale: f64,
 }
 
 /// A linear layer that an adapter could update: its module path and its sizes.
@@ -45,6 +47,8 @@ impl From<&Linear> for Target {
 #[derive(Debug, Clone)]
 pub struct Adapter {
     config: LoraConfig,
+    /// The name or path of the model that it updates, which PEFT writes down.
+    base: Option<String>,
     updates: BTreeMap<String, LowRank>,
 }
 
@@ -61,27 +65,40 @@ impl Adapter {
     pub fn init(config: LoraConfig, layers: &[Target], seed: u64, device: &Device) -> Result<Self> {
         config.validate()?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let updates: BTreeMap<_, _> = layers
-            .iter()
-            .filter(|layer| config.targets(&layer.module))
-            .map(|layer| {
-                (
-                    layer.module.clone(),
-                    initial(layer, config.rank, &mut rng, device),
-                )
-            })
-            .collect();
+        let mut updates = BTreeMap::new();
+        for layer in layers {
+            if config.targets(&layer.module)? {
+                let update = initial(layer, &config, &mut rng, device)?;
+                updates.insert(layer.module.clone(), update);
+            }
+        }
         if updates.is_empty() {
             return Err(Error::NoTarget {
-                targets: config.target_modules,
+                targets: serde_json::json!(config.target_modules).to_string(),
                 known: last_components(layers),
             });
         }
-        Ok(Self { config, updates })
+        Ok(Self::from_parts(config, updates))
     }
 
     pub(crate) fn from_parts(config: LoraConfig, updates: BTreeMap<String, LowRank>) -> Self {
-        Self { config, updates }
+        Self {
+            config,
+            base: None,
+            updates,
+        }
+    }
+
+    /// The same adapter with the name or path of its base model written down.
+    #[must_use]
+    pub fn of_base(self, base: Option<String>) -> Self {
+        Self { base, ..self }
+    }
+
+    /// The name or path of its base model, if that is known.
+    #[must_use]
+    pub fn base(&self) -> Option<&str> {
+        self.base.as_deref()
     }
 
     /// Rank, scale and targets.
@@ -120,13 +137,15 @@ impl Adapter {
         &self,
         mut replace: impl FnMut(&str, &Tensor<2>) -> Result<Tensor<2>, E>,
     ) -> Result<Self, E> {
-        let update = |(module, LowRank { a, b }): (&String, &LowRank)| {
+        let update = |(module, LowRank { a, b, scale }): (&String, &LowRank)| {
             let a = replace(&format!("{module}.lora_A.weight"), a)?;
             let b = replace(&format!("{module}.lora_B.weight"), b)?;
-            Ok((module.clone(), LowRank { a, b }))
+            let scale = *scale;
+            Ok((module.clone(), LowRank { a, b, scale }))
         };
         Ok(Self {
             config: self.config.clone(),
+            base: self.base.clone(),
             updates: self.updates.iter().map(update).collect::<Result<_, E>>()?,
         })
     }
@@ -152,21 +171,28 @@ impl Adapter {
 
     /// The update of `module`, if there is one.
     pub(crate) fn update(&self, module: &str) -> Option<Update<'_>> {
-        let LowRank { a, b } = self.updates.get(module)?;
-        let scale = self.config.scale();
+        let LowRank { a, b, scale } = self.updates.get(module)?;
+        let scale = *scale;
         Some(Update { a, b, scale })
     }
 }
 
-fn initial(layer: &Target, rank: usize, rng: &mut ChaCha8Rng, device: &Device) -> LowRank {
+fn initial(
+    layer: &Target,
+    config: &LoraConfig,
+    rng: &mut ChaCha8Rng,
+    device: &Device,
+) -> Result<LowRank> {
+    let rank = config.rank_of(&layer.module)?;
     let bound = (layer.input as f32).sqrt().recip();
     let a: Vec<f32> = (0..rank * layer.input)
         .map(|_| rng.random_range(-bound..bound))
         .collect();
-    LowRank {
+    Ok(LowRank {
         a: Tensor::from_data(TensorData::new(a, [rank, layer.input]), device),
         b: Tensor::zeros([layer.output, rank], device),
-    }
+        scale: config.scale_of(&layer.module)?,
+    })
 }
 
 /// The names by which `target_modules` could refer to `layers`, each once.

@@ -24,13 +24,31 @@ pub enum Error {
         found: f64,
     },
 
+    /// A pattern is not one of Python's regular expressions.
+    #[error("{key}: `{pattern}` is no regular expression: {message}")]
+    Pattern {
+        /// The key of PEFT's that has it.
+        key: &'static str,
+        /// The pattern.
+        pattern: String,
+        /// What the library said.
+        message: String,
+    },
+
+    /// Two patterns give a module different values.
+    #[error("{key}: several patterns match `{module}` and differ; expected one value for it")]
+    Ambiguous {
+        /// The key of PEFT's that has them.
+        key: &'static str,
+        /// The module.
+        module: String,
+    },
+
     /// No linear layer of the model has one of the target names.
-    #[error(
-        "no linear layer of the model is named by target_modules {targets:?}; it has {known:?}"
-    )]
+    #[error("no linear layer of the model is named by target_modules {targets}; it has {known:?}")]
     NoTarget {
-        /// The names that were asked for.
-        targets: Vec<String>,
+        /// The names that were asked for, as JSON.
+        targets: String,
         /// The names that the model has.
         known: Vec<String>,
     },
@@ -48,17 +66,26 @@ pub enum Error {
         source: serde_json::Error,
     },
 
+    /// A setting of `adapter_config.json` describes no adapter.
+    #[error("{}: {source}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<Self>,
+    },
+
     /// The adapter asks for something that this crate does not compute.
     #[error("{}: {key} = {found} is not supported; expected {expected}", path.display())]
     Unsupported {
         /// The adapter's `adapter_config.json`.
         path: PathBuf,
         /// The key in question.
-        key: &'static str,
+        key: String,
         /// The value found.
         found: String,
         /// What would be accepted.
-        expected: &'static str,
+        expected: String,
     },
 
     /// The tensor file is truncated or otherwise malformed.

@@ -4,12 +4,12 @@ mod adapter;
 mod config;
 mod error;
 mod linear;
+mod pattern;
 mod peft;
 mod tensors;
 
 pub use adapter::{Adapter, LowRank, Target};
-pub use config::LoraConfig;
+pub use config::{LoraConfig, OUTSIDE, TargetModules};
 pub use error::{Error, Result};
 pub use linear::Linear;
-pub use peft::adapter_files;
 pub use tensors::{load_metadata, load_tensors, save_tensors};

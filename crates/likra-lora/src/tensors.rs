@@ -55,7 +55,7 @@ pub fn save_tensors(
 ///
 /// If the file cannot be read, is malformed, or holds a tensor that is not a matrix of floats.
 pub fn load_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor<2>>> {
-    let bytes = fs::read(path)?;
+    let bytes = likra_files::read(path)?;
     let file = SafeTensors::deserialize(&bytes).map_err(|source| Error::Safetensors {
         path: path.into(),
         source,
@@ -94,13 +94,12 @@ fn matrix(path: &Path, name: &str, view: &TensorView, device: &Device) -> Result
         ));
     };
     let values = floats(view).ok_or_else(|| {
-        mismatch(
-            path,
-            name,
-            "f32, f16 or bf16",
-            &format!("{:?}", view.dtype()),
-        )
+        let found = format!("{:?}", view.dtype());
+        mismatch(path, name, "f64, f32, f16 or bf16", &found)
     })?;
+    if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+        return Err(mismatch(path, name, "finite numbers", &value.to_string()));
+    }
     Ok(Tensor::from_data(
         TensorData::new(values, [rows, columns]),
         device,
@@ -112,6 +111,12 @@ fn floats(view: &TensorView) -> Option<Vec<f32>> {
     let bytes = view.data();
     let pairs = || bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
     Some(match view.dtype() {
+        Dtype::F64 => bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|&b| f64::from_le_bytes(b) as f32)
+            .collect(),
         Dtype::F32 => bytes
             .chunks_exact(4)
             .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::{Device, FloatDType, Tensor};
-use likra_lora::{Adapter, Error, Linear, LoraConfig, Target};
+use likra_lora::{Adapter, Error, Linear, LoraConfig, Target, TargetModules};
 
 fn targets() -> Vec<Target> {
     [
@@ -163,7 +163,7 @@ fn what_is_saved_is_loaded() {
 #[test]
 fn no_layer_of_that_name_is_an_error() {
     let config = LoraConfig {
-        target_modules: vec!["fc1".into()],
+        target_modules: TargetModules::Names(vec!["fc1".into()]),
         ..LoraConfig::default()
     };
     let error = Adapter::init(config, &targets(), 1, &Device::flex()).unwrap_err();
@@ -202,8 +202,24 @@ fn what_is_not_a_plain_update_is_refused_by_name() {
         (
             "\"rank_pattern\": {}",
             "\"rank_pattern\": {\"up_proj\": 4}",
-            "rank_pattern",
+            "lora_A",
         ),
+        (
+            "\"rank_pattern\": {}",
+            "\"init_lora_weights\": \"pissa\"",
+            "init_lora_weights = \"pissa\"",
+        ),
+        (
+            "\"rank_pattern\": {}",
+            "\"alora_invocation_tokens\": [1]",
+            "alora_invocation_tokens = [1]",
+        ),
+        (
+            "\"rank_pattern\": {}",
+            "\"use_next_years_lora\": 1",
+            "use_next_years_lora = 1",
+        ),
+        ("\"down_proj\"", "\"o_proj\"", "layers.1.mlp.down_proj"),
         (
             "\"modules_to_save\": null",
             "\"modules_to_save\": [\"lm_head\"]",

@@ -2,14 +2,42 @@
 
 use std::path::Path;
 
-use fs_err as fs;
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
 use crate::{Error, Result};
 
-/// The model types whose forward pass this crate computes.
-const MODEL_TYPES: [&str; 2] = ["llama", "mistral"];
+/// What an absent key means: the defaults of transformers' class for a model type (`LlamaConfig` and
+/// `MistralConfig` of 4.57.1). Other model types are not computed here.
+fn defaults(model_type: &str) -> Option<Value> {
+    let mut keys = json!({
+        "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "num_key_value_heads": null, "head_dim": null,
+        "hidden_act": "silu", "max_position_embeddings": 2048, "rms_norm_eps": 1e-6,
+        "tie_word_embeddings": false, "rope_theta": 10000.0, "rope_scaling": null,
+        "attention_bias": false, "mlp_bias": false, "sliding_window": null,
+    });
+    match model_type {
+        "llama" => {}
+        "mistral" => {
+            keys["intermediate_size"] = 14336.into();
+            keys["num_key_value_heads"] = 8.into();
+            keys["max_position_embeddings"] = (4096 * 32).into();
+            keys["sliding_window"] = 4096.into();
+        }
+        _ => return None,
+    }
+    Some(keys)
+}
+
+/// Keys that a model type's class does not have, so that transformers passes over them.
+fn foreign(model_type: &str) -> &'static [&'static str] {
+    match model_type {
+        "mistral" => &["attention_bias", "mlp_bias"],
+        _ => &["sliding_window"],
+    }
+}
 
 /// What decides a model's shape and arithmetic, under Hugging Face's names.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +66,8 @@ pub struct Config {
     pub rope_scaling: Option<Llama3Scaling>,
     /// How many positions back a token sees, itself included; everything if absent.
     pub sliding_window: Option<usize>,
+    /// How many tokens a text may have (`max_position_embeddings`, or `n_positions` if that is there).
+    pub max_positions: usize,
     /// Whether the embedding is the output head too.
     pub tie_word_embeddings: bool,
     /// Whether the attention's projections have a bias.
@@ -59,48 +89,6 @@ pub struct Llama3Scaling {
     pub original_max_position_embeddings: f64,
 }
 
-/// The keys of `config.json` that matter here, as they stand in the file.
-#[derive(Debug, Deserialize)]
-struct ConfigFile {
-    model_type: String,
-    vocab_size: usize,
-    hidden_size: usize,
-    intermediate_size: usize,
-    num_hidden_layers: usize,
-    num_attention_heads: usize,
-    num_key_value_heads: Option<usize>,
-    head_dim: Option<usize>,
-    #[serde(default = "default_hidden_act")]
-    hidden_act: String,
-    #[serde(default = "default_rms_norm_eps")]
-    rms_norm_eps: f64,
-    rope_theta: Option<f64>,
-    rope_scaling: Option<Value>,
-    /// transformers 5 writes theta and scaling into this one key.
-    rope_parameters: Option<Value>,
-    sliding_window: Option<usize>,
-    #[serde(default)]
-    tie_word_embeddings: bool,
-    #[serde(default)]
-    attention_bias: bool,
-    #[serde(default)]
-    mlp_bias: bool,
-    quantization_config: Option<Value>,
-}
-
-/// transformers' default for both model types.
-fn default_hidden_act() -> String {
-    "silu".into()
-}
-
-/// transformers' default for both model types.
-fn default_rms_norm_eps() -> f64 {
-    1e-6
-}
-
-/// transformers' default for both model types.
-const DEFAULT_ROPE_THETA: f64 = 10_000.0;
-
 impl Config {
     /// Reads a checkpoint's `config.json`.
     ///
@@ -110,49 +98,63 @@ impl Config {
     /// another architecture, quantised weights, another activation or rope type, heads that do not
     /// divide into groups.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read(path)?;
-        let json = |source| Error::Json {
+        let parsed = likra_files::parse_json(&likra_files::read(path)?);
+        let given: Map<String, Value> = parsed.map_err(|source| Error::Json {
             path: path.into(),
             source,
+        })?;
+        let model_type = given.get("model_type").unwrap_or(&Value::Null);
+        let known = model_type
+            .as_str()
+            .and_then(|name| Some((name.to_owned(), defaults(name)?)));
+        let Some((model_type, Value::Object(mut keys))) = known else {
+            return Err(invalid(path, "model_type", model_type, "llama or mistral"));
         };
-        // The architecture first: another one's file may lack the keys that this one needs.
-        let any: Value = serde_json::from_slice(&text).map_err(json)?;
-        refuse_other_models(path, &any)?;
-        Self::resolve(path, serde_json::from_slice(&text).map_err(json)?)
+        let foreign = foreign(&model_type);
+        keys.extend(
+            given
+                .into_iter()
+                .filter(|(key, _)| !foreign.contains(&key.as_str())),
+        );
+        let keys = Keys { path, keys };
+        keys.refuse_unknown_functions()?;
+        Self::resolve(&keys, model_type)
     }
 
-    fn resolve(path: &Path, file: ConfigFile) -> Result<Self> {
-        let (rope_theta, rope_scaling) = rope(path, &file)?;
-        let num_key_value_heads = file.num_key_value_heads.unwrap_or(file.num_attention_heads);
-        let head_dim = file
-            .head_dim
-            .unwrap_or_else(|| file.hidden_size / file.num_attention_heads.max(1));
+    fn resolve(keys: &Keys, model_type: String) -> Result<Self> {
+        let (rope_theta, rope_scaling) = rope(keys)?;
+        let num_attention_heads: usize = keys.get("num_attention_heads")?;
+        let hidden_size: usize = keys.get("hidden_size")?;
+        let divided = hidden_size / num_attention_heads.max(1);
+        let flag = |key| {
+            keys.get::<Option<bool>>(key)
+                .map(|flag| flag.unwrap_or(false))
+        };
+        let positions = match keys.keys.contains_key("n_positions") {
+            true => "n_positions",
+            false => "max_position_embeddings",
+        };
         let config = Self {
-            // Llama has no window: transformers ignores the key there.
-            sliding_window: file.sliding_window.filter(|_| file.model_type == "mistral"),
-            model_type: file.model_type,
-            vocab_size: file.vocab_size,
-            hidden_size: file.hidden_size,
-            intermediate_size: file.intermediate_size,
-            num_hidden_layers: file.num_hidden_layers,
-            num_attention_heads: file.num_attention_heads,
-            num_key_value_heads,
-            head_dim,
-            rms_norm_eps: file.rms_norm_eps,
+            model_type,
+            vocab_size: keys.get("vocab_size")?,
+            hidden_size,
+            intermediate_size: keys.get("intermediate_size")?,
+            num_hidden_layers: keys.get("num_hidden_layers")?,
+            num_attention_heads,
+            num_key_value_heads: keys
+                .get::<Option<_>>("num_key_value_heads")?
+                .unwrap_or(num_attention_heads),
+            head_dim: keys.get::<Option<_>>("head_dim")?.unwrap_or(divided),
+            rms_norm_eps: keys.get("rms_norm_eps")?,
             rope_theta,
             rope_scaling,
-            tie_word_embeddings: file.tie_word_embeddings,
-            attention_bias: file.attention_bias,
-            mlp_bias: file.mlp_bias,
+            sliding_window: keys.get("sliding_window")?,
+            max_positions: keys.get(positions)?,
+            tie_word_embeddings: flag("tie_word_embeddings")?,
+            attention_bias: flag("attention_bias")?,
+            mlp_bias: flag("mlp_bias")?,
         };
-        if file.hidden_act != "silu" {
-            return Err(invalid(path, "hidden_act", &file.hidden_act, "silu"));
-        }
-        if file.quantization_config.is_some() {
-            let expected = "none: quantised weights are not supported";
-            return Err(invalid(path, "quantization_config", &"{..}", expected));
-        }
-        config.check_sizes(path)?;
+        config.check_sizes(keys.path)?;
         Ok(config)
     }
 
@@ -164,9 +166,10 @@ impl Config {
             ("num_hidden_layers", self.num_hidden_layers),
             ("num_attention_heads", self.num_attention_heads),
             ("num_key_value_heads", self.num_key_value_heads),
+            ("max_position_embeddings", self.max_positions),
         ] {
             if size == 0 {
-                return Err(invalid(path, key, &size, "at least 1"));
+                return Err(invalid(path, key, &size.into(), "at least 1"));
             }
         }
         if !self
@@ -180,15 +183,25 @@ impl Config {
             return Err(invalid(
                 path,
                 "num_key_value_heads",
-                &self.num_key_value_heads,
-                expected,
+                &self.num_key_value_heads.into(),
+                &expected,
             ));
         }
         if self.head_dim == 0 || !self.head_dim.is_multiple_of(2) {
-            return Err(invalid(path, "head_dim", &self.head_dim, "an even number"));
+            return Err(invalid(
+                path,
+                "head_dim",
+                &self.head_dim.into(),
+                "an even number",
+            ));
         }
         if self.sliding_window == Some(0) {
-            return Err(invalid(path, "sliding_window", &0, "at least 1, or null"));
+            return Err(invalid(
+                path,
+                "sliding_window",
+                &0.into(),
+                "at least 1, or null",
+            ));
         }
         Ok(())
     }
@@ -200,62 +213,94 @@ impl Config {
     }
 }
 
-fn refuse_other_models(path: &Path, file: &Value) -> Result<()> {
-    let model_type = file.get("model_type").and_then(Value::as_str);
-    match model_type {
-        Some(model_type) if MODEL_TYPES.contains(&model_type) => Ok(()),
-        other => {
-            let found = other.unwrap_or("(none)");
-            Err(invalid(
-                path,
-                "model_type",
-                &found,
-                format!("one of {MODEL_TYPES:?}"),
-            ))
+/// The keys of a `config.json`, with the defaults of its model type.
+struct Keys<'a> {
+    path: &'a Path,
+    keys: Map<String, Value>,
+}
+
+impl Keys<'_> {
+    /// The value of a key, which is there unless its class has no default for it.
+    fn get<T: DeserializeOwned>(&self, key: &'static str) -> Result<T> {
+        let value = self.keys.get(key).unwrap_or(&Value::Null);
+        T::deserialize(value).map_err(|error| invalid(self.path, key, value, &error.to_string()))
+    }
+
+    /// Refuses keys that change what a model of any type computes, and that are not implemented.
+    fn refuse_unknown_functions(&self) -> Result<()> {
+        let one_of: [(&'static str, &[Value], &str); 5] = [
+            ("hidden_act", &["silu".into(), "swish".into()], "silu"),
+            (
+                "partial_rotary_factor",
+                &[1.0.into(), 1.into()],
+                "1, or no such key: only rotations of whole heads are computed",
+            ),
+            (
+                "quantization_config",
+                &[],
+                "no such key: quantised weights are not supported",
+            ),
+            ("pruned_heads", &[json!({})], "no pruned heads"),
+            ("chunk_size_feed_forward", &[0.into()], "0"),
+        ];
+        for (key, accepted, expected) in one_of {
+            let found = self.keys.get(key).unwrap_or(&Value::Null);
+            if !found.is_null() && !accepted.contains(found) {
+                return Err(invalid(self.path, key, found, expected));
+            }
         }
+        Ok(())
     }
 }
 
-/// Theta and scaling, from `rope_theta` and `rope_scaling` or from `rope_parameters`.
-fn rope(path: &Path, file: &ConfigFile) -> Result<(f64, Option<Llama3Scaling>)> {
-    let parameters = file.rope_parameters.as_ref().or(file.rope_scaling.as_ref());
-    let theta = parameters
-        .and_then(|parameters| parameters.get("rope_theta")?.as_f64())
-        .or(file.rope_theta)
-        .unwrap_or(DEFAULT_ROPE_THETA);
-    let Some(parameters) = parameters.filter(|parameters| !parameters.is_null()) else {
-        return Ok((theta, None));
+/// Theta and scaling, from `rope_theta` and `rope_scaling`, or from `rope_parameters` of transformers 5,
+/// which has both.
+fn rope(keys: &Keys) -> Result<(f64, Option<Llama3Scaling>)> {
+    let path = keys.path;
+    let (key, parameters) = match keys.keys.get("rope_parameters") {
+        Some(parameters @ Value::Object(_)) => ("rope_parameters", parameters),
+        _ => ("rope_scaling", &keys.keys["rope_scaling"]),
     };
-    let kind = parameters
-        .get("rope_type")
-        .or_else(|| parameters.get("type"));
+    let theta = match parameters
+        .get("rope_theta")
+        .filter(|_| key == "rope_parameters")
+    {
+        Some(theta) => theta
+            .as_f64()
+            .ok_or_else(|| invalid(path, key, parameters, "a number for rope_theta"))?,
+        None => keys.get("rope_theta")?,
+    };
+    if parameters.is_null() {
+        return Ok((theta, None));
+    }
+    if let Some(partial) = parameters.get("partial_rotary_factor")
+        && partial.as_f64() != Some(1.0)
+    {
+        return Err(invalid(path, key, parameters, "partial_rotary_factor of 1"));
+    }
+    let kinds = [parameters.get("rope_type"), parameters.get("type")];
+    let kind = match kinds {
+        [Some(new), Some(old)] if new != old => None,
+        _ => kinds[0].or(kinds[1]),
+    };
     match kind.and_then(Value::as_str) {
         Some("default") => Ok((theta, None)),
         Some("llama3") => {
-            let scaling = Llama3Scaling::deserialize(parameters).map_err(|source| Error::Json {
-                path: path.into(),
-                source,
-            })?;
-            Ok((theta, Some(scaling)))
+            let scaling = Llama3Scaling::deserialize(parameters);
+            let refused =
+                |error: serde_json::Error| invalid(path, key, parameters, &error.to_string());
+            Ok((theta, Some(scaling.map_err(refused)?)))
         }
-        _ => {
-            let found = kind.map_or("(none)".into(), ToString::to_string);
-            Err(invalid(
-                path,
-                "rope_scaling.rope_type",
-                &found,
-                "default or llama3",
-            ))
-        }
+        _ => Err(invalid(
+            path,
+            key,
+            parameters,
+            "a rope_type, default or llama3",
+        )),
     }
 }
 
-fn invalid(
-    path: &Path,
-    key: &'static str,
-    found: &dyn std::fmt::Display,
-    expected: impl Into<String>,
-) -> Error {
+fn invalid(path: &Path, key: &'static str, found: &Value, expected: &str) -> Error {
     Error::Config {
         path: path.into(),
         key,
@@ -266,7 +311,7 @@ fn invalid(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use fs_err as fs;
 
     use super::*;
 
@@ -301,6 +346,40 @@ mod tests {
     }
 
     #[test]
+    fn an_absent_key_has_the_default_of_its_family() {
+        let only = |text: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("config.json");
+            fs::write(&path, text).unwrap();
+            Config::read(&path).unwrap()
+        };
+        let llama = only("{\"model_type\": \"llama\"}");
+        assert_eq!(
+            (llama.num_key_value_heads, llama.sliding_window),
+            (32, None)
+        );
+        assert_eq!(
+            (llama.intermediate_size, llama.max_positions),
+            (11008, 2048)
+        );
+        let mistral = only("{\"model_type\": \"mistral\"}");
+        assert_eq!(
+            (mistral.num_key_value_heads, mistral.sliding_window),
+            (8, Some(4096))
+        );
+        assert_eq!(
+            (mistral.intermediate_size, mistral.max_positions),
+            (14336, 131_072)
+        );
+        let null = only(
+            "{\"model_type\": \"mistral\", \"num_key_value_heads\": null, \"sliding_window\": 7, \"x\": NaN,
+              \"sliding_window\": null, \"attention_bias\": true, \"tie_word_embeddings\": null}",
+        );
+        assert_eq!((null.num_key_value_heads, null.sliding_window), (32, None));
+        assert!(!null.attention_bias && !null.tie_word_embeddings);
+    }
+
+    #[test]
     fn both_spellings_of_rope_are_read() {
         let llama3 = json!({"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0,
             "high_freq_factor": 4.0, "original_max_position_embeddings": 8192});
@@ -315,8 +394,15 @@ mod tests {
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
         for (change, message) in [
-            (json!({"model_type": "qwen2"}), "model_type = qwen2"),
-            (json!({"hidden_act": "gelu"}), "hidden_act = gelu"),
+            (json!({"model_type": "qwen2"}), "model_type = \"qwen2\""),
+            (json!({"hidden_act": "gelu"}), "hidden_act = \"gelu\""),
+            (
+                json!({"partial_rotary_factor": 0.5}),
+                "partial_rotary_factor = 0.5",
+            ),
+            (json!({"vocab_size": null}), "vocab_size = null"),
+            (json!({"rms_norm_eps": "NaN"}), "rms_norm_eps = \"NaN\""),
+            (json!({"rope_scaling": {}}), "rope_scaling = {}"),
             (
                 json!({"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}),
                 "yarn",

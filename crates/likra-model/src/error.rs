@@ -55,6 +55,16 @@ pub enum Error {
         dir: PathBuf,
     },
 
+    /// The folder is an adapter's.
+    #[error(
+        "{}: the folder has an adapter in it; give the base model's folder as the model, and this one as an adapter, \
+         or move the adapter's two files away", path.display()
+    )]
+    IsAdapter {
+        /// The adapter's configuration.
+        path: PathBuf,
+    },
+
     /// A weight file is truncated or otherwise malformed.
     #[error("{}: not a valid safetensors file: {message}", path.display())]
     Safetensors {
@@ -87,6 +97,10 @@ pub enum Error {
         /// The layer's sizes in the model.
         expected: String,
     },
+
+    /// An adapter's configuration cannot be applied to the model's layers.
+    #[error(transparent)]
+    Lora(#[from] likra_lora::Error),
 
     /// A token id is outside of the model's vocabulary.
     #[error(

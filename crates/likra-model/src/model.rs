@@ -1,11 +1,12 @@
 //! The model: from token ids to hidden states, and from hidden states to log-likelihoods.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use likra_kernels::{KeyValue, is_cpu, log_likelihoods, takes_rows_of_any_length};
-use likra_lora::{Adapter, Target};
+use likra_lora::{Adapter, OUTSIDE, Target};
 use rayon::prelude::*;
 
 use crate::attention::Context;
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::layer::Layer;
 use crate::norm::RmsNorm;
 use crate::rope::Rope;
-use crate::weights::{Weights, weight_files};
+use crate::weights::{HEAD, Weights, weight_files};
 
 /// A frozen causal language model of the Llama or Mistral family.
 ///
@@ -23,6 +24,7 @@ use crate::weights::{Weights, weight_files};
 /// forward pass; the same model serves all heads, in training and in scoring.
 #[derive(Debug)]
 pub struct Model {
+    dir: PathBuf,
     config: Config,
     /// `[vocab, hidden]`.
     embed_tokens: Tensor<2>,
@@ -76,9 +78,11 @@ impl Model {
         let lm_head = if config.tie_word_embeddings {
             embed_tokens.clone()
         } else {
-            weights.load("lm_head.weight", table)?
+            weights.load(HEAD, table)?
         };
+        weights.report_unused();
         Ok(Self {
+            dir: std::path::absolute(dir)?,
             embed_tokens,
             layers,
             norm: RmsNorm::new(norm, config.rms_norm_eps),
@@ -99,6 +103,12 @@ impl Model {
         let mut files = vec![dir.join("config.json")];
         files.extend(weight_files(dir)?);
         Ok(files)
+    }
+
+    /// The folder that it was opened from.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The model's shape.
@@ -123,25 +133,43 @@ impl Model {
             .collect()
     }
 
-    /// Checks that every update of `adapter` has a layer of its sizes.
+    /// Checks that `adapter` has an update for every layer that its configuration names, in its sizes,
+    /// and no other.
     ///
     /// # Errors
     ///
-    /// If one has not; the message names the module and both sizes.
+    /// If it has not; the message names the module and both sizes.
     pub fn check_adapter(&self, adapter: &Adapter) -> Result<()> {
-        let targets = self.targets();
+        let sizes = |input: usize, output: usize| format!("{input} features in, {output} out");
+        let mut expected: BTreeMap<String, String> = BTreeMap::new();
+        for target in self.targets() {
+            if adapter.config().targets(&target.module)? {
+                expected.insert(target.module, sizes(target.input, target.output));
+            }
+        }
+        let mut found: BTreeMap<String, String> = BTreeMap::new();
         for (module, update) in adapter.updates() {
-            let (input, output) = (update.a.dims()[1], update.b.dims()[0]);
-            let target = targets.iter().find(|target| target.module == module);
-            let sizes = |input, output| format!("{input} features in, {output} out");
-            if target.is_none_or(|target| (target.input, target.output) != (input, output)) {
+            let sizes = sizes(update.a.dims()[1], update.b.dims()[0]);
+            found.insert(module.to_owned(), sizes);
+        }
+        for module in expected.keys().chain(found.keys()) {
+            let (found, expected) = (found.get(module), expected.get(module));
+            if found != expected {
+                let or =
+                    |sizes: Option<&String>, none: &str| sizes.map_or(none.into(), String::clone);
+                return Err(Error::Adapter {
+                    module: module.clone(),
+                    found: or(found, "no tensors"),
+                    expected: or(expected, "no linear layer of this name"),
+                });
+            }
+        }
+        for module in OUTSIDE {
+            if adapter.config().targets(module)? {
                 return Err(Error::Adapter {
                     module: module.into(),
-                    found: sizes(input, output),
-                    expected: target.map_or_else(
-                        || "no linear layer of this name".into(),
-                        |target| sizes(target.input, target.output),
-                    ),
+                    found: "named by target_modules".into(),
+                    expected: "a layer that adapters of this program cannot update".into(),
                 });
             }
         }

@@ -1,9 +1,11 @@
 //! The tensors of a checkpoint folder, from one safetensors file or from several with an index.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use burn::tensor::{DType, Device, FloatDType, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData, bf16};
 use burn_store::{ModuleStore as _, SafetensorsStore, bridge, burn_pack};
 use fs_err as fs;
 use serde::Deserialize;
@@ -22,101 +24,161 @@ struct Index {
 /// The tensors of a checkpoint by name, each read from disk when it is loaded, by any thread.
 pub(crate) struct Weights {
     dir: PathBuf,
+    /// What the names of this folder's tensors lack: `model.`, if it was saved without its head.
+    prefix: &'static str,
     tensors: BTreeMap<String, (PathBuf, burn_pack::Tensor)>,
+    /// The names in the files of what has been loaded.
+    used: Mutex<BTreeSet<String>>,
     dtype: FloatDType,
     device: Device,
 }
 
+/// What a base's tensors begin with in a model with its head.
+const BASE: &str = "model.";
+/// The output head.
+pub(crate) const HEAD: &str = "lm_head.weight";
+
 /// The files with a checkpoint's weights, in the order of their names.
 ///
-/// The index comes first: a folder that has one may hold the same weights once more under a name
-/// that no index mentions (Mistral's `consolidated.safetensors`).
+/// Of several, those that transformers would take (4.57.1, `_get_resolved_checkpoint_files`): the single
+/// file if it is there, else the shards of the index.
 ///
 /// # Errors
 ///
-/// If there is neither an index nor a single file, or the index cannot be read.
+/// If there is neither an index nor a single file, or the index cannot be read; or if the folder is an
+/// adapter's, whose base transformers would open.
 pub(crate) fn weight_files(dir: &Path) -> Result<Vec<PathBuf>> {
-    let index = dir.join(INDEX);
-    if index.exists() {
-        let text = fs::read(&index)?;
-        let Index { weight_map } = serde_json::from_slice(&text).map_err(|source| Error::Json {
-            path: index,
-            source,
-        })?;
-        let names: BTreeSet<String> = weight_map.into_values().collect();
-        return Ok(names.into_iter().map(|name| dir.join(name)).collect());
+    let adapter = dir.join("adapter_config.json");
+    if adapter.exists() {
+        return Err(Error::IsAdapter { path: adapter });
     }
-    let single = dir.join(SINGLE);
+    let (single, index) = (dir.join(SINGLE), dir.join(INDEX));
     if single.exists() {
         return Ok(vec![single]);
     }
-    Err(Error::NoWeights { dir: dir.into() })
+    if !index.exists() {
+        return Err(Error::NoWeights { dir: dir.into() });
+    }
+    let parsed = likra_files::parse_json(&likra_files::read(&index)?);
+    let Index { weight_map } = parsed.map_err(|source| Error::Json {
+        path: index,
+        source,
+    })?;
+    let names: BTreeSet<String> = weight_map.into_values().collect();
+    Ok(names.into_iter().map(|name| dir.join(name)).collect())
 }
 
 impl Weights {
     /// Opens the weight files of `dir` without reading a tensor yet. Tensors will be converted to
     /// `dtype` on `device`.
     pub(crate) fn open(dir: &Path, dtype: FloatDType, device: &Device) -> Result<Self> {
-        let mut tensors = BTreeMap::new();
+        let mut tensors: BTreeMap<String, (PathBuf, burn_pack::Tensor)> = BTreeMap::new();
         for path in weight_files(dir)? {
-            fs::File::open(&path)?;
+            let mut head = Vec::new();
+            fs::File::open(&path)?.take(512).read_to_end(&mut head)?;
+            likra_files::check_kind(&path, &head)?;
             let mut store = SafetensorsStore::from_file(&path);
-            let entries = store
-                .get_all_tensors()
-                .map_err(|error| Error::Safetensors {
-                    path: path.clone(),
-                    message: error.to_string(),
-                })?;
+            let entries = store.get_all_tensors();
+            let entries = entries.map_err(|error| Error::Safetensors {
+                path: path.clone(),
+                message: error.to_string(),
+            })?;
             for (name, tensor) in entries {
-                tensors.insert(name.clone(), (path.clone(), tensor.clone()));
+                let tensor = (path.clone(), tensor.clone());
+                if let Some((other, _)) = tensors.insert(name.clone(), tensor) {
+                    let expected = "it in one file".to_owned();
+                    let found = format!("it in {} too", other.display());
+                    return Err(mismatch(&path, name, expected, found));
+                }
             }
+        }
+        // As transformers decides it, by what the names begin with.
+        let whole = tensors.keys().any(|name| name.starts_with("model"));
+        if let (false, Some((path, _))) = (whole, tensors.get(HEAD)) {
+            let expected =
+                "no output head beside tensors without `model.` before their names".into();
+            return Err(mismatch(path, HEAD, expected, "one".into()));
         }
         Ok(Self {
             dir: dir.into(),
+            prefix: if whole { "" } else { BASE },
             tensors,
+            used: Mutex::default(),
             dtype,
             device: device.clone(),
         })
     }
 
+    /// Names, to people who want to know, the tensors that the model did not ask for.
+    pub(crate) fn report_unused(&self) {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, (path, _)) in self
+            .tensors
+            .iter()
+            .filter(|(name, _)| !used.contains(*name))
+        {
+            tracing::info!(tensor = name, path = %path.display(), "a tensor is not used");
+        }
+    }
+
     /// Loads the tensor `name`, which must have `shape`.
     pub(crate) fn load<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
-        let (path, entry) = self
-            .tensors
-            .get(name)
-            .cloned()
-            .ok_or_else(|| Error::Tensor {
-                path: self.dir.clone(),
-                tensor: name.into(),
-                expected: format!("shape {shape:?}"),
-                found: "no tensor of this name".into(),
-            })?;
-        let mismatch = |expected: String, found: String| Error::Tensor {
-            path: path.clone(),
-            tensor: name.into(),
-            expected,
-            found,
-        };
+        let stored = name.strip_prefix(self.prefix);
+        let found = stored.and_then(|name| self.tensors.get(name).cloned());
+        let (path, entry) = found.ok_or_else(|| {
+            let found = "no tensor of this name".to_owned();
+            mismatch(&self.dir, name, format!("shape {shape:?}"), found)
+        })?;
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.extend(stored.map(String::from));
+        drop(used);
         if entry.shape.as_slice() != shape {
-            return Err(mismatch(
-                format!("shape {shape:?}"),
-                format!("shape {:?}", entry.shape.as_slice()),
-            ));
+            let found = format!("shape {:?}", entry.shape.as_slice());
+            return Err(mismatch(&path, name, format!("shape {shape:?}"), found));
         }
-        if !matches!(entry.dtype, DType::F32 | DType::F16 | DType::BF16) {
-            return Err(mismatch(
-                "f32, f16 or bf16".into(),
-                format!("{:?}", entry.dtype),
-            ));
+        let floats = [DType::F64, DType::F32, DType::F16, DType::BF16];
+        if !floats.contains(&entry.dtype) {
+            let found = format!("{:?}", entry.dtype);
+            return Err(mismatch(&path, name, "f64, f32, f16 or bf16".into(), found));
         }
         let data = bridge::into_data(entry).map_err(|error| Error::Safetensors {
-            path,
+            path: path.clone(),
             message: error.to_string(),
         })?;
         let dtype = DType::from(self.dtype);
-        Ok(Tensor::from_data(
-            data.convert_dtype(dtype),
-            (&self.device, dtype),
-        ))
+        let data = data.convert_dtype(dtype);
+        if let Some(value) = not_finite(&data) {
+            let expected = format!("finite numbers in {dtype:?}");
+            return Err(mismatch(&path, name, expected, value.to_string()));
+        }
+        Ok(Tensor::from_data(data, (&self.device, dtype)))
+    }
+}
+
+/// The first value that is infinite or NaN.
+fn not_finite(data: &TensorData) -> Option<f32> {
+    match data.dtype() {
+        DType::BF16 => {
+            let values = data.as_slice::<bf16>().ok()?;
+            values
+                .iter()
+                .find(|value| !value.is_finite())
+                .map(|value| value.to_f32())
+        }
+        _ => data
+            .as_slice::<f32>()
+            .ok()?
+            .iter()
+            .find(|value| !value.is_finite())
+            .copied(),
+    }
+}
+
+fn mismatch(path: &Path, tensor: &str, expected: String, found: String) -> Error {
+    Error::Tensor {
+        path: path.into(),
+        tensor: tensor.into(),
+        expected,
+        found,
     }
 }
