@@ -1,6 +1,6 @@
 //! A benchmark's three sets of questions: to train on, to test on, and to take shots from.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::files::Files;
@@ -99,25 +99,41 @@ impl Benchmark {
     ///
     /// If the pool has fewer questions than are drawn, or lacks one that is named.
     pub fn prefixes(&self, shots: &Shots, count: usize) -> Result<Vec<String>> {
-        let drawn: Vec<Vec<&Question>> = match (shots.rule, &shots.ids) {
-            (ShotRule::PerQuestion, _) => self.shots_per_question(shots)?.take(count).collect(),
-            (_, Some(ids)) => {
-                vec![shots::by_id(&self.shots, &ids[..shots.count.min(ids.len())])?; count]
-            }
-            (_, None) => vec![shots::fixed(&self.shots, shots.count, shots.seed)?; count],
+        let asked = &self.test[..count.min(self.test.len())];
+        let drawn: Vec<Vec<&Question>> = if shots.rule == ShotRule::PerQuestion {
+            let seed = shots.seed.unwrap_or(shots::HARNESS_SEED);
+            let mut shots = PerQuestion::new(&self.shots, shots.count, seed, self.draws_spare())?;
+            asked
+                .iter()
+                .map(|question| shots.next(question))
+                .collect::<Result<_>>()?
+        } else {
+            let (first, spare) = match &shots.ids {
+                Some(ids) => {
+                    let mut named = shots::by_id(&self.shots, ids)?;
+                    let spare = named.split_off(shots.count.min(ids.len()));
+                    (named, spare)
+                }
+                None => shots::fixed(&self.shots, shots.count, shots.seed)?,
+            };
+            let shots = |question| shots::without(question, &first, &spare, first.len());
+            asked.iter().map(shots).collect::<Result<_>>()?
         };
         let text = |(question, shots): (&Question, Vec<&Question>)| {
             prompt::description(question) + &prompt::few_shot_prefix(shots)
         };
-        Ok(self.test.iter().zip(drawn).map(text).collect())
+        Ok(asked.iter().zip(drawn).map(text).collect())
     }
 
-    fn shots_per_question(&self, shots: &Shots) -> Result<PerQuestion<'_>> {
-        let seed = shots.seed.unwrap_or(shots::HARNESS_SEED);
-        match self.layout {
-            Layout::Hellaswag => PerQuestion::with_spare(&self.shots, shots.count, seed),
-            _ => PerQuestion::new(&self.shots, shots.count, seed),
-        }
+    /// Whether one shot more is drawn for each question, in case that the question itself is among them.
+    fn draws_spare(&self) -> bool {
+        let pool: HashMap<&str, &Question> =
+            self.shots.iter().map(|shot| (shot.id(), shot)).collect();
+        let shared = |question: &Question| {
+            let shot = pool.get(question.id());
+            shot.is_some_and(|shot| shot.is_same(question))
+        };
+        self.layout == Layout::Hellaswag || self.test.iter().any(shared)
     }
 }
 

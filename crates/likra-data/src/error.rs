@@ -59,13 +59,20 @@ pub enum Error {
         message: String,
     },
 
-    /// The ending of a file's name does not say how to read it.
-    #[error("{}: expected a name that ends in one of .{expected}", path.display())]
-    Extension {
+    /// A file is of no form that can be read.
+    #[error("{}: neither JSON nor parquet, and the name does not end in .csv", path.display())]
+    Unknown {
         /// The file.
         path: PathBuf,
-        /// What the benchmark's files end in.
-        expected: String,
+    },
+
+    /// The benchmark has no tables.
+    #[error("{}: a table, but {benchmark} has rows in JSON or parquet", path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// The benchmark.
+        benchmark: &'static str,
     },
 
     /// A file or folder holds nothing that was looked for.
@@ -105,6 +112,17 @@ pub enum Error {
     )]
     NoSpareShot {
         /// How many were asked for.
+        count: usize,
+    },
+
+    /// A question stands among the shots before it, and no other can take its place.
+    #[error(
+        "question `{id}` is among its own {count} shots, and there is no other to take its place"
+    )]
+    OwnShot {
+        /// The question's id.
+        id: String,
+        /// How many shots were asked for.
         count: usize,
     },
 

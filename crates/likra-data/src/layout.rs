@@ -11,7 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::files::Files;
-use crate::{Error, Question, Result, rows};
+use crate::rows::{self, Content};
+use crate::{Error, Question, Result};
 
 pub use mmlu::MMLU_SCIENCE;
 
@@ -66,53 +67,29 @@ impl Layout {
     }
 }
 
-/// Reads all questions of a file, in order. How, its name's ending says:
-///
-/// | ending | form |
-/// |---|---|
-/// | `.jsonl` | a JSON object a line, the authors' own or one of the hub's rows |
-/// | `.json` | an array of such rows, or the object around them that the hub's viewer gives |
-/// | `.parquet` | the hub's rows |
-/// | `.csv` | the authors' tables of ARC and MMLU |
-///
-/// The hub is Hugging Face's: `allenai/ai2_arc`, `Rowan/hellaswag`, `cais/mmlu`. A byte order mark,
-/// blank lines and carriage returns at line ends are passed over.
+/// Reads the questions of a file: JSON lines, an array in JSON, parquet or, of some benchmarks, a table,
+/// compressed or not.
 ///
 /// # Errors
 ///
-/// If the file cannot be read or has another ending, or, named by its line or row, for what is no question.
+/// If the file cannot be read, or a row of it is not a question; the message names the line or row.
 pub fn read_questions(layout: Layout, path: &Path) -> Result<Vec<Question>> {
-    let form = path.extension().and_then(|extension| extension.to_str());
-    let forms: &[&str] = match layout {
-        Layout::Hellaswag => &["jsonl", "json", "parquet"],
-        _ => &["jsonl", "json", "parquet", "csv"],
-    };
-    match form.filter(|form| forms.contains(form)) {
-        Some("parquet") => parse(layout, "parquet", &[], path),
-        Some(form) => parse(layout, form, &fs_err::read(path)?, path),
-        None => Err(Error::Extension {
-            path: path.into(),
-            expected: forms.join(", ."),
-        }),
-    }
+    parse(layout, likra_files::read(path)?, path)
 }
 
-/// The questions of a file's bytes; a parquet file is read from its path.
-pub(crate) fn parse(
-    layout: Layout,
-    form: &str,
-    bytes: &[u8],
-    path: &Path,
-) -> Result<Vec<Question>> {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    match (form, layout) {
-        ("csv", Layout::Mmlu) => mmlu::parse_table(bytes, path),
-        ("csv", _) => arc_csv::parse(bytes, path),
-        _ => {
-            let rows = (1..).zip(rows::json(form, bytes, path)?);
+/// The questions of a file's bytes.
+pub(crate) fn parse(layout: Layout, bytes: Vec<u8>, path: &Path) -> Result<Vec<Question>> {
+    match (rows::content(bytes, path)?, layout) {
+        (Content::Table(text), Layout::Mmlu) => mmlu::parse_table(&text, path),
+        (Content::Table(_), Layout::Hellaswag) => Err(Error::Table {
+            path: path.into(),
+            benchmark: "hellaswag",
+        }),
+        (Content::Table(text), _) => arc_csv::parse(&text, path),
+        (Content::Rows(rows), _) => {
             let question =
                 |(number, (line, row)): (usize, (usize, Vec<u8>))| (line, layout.row(&row, number));
-            rows::collect(path, rows.map(question))
+            rows::collect(path, (1..).zip(rows).map(question))
         }
     }
 }

@@ -94,6 +94,16 @@ impl Question {
         }
     }
 
+    /// Whether it is `other`: by its text, or by its id. An id that is the number of a row tells nothing, for
+    /// another file has a row of that number too.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let numbered =
+            matches!(self.style, PromptStyle::Letters { .. }) || self.id.starts_with("row#");
+        let text = self.stem == other.stem && self.gold == other.gold;
+        (!numbered && self.id == other.id) || (text && self.texts() == other.texts())
+    }
+
     /// The benchmark's name for it, unique in its file.
     #[must_use]
     pub fn id(&self) -> &str {

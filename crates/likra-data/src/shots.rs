@@ -35,16 +35,28 @@ pub struct Shots {
 pub const HARNESS_SEED: u64 = 1234;
 
 /// The same `count` shots for every question: the first of `pool`, or, with a seed, what Python's
-/// `random.Random(seed).sample(pool, count)` takes from it.
+/// `random.Random(seed).sample(pool, count)` takes from it. Behind them, those that may stand in.
 ///
 /// # Errors
 ///
 /// If the pool has fewer questions.
-pub(crate) fn fixed(pool: &[Question], count: usize, seed: Option<u64>) -> Result<Vec<&Question>> {
+pub(crate) fn fixed(
+    pool: &[Question],
+    count: usize,
+    seed: Option<u64>,
+) -> Result<(Vec<&Question>, Vec<&Question>)> {
     check(pool, count)?;
     Ok(match seed {
-        None => pool[..count].iter().collect(),
-        Some(seed) => draw(pool, count, &mut PythonRandom::new(seed)),
+        None => (
+            pool[..count].iter().collect(),
+            pool[count..].iter().collect(),
+        ),
+        Some(seed) => {
+            let mut rng = PythonRandom::new(seed);
+            let shots = draw(pool, count, &mut rng);
+            let spare = if count == 0 { 0 } else { pool.len() };
+            (shots, draw(pool, spare, &mut rng))
+        }
     })
 }
 
@@ -69,65 +81,104 @@ pub(crate) fn by_id<'a>(
         .collect()
 }
 
-/// Other shots for every question, drawn by one generator that runs through the questions in order,
-/// as lm-evaluation-harness does.
+/// The first `count` of `shots` that are not `question` itself; for want of some, others from `spare`.
 ///
-/// An iterator without end: the first draw is for the first question. So a run over the first
-/// questions of a test gives them the same shots as a run over all.
+/// # Errors
+///
+/// If there are none.
+pub(crate) fn without<'a>(
+    question: &Question,
+    shots: &[&'a Question],
+    spare: &[&'a Question],
+    count: usize,
+) -> Result<Vec<&'a Question>> {
+    let mut kept: Vec<&Question> = Vec::with_capacity(count);
+    for shot in shots.iter().chain(spare) {
+        let taken = || kept.iter().any(|kept| std::ptr::eq(*kept, *shot));
+        if kept.len() < count && !shot.is_same(question) && !taken() {
+            kept.push(shot);
+        }
+    }
+    match kept.len() {
+        found if found < count => Err(Error::OwnShot {
+            id: question.id().into(),
+            count,
+        }),
+        _ => Ok(kept),
+    }
+}
+
+/// Other shots for every question, drawn by one generator that runs through the questions in order,
+/// as lm-evaluation-harness does (`ContextSampler.sample` of version 0.4.13).
+///
+/// The first draw is for the first question. So a run over the first questions of a test gives them the
+/// same shots as a run over all.
 #[derive(Debug, Clone)]
 pub(crate) struct PerQuestion<'a> {
     pool: &'a [Question],
     count: usize,
-    /// How many are drawn, of which the first `count` are given.
-    drawn: usize,
+    spare: bool,
     rng: PythonRandom,
 }
 
 impl<'a> PerQuestion<'a> {
     /// Draws `count` shots from `pool` for each question; the harness's own `seed` is [`HARNESS_SEED`].
     ///
-    /// # Errors
-    ///
-    /// If the pool has fewer questions.
-    pub(crate) fn new(pool: &'a [Question], count: usize, seed: u64) -> Result<Self> {
-        check(pool, count)?;
-        Ok(Self {
-            pool,
-            count,
-            drawn: count,
-            rng: PythonRandom::new(seed),
-        })
-    }
-
-    /// Draws `count + 1` shots for each question and gives the first `count`, as the harness does for
-    /// `hellaswag`; for `arc_challenge` it does what [`new`](Self::new) does.
-    ///
-    /// The spare one would stand in for the question itself, if that were drawn. The harness draws it
-    /// where a task names one split for shots and for the test, and takes `hellaswag`, which names
-    /// neither, for such a task (`fewshot_context` in `lm_eval/api/task.py`, version 0.4.13). Its
-    /// shots come from the training set, so a question is never among them.
+    /// With `spare`, one more is drawn, to stand in for the question itself if that is among them. The
+    /// harness does so where a task names one split for shots and for the test, and takes `hellaswag`,
+    /// which names neither, for such a task.
     ///
     /// # Errors
     ///
     /// If the pool has fewer questions than are drawn.
-    pub(crate) fn with_spare(pool: &'a [Question], count: usize, seed: u64) -> Result<Self> {
-        let shots = Self::new(pool, count, seed)?;
+    pub(crate) fn new(pool: &'a [Question], count: usize, seed: u64, spare: bool) -> Result<Self> {
+        check(pool, count)?;
         // Without shots, the harness draws nothing.
-        let drawn = if count == 0 { 0 } else { count + 1 };
-        if drawn > pool.len() {
+        if spare && count > 0 && count == pool.len() {
             return Err(Error::NoSpareShot { count });
         }
-        Ok(Self { drawn, ..shots })
+        Ok(Self {
+            pool,
+            count,
+            spare: spare && count > 0,
+            rng: PythonRandom::new(seed),
+        })
     }
-}
 
-impl<'a> Iterator for PerQuestion<'a> {
-    type Item = Vec<&'a Question>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut shots = draw(self.pool, self.drawn, &mut self.rng);
-        shots.truncate(self.count);
-        Some(shots)
+    /// The shots of the next question.
+    ///
+    /// # Errors
+    ///
+    /// If the pool has too few others.
+    pub(crate) fn next(&mut self, question: &Question) -> Result<Vec<&'a Question>> {
+        let drawn = draw(
+            self.pool,
+            self.count + usize::from(self.spare),
+            &mut self.rng,
+        );
+        let own = drawn.iter().filter(|shot| shot.is_same(question)).count();
+        if drawn.len() - own >= self.count {
+            return without(question, &drawn, &[], self.count);
+        }
+        // The harness draws anew from the others. Where it does not look for the question at all, what
+        // stands in is drawn aside, so that the next questions' shots stay the harness's.
+        let others: Vec<&Question> = self
+            .pool
+            .iter()
+            .filter(|shot| !shot.is_same(question))
+            .collect();
+        let (shots, mut aside) = match self.spare {
+            true => (Vec::new(), None),
+            false => (drawn, Some(self.rng.clone())),
+        };
+        let rng = aside.as_mut().unwrap_or(&mut self.rng);
+        let count = self.count.min(others.len());
+        let anew: Vec<&Question> = rng
+            .sample(others.len(), count)
+            .into_iter()
+            .map(|place| others[place])
+            .collect();
+        without(question, &shots, &anew, self.count)
     }
 }
 
@@ -176,7 +227,9 @@ mod tests {
     fn pool(size: usize) -> Vec<Question> {
         let choices = || vec!["a".into(), "b".into()];
         (0..size)
-            .map(|place| Question::new(place.to_string(), "?".into(), choices(), 0).unwrap())
+            .map(|place| {
+                Question::new(place.to_string(), format!("{place}?"), choices(), 0).unwrap()
+            })
             .collect()
     }
 
@@ -191,36 +244,82 @@ mod tests {
     fn without_a_seed_the_first_are_taken_and_with_one_pythons_sample() {
         let golden = golden();
         let pool = pool(golden.pool);
-        assert_eq!(places(&fixed(&pool, 3, None).unwrap()), [0, 1, 2]);
-        let drawn = fixed(&pool, golden.places.len(), Some(golden.seed)).unwrap();
+        assert_eq!(places(&fixed(&pool, 3, None).unwrap().0), [0, 1, 2]);
+        let (drawn, _) = fixed(&pool, golden.places.len(), Some(golden.seed)).unwrap();
         assert_eq!(places(&drawn), golden.places);
         assert_eq!(golden.ids[0], "CSZ10245");
+    }
+
+    fn question(id: &str, stem: &str) -> Question {
+        Question::new(id.into(), stem.into(), vec!["a".into(), "b".into()], 0).unwrap()
     }
 
     #[test]
     fn one_generator_runs_through_the_questions() {
         let pool = pool(40);
-        let drawn: Vec<_> = PerQuestion::new(&pool, 25, 1234).unwrap().take(3).collect();
+        let mut shots = PerQuestion::new(&pool, 25, 1234, false).unwrap();
         let mut rng = PythonRandom::new(1234);
-        for shots in drawn {
-            assert_eq!(places(&shots), rng.sample(40, 25));
+        for _ in 0..3 {
+            let drawn = shots.next(&question("x", "another")).unwrap();
+            assert_eq!(places(&drawn), rng.sample(40, 25));
         }
     }
 
     #[test]
-    fn a_spare_shot_is_drawn_and_not_given() {
+    fn a_spare_shot_is_drawn_and_stands_in_for_the_question() {
         let pool = pool(40);
-        let drawn = PerQuestion::with_spare(&pool, 10, 1234).unwrap().take(3);
+        let mut shots = PerQuestion::new(&pool, 10, 1234, true).unwrap();
         let mut rng = PythonRandom::new(1234);
-        for shots in drawn {
-            assert_eq!(places(&shots), rng.sample(40, 11)[..10]);
+        for _ in 0..3 {
+            let expected = rng.sample(40, 11);
+            let drawn = shots.next(&question("x", "another")).unwrap();
+            assert_eq!(places(&drawn), expected[..10]);
         }
+        let expected = rng.sample(40, 11);
+        let own = &pool[expected[4]];
+        let rest: Vec<usize> = expected
+            .iter()
+            .copied()
+            .filter(|place| *place != expected[4])
+            .collect();
+        assert_eq!(places(&shots.next(own).unwrap()), rest);
+    }
+
+    /// Where the harness would not look, the shots of the other questions stay as they are.
+    #[test]
+    fn a_copy_of_the_question_is_replaced_and_moves_nothing() {
+        let pool = pool(6);
+        let mut shots = PerQuestion::new(&pool, 5, 7, false).unwrap();
+        let mut rng = PythonRandom::new(7);
+        let first = rng.sample(6, 5);
+        let found = places(&shots.next(&pool[first[2]]).unwrap());
+        assert_eq!(found.len(), 5);
+        assert!(!found.contains(&first[2]), "{found:?}");
+        let second = shots.next(&question("x", "another")).unwrap();
+        assert_eq!(places(&second), rng.sample(6, 5));
+    }
+
+    #[test]
+    fn fixed_shots_make_room_for_the_next() {
+        let pool = pool(4);
+        for seed in [None, Some(3)] {
+            let (shots, spare) = fixed(&pool, 3, seed).unwrap();
+            let found = without(shots[1], &shots, &spare, 3).unwrap();
+            assert_eq!(places(&found)[..2], [places(&shots)[0], places(&shots)[2]]);
+            assert!(!places(&found).contains(&places(&shots)[1]) && found.len() == 3);
+        }
+        let (all, none) = fixed(&pool, 4, None).unwrap();
+        let error = without(&pool[1], &all, &none, 4).unwrap_err().to_string();
+        assert!(
+            error.starts_with("question `1` is among its own 4 shots"),
+            "{error}"
+        );
     }
 
     #[test]
     fn without_shots_no_spare_is_needed() {
-        let mut none = PerQuestion::with_spare(&[], 0, 1).unwrap();
-        assert_eq!(none.next(), Some(Vec::new()));
+        let mut none = PerQuestion::new(&[], 0, 1, true).unwrap();
+        assert_eq!(none.next(&question("x", "?")).unwrap().len(), 0);
     }
 
     #[test]
@@ -241,20 +340,14 @@ mod tests {
         for seed in [None, Some(1)] {
             assert_eq!(fixed(&pool, 6, seed).unwrap_err().to_string(), expected);
         }
+        let refused = |count, spare| {
+            let shots = PerQuestion::new(&pool, count, 1, spare);
+            shots.unwrap_err().to_string()
+        };
+        assert_eq!(refused(6, false), expected);
+        assert_eq!(refused(6, true), expected);
         assert_eq!(
-            PerQuestion::new(&pool, 6, 1).unwrap_err().to_string(),
-            expected
-        );
-        assert_eq!(
-            PerQuestion::with_spare(&pool, 6, 1)
-                .unwrap_err()
-                .to_string(),
-            expected
-        );
-        assert_eq!(
-            PerQuestion::with_spare(&pool, 5, 1)
-                .unwrap_err()
-                .to_string(),
+            refused(5, true),
             "5 shots asked for, and one more is drawn to spare, but the pool has 5 questions"
         );
     }

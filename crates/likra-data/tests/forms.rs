@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use likra_data::{Layout, Question, Unrelated, read_questions};
@@ -29,7 +30,18 @@ fn given(variable: &str) -> PathBuf {
 #[test]
 fn every_form_gives_the_same_questions() {
     let arc = read_questions(Layout::Arc, &fixture("arc-sample.jsonl")).unwrap();
-    for form in ["arc.jsonl", "arc.json", "arc-viewer.json", "arc.parquet"] {
+    for form in [
+        "arc.jsonl",
+        "arc.json",
+        "arc-viewer.json",
+        "arc.parquet",
+        "arc-none.parquet",
+        "arc-gzip.parquet",
+        "arc-brotli.parquet",
+        "arc-lz4.parquet",
+        "arc-zstd.parquet",
+        "arc-structs.parquet",
+    ] {
         let found = read_questions(Layout::Arc, &fixture("hub").join(form)).unwrap();
         assert_eq!(found, arc, "{form}");
     }
@@ -45,61 +57,137 @@ fn every_form_gives_the_same_questions() {
     }
 }
 
+/// Whatever the name says, in any case, and however it is compressed.
+#[test]
+fn the_content_decides_how_a_file_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        read_questions(Layout::Arc, &path).unwrap()
+    };
+    let bytes = |name| std::fs::read(fixture(name)).unwrap();
+    let lines = bytes("arc-sample.jsonl");
+    let arc = read("arc.jsonl", &lines);
+    assert_eq!(read("lines.json", &lines), arc);
+    assert_eq!(read("UPPER.JSONL", &lines), arc);
+    assert_eq!(read("array.jsonl", &bytes("hub/arc.json")), arc);
+    assert_eq!(read("viewer.JSONL", &bytes("hub/arc-viewer.json")), arc);
+    assert_eq!(read("no-ending", &bytes("hub/arc.parquet")), arc);
+    let one = std::str::from_utf8(&lines).unwrap().lines().next().unwrap();
+    assert_eq!(read("one.json", one.as_bytes()), arc[..1]);
+
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(&lines).unwrap();
+    assert_eq!(read("arc.jsonl.gz", &gz.finish().unwrap()), arc);
+    let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+    xz.write_all(&lines).unwrap();
+    assert_eq!(read("arc.jsonl.xz", &xz.finish().unwrap()), arc);
+    let zst = zstd::encode_all(lines.as_slice(), 1).unwrap();
+    assert_eq!(read("arc.jsonl.zst", &zst), arc);
+    assert_eq!(
+        read(
+            "table.CSV.zst",
+            &zstd::encode_all(table(&arc).as_bytes(), 1).unwrap()
+        ),
+        arc
+    );
+    let cut = dir.path().join("cut.gz");
+    std::fs::write(&cut, &zst[..zst.len() - 9]).unwrap();
+    let error = read_questions(Layout::Arc, &cut).unwrap_err().to_string();
+    assert!(
+        error.contains("cut.gz: not a compressed file that is whole"),
+        "{error}"
+    );
+}
+
+#[test]
+fn choices_may_be_lists_and_structs() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.jsonl");
+    let read = |row: &str| {
+        std::fs::write(&path, row).unwrap();
+        let question = read_questions(Layout::Arc, &path).unwrap().remove(0);
+        (question.choices().to_vec(), question.gold())
+    };
+    let expected = (vec!["ice".to_owned(), "fire".to_owned()], 1);
+    for (choices, key) in [
+        (r#"["ice", "fire"]"#, "B"),
+        (r#"["ice", "fire"]"#, "2"),
+        (r#"{"text": ["ice", "fire"], "label": ["x", "y"]}"#, "y"),
+        (
+            r#"[{"text": "ice", "label": "x"}, {"label": "y", "text": "fire"}]"#,
+            "y",
+        ),
+    ] {
+        let flat = format!(
+            r#"{{"id": "q", "question": "?", "choices": {choices}, "answerKey": "{key}"}}"#
+        );
+        assert_eq!(read(&flat), expected, "{flat}");
+        let nested = format!(
+            r#"{{"id": "q", "question": {{"stem": "?", "choices": {choices}}}, "answerKey": "{key}"}}"#
+        );
+        assert_eq!(read(&nested), expected, "{nested}");
+    }
+}
+
 /// What is wrong with a file: its layout, name and text, and how the message goes on after its path.
-const MISTAKES: [(Layout, &str, &str, &str); 10] = [
-    (
-        Layout::Arc,
-        "a.txt",
-        "",
-        ": expected a name that ends in one of .jsonl, .json, .parquet, .csv",
-    ),
+const MISTAKES: [(Layout, &str, &[u8], &str); 12] = [
+    (Layout::Arc, "a.jsonl", b"", ": the file is empty"),
+    (Layout::Arc, "a.txt", b"hello", ": neither JSON nor parquet"),
     (
         Layout::Hellaswag,
         "a.csv",
-        "",
-        ": expected a name that ends in one of .jsonl, .json, .parquet",
+        b"a,b\n",
+        ": a table, but hellaswag has rows in JSON or parquet",
     ),
     (
         Layout::Arc,
         "a.json",
-        "[",
+        b"[",
         ": not an array of rows in JSON: EOF while parsing a list at line 1 column 1",
     ),
     (
         Layout::Arc,
         "a.json",
-        "7",
-        ": not an array of rows in JSON: found 7",
+        b"{\"rows\": 1}",
+        ": not an array of rows in JSON: an object whose `rows` is no array",
     ),
     (
         Layout::Arc,
         "a.json",
-        "{\"rows\": 1}",
-        ": not an array of rows in JSON: an object without an array `rows`",
-    ),
-    (
-        Layout::Arc,
-        "a.json",
-        "[]",
+        b"[]",
         ": no questions found, expected at least one",
     ),
-    (Layout::Arc, "a.parquet", "PAR1", ": not a parquet file: "),
+    (Layout::Arc, "a.parquet", b"PAR1", ": not a parquet file: "),
     (
         Layout::Arc,
         "a.jsonl",
-        "{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\", \"b\"], \"label\": [\"A\"]}, \"answerKey\": \"A\"}",
+        b"{\"id\": \"caf\xe9\"}",
+        ": line 1: byte 0xe9 is not UTF-8; a file in Latin-1 is converted with",
+    ),
+    (
+        Layout::Arc,
+        "a.jsonl",
+        b"\xff\xfe{\0}\0",
+        ": UTF-16 text, expected UTF-8",
+    ),
+    (
+        Layout::Arc,
+        "a.jsonl",
+        b"{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\", \"b\"], \"label\": [\"A\"]}, \"answerKey\": \"A\"}",
         ":1: 1 labels found, expected one for each of 2 choices",
     ),
     (
         Layout::Arc,
         "a.jsonl",
-        "{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\", 2]}}",
-        ":1: column 56: invalid type: integer `2`, expected a string",
+        b"{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\", 2]}}",
+        ":1: column 59: {\"text\":[\"a\",2]} is no list of texts",
     ),
     (
         Layout::Mmlu,
         "a.json",
-        "[{\"question\": \"?\", \"choices\": [\"a\", \"b\", \"c\", \"d\"], \"answer\": 4}]",
+        b"[{\"question\": \"?\", \"choices\": [\"a\", \"b\", \"c\", \"d\"], \"answer\": 4}]",
         ":1: answer `4` is not a letter from A to D or a number from 0 to 3",
     ),
 ];
@@ -107,7 +195,7 @@ const MISTAKES: [(Layout, &str, &str, &str); 10] = [
 #[test]
 fn mistakes_are_named_with_file_and_row() {
     let dir = tempfile::tempdir().unwrap();
-    let error = |source, name: &str, text: &str| {
+    let error = |source, name: &str, text: &[u8]| {
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
         let error = read_questions(source, &path).unwrap_err().to_string();

@@ -3,7 +3,7 @@ use super::*;
 const ARC: &str = include_str!("../../../../fixtures/data/arc-sample.jsonl");
 
 fn parse(layout: Layout, text: &str) -> Vec<Question> {
-    crate::layout::parse(layout, "jsonl", text.as_bytes(), Path::new("sample")).unwrap()
+    crate::layout::parse(layout, text.into(), Path::new("sample")).unwrap()
 }
 
 fn per_question(count: usize, seed: Option<u64>) -> Shots {
@@ -27,9 +27,10 @@ fn shots_per_question_are_the_draws_of_one_generator() {
     let benchmark = sample();
     let prefixes = |seed, count| benchmark.prefixes(&per_question(3, seed), count).unwrap();
     let found = prefixes(None, 4);
-    let drawn = PerQuestion::new(benchmark.shots(), 3, shots::HARNESS_SEED).unwrap();
-    let expected: Vec<String> = drawn.take(4).map(prompt::few_shot_prefix).collect();
-    assert_eq!(found, expected);
+    let mut drawn = PerQuestion::new(benchmark.shots(), 3, shots::HARNESS_SEED, false).unwrap();
+    let test = benchmark.test().iter();
+    let expected = test.map(|question| prompt::few_shot_prefix(drawn.next(question).unwrap()));
+    assert_eq!(found, expected.collect::<Vec<_>>());
     assert_eq!(found.iter().collect::<HashSet<_>>().len(), 4);
     assert_eq!(prefixes(Some(1234), 4), found);
     assert_ne!(prefixes(Some(1), 4), found);
@@ -59,7 +60,7 @@ fn fixed_shots_are_the_first_or_named_or_sampled() {
         fixed(Some(ids.into()), None),
         text(vec![&pool[7], &pool[4]])
     );
-    let sample = shots::fixed(pool, 2, Some(7)).unwrap();
+    let (sample, _) = shots::fixed(pool, 2, Some(7)).unwrap();
     assert_eq!(fixed(None, Some(7)), text(sample));
 }
 
@@ -68,7 +69,7 @@ fn fixed_shots_are_the_first_or_named_or_sampled() {
 fn mmlu_is_described_before_its_shots() {
     let table = include_str!("../../../../fixtures/data/philosophy_test.csv");
     let path = Path::new("philosophy_test.csv");
-    let questions = crate::layout::parse(Layout::Mmlu, "csv", table.as_bytes(), path).unwrap();
+    let questions = crate::layout::parse(Layout::Mmlu, table.into(), path).unwrap();
     let benchmark = Benchmark::new(
         Layout::Mmlu,
         Vec::new(),
@@ -209,12 +210,14 @@ fn hellaswags_shots_are_drawn_with_one_to_spare() {
     ]);
     let benchmark = Benchmark::open(Layout::Hellaswag, dir.path()).unwrap();
     let found = benchmark.prefixes(&per_question(2, None), 4).unwrap();
-    let text = |shots: PerQuestion| -> Vec<String> {
-        shots.take(4).map(prompt::few_shot_prefix).collect()
+    let text = |spare| -> Vec<String> {
+        let seed = shots::HARNESS_SEED;
+        let mut shots = PerQuestion::new(benchmark.shots(), 2, seed, spare).unwrap();
+        let test = benchmark.test().iter();
+        test.map(|question| prompt::few_shot_prefix(shots.next(question).unwrap()))
+            .collect()
     };
-    let seed = shots::HARNESS_SEED;
-    let with = text(PerQuestion::with_spare(benchmark.shots(), 2, seed).unwrap());
-    let without = text(PerQuestion::new(benchmark.shots(), 2, seed).unwrap());
+    let (with, without) = (text(true), text(false));
     assert_eq!(found, with);
     assert_ne!(with, without);
 }

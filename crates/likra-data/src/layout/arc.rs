@@ -16,80 +16,54 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::files::{Files, first};
-use crate::rows::json_error;
+use crate::rows::{Choices, json_error};
 use crate::{LineError, Question, Result};
 
 #[derive(Deserialize)]
 struct Row {
     id: String,
-    question: Stem,
+    question: Value,
+    /// Where they do not stand in the question.
+    choices: Option<Choices>,
     #[serde(rename = "answerKey")]
     answer_key: String,
 }
 
+/// AI2's question.
 #[derive(Deserialize)]
 struct Stem {
     stem: String,
-    choices: Vec<Choice>,
+    choices: Choices,
 }
 
-#[derive(Deserialize)]
-struct Choice {
-    text: String,
-    label: String,
-}
-
-/// The same in the hub's columns.
-#[derive(Deserialize)]
-struct HubRow {
-    id: String,
-    question: String,
-    choices: HubChoices,
-    #[serde(rename = "answerKey")]
-    answer_key: String,
-}
-
-#[derive(Deserialize)]
-struct HubChoices {
-    text: Vec<String>,
-    label: Vec<String>,
-}
-
-/// A row of AI2's, or of the hub's. Of one that is neither, the form is blamed that fits further.
+/// A row of AI2's, or of the hub's.
 pub(super) fn parse(text: &[u8]) -> Result<Question, LineError> {
-    let ai2 = match serde_json::from_slice::<Row>(text) {
-        Ok(row) => return row.question(),
-        Err(error) => error,
-    };
-    match serde_json::from_slice::<HubRow>(text) {
-        Ok(row) => row.question(),
-        Err(hub) if hub.column() > ai2.column() => Err(json_error(&hub)),
-        Err(_) => Err(json_error(&ai2)),
-    }
-}
-
-impl Row {
-    fn question(self) -> Result<Question, LineError> {
-        let choices = self.question.choices.into_iter();
-        let (texts, labels) = choices.map(|choice| (choice.text, choice.label)).unzip();
-        labelled(self.id, self.question.stem, texts, labels, self.answer_key)
-    }
-}
-
-impl HubRow {
-    fn question(self) -> Result<Question, LineError> {
-        let HubChoices { text, label } = self.choices;
-        if text.len() != label.len() {
-            return Err(LineError::Count {
-                what: "labels",
-                found: label.len(),
-                expected: format!("one for each of {} choices", text.len()),
-            });
+    let row: Row = serde_json::from_slice(text).map_err(|error| json_error(&error))?;
+    let (stem, choices) = match (row.question, row.choices) {
+        (Value::String(stem), Some(choices)) => (stem, choices),
+        (Value::String(_), None) => return Err(LineError::MissingField { field: "choices" }),
+        (question, _) => {
+            let stem = Stem::deserialize(&question).map_err(|error| LineError::Value {
+                field: "question",
+                found: question.to_string(),
+                expected: format!("a text, or an object with stem and choices: {error}"),
+            })?;
+            (stem.stem, stem.choices)
         }
-        labelled(self.id, self.question, text, label, self.answer_key)
+    };
+    let labels = choices.labels(&row.answer_key);
+    let texts = choices.texts;
+    if texts.len() != labels.len() {
+        return Err(LineError::Count {
+            what: "labels",
+            found: labels.len(),
+            expected: format!("one for each of {} choices", texts.len()),
+        });
     }
+    labelled(row.id, stem, texts, labels, row.answer_key)
 }
 
 /// All files but Challenge-Test are for training, as the paper divides them (section 3.1). Shots come from
@@ -156,7 +130,7 @@ mod tests {
     const SAMPLE: &str = include_str!("../../../../fixtures/data/arc-sample.jsonl");
 
     fn read(bytes: &[u8]) -> Result<Vec<Question>> {
-        layout::parse(Layout::Arc, "jsonl", bytes, Path::new("arc.jsonl"))
+        layout::parse(Layout::Arc, bytes.to_vec(), Path::new("arc.jsonl"))
     }
 
     fn parse(text: &str) -> Result<Vec<Question>> {

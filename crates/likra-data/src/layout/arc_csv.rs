@@ -17,8 +17,8 @@ use super::arc::labelled;
 const COLUMNS: [&str; 3] = ["questionID", "AnswerKey", "question"];
 
 /// Reads the questions of a table that is in memory; `path` is what errors call it.
-pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<Question>> {
-    let mut rows = table(bytes);
+pub(super) fn parse(text: &str, path: &Path) -> Result<Vec<Question>> {
+    let mut rows = table(text);
     let places = match rows.next() {
         Some((_, header)) => header.and_then(|header| places(&header)),
         None => Err(LineError::MissingField { field: COLUMNS[0] }),
@@ -105,7 +105,7 @@ mod tests {
     fn read(question: &str, key: &str) -> Result<Vec<Question>> {
         let question = question.replace('"', "\"\"");
         let table = format!("{HEADER}\nq1,1,1,{key},1,0,Exam,5,2015,\"{question}\",,Train\n");
-        parse(table.as_bytes(), Path::new("arc.csv"))
+        parse(&table, Path::new("arc.csv"))
     }
 
     #[test]
@@ -152,18 +152,18 @@ mod tests {
         ] {
             assert_eq!(read(question, key).unwrap_err().to_string(), message);
         }
-        let error = parse(b"id,question\n", Path::new("arc.csv")).unwrap_err();
+        let error = parse("id,question\n", Path::new("arc.csv")).unwrap_err();
         assert_eq!(
             error.to_string(),
             "arc.csv:1: field `questionID` is missing"
         );
-        let error = parse(b"", Path::new("arc.csv")).unwrap_err();
+        let error = parse("", Path::new("arc.csv")).unwrap_err();
         assert_eq!(
             error.to_string(),
             "arc.csv:1: field `questionID` is missing"
         );
         let short = format!("{HEADER}\nq1,1,1,A\n");
-        let error = parse(short.as_bytes(), Path::new("arc.csv")).unwrap_err();
+        let error = parse(&short, Path::new("arc.csv")).unwrap_err();
         assert_eq!(error.to_string(), "arc.csv:2: 4 fields found, expected 10");
     }
 }

@@ -41,13 +41,13 @@ use serde_json::Value;
 
 use crate::files::{Files, first};
 use crate::python_text::{capitalize, is_python_space};
-use crate::rows::{json_error, unquoted};
+use crate::rows::{Choices, json_error, unquoted};
 use crate::{Error, LineError, PromptStyle, Question, Result};
 
 #[derive(Deserialize)]
 struct Line {
     activity_label: String,
-    endings: Vec<String>,
+    endings: Choices,
     label: Value,
     // The original's own fields.
     source_id: Option<String>,
@@ -65,7 +65,7 @@ struct Line {
 /// `row#{row}` in a stripped file.
 pub(super) fn parse(text: &[u8]) -> Result<Question, LineError> {
     let line: Line = serde_json::from_slice(text).map_err(|error| json_error(&error))?;
-    let gold = gold(&line.label, line.endings.len())?;
+    let gold = gold(&line.label, line.endings.texts.len())?;
     let (id, query, endings) = match (&line.source_id, line.ind, &line.ctx_a) {
         (None, None, None) => line.capitalize()?,
         _ => line.prepare()?,
@@ -81,7 +81,7 @@ impl Line {
         let ctx_a = given(self.ctx_a, "ctx_a")?;
         let ctx_b = capitalize(&given(self.ctx_b, "ctx_b")?);
         let query = preprocess(&format!("{}: {ctx_a} {ctx_b}", self.activity_label));
-        let endings = self.endings.iter().map(|ending| preprocess(ending));
+        let endings = self.endings.texts.iter().map(|ending| preprocess(ending));
         Ok((format!("{source}#{ind}"), query, endings.collect()))
     }
 
@@ -95,7 +95,7 @@ impl Line {
         let spaces = &rest[..rest.len() - ctx_b.len()];
         let ctx_b = spaces.to_owned() + &capitalize(ctx_b);
         let query = format!("{}: {ctx_a}{ctx_b}", self.activity_label);
-        let endings = self.endings.iter().map(|ending| without_tags(ending));
+        let endings = self.endings.texts.iter().map(|ending| without_tags(ending));
         Ok((
             format!("row#{row}"),
             without_tags(&query),
@@ -211,7 +211,7 @@ mod tests {
     const STRIPPED: &str = include_str!("../../../../fixtures/data/hellaswag-stripped.jsonl");
 
     fn read(bytes: &[u8]) -> Result<Vec<Question>> {
-        layout::parse(Layout::Hellaswag, "jsonl", bytes, Path::new("h.jsonl"))
+        layout::parse(Layout::Hellaswag, bytes.to_vec(), Path::new("h.jsonl"))
     }
 
     fn parse(text: &str) -> Result<Vec<Question>> {
