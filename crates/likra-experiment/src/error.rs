@@ -48,6 +48,24 @@ pub enum Error {
     #[error(transparent)]
     Unwritable(#[from] toml::ser::Error),
 
+    /// A text is longer than the model can run.
+    #[error(
+        "{what} `{id}`: {tokens} tokens with its answer, but the model has {positions} positions (max_position_embeddings); \
+         {remedy}"
+    )]
+    TooLong {
+        /// What it is.
+        what: &'static str,
+        /// The question's id.
+        id: String,
+        /// How many tokens it has.
+        tokens: usize,
+        /// How many positions the model has.
+        positions: usize,
+        /// What to do.
+        remedy: &'static str,
+    },
+
     /// The questions could not be read or drawn from.
     #[error(transparent)]
     Data(#[from] likra_data::Error),

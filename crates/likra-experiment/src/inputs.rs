@@ -10,18 +10,22 @@ use likra_data::{
 };
 use likra_model::Model;
 use likra_results::{AnswerRecord, Input, sha256};
-use likra_tokenizer::{Bos, EncodedPair, Other, Request, Tokenizer};
+use likra_tokenizer::{EncodedPair, Other, Request, Tokenizer};
+use likra_train::TrainSettings;
 
 use crate::assets;
 use crate::error::{Mistake, Result};
 use crate::experiment::{Experiment, Head};
-use crate::spec::{Evaluation, Spec, UnrelatedSpec};
+use crate::length;
+use crate::spec::{Evaluation, LongPrompt, Spec, UnrelatedSpec};
 
 /// The opened files of an experiment.
 #[derive(Debug)]
 pub struct Inputs {
     /// The checkpoint folder.
     pub model: PathBuf,
+    /// What adapters call it: its absolute path, or the name of the one that the program carries.
+    pub(crate) base: String,
     /// The questions.
     pub benchmark: Benchmark,
     unrelated: Option<Unrelated>,
@@ -52,6 +56,8 @@ pub struct TrainingSet {
     pub examples: Vec<EncodedPair>,
     /// In words.
     pub answers: Vec<AnswerRecord>,
+    /// How many of the examples are too long, and will be skipped.
+    pub skipped: usize,
 }
 
 impl Inputs {
@@ -87,8 +93,13 @@ impl Inputs {
             ),
         ];
         let (files, hashes) = hash_files(groups)?;
+        let base = match spec.model.as_deref() {
+            Some(assets::TINY) => assets::TINY.to_owned(),
+            _ => std::path::absolute(&model)?.display().to_string(),
+        };
         Ok(Self {
             model,
+            base,
             benchmark,
             unrelated,
             files,
@@ -97,7 +108,7 @@ impl Inputs {
     }
 
     /// What models are asked, in tokens.
-    pub(crate) fn requests(&self, experiment: &Experiment, asked: Asked) -> Result<Vec<Request>> {
+    pub(crate) fn requests(&self, experiment: &Experiment, asked: Asked) -> Result<Requests> {
         let Experiment { spec, heads, .. } = experiment;
         let mut evaluation = spec.evaluation.clone();
         let (train, test) = (self.benchmark.train(), self.benchmark.test());
@@ -114,7 +125,8 @@ impl Inputs {
                     .iter()
                     .zip(iter::repeat(prompt::ANSWER_ONLY.to_owned()));
                 let asked = asked.take(experiment.questions);
-                Ok(tokenizer.requests(asked, &others()?)?)
+                let requests = tokenizer.requests(asked, &others()?)?;
+                Requests::new(&self.model, requests, evaluation.too_long)
             }
             Asked::Ranking => {
                 let tokenizer = Tokenizer::open(&self.model, spec.training.bos)?;
@@ -126,7 +138,8 @@ impl Inputs {
                 let places: BTreeSet<usize> = seen.collect();
                 let questions = places.into_iter().map(|place| &train[place]);
                 let asked = questions.map(|question| (question, prompt::context(question)));
-                Ok(tokenizer.requests(asked, &[])?)
+                let requests = tokenizer.requests(asked, &[])?;
+                Requests::new(&self.model, requests, evaluation.too_long)
             }
         }
     }
@@ -145,7 +158,7 @@ impl Inputs {
             ..head.draw(spec)
         };
         let train = self.benchmark.train();
-        training_set(&self.model, spec.training.bos, train, &draw, head.examples)
+        training_set(&self.model, &spec.training, train, &draw, head.examples)
     }
 }
 
@@ -153,19 +166,45 @@ impl Inputs {
 ///
 /// # Errors
 ///
-/// If there is no such answer to a question, or a text cannot be encoded.
+/// If there is no such answer to a question, a text cannot be encoded, or one is too long and that is
+/// not allowed.
 pub fn training_set(
     model: &Path,
-    bos: Bos,
+    settings: &TrainSettings,
     train: &[Question],
     draw: &Draw,
     count: usize,
 ) -> Result<TrainingSet> {
     let pairs = training_pairs(train, draw, count)?;
+    let examples = Tokenizer::open(model, settings.bos)?.examples(&pairs)?;
+    let positions = length::positions(model)?;
     Ok(TrainingSet {
-        examples: Tokenizer::open(model, bos)?.examples(&pairs)?,
+        skipped: length::skipped(&pairs, &examples, positions, settings.too_long)?,
+        examples,
         answers: pairs.iter().map(AnswerRecord::from).collect(),
     })
+}
+
+/// What a model is asked, in tokens that it can run.
+#[derive(Debug)]
+pub struct Requests {
+    /// The questions.
+    pub requests: Vec<Request>,
+    /// How many texts of candidates were cut at their beginning.
+    pub truncated: usize,
+    /// How many positions the model has.
+    pub positions: usize,
+}
+
+impl Requests {
+    fn new(model: &Path, mut requests: Vec<Request>, rule: LongPrompt) -> Result<Self> {
+        let positions = length::positions(model)?;
+        Ok(Self {
+            truncated: length::fit(&mut requests, positions, rule)?,
+            requests,
+            positions,
+        })
+    }
 }
 
 /// The first test questions of `benchmark`, as many as `evaluation` says, each after its shots, and
@@ -173,19 +212,20 @@ pub fn training_set(
 ///
 /// # Errors
 ///
-/// If there are not enough shots, or a text cannot be encoded.
+/// If there are not enough shots, a text cannot be encoded, or one is too long and that is not allowed.
 pub fn requests(
     model: &Path,
     benchmark: &Benchmark,
     evaluation: &Evaluation,
     others: &[Vec<Other>],
-) -> Result<Vec<Request>> {
+) -> Result<Requests> {
     let tokenizer = Tokenizer::open(model, evaluation.bos)?;
     let test = benchmark.test();
     let count = evaluation.questions.unwrap_or(test.len()).min(test.len());
     let prefixes = benchmark.prefixes(&evaluation.shots(), count)?;
     let after = |(question, prefix): (_, String)| (question, prefix + &prompt::context(question));
-    Ok(tokenizer.requests(test.iter().zip(prefixes).map(after), others)?)
+    let requests = tokenizer.requests(test.iter().zip(prefixes).map(after), others)?;
+    Requests::new(model, requests, evaluation.too_long)
 }
 
 /// The hash of every file, read once, and one for each group; the same file twice counts once in it.

@@ -8,6 +8,7 @@ mod event;
 mod experiment;
 mod inputs;
 mod jobs;
+mod length;
 mod pace;
 mod report;
 mod run;
@@ -18,13 +19,16 @@ mod work;
 pub use error::{Error, Mistake, Result};
 pub use event::{Event, Listener};
 pub use experiment::{Experiment, Head};
-pub use inputs::{Asked, Hashes, Inputs, TrainingSet, hash_files, requests, training_set};
+pub use inputs::{
+    Asked, Hashes, Inputs, Requests, TrainingSet, hash_files, requests, training_set,
+};
 pub use jobs::{Job, Product, Work, training_key};
 pub use pace::peak_memory;
 pub use report::{draw, part_of_paper};
 pub use run::Run;
 pub use source::{Assignment, experiments, protocols};
 pub use spec::{
-    AnalysisSettings, CandidateScore, Evaluation, HeadSpec, Replicates, Spec, UnrelatedSpec,
+    AnalysisSettings, CandidateScore, Evaluation, HeadSpec, LongPrompt, Replicates, Spec,
+    UnrelatedSpec,
 };
 pub use work::{Training, score};

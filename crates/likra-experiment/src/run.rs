@@ -11,7 +11,7 @@ use likra_lora::Adapter;
 use likra_model::{Model, Placement};
 use likra_report::humantime;
 use likra_results::{
-    ANSWER_ONLY, BASE, Manifest, Questions, RunDir, ScoreRecord, Stamp, read_rows, remove,
+    ANSWER_ONLY, BASE, Manifest, Questions, RunDir, ScoreRecord, Stamp, TooLong, read_rows, remove,
     versions, write_rows,
 };
 use likra_score::Plan;
@@ -21,6 +21,7 @@ use crate::event::{Event, Listener};
 use crate::experiment::{Experiment, Head};
 use crate::inputs::{Asked, Inputs, TrainingSet};
 use crate::jobs::{Job, Keys, Product, Work};
+use crate::length;
 use crate::pace::{Cost, Pace};
 use crate::report;
 use crate::spec::Spec;
@@ -39,7 +40,8 @@ pub struct Run {
     /// The jobs in the order of work.
     pub jobs: Vec<Job>,
     model: OnceCell<Model>,
-    plans: RefCell<BTreeMap<Asked, Rc<Plan>>>,
+    /// What is asked, and how many texts of it were cut.
+    plans: RefCell<BTreeMap<Asked, (Rc<Plan>, usize)>>,
     pub(crate) pace: RefCell<Pace>,
 }
 
@@ -86,13 +88,41 @@ impl Run {
 
     /// What models are asked, laid out in passes when first asked for; the same for all heads.
     pub(crate) fn plan(&self, asked: Asked) -> Result<Rc<Plan>> {
-        if let Some(plan) = self.plans.borrow().get(&asked) {
-            return Ok(Rc::clone(plan));
+        Ok(self.planned(asked)?.0)
+    }
+
+    /// The plan, and how many texts of it were cut.
+    fn planned(&self, asked: Asked) -> Result<(Rc<Plan>, usize)> {
+        if let Some((plan, cut)) = self.plans.borrow().get(&asked) {
+            return Ok((Rc::clone(plan), *cut));
         }
-        let requests = self.inputs.requests(&self.experiment, asked)?;
-        let plan = Rc::new(Plan::new(requests, self.placement.batch_tokens)?);
-        self.plans.borrow_mut().insert(asked, Rc::clone(&plan));
-        Ok(plan)
+        let found = self.inputs.requests(&self.experiment, asked)?;
+        let plan = Rc::new(Plan::new(found.requests, self.placement.batch_tokens)?);
+        let planned = (plan, found.truncated);
+        self.plans.borrow_mut().insert(asked, planned.clone());
+        Ok(planned)
+    }
+
+    /// What is longer than the model's positions: found, and refused if the experiment says so, before
+    /// the model is loaded.
+    fn too_long(&self) -> Result<TooLong> {
+        let mut truncated = 0;
+        for product in &self.jobs[0].scores {
+            truncated += self.planned(product.asked)?.1;
+        }
+        let mut skipped = BTreeMap::new();
+        for head in &self.experiment.heads {
+            // What ranked heads learn is not known before the base's scores are.
+            if !head.answers.is_ranked() {
+                skipped.insert(head.name.clone(), self.training_set(head)?.skipped);
+            }
+        }
+        skipped.retain(|_, count| *count > 0);
+        Ok(TooLong {
+            positions: length::positions(&self.inputs.model)?,
+            truncated,
+            skipped,
+        })
     }
 
     /// Removes what a killed run has left half-written, and says what the run is made of. `command` is
@@ -100,10 +130,18 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// If a file cannot be written.
-    pub fn begin(&self, command: &str) -> Result<()> {
+    /// If a text is too long for the model, or a file cannot be written.
+    pub fn begin(&self, command: &str, listener: &Listener) -> Result<()> {
+        let manifest = self.manifest(command)?;
         self.dir.sweep()?;
-        self.manifest(command)?.write(&self.dir.manifest())?;
+        manifest.write(&self.dir.manifest())?;
+        for product in self.jobs.iter().flat_map(|job| &job.scores) {
+            let damage = read_rows::<ScoreRecord>(&product.path).err();
+            if let (Some(damage), true) = (damage, product.path.exists()) {
+                listener(Event::Said(format!("{damage}: made again")));
+                remove(&product.path)?;
+            }
+        }
         for job in &self.jobs {
             // Should this run be killed, scores of other settings are not to be taken for its own.
             for product in job.missing() {
@@ -140,6 +178,7 @@ impl Run {
             experiment: toml::Table::try_from(&spec)?,
             versions: versions(),
             inputs: self.inputs.files.clone(),
+            too_long: Some(self.too_long()?),
         })
     }
 
@@ -264,6 +303,7 @@ impl Run {
         let (set, spec) = (self.training_set(head)?, &self.experiment.spec);
         let training = Training {
             title: &format!("train {}", head.name),
+            base: &self.inputs.base,
             lora: &spec.lora,
             settings: &spec.training,
             seed: head.seed,

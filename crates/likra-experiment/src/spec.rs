@@ -117,6 +117,20 @@ pub struct Evaluation {
     pub questions: Option<usize>,
     /// Whether a prompt begins with the BOS token: `auto` (as the tokenizer does), `always`, `never`.
     pub bos: Bos,
+    /// What becomes of a question with more tokens than the model has positions: `refuse`, or `truncate`,
+    /// which takes them off its beginning, as lm-evaluation-harness does.
+    pub too_long: LongPrompt,
+}
+
+/// What becomes of a question that the model cannot run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LongPrompt {
+    /// It is an error.
+    #[default]
+    Refuse,
+    /// Tokens are taken off its beginning until it fits.
+    Truncate,
 }
 
 impl Evaluation {

@@ -17,6 +17,8 @@ use crate::event::{Event, Listener};
 pub struct Training<'a> {
     /// What the work is called.
     pub title: &'a str,
+    /// The model, as PEFT is to find it: a path, or a name.
+    pub base: &'a str,
     /// The adapter's shape.
     pub lora: &'a LoraConfig,
     /// How it is trained.
@@ -45,7 +47,7 @@ impl Training<'_> {
     ) -> Result<usize> {
         let seed = u64::from(self.seed);
         let start = Adapter::init(self.lora.clone(), &model.targets(), seed, model.device())?;
-        let start = start.of_base(Some(model.dir().display().to_string()));
+        let start = start.of_base(Some(self.base.to_owned()));
         listener(Event::Begun(self.title.into(), examples.len(), "examples"));
         let (mut seen, mut tokens, mut started) = (0, 0, Instant::now());
         let mut progress = |step: &likra_results::StepRecord, resumed: bool| {

@@ -6,4 +6,4 @@ mod write;
 
 pub use json::parse_json;
 pub use read::{check_kind, decode_text, read};
-pub use write::{is_stream, write_atomically};
+pub use write::{check_room, is_stream, write_atomically};

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 /// Writes the file at `path` in one piece: `content` goes to a temporary file in the same folder,
 /// which is made if need be. The file takes its name only when all of it is on disk.
 ///
@@ -23,7 +25,7 @@ pub fn write_atomically(
         // From its end: `>> FILE` makes /dev/stdout a file that holds something already.
         Place::Stream => into(File::options().append(true).open(path)?, content).map(drop),
     };
-    write().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    write().map_err(|error| named(path, &error))
 }
 
 /// Whether what is at `path` takes what is written and cannot be read again: a pipe, a device, or an
@@ -31,6 +33,35 @@ pub fn write_atomically(
 #[must_use]
 pub fn is_stream(path: &Path) -> bool {
     matches!(place(path), Ok(Place::Stream))
+}
+
+/// Checks, before work is done for it, that a file of so many bytes can be written at `path`. The folder is
+/// made if need be.
+///
+/// # Errors
+///
+/// Names `path` if it cannot be written, or too little room is left.
+pub fn check_room(path: &Path, bytes: u64) -> io::Result<()> {
+    let check = || {
+        let Place::File(file) = place(path)? else {
+            return Ok(());
+        };
+        let folder = folder(&file)?;
+        drop(temporary(folder)?);
+        let found = rustix::fs::statvfs(folder)?;
+        let left = found.f_bavail.saturating_mul(found.f_frsize);
+        if left < bytes {
+            let [left, bytes] = [left, bytes].map(|bytes| bytes >> 20);
+            let message = format!("{left} MiB are left there, and about {bytes} MiB are needed");
+            return Err(io::Error::new(ErrorKind::StorageFull, message));
+        }
+        Ok(())
+    };
+    check().map_err(|error| named(path, &error))
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// What is written to.
@@ -67,21 +98,29 @@ fn place(path: &Path) -> io::Result<Place> {
 }
 
 fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => return Err(ErrorKind::InvalidInput.into()),
-    };
-    std::fs::create_dir_all(folder)?;
-    // `File::create_new` gives the file the permissions of any new file; a temporary file's own
-    // would be for its owner alone.
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".likra-")
-        .suffix(".partial")
-        .make_in(folder, |path| File::create_new(path))?;
+    let mut temporary = temporary(folder(path)?)?;
     into(temporary.as_file_mut(), content)?.sync_all()?;
     temporary.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// The folder that a file is in.
+fn folder(path: &Path) -> io::Result<&Path> {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Ok(Path::new(".")),
+        Some(parent) => Ok(parent),
+        None => Err(ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// A file beside its place, which is removed unless it gets its name.
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    std::fs::create_dir_all(folder)?;
+    // `File::create_new` gives the file the permissions of any new file; a temporary file's own
+    // would be for its owner alone.
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix(".likra-").suffix(".partial");
+    builder.make_in(folder, |path| File::create_new(path))
 }
 
 /// Writes all of `content` and gives the writer back.
@@ -184,5 +223,21 @@ mod tests {
         assert!(is_stream(&by_number) && !is_stream(&path));
         write_atomically(&by_number, |to| to.write_all(b"after")).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "before after");
+    }
+
+    #[test]
+    fn room_is_checked_before_work() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/scores.csv");
+        check_room(&path, 1000).unwrap();
+        assert!(names(&root.path().join("a")).is_empty());
+        let error = check_room(&path, u64::MAX / 2).unwrap_err().to_string();
+        assert!(
+            error.contains("scores.csv") && error.contains("MiB are left"),
+            "{error}"
+        );
+        fs::write(root.path().join("file"), "").unwrap();
+        let error = check_room(&root.path().join("file/scores.csv"), 0).unwrap_err();
+        assert!(error.to_string().contains("file/scores.csv"), "{error}");
     }
 }

@@ -1,7 +1,9 @@
 //! `config.json` of a Llama or Mistral checkpoint, in either of the spellings in use.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use likra_lora::{Adapter, OUTSIDE, Target};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -202,6 +204,74 @@ impl Config {
                 &0.into(),
                 "at least 1, or null",
             ));
+        }
+        Ok(())
+    }
+
+    /// Every linear layer that an adapter can update, in the order of the forward pass.
+    #[must_use]
+    pub fn targets(&self) -> Vec<Target> {
+        let (hidden, inner) = (self.hidden_size, self.intermediate_size);
+        let queries = self.num_attention_heads * self.head_dim;
+        let keys = self.num_key_value_heads * self.head_dim;
+        let of_layer = |number| {
+            [
+                ("self_attn.q_proj", hidden, queries),
+                ("self_attn.k_proj", hidden, keys),
+                ("self_attn.v_proj", hidden, keys),
+                ("self_attn.o_proj", queries, hidden),
+                ("mlp.gate_proj", hidden, inner),
+                ("mlp.up_proj", hidden, inner),
+                ("mlp.down_proj", inner, hidden),
+            ]
+            .map(|(name, input, output)| Target {
+                module: format!("model.layers.{number}.{name}"),
+                input,
+                output,
+            })
+        };
+        (0..self.num_hidden_layers).flat_map(of_layer).collect()
+    }
+
+    /// Checks that `adapter` has an update for every layer that its configuration names, in its sizes,
+    /// and no other.
+    ///
+    /// # Errors
+    ///
+    /// If it has not; the message names the module and both sizes.
+    pub fn check_adapter(&self, adapter: &Adapter) -> Result<()> {
+        let sizes = |input: usize, output: usize| format!("{input} features in, {output} out");
+        let mut expected: BTreeMap<String, String> = BTreeMap::new();
+        for target in self.targets() {
+            if adapter.config().targets(&target.module)? {
+                expected.insert(target.module, sizes(target.input, target.output));
+            }
+        }
+        let mut found: BTreeMap<String, String> = BTreeMap::new();
+        for (module, update) in adapter.updates() {
+            let sizes = sizes(update.a.dims()[1], update.b.dims()[0]);
+            found.insert(module.to_owned(), sizes);
+        }
+        for module in expected.keys().chain(found.keys()) {
+            let (found, expected) = (found.get(module), expected.get(module));
+            if found != expected {
+                let or =
+                    |sizes: Option<&String>, none: &str| sizes.map_or(none.into(), String::clone);
+                return Err(Error::Adapter {
+                    module: module.clone(),
+                    found: or(found, "no tensors"),
+                    expected: or(expected, "no linear layer of this name"),
+                });
+            }
+        }
+        for module in OUTSIDE {
+            if adapter.config().targets(module)? {
+                return Err(Error::Adapter {
+                    module: module.into(),
+                    found: "named by target_modules".into(),
+                    expected: "a layer that adapters of this program cannot update".into(),
+                });
+            }
         }
         Ok(())
     }

@@ -76,20 +76,6 @@ impl Layer {
         let normed = self.post_attention_layernorm.forward(x.clone());
         (x + self.mlp.forward(normed, adapter), own)
     }
-
-    /// The layer's linear layers, in the order of the forward pass.
-    pub(crate) fn linears(&self) -> [&Linear; 7] {
-        let (attention, mlp) = (&self.self_attn, &self.mlp);
-        [
-            &attention.q_proj,
-            &attention.k_proj,
-            &attention.v_proj,
-            &attention.o_proj,
-            &mlp.gate_proj,
-            &mlp.up_proj,
-            &mlp.down_proj,
-        ]
-    }
 }
 
 impl FeedForward {

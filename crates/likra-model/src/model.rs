@@ -1,12 +1,11 @@
 //! The model: from token ids to hidden states, and from hidden states to log-likelihoods.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use likra_kernels::{KeyValue, is_cpu, log_likelihoods, takes_rows_of_any_length};
-use likra_lora::{Adapter, OUTSIDE, Target};
+use likra_lora::{Adapter, Target};
 use rayon::prelude::*;
 
 use crate::attention::Context;
@@ -24,7 +23,6 @@ use crate::weights::{HEAD, Weights, weight_files};
 /// forward pass; the same model serves all heads, in training and in scoring.
 #[derive(Debug)]
 pub struct Model {
-    dir: PathBuf,
     config: Config,
     /// `[vocab, hidden]`.
     embed_tokens: Tensor<2>,
@@ -82,7 +80,6 @@ impl Model {
         };
         weights.report_unused();
         Ok(Self {
-            dir: std::path::absolute(dir)?,
             embed_tokens,
             layers,
             norm: RmsNorm::new(norm, config.rms_norm_eps),
@@ -105,12 +102,6 @@ impl Model {
         Ok(files)
     }
 
-    /// The folder that it was opened from.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     /// The model's shape.
     #[must_use]
     pub fn config(&self) -> &Config {
@@ -126,54 +117,7 @@ impl Model {
     /// Every linear layer that an adapter can update, in the order of the forward pass.
     #[must_use]
     pub fn targets(&self) -> Vec<Target> {
-        self.layers
-            .iter()
-            .flat_map(Layer::linears)
-            .map(Target::from)
-            .collect()
-    }
-
-    /// Checks that `adapter` has an update for every layer that its configuration names, in its sizes,
-    /// and no other.
-    ///
-    /// # Errors
-    ///
-    /// If it has not; the message names the module and both sizes.
-    pub fn check_adapter(&self, adapter: &Adapter) -> Result<()> {
-        let sizes = |input: usize, output: usize| format!("{input} features in, {output} out");
-        let mut expected: BTreeMap<String, String> = BTreeMap::new();
-        for target in self.targets() {
-            if adapter.config().targets(&target.module)? {
-                expected.insert(target.module, sizes(target.input, target.output));
-            }
-        }
-        let mut found: BTreeMap<String, String> = BTreeMap::new();
-        for (module, update) in adapter.updates() {
-            let sizes = sizes(update.a.dims()[1], update.b.dims()[0]);
-            found.insert(module.to_owned(), sizes);
-        }
-        for module in expected.keys().chain(found.keys()) {
-            let (found, expected) = (found.get(module), expected.get(module));
-            if found != expected {
-                let or =
-                    |sizes: Option<&String>, none: &str| sizes.map_or(none.into(), String::clone);
-                return Err(Error::Adapter {
-                    module: module.clone(),
-                    found: or(found, "no tensors"),
-                    expected: or(expected, "no linear layer of this name"),
-                });
-            }
-        }
-        for module in OUTSIDE {
-            if adapter.config().targets(module)? {
-                return Err(Error::Adapter {
-                    module: module.into(),
-                    found: "named by target_modules".into(),
-                    expected: "a layer that adapters of this program cannot update".into(),
-                });
-            }
-        }
-        Ok(())
+        self.config.targets()
     }
 
     /// Lays out `rows` in the way that is fastest where the model is.

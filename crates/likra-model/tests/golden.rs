@@ -36,7 +36,7 @@ fn golden(name: &str) -> Golden {
     let device = Device::flex();
     let model = Model::open(&dir, FloatDType::F32, &device).unwrap();
     let adapter = Adapter::load(&dir.join("adapter"), &device).unwrap();
-    model.check_adapter(&adapter).unwrap();
+    model.config().check_adapter(&adapter).unwrap();
     let expected =
         serde_json::from_slice(&std::fs::read(dir.join("expected.json")).unwrap()).unwrap();
     Golden {

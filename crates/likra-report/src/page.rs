@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use likra_analysis::{Claim, Findings, Method, Verdict};
-use likra_results::Manifest;
+use likra_results::{Manifest, TooLong};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::exhibits::Exhibit;
@@ -101,10 +101,35 @@ fn lead(facts: &Facts) -> String {
             format!(" The run is not finished: {left} of its {all} checkpoints are not scored yet.")
         }
     };
+    let long = facts
+        .manifest
+        .too_long
+        .as_ref()
+        .map_or_else(String::new, too_long);
     format!(
         "What {heads} heads learn from up to {examples} examples each, measured on {asked}, {shots}.{remark} \
-         Computed on {device} by likra {likra}.{rest}"
+         Computed on {device} by likra {likra}.{long}{rest}"
     )
+}
+
+/// How many texts were cut or left out, if any were.
+fn too_long(found: &TooLong) -> String {
+    let positions = found.positions;
+    let mut text = match found.truncated {
+        0 => String::new(),
+        cut => format!(
+            " {cut} texts of candidates were longer than the model's {positions} positions; only their ends were scored."
+        ),
+    };
+    let skipped = found.skipped.iter();
+    let skipped: Vec<String> = skipped
+        .map(|(head, count)| format!("{head} {count}"))
+        .collect();
+    if !skipped.is_empty() {
+        let heads = skipped.join(", ");
+        text += &format!(" Examples longer than {positions} positions were not learned: {heads}.");
+    }
+    text
 }
 
 /// The methods of table 1, each after the most examples that it has seen, beside the paper's.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use likra_analysis::{Error, Negative, Norm, Replicate, ScoreTable, Study, findings, summary};
 use likra_report::{CostRow, Facts, write_report};
-use likra_results::{AnswerKind, Manifest, Questions, ScoreRecord};
+use likra_results::{AnswerKind, Manifest, Questions, ScoreRecord, TooLong};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -184,6 +184,11 @@ fn facts() -> Facts {
             },
             experiment: [("seed".into(), 1.into())].into_iter().collect(),
             versions: BTreeMap::new(),
+            too_long: Some(TooLong {
+                positions: 512,
+                truncated: 3,
+                skipped: BTreeMap::from([("positive".into(), 2)]),
+            }),
             inputs: Vec::new(),
         },
         cost: vec![CostRow {

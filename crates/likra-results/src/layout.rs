@@ -52,15 +52,7 @@ impl RunDir {
     ///
     /// If another process is at work there, or the folder cannot be made.
     pub fn lock(&self) -> Result<File> {
-        fs::create_dir_all(&self.0)?;
-        let file = File::create(self.0.join(".lock"))?;
-        match file.file().try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(Error::Busy {
-                path: self.0.clone(),
-            }),
-            Err(TryLockError::Error(error)) => Err(error.into()),
-        }
+        lock(&self.0)
     }
 
     /// Removes what a run leaves in its folder, and nothing else that may be there.
@@ -149,6 +141,15 @@ impl HeadDir {
         &self.0
     }
 
+    /// As [`RunDir::lock`], for a head that is trained alone.
+    ///
+    /// # Errors
+    ///
+    /// If another process is at work there, or the folder cannot be made.
+    pub fn lock(&self) -> Result<File> {
+        lock(&self.0)
+    }
+
     /// Which answers the head learns.
     #[must_use]
     pub fn answers(&self) -> PathBuf {
@@ -176,6 +177,18 @@ impl HeadDir {
         let checkpoint = |path: PathBuf| Some((checkpoint_examples(file_name(&path)?)?, path));
         let checkpoints = entries(&self.0)?.into_iter().filter_map(checkpoint);
         Ok(checkpoints.collect())
+    }
+}
+
+fn lock(folder: &Path) -> Result<File> {
+    fs::create_dir_all(folder)?;
+    let file = File::create(folder.join(".lock"))?;
+    match file.file().try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Busy {
+            path: folder.into(),
+        }),
+        Err(TryLockError::Error(error)) => Err(error.into()),
     }
 }
 

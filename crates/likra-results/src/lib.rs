@@ -16,6 +16,6 @@ pub use error::{Error, Result};
 pub use layout::{
     ANSWER_ONLY, BASE, HeadDir, RunDir, check_head_name, checkpoint_examples, remove,
 };
-pub use manifest::{Input, Manifest, Questions, versions};
+pub use manifest::{Input, Manifest, Questions, TooLong, versions};
 pub use records::{AnswerRecord, ScoreRecord, StepRecord};
 pub use stamp::Stamp;

@@ -25,9 +25,25 @@ pub struct Manifest {
     pub experiment: toml::Table,
     /// The versions of what decides the numbers, by name.
     pub versions: BTreeMap<String, String>,
+    /// What was longer than the model can run; runs of earlier versions say nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub too_long: Option<TooLong>,
     /// The files that were read.
     #[serde(default)]
     pub inputs: Vec<Input>,
+}
+
+/// What was longer than the model can run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TooLong {
+    /// How many positions the model has.
+    pub positions: usize,
+    /// How many texts of candidates lost tokens at their beginning.
+    pub truncated: usize,
+    /// How many examples were not learned, by head; heads that learned all are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skipped: BTreeMap<String, usize>,
 }
 
 /// What there was to train on and to ask.
@@ -133,6 +149,11 @@ mod tests {
             },
             experiment: experiment.parse().unwrap(),
             versions: BTreeMap::from([("burn".into(), "0.22.1".into())]),
+            too_long: Some(TooLong {
+                positions: 512,
+                truncated: 2,
+                skipped: BTreeMap::from([("positive".into(), 1)]),
+            }),
             inputs: vec![Input {
                 name: "model.safetensors".into(),
                 sha256: "e3b0".into(),

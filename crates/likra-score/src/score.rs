@@ -38,7 +38,7 @@ pub fn score(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<ScoreRecord>> {
     if let Some(adapter) = head.adapter {
-        model.check_adapter(adapter)?;
+        model.config().check_adapter(adapter)?;
     }
     let mut sums: Vec<Vec<f64>> = plan
         .requests

@@ -28,6 +28,34 @@ pub struct EncodedPair {
     pub start: usize,
 }
 
+impl EncodedPair {
+    /// Whether a model of so many positions can run it. Its last token is predicted and never run.
+    #[must_use]
+    pub fn fits(&self, positions: usize) -> bool {
+        self.tokens.len() <= positions + 1
+    }
+
+    /// Takes tokens off its beginning until it fits, as lm-evaluation-harness does
+    /// (`_loglikelihood_tokens` of `HFLM`); returns whether there were any to take.
+    ///
+    /// # Errors
+    ///
+    /// If the continuation alone has more tokens than the model positions.
+    pub fn truncate(&mut self, positions: usize) -> Result<bool> {
+        let continuation = self.tokens.len() - self.start;
+        if continuation > positions {
+            return Err(Error::LongContinuation {
+                tokens: continuation,
+                positions,
+            });
+        }
+        let cut = self.tokens.len().saturating_sub(positions + 1);
+        self.tokens.drain(..cut);
+        self.start -= cut;
+        Ok(cut > 0)
+    }
+}
+
 impl Tokenizer {
     /// Encodes `continuation` as it follows `context`.
     ///
@@ -174,6 +202,28 @@ mod tests {
         assert!(
             crossed > 10 && refused > 0,
             "{crossed} merges across the border, {refused} refused"
+        );
+    }
+
+    #[test]
+    fn a_text_is_cut_at_its_beginning() {
+        let pair = |tokens: u32, start| EncodedPair {
+            tokens: (0..tokens).collect(),
+            start,
+        };
+        let cut = |mut pair: EncodedPair| pair.truncate(4).map(|cut| (cut, pair));
+        // Five tokens fit: the fifth is predicted.
+        assert!(pair(5, 3).fits(4) && !pair(6, 3).fits(4));
+        assert_eq!(cut(pair(5, 3)).unwrap(), (false, pair(5, 3)));
+        let kept = EncodedPair {
+            tokens: vec![2, 3, 4, 5, 6],
+            start: 1,
+        };
+        assert_eq!(cut(pair(7, 3)).unwrap(), (true, kept));
+        let error = cut(pair(7, 2)).unwrap_err().to_string();
+        assert!(
+            error.contains("5 tokens") && error.contains("4 positions"),
+            "{error}"
         );
     }
 

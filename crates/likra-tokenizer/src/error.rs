@@ -100,6 +100,15 @@ pub enum Error {
         context: String,
     },
 
+    /// An answer is longer than the model can run.
+    #[error("an answer of {tokens} tokens is longer than the model's {positions} positions")]
+    LongContinuation {
+        /// The answer's tokens.
+        tokens: usize,
+        /// The model's positions.
+        positions: usize,
+    },
+
     /// No token is left for the answer.
     #[error(
         "continuation {continuation:?} has no tokens past its context's {context_tokens}, expected at least one"

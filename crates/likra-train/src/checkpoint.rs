@@ -77,8 +77,7 @@ pub(crate) fn resume(
         // A kill may have come between a checkpoint and the tidying after it.
         drop_older_states(head, examples, batch_size)?;
         let adapter = Adapter::load(&dir, device)?;
-        let step = examples.div_ceil(batch_size);
-        let optimiser = load_optimiser(&path, &adapter, step, device)?;
+        let optimiser = load_optimiser(&path, &adapter, device)?;
         tracing::info!(dir = %dir.display(), "training goes on");
         return Ok(Some(State {
             examples,
@@ -103,7 +102,8 @@ fn save_optimiser(path: &Path, state: &State, key: &str) -> Result<()> {
     Ok(save_tensors(path, moments, (KEY, key))?)
 }
 
-fn load_optimiser(path: &Path, adapter: &Adapter, step: usize, device: &Device) -> Result<AdamW> {
+/// The optimiser's moments; how often it has stepped, the log says.
+fn load_optimiser(path: &Path, adapter: &Adapter, device: &Device) -> Result<AdamW> {
     let mut stored = load_tensors(path, device)?;
     let mut take = |moment: &str| -> Result<Vec<Tensor<2>>> {
         let of = |(name, tensor): (String, Tensor<2>)| {
@@ -122,7 +122,7 @@ fn load_optimiser(path: &Path, adapter: &Adapter, step: usize, device: &Device) 
         adapter.tensors().into_iter().map(of).collect()
     };
     Ok(AdamW {
-        step,
+        step: 0,
         mean: take(MEAN)?,
         square: take(SQUARE)?,
     })

@@ -34,6 +34,19 @@ pub enum Error {
         tokens: usize,
     },
 
+    /// An example is longer than the model can run.
+    #[error(
+        "training example {example}: {tokens} tokens, but the model has {positions} positions; too-long = \"skip\" leaves it out"
+    )]
+    TooLong {
+        /// The example's place among those given, from 0.
+        example: usize,
+        /// How many tokens it has.
+        tokens: usize,
+        /// How many positions the model has.
+        positions: usize,
+    },
+
     /// Training has left the range of numbers.
     #[error(
         "{quantity} is {value} at step {step} (after {examples} examples); try a lower learning rate"

@@ -11,5 +11,5 @@ mod trainer;
 pub use error::{Error, Result};
 pub use gradients::loss_and_gradients;
 pub use run::train_head;
-pub use settings::TrainSettings;
+pub use settings::{LongExample, TrainSettings};
 pub use trainer::Trainer;

@@ -7,7 +7,7 @@ use likra_tokenizer::EncodedPair;
 
 use crate::gradients::check;
 use crate::trainer::State;
-use crate::{Result, TrainSettings, Trainer, checkpoint};
+use crate::{Error, LongExample, Result, TrainSettings, Trainer, checkpoint};
 
 /// Trains a head on `examples`, in their order, and leaves its adapters in `head`.
 ///
@@ -32,22 +32,33 @@ pub fn train_head(
 ) -> Result<()> {
     settings.validate()?;
     check(examples)?;
+    let positions = model.config().max_positions;
+    if settings.too_long == LongExample::Refuse
+        && let Some(example) = examples.iter().position(|example| !example.fits(positions))
+    {
+        return Err(Error::TooLong {
+            example,
+            tokens: examples[example].tokens.len(),
+            positions,
+        });
+    }
     let batch_size = settings.batch_size;
     let resumed = checkpoint::resume(head, batch_size, examples.len(), key, model.device())?;
     let mut log: Vec<StepRecord> = match &resumed {
         // A log that is ahead of the newest checkpoint is cut.
         Some(state) => {
             let mut log: Vec<StepRecord> = read_rows(&head.log())?;
-            log.truncate(state.optimiser.step);
+            log.retain(|record| record.examples <= state.examples);
             log
         }
         None => Vec::new(),
     };
+    let is_new = resumed.is_none();
+    let mut state = resumed.unwrap_or_else(|| State::new(start));
     if let Some(last) = log.last() {
+        state.optimiser.step = last.step;
         progress(last, true);
     }
-    let is_new = resumed.is_none();
-    let state = resumed.unwrap_or_else(|| State::new(start));
     let mut trainer = Trainer::resume(model, state, settings)?;
     let save = |trainer: &Trainer, log: &[StepRecord]| -> Result<()> {
         write_rows(&head.log(), log)?;
@@ -57,13 +68,20 @@ pub fn train_head(
         save(&trainer, &[])?;
     }
     let checkpoints = settings.checkpoints(examples.len());
-    while let Some(rest) = examples
-        .get(trainer.state.examples..)
-        .filter(|r| !r.is_empty())
-    {
-        let record = trainer.step(&rest[..batch_size.min(rest.len())])?;
-        progress(&record, false);
-        log.push(record);
+    while trainer.state.examples < examples.len() {
+        let rest = &examples[trainer.state.examples..];
+        let batch = &rest[..batch_size.min(rest.len())];
+        let fitting: Vec<EncodedPair> = batch
+            .iter()
+            .filter(|example| example.fits(positions))
+            .cloned()
+            .collect();
+        trainer.state.examples += batch.len() - fitting.len();
+        if !fitting.is_empty() {
+            let record = trainer.step(&fitting)?;
+            progress(&record, false);
+            log.push(record);
+        }
         if checkpoints.contains(&trainer.state.examples) {
             save(&trainer, &log)?;
         }

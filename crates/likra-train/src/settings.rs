@@ -19,10 +19,25 @@ pub struct TrainSettings {
     pub max_grad_norm: f64,
     /// Decoupled weight decay.
     pub weight_decay: f64,
-    /// The first number of examples, after 0, at which an adapter is left; each next one is double.
+    /// The first number of examples, after 0, at which an adapter is left, at the end of a batch; each
+    /// next one is double.
     pub first_checkpoint: usize,
+    /// What becomes of an example with more tokens than the model has positions: `refuse`, or `skip`, which
+    /// counts it as seen and does not learn it.
+    pub too_long: LongExample,
     /// Whether an example begins with the BOS token: `auto` (as the tokenizer does), `always`, `never`.
     pub bos: Bos,
+}
+
+/// What becomes of an example that the model cannot run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LongExample {
+    /// It is an error.
+    #[default]
+    Refuse,
+    /// It counts as seen, and is not learned.
+    Skip,
 }
 
 impl Default for TrainSettings {
@@ -36,6 +51,7 @@ impl Default for TrainSettings {
             weight_decay: 0.0,
             first_checkpoint: 32,
             bos: Bos::Auto,
+            too_long: LongExample::Refuse,
         }
     }
 }
@@ -45,12 +61,10 @@ impl TrainSettings {
     ///
     /// # Errors
     ///
-    /// If a value is out of range, or the checkpoints would fall into the middle of a batch.
+    /// If a value is out of range.
     pub fn validate(&self) -> Result<()> {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let (decay, batch, first) = (self.weight_decay, self.batch_size, self.first_checkpoint);
-        let multiple = format!("a multiple of the batch size, {batch}");
-        let fits = first > 0 && first.is_multiple_of(batch);
         let (rate, norm) = (self.learning_rate, self.max_grad_norm);
         let checks = [
             ("learning-rate", rate, positive(rate), "a positive number"),
@@ -62,7 +76,7 @@ impl TrainSettings {
                 "0 or a positive number",
             ),
             ("batch-size", batch as f64, batch > 0, "at least 1"),
-            ("first-checkpoint", first as f64, fits, &multiple),
+            ("first-checkpoint", first as f64, first > 0, "at least 1"),
         ];
         match checks.into_iter().find(|(_, _, holds, _)| !holds) {
             None => Ok(()),
@@ -74,17 +88,18 @@ impl TrainSettings {
         }
     }
 
-    /// The numbers of examples at which a run over `examples` leaves an adapter: 0, the doubling
-    /// series, and the end.
+    /// The numbers of examples at which a run over `examples` leaves an adapter: 0, the ends of the
+    /// batches in which the doubling series falls, and the end.
     #[must_use]
     pub fn checkpoints(&self, examples: usize) -> Vec<usize> {
         let doubling =
             std::iter::successors(Some(self.first_checkpoint.max(1)), |n| n.checked_mul(2));
+        let batch = self.batch_size.max(1);
+        let ends = doubling.map_while(|n| n.checked_next_multiple_of(batch));
         let mut counts = vec![0];
-        counts.extend(doubling.take_while(|&n| n < examples));
-        if examples > 0 {
-            counts.push(examples);
-        }
+        counts.extend(ends.take_while(|&n| n < examples));
+        counts.push(examples);
+        counts.dedup();
         counts
     }
 }
@@ -100,6 +115,13 @@ mod tests {
         assert_eq!(settings.checkpoints(128), [0, 32, 64, 128]);
         assert_eq!(settings.checkpoints(5), [0, 5]);
         assert_eq!(settings.checkpoints(0), [0]);
+        let of = |batch_size| TrainSettings {
+            batch_size,
+            ..settings.clone()
+        };
+        assert_eq!(of(12).checkpoints(100), [0, 36, 72, 100]);
+        assert_eq!(of(100).checkpoints(300), [0, 100, 200, 300]);
+        assert_eq!(of(100).checkpoints(90), [0, 90]);
     }
 
     #[test]
@@ -136,7 +158,7 @@ mod tests {
             ),
             (
                 TrainSettings {
-                    batch_size: 24,
+                    first_checkpoint: 0,
                     ..base.clone()
                 },
                 "first-checkpoint",

@@ -52,7 +52,7 @@ impl<'a> Trainer<'a> {
         settings: &'a TrainSettings,
     ) -> Result<Self> {
         settings.validate()?;
-        model.check_adapter(&state.adapter)?;
+        model.config().check_adapter(&state.adapter)?;
         Ok(Self {
             model,
             settings,

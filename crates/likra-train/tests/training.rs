@@ -111,7 +111,7 @@ fn a_head_learns_and_leaves_adapters_along_the_way() {
     assert_eq!(read_rows::<StepRecord>(&head.log()).unwrap(), steps);
     for count in counts {
         let adapter = Adapter::load(&head.checkpoint(count), model.device()).unwrap();
-        model.check_adapter(&adapter).unwrap();
+        model.config().check_adapter(&adapter).unwrap();
         // Only the newest keeps the optimiser's state.
         assert_eq!(
             head.checkpoint(count)

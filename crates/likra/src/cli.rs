@@ -7,9 +7,10 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use likra_analysis::Norm;
 use likra_data::{Answers, Layout, ShotRule, WrongAnswer};
-use likra_experiment::{Assignment, protocols};
+use likra_experiment::{Assignment, LongPrompt, protocols};
 use likra_model::DeviceName;
 use likra_tokenizer::Bos;
+use likra_train::LongExample;
 use serde::Serialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
@@ -18,6 +19,9 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 #[derive(Debug, Parser)]
 #[command(version, after_help = include_str!("../help/likra.txt"))]
 pub(crate) struct Cli {
+    /// Say more: which checkpoints are left, which tensors of a model are not used.
+    #[arg(short, long, global = true, display_order = 100)]
+    pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -107,6 +111,10 @@ struct Flags {
     #[arg(long, value_name = "S")]
     #[serde(rename = "evaluation.shot-seed")]
     shot_seed: Option<u32>,
+    /// What becomes of a question that is longer than the model can run: refuse, or truncate as the harness does.
+    #[arg(long, value_name = "RULE", value_parser = named::<LongPrompt>)]
+    #[serde(rename = "evaluation.too-long")]
+    too_long: Option<LongPrompt>,
     /// What scores are divided by: chars (as the harness does), bytes, tokens or none.
     #[arg(long, value_name = "UNIT", value_parser = named::<Norm>)]
     #[serde(rename = "analysis.normalisation")]
@@ -161,6 +169,9 @@ pub(crate) struct TrainArgs {
     /// Which wrong choice a wrong answer is: random or first.
     #[arg(long, value_name = "RULE", default_value = "random", value_parser = named::<WrongAnswer>)]
     pub(crate) wrong_answer: WrongAnswer,
+    /// What becomes of an example that is longer than the model can run: refuse or skip.
+    #[arg(long, value_name = "RULE", default_value = "refuse", value_parser = named::<LongExample>)]
+    pub(crate) too_long: LongExample,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
@@ -196,6 +207,9 @@ pub(crate) struct ScoreArgs {
     /// per question are drawn with the harness's seed, 1234].
     #[arg(long, value_name = "S")]
     pub(crate) shot_seed: Option<u64>,
+    /// What becomes of a question that is longer than the model can run: refuse, or truncate as the harness does.
+    #[arg(long, value_name = "RULE", default_value = "refuse", value_parser = named::<LongPrompt>)]
+    pub(crate) too_long: LongPrompt,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }

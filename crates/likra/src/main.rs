@@ -15,6 +15,7 @@ use likra_results::RunDir;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
+use crate::progress::{print, say};
 
 /// Every tensor operation allocates its result. An allocator that keeps its pages is worth 1.3 to 4
 /// times the speed of the system's on a CPU, which gives large blocks back and faults them in anew.
@@ -24,18 +25,21 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Usage errors end here, with exit code 2.
     let cli = Cli::parse();
+    let level = if cli.verbose { "info" } else { "warn" };
     tracing_subscriber::fmt()
         .with_env_filter(
-            EnvFilter::try_from_env("LIKRA_LOG").unwrap_or_else(|_| EnvFilter::new("warn")),
+            EnvFilter::try_from_env("LIKRA_LOG").unwrap_or_else(|_| EnvFilter::new(level)),
         )
         .with_writer(std::io::stderr)
+        // It would do so on the standard error, which is what has failed then.
+        .log_internal_errors(false)
         .init();
     // On a thread of the pool that computes: from outside of it, each of thousands of operations a
     // second would put this thread to sleep and wake it again.
     match rayon::scope(|_| run(&cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", describe(&error));
+            say!("error: {}", describe(&error));
             ExitCode::FAILURE
         }
     }
@@ -46,8 +50,8 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Report { run } => {
             let run = RunDir::new(run);
-            println!("{}", draw(&run)?);
-            eprintln!("The report: {}", run.report().join("index.html").display());
+            print(&format_args!("{}\n", draw(&run)?))?;
+            say!("The report: {}", run.report().join("index.html").display());
             Ok(())
         }
         Command::Train(arguments) => train::run(arguments),

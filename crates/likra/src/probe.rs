@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cli::ProbeArgs;
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 
 /// The file of jobs.
 #[derive(Deserialize)]
@@ -109,7 +109,7 @@ pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
     let text = serde_json::to_vec(&probe.answers)?;
     write_atomically(&answers, |to| to.write_all(&text))?;
     let (tensors, answers) = (tensors.display(), answers.display());
-    eprintln!("Tensors: {tensors}, answers: {answers}");
+    say!("Tensors: {tensors}, answers: {answers}");
     Ok(())
 }
 

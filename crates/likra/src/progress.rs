@@ -1,11 +1,30 @@
 //! Shows the news of long work: a bar with an estimate on a terminal, a line now and then elsewhere.
 
 use std::cell::RefCell;
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use likra_experiment::Event;
 use likra_report::humantime;
+
+/// Prints a line for people on the standard error. That nobody reads it is no reason to stop.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    }};
+}
+pub(crate) use say;
+
+/// Prints a result on the standard output.
+pub(crate) fn print(result: &dyn Display) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let written = write!(out, "{result}").and_then(|()| out.flush());
+    written.context("standard output")
+}
 
 /// How often a log, as opposed to a terminal, hears of the work.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -36,7 +55,7 @@ impl Progress {
                 piece.end(&note);
                 *current = None;
             }
-            (Event::Said(line), _) => eprintln!("  {line}"),
+            (Event::Said(line), _) => say!("  {line}"),
             (_, None) => {}
         }
     }
@@ -60,7 +79,7 @@ impl Piece {
             *last_line = Instant::now();
             let (done, total) = (bar.position(), bar.length().unwrap_or_default());
             let (title, left) = (bar.prefix(), humantime(bar.eta()));
-            eprintln!("  {title}: {done} of {total} {unit}, {left} left {note}");
+            say!("  {title}: {done} of {total} {unit}, {left} left {note}");
         }
         bar.set_message(note);
     }
@@ -70,6 +89,6 @@ impl Piece {
         let Self(unit, bar, _) = self;
         let (title, done, took) = (bar.prefix(), bar.position(), humantime(bar.elapsed()));
         bar.finish_and_clear();
-        eprintln!("  {title}: {done} {unit} in {took}{note}");
+        say!("  {title}: {done} {unit} in {took}{note}");
     }
 }

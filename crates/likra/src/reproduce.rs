@@ -9,7 +9,7 @@ use likra_report::humantime;
 use likra_results::RunDir;
 
 use crate::cli::ReproduceArgs;
-use crate::progress::Progress;
+use crate::progress::{Progress, print, say};
 
 /// Runs an experiment and prints what it found; or says what that would be.
 pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     if arguments.dry_run {
         // What the program carries is unpacked elsewhere: a dry run leaves nothing.
         let scratch = tempfile::tempdir().context("a temporary folder")?;
-        print!("{}", Run::open(spec, &out, scratch.path())?.describe()?);
+        print(&Run::open(spec, &out, scratch.path())?.describe()?)?;
         return Ok(());
     }
     let dir = RunDir::new(&out);
@@ -28,19 +28,21 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
         dir.clear()?;
     }
     let run = Run::open(spec, &out, &out.join("embedded"))?;
-    run.begin(&command(std::env::args().skip(1)))?;
-    let (spec, device) = (&run.experiment.spec, &run.placement.name);
-    eprintln!("{}, on {device}, into {}", spec.title, out.display());
-    if let Some(part) = part_of_paper(spec.benchmark, run.inputs.benchmark.train().len()) {
-        eprintln!("  {part}");
-    }
     let progress = Progress::default();
+    run.begin(&command(std::env::args().skip(1)), &|event| {
+        progress.show(event)
+    })?;
+    let (spec, device) = (&run.experiment.spec, &run.placement.name);
+    say!("{}, on {device}, into {}", spec.title, out.display());
+    if let Some(part) = part_of_paper(spec.benchmark, run.inputs.benchmark.train().len()) {
+        say!("  {part}");
+    }
     run.run_all(&|event| progress.show(event))?;
-    println!("{}", draw(&run.dir)?);
+    print(&format_args!("{}\n", draw(&run.dir)?))?;
     let memory = peak_memory().map(|peak| format!(", at most {peak} MiB of memory"));
     let (took, memory) = (humantime(started.elapsed()), memory.unwrap_or_default());
     let page = run.dir.report().join("index.html");
-    eprintln!("Done in {took}{memory}. The report: {}", page.display());
+    say!("Done in {took}{memory}. The report: {}", page.display());
     Ok(())
 }
 

@@ -1,17 +1,19 @@
 //! `likra score`: the base and any number of adapters over a file of questions.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use likra_data::{Benchmark, read_questions};
 use likra_experiment::{Evaluation, requests, score};
+use likra_files::check_room;
 use likra_lora::Adapter;
-use likra_model::Model;
+use likra_model::{Config, Model};
 use likra_results::{BASE, checkpoint_examples, write_rows};
 use likra_score::{Head, Plan};
 
 use crate::cli::ScoreArgs;
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 
 /// Scores questions from a file and writes one CSV for all heads, the base first.
 pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
@@ -20,6 +22,19 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     for (name, _) in &arguments.adapters {
         let message = "the name is taken; expected another";
         ensure!(names.insert(name), "--adapter {name}=...: {message}");
+    }
+    // What can be wrong is found before the weights are read.
+    let out = output(&arguments.out);
+    let placement = common.device.find()?;
+    let config = Config::read(&arguments.model.join("config.json"))?;
+    let mut heads = vec![(BASE, 0, None)];
+    for (name, dir) in &arguments.adapters {
+        let adapter = Adapter::load(dir, &placement.device)?;
+        let refused = || format!("--adapter {name}={}", dir.display());
+        config.check_adapter(&adapter).with_context(refused)?;
+        let folder = dir.file_name().and_then(|name| name.to_str());
+        let examples = folder.and_then(checkpoint_examples).unwrap_or(0);
+        heads.push((name.as_str(), examples, Some(adapter)));
     }
     let questions = read_questions(common.benchmark, &arguments.questions)?;
     let pool = match &arguments.shots_from {
@@ -34,20 +49,25 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         shot_seed: arguments.shot_seed,
         questions: arguments.limit,
         bos: common.bos,
+        too_long: arguments.too_long,
         ..Evaluation::default()
     };
-    let requests = requests(&arguments.model, &benchmark, &evaluation, &[])?;
-    let placement = common.device.find()?;
-    let plan = Plan::new(requests, placement.batch_tokens)?;
+    let found = requests(&arguments.model, &benchmark, &evaluation, &[])?;
+    if found.truncated > 0 {
+        let (cut, positions) = (found.truncated, found.positions);
+        say!(
+            "Warning: {cut} texts are longer than the model's {positions} positions; only their ends are scored"
+        );
+    }
+    let plan = Plan::new(found.requests, placement.batch_tokens)?;
+    let candidates = plan
+        .requests()
+        .iter()
+        .map(|request| request.candidates.len());
+    let rows = candidates.sum::<usize>() * heads.len();
+    check_room(&out, rows as u64 * BYTES_PER_ROW)?;
     let model = Model::open(&arguments.model, placement.dtype.into(), &placement.device)?;
 
-    let mut heads = vec![(BASE, 0, None)];
-    for (name, dir) in &arguments.adapters {
-        let adapter = Adapter::load(dir, &placement.device)?;
-        let folder = dir.file_name().and_then(|name| name.to_str());
-        let examples = folder.and_then(checkpoint_examples).unwrap_or(0);
-        heads.push((name.as_str(), examples, Some(adapter)));
-    }
     let progress = Progress::default();
     let mut records = Vec::new();
     for (name, examples, adapter) in &heads {
@@ -60,11 +80,18 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
             progress.show(event);
         })?);
     }
-    write_rows(&arguments.out, &records)?;
-    eprintln!(
-        "Scores of {} heads: {}",
-        heads.len(),
-        arguments.out.display()
-    );
+    write_rows(&out, &records)?;
+    say!("Scores of {} heads: {}", heads.len(), out.display());
     Ok(())
+}
+
+/// About how long a line of the table is.
+const BYTES_PER_ROW: u64 = 80;
+
+/// Where to write; `-` is the standard output.
+fn output(path: &Path) -> PathBuf {
+    match path.as_os_str() == "-" {
+        true => "/dev/stdout".into(),
+        false => path.into(),
+    }
 }

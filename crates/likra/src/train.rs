@@ -1,16 +1,19 @@
 //! `likra train`: one head alone.
 
-use anyhow::{Result, ensure};
+use std::path::Path;
+
+use anyhow::{Result, bail, ensure};
 use likra_data::{Answers, Draw, Question, read_questions};
 use likra_experiment::{Training, hash_files, training_key, training_set};
+use likra_files::check_room;
 use likra_lora::LoraConfig;
-use likra_model::Model;
+use likra_model::{Config, Model};
 use likra_results::HeadDir;
 use likra_tokenizer::Tokenizer;
 use likra_train::TrainSettings;
 
 use crate::cli::TrainArgs;
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 
 /// Trains one head on questions from files.
 pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
@@ -24,6 +27,7 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
         learning_rate: arguments.learning_rate,
         batch_size: arguments.batch_size,
         bos: common.bos,
+        too_long: arguments.too_long,
         ..TrainSettings::default()
     };
     let lora = LoraConfig {
@@ -40,7 +44,30 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     }
     let count = arguments.examples.unwrap_or(questions.len());
     ensure!(count > 0, "--examples 0: expected at least 1");
-    let set = training_set(&arguments.model, common.bos, &questions, &draw, count)?;
+    let set = training_set(&arguments.model, &settings, &questions, &draw, count)?;
+
+    let head = HeadDir::new(&arguments.out);
+    let _lock = head.lock()?;
+    let there = head.checkpoints()?;
+    if let Some(newest) = there.keys().next_back().filter(|newest| **newest > count) {
+        let names: Vec<String> = there.values().map(|path| file_name(path)).collect();
+        bail!(
+            "--examples {count}: {} holds checkpoints up to {newest} examples ({}); choose another folder, or at least {newest}",
+            head.path().display(),
+            names.join(", ")
+        );
+    }
+    let config = Config::read(&arguments.model.join("config.json"))?;
+    let sizes = config
+        .targets()
+        .into_iter()
+        .filter(|target| lora.targets(&target.module).unwrap_or(false));
+    let parameters: usize = sizes
+        .map(|target| lora.rank * (target.input + target.output))
+        .sum();
+    // Each checkpoint, the optimiser's two moments beside the newest two, and one in the making.
+    let copies = settings.checkpoints(count).len() + 2 * 2 + 3;
+    check_room(&head.log(), (copies * parameters * size_of::<f32>()) as u64)?;
 
     let placement = common.device.find()?;
     let (_, hashes) = hash_files([
@@ -50,20 +77,33 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     ])?;
     let training = Training {
         title: &format!("train {}", kind.name()),
+        base: &std::path::absolute(&arguments.model)?.display().to_string(),
         lora: &lora,
         settings: &settings,
         seed: arguments.seed,
         key: &training_key(&hashes, &placement, &settings, &lora, &draw)?,
     };
     let model = Model::open(&arguments.model, placement.dtype.into(), &placement.device)?;
-    let head = HeadDir::new(&arguments.out);
     let progress = Progress::default();
+    if set.skipped > 0 {
+        let (skipped, positions) = (set.skipped, config.max_positions);
+        say!(
+            "Warning: {skipped} examples are longer than the model's {positions} positions and are skipped"
+        );
+    }
     training.run(&model, &set.examples, &head, &|event| progress.show(event))?;
     let examples = set.examples.len();
-    eprintln!(
+    say!(
         "Adapters: {}, the last in {}",
         head.path().display(),
         head.checkpoint(examples).display()
     );
     Ok(())
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }

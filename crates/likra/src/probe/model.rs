@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::{Tensor, TensorData};
 use likra_analysis::{Norm, ScoreTable, accuracy};
 use likra_data::{Layout, ShotRule};
-use likra_experiment::{Evaluation, requests, score};
+use likra_experiment::{Evaluation, LongPrompt, requests, score};
 use likra_model::{Dtype, Model, Row};
 use likra_results::BASE;
 use likra_score::{Head, Plan};
@@ -81,7 +81,7 @@ impl Logits {
         }
         let adapter = self.adapter.map(|dir| probe.adapter(&dir)).transpose()?;
         let (model, adapter) = (probe.model(self.dtype)?, adapter.as_ref());
-        adapter.map_or(Ok(()), |adapter| model.check_adapter(adapter))?;
+        adapter.map_or(Ok(()), |adapter| model.config().check_adapter(adapter))?;
         let prefix = match prefix.as_slice() {
             [] => None,
             tokens => Some(model.prefill(tokens, adapter)?),
@@ -103,7 +103,7 @@ impl Gradients {
     pub(super) fn run(self, probe: &mut Probe) -> Result<Tensors> {
         let adapter = probe.adapter(&self.adapter)?;
         let model = probe.model(Dtype::F32)?;
-        model.check_adapter(&adapter)?;
+        model.config().check_adapter(&adapter)?;
         let (_, gradients) = loss_and_gradients(model, &adapter, &self.examples)?;
         let names = adapter.tensors().into_iter().map(|(name, _)| name);
         Ok(names.zip(gradients).collect())
@@ -145,10 +145,11 @@ impl Scores {
             shot_seed: Some(self.seed),
             questions: Some(self.questions),
             bos: self.bos,
+            too_long: LongPrompt::Truncate,
             ..Evaluation::default()
         };
-        let requests = requests(probe.model_dir()?, &benchmark, &evaluation, &[])?;
-        let plan = Plan::new(requests, probe.placement.batch_tokens)?;
+        let found = requests(probe.model_dir()?, &benchmark, &evaluation, &[])?;
+        let plan = Plan::new(found.requests, probe.placement.batch_tokens)?;
         let base = Head {
             name: BASE,
             examples: 0,
