@@ -45,6 +45,7 @@ impl Spec {
             ensure(has_texts, format!("heads.{name}.answers"), message)?;
         }
         at_least_one("examples", self.examples)?;
+        at_least_one("batch-tokens", self.batch_tokens)?;
         if let Some(replicates) = &self.replicates {
             self.check_replicates(replicates)?;
         }

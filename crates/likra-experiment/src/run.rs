@@ -52,7 +52,7 @@ impl Run {
     ///
     /// If a file or the device is missing or refused.
     pub fn open(spec: Spec, dir: &Path, embedded: &Path) -> Result<Self> {
-        let placement = spec.device.find()?;
+        let placement = spec.device.find_with(spec.dtype, spec.batch_tokens)?;
         let inputs = Inputs::open(&spec, embedded)?;
         let benchmark = &inputs.benchmark;
         let experiment = Experiment::new(spec, benchmark.train().len(), benchmark.test().len());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use likra_analysis::Norm;
 use likra_data::{Answers, Layout, ShotRule, Shots, WrongAnswer};
 use likra_lora::LoraConfig;
-use likra_model::DeviceName;
+use likra_model::{DeviceName, Dtype};
 use likra_tokenizer::Bos;
 use likra_train::TrainSettings;
 use schemars::JsonSchema;
@@ -40,6 +40,10 @@ pub struct Spec {
     /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`.
     #[serde(default)]
     pub device: DeviceName,
+    /// What the model's weights are held in: `f32` or `bf16`; by default f32 on a CPU, bf16 on a GPU.
+    pub dtype: Option<Dtype>,
+    /// How many tokens to score in one pass: fewer take less memory; by default 768 on a CPU, 16384 on a GPU.
+    pub batch_tokens: Option<usize>,
     /// Where unrelated answers come from; without it there are none.
     pub unrelated: Option<UnrelatedSpec>,
     /// The heads to train, by name.

@@ -23,14 +23,14 @@ pub fn save_tensors(
     tensors: impl IntoIterator<Item = (String, Tensor<2>)>,
     metadata: (&str, &str),
 ) -> Result<()> {
-    let buffers: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
-        .into_iter()
-        .map(|(name, tensor)| {
-            let shape = tensor.dims().to_vec();
-            let values = tensor.into_data_as::<f32>();
-            (name, shape, values.as_bytes().to_vec())
-        })
-        .collect();
+    let mut buffers = Vec::new();
+    for (name, tensor) in tensors {
+        let shape = tensor.dims().to_vec();
+        let values = tensor.try_into_data_as::<f32>().map_err(|error| {
+            mismatch(path, &name, "numbers from the device", &error.to_string())
+        })?;
+        buffers.push((name, shape, values.as_bytes().to_vec()));
+    }
     let malformed = |source| Error::Safetensors {
         path: path.into(),
         source,

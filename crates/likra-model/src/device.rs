@@ -1,6 +1,9 @@
 //! Which device computes: chosen once, here, at run time.
 
-use burn::tensor::{Device, FloatDType};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::tensor::{DType, Device, FloatDType, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +49,7 @@ impl From<DeviceName> for String {
 }
 
 /// The type that the base model's weights are held in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dtype {
     /// 32-bit floats.
@@ -88,11 +91,85 @@ impl DeviceName {
     ///
     /// If a GPU is asked for that is not there, or that this build cannot use.
     pub fn find(self) -> Result<Placement> {
-        match self {
-            Self::Cpu => Ok(cpu()),
-            Self::Cuda(number) => cuda(number),
-            Self::Auto => Ok(cuda(0).unwrap_or_else(|_| cpu())),
+        self.find_with(None, None)
+    }
+
+    /// Finds the device, to hold weights in another type or to score another number of tokens in a pass
+    /// than it does by default.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find), and if the device does not compute in that type.
+    pub fn find_with(self, dtype: Option<Dtype>, batch_tokens: Option<usize>) -> Result<Placement> {
+        let mut placement = match self {
+            Self::Cpu => cpu(),
+            Self::Cuda(number) => cuda(number)?,
+            Self::Auto => cuda(0).unwrap_or_else(|_| cpu()),
+        };
+        placement.dtype = dtype.unwrap_or(placement.dtype);
+        placement.batch_tokens = batch_tokens.unwrap_or(placement.batch_tokens);
+        placement.verify()?;
+        Ok(placement)
+    }
+}
+
+impl Placement {
+    /// Computes products whose results are known, before anything depends on the device.
+    ///
+    /// A panic on Burn's device thread (no headers for the compiler of kernels, a type that the device
+    /// lacks) is only printed there; what the kernel should have written is read as it was. So later
+    /// panics on other threads are remembered, for [`check_threads`].
+    fn verify(&self) -> Result<()> {
+        watch_threads();
+        let refused = |message: String| Error::Device {
+            name: self.name.clone(),
+            message,
+        };
+        for dtype in [FloatDType::from(self.dtype), FloatDType::F32] {
+            if !self.device.supports_dtype(dtype) {
+                return Err(refused(format!("{dtype:?} is not supported there")));
+            }
+            let ones = || Tensor::<2>::ones([32, 32], (&self.device, DType::from(dtype)));
+            let product = (ones().matmul(ones()) + 1.0).cast(FloatDType::F32);
+            let found = product.try_to_vec_as::<f32>();
+            let found = found.map_err(|error| refused(error.to_string()))?;
+            if found.iter().any(|&value| value != 33.0) {
+                return Err(refused(format!(
+                    "it does not compute in {dtype:?}: a product of ones is {}, not 33; see the messages above",
+                    found[0]
+                )));
+            }
         }
+        check_threads().map_err(|_| refused("a thread of it has panicked; see above".into()))
+    }
+}
+
+/// Whether a thread other than the one that waits for results has panicked.
+static PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// Remembers panics on other threads than this one.
+fn watch_threads() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let (own, before) = (std::thread::current().id(), std::panic::take_hook());
+        std::panic::set_hook(Box::new(move |panic| {
+            if std::thread::current().id() != own {
+                PANICKED.store(true, Ordering::Relaxed);
+            }
+            before(panic);
+        }));
+    });
+}
+
+/// Refuses results after a panic on a device's thread, which may have left any numbers in them.
+///
+/// # Errors
+///
+/// If a thread has panicked since the device was found.
+pub fn check_threads() -> Result<()> {
+    match PANICKED.load(Ordering::Relaxed) {
+        true => Err(Error::Panicked),
+        false => Ok(()),
     }
 }
 
@@ -149,5 +226,17 @@ mod tests {
         assert_eq!(parse("cuda:3"), Ok(DeviceName::Cuda(3)));
         assert!(parse("cuda:x").is_err());
         assert!(parse("gpu").is_err());
+    }
+
+    #[test]
+    fn a_panic_on_another_thread_spoils_what_follows() {
+        DeviceName::Cpu.find().unwrap();
+        check_threads().unwrap();
+        assert!(std::panic::catch_unwind(|| panic!("here")).is_err());
+        check_threads().unwrap();
+        let thread = std::thread::spawn(|| panic!("there"));
+        assert!(thread.join().is_err());
+        assert!(matches!(check_threads(), Err(Error::Panicked)));
+        PANICKED.store(false, Ordering::Relaxed);
     }
 }

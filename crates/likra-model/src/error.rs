@@ -23,6 +23,19 @@ pub enum Error {
         message: String,
     },
 
+    /// A thread of the device has panicked, so that results may be anything.
+    #[error(
+        "a thread has panicked, see above: what was computed since then cannot be trusted; nothing of it is written"
+    )]
+    Panicked,
+
+    /// A result could not be read back from the device.
+    #[error("a result could not be read from the device: {message}")]
+    Read {
+        /// What Burn said.
+        message: String,
+    },
+
     /// A JSON file is malformed, or lacks a key that the model needs.
     #[error("{}: {source}", path.display())]
     Json {
@@ -112,4 +125,13 @@ pub enum Error {
         /// How many ids there are.
         vocab_size: usize,
     },
+}
+
+impl Error {
+    /// For `map_err` where tensors come back to the host.
+    pub fn read(error: impl std::fmt::Display) -> Self {
+        Self::Read {
+            message: error.to_string(),
+        }
+    }
 }

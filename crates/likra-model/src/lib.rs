@@ -13,6 +13,6 @@ mod weights;
 
 pub use batch::{Batch, Row};
 pub use config::{Config, Llama3Scaling};
-pub use device::{DeviceName, Dtype, Placement};
+pub use device::{DeviceName, Dtype, Placement, check_threads};
 pub use error::{Error, Result};
 pub use model::{Model, Prefix};

@@ -29,11 +29,11 @@ pub enum Error {
         tokens: usize,
     },
 
-    /// The model gave something other than a number.
+    /// The model gave something other than a log-likelihood: infinite, no number, or above 0.
     #[error(
-        "head `{head}` after {examples} examples gives candidate {candidate} of question `{question}` the log-likelihood {value}"
+        "head `{head}` after {examples} examples gives candidate {candidate} of question `{question}` the log-likelihood {value}; expected a finite number of at most 0"
     )]
-    NotFinite {
+    NotALogLikelihood {
         /// The head's name.
         head: String,
         /// How many examples the head has seen.

@@ -1,7 +1,7 @@
 //! Log-likelihoods of every candidate under any number of heads of one base.
 
 use likra_lora::Adapter;
-use likra_model::Model;
+use likra_model::{Model, check_threads};
 use likra_results::ScoreRecord;
 use likra_tokenizer::Request;
 
@@ -63,8 +63,12 @@ pub fn score(
         let mut values = Vec::with_capacity(targets.len());
         for targets in targets.chunks(TARGETS_AT_ONCE) {
             let found = model.log_likelihoods(&hidden, targets)?;
-            values.extend(found.into_data_as::<f32>().iter::<f32>().map(f64::from));
+            let found = found
+                .try_to_vec_as::<f32>()
+                .map_err(likra_model::Error::read)?;
+            values.extend(found.into_iter().map(f64::from));
         }
+        check_threads()?;
         add_up(&spans, &values, &mut sums);
         progress(questions.len());
     }
@@ -79,13 +83,17 @@ fn add_up(spans: &[Span], values: &[f64], sums: &mut [Vec<f64>]) {
     }
 }
 
+/// The log-likelihood of a certain answer, and what rounding may add to it.
+const MOST: f64 = 1e-3;
+
 fn records(head: &Head, requests: &[Request], sums: &[Vec<f64>]) -> Result<Vec<ScoreRecord>> {
     let mut records = Vec::new();
     for (request, sums) in requests.iter().zip(sums) {
         for (candidate, (found, &log_likelihood)) in request.candidates.iter().zip(sums).enumerate()
         {
-            if !log_likelihood.is_finite() {
-                return Err(Error::NotFinite {
+            // No token is more than certain, but for the rounding of a softmax.
+            if !log_likelihood.is_finite() || log_likelihood > MOST {
+                return Err(Error::NotALogLikelihood {
                     head: head.name.into(),
                     examples: head.examples,
                     question: request.question_id.clone(),

@@ -68,20 +68,28 @@ impl AdamW {
 /// Scales `gradients` down so that their norm, over all of them together, is at most `max`; returns
 /// the norm before.
 ///
+/// # Errors
+///
+/// If the norm cannot be read from the device.
+///
 /// As torch's `clip_grad_norm_`. (Burn's `GradientClipping::Norm` clips each tensor by itself.)
-pub(crate) fn clip(gradients: &mut [Tensor<2>], max: f64) -> f64 {
+pub(crate) fn clip(gradients: &mut [Tensor<2>], max: f64) -> Result<f64> {
     let squares = gradients
         .iter()
         .map(|gradient| gradient.clone().square().sum())
         .collect();
-    let norm = f64::from(Tensor::cat(squares, 0).sum().sqrt().into_scalar::<f32>());
+    let norm = Tensor::cat(squares, 0)
+        .sum()
+        .sqrt()
+        .try_into_scalar::<f32>();
+    let norm = f64::from(norm.map_err(likra_model::Error::read)?);
     let scale = max / (norm + 1e-6);
     if scale < 1.0 {
         for gradient in gradients {
             *gradient = gradient.clone() * scale;
         }
     }
-    norm
+    Ok(norm)
 }
 
 #[cfg(test)]
@@ -119,11 +127,11 @@ mod tests {
     #[test]
     fn the_norm_is_over_all_tensors_together() {
         let mut clipped = gradients([3.0, 0.0], 4.0);
-        assert_eq!(clip(&mut clipped, 1.0), 5.0);
+        assert_eq!(clip(&mut clipped, 1.0).unwrap(), 5.0);
         assert!((values(&clipped[0])[0] - 0.6).abs() < 1e-6);
         assert!((values(&clipped[1])[0] - 0.8).abs() < 1e-6);
         let mut small = gradients([0.3, 0.0], 0.4);
-        clip(&mut small, 1.0);
+        clip(&mut small, 1.0).unwrap();
         assert_eq!(values(&small[1]), [0.4]);
     }
 

@@ -22,7 +22,8 @@ pub fn loss_and_gradients(
     check(examples)?;
     let tracked = adapter.tracked();
     let loss = loss(model, &tracked, examples)?;
-    let value = f64::from(loss.clone().into_scalar::<f32>());
+    let value = loss.clone().try_into_scalar::<f32>();
+    let value = f64::from(value.map_err(likra_model::Error::read)?);
     let mut gradients = loss.backward();
     let gradient = |(tensor, value): (String, Tensor<2>)| {
         let gradient = value.grad_remove(&mut gradients);

@@ -1,7 +1,7 @@
 //! Training in memory: one optimiser step at a time.
 
 use likra_lora::Adapter;
-use likra_model::Model;
+use likra_model::{Model, check_threads};
 use likra_results::StepRecord;
 use likra_tokenizer::EncodedPair;
 
@@ -84,7 +84,8 @@ impl<'a> Trainer<'a> {
         if !loss.is_finite() {
             return Err(not_finite("loss", loss, state));
         }
-        let grad_norm = clip(&mut gradients, self.settings.max_grad_norm);
+        check_threads()?;
+        let grad_norm = clip(&mut gradients, self.settings.max_grad_norm)?;
         if !grad_norm.is_finite() {
             return Err(not_finite("gradient norm", grad_norm, state));
         }

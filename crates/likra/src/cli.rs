@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use likra_analysis::Norm;
 use likra_data::{Answers, Layout, ShotRule, WrongAnswer};
 use likra_experiment::{Assignment, LongPrompt, protocols};
-use likra_model::DeviceName;
+use likra_model::{DeviceName, Dtype};
 use likra_tokenizer::Bos;
 use likra_train::LongExample;
 use serde::Serialize;
@@ -83,6 +83,12 @@ struct Flags {
     /// Where to compute: auto, cpu, cuda or cuda:N [default: the experiment's, else auto].
     #[arg(long, value_name = "D", display_order = 2, value_parser = named::<DeviceName>)]
     device: Option<DeviceName>,
+    /// What the model's weights are held in: f32 or bf16 [default: f32 on a CPU, bf16 on a GPU].
+    #[arg(long, value_name = "TYPE", display_order = 2, value_parser = named::<Dtype>)]
+    dtype: Option<Dtype>,
+    /// Score N tokens in one pass: fewer take less memory [default: 768 on a CPU, 16384 on a GPU].
+    #[arg(long, value_name = "N", display_order = 2)]
+    batch_tokens: Option<usize>,
     /// Score only the first N test questions.
     #[arg(long, value_name = "N", display_order = 2)]
     #[serde(rename = "evaluation.questions")]
@@ -226,6 +232,12 @@ pub(crate) struct CommonArgs {
     /// Where to compute: auto, cpu, cuda or cuda:N.
     #[arg(long, value_name = "D", default_value = "auto", value_parser = named::<DeviceName>)]
     pub(crate) device: DeviceName,
+    /// What the model's weights are held in: f32 or bf16 [default: f32 on a CPU, bf16 on a GPU].
+    #[arg(long, value_name = "TYPE", value_parser = named::<Dtype>)]
+    pub(crate) dtype: Option<Dtype>,
+    /// Score N tokens in one pass: fewer take less memory [default: 768 on a CPU, 16384 on a GPU].
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_tokens: Option<usize>,
 }
 
 #[derive(Debug, Args)]

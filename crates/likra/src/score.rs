@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     }
     // What can be wrong is found before the weights are read.
     let out = output(&arguments.out);
-    let placement = common.device.find()?;
+    let placement = common.device.find_with(common.dtype, common.batch_tokens)?;
     let config = Config::read(&arguments.model.join("config.json"))?;
     let mut heads = vec![(BASE, 0, None)];
     for (name, dir) in &arguments.adapters {

@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     let copies = settings.checkpoints(count).len() + 2 * 2 + 3;
     check_room(&head.log(), (copies * parameters * size_of::<f32>()) as u64)?;
 
-    let placement = common.device.find()?;
+    let placement = common.device.find_with(common.dtype, common.batch_tokens)?;
     let (_, hashes) = hash_files([
         ("model", Model::files(&arguments.model)?),
         ("tokenizer", Tokenizer::files(&arguments.model)),
