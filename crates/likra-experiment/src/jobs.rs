@@ -242,7 +242,7 @@ mod tests {
         let text = "data = \"DATA\"\ndevice = \"cpu\"\ndtype = \"f32\"\nmodel = \"MODEL\"\n\
                     tokenizer = \"TOKENIZER\"\nversion = 2\n\n[decides]\nanswers = \"correct\"\n\n\
                     [decides.training]\nbatch-size = 8\nbos = \"auto\"\nfirst-checkpoint = 32\n\
-                    learning-rate = 0.0001\nmax-grad-norm = 1.0\nweight-decay = 0.0\n";
+                    learning-rate = 0.0001\nmax-grad-norm = 1.0\ntoo-long = \"refuse\"\nweight-decay = 0.0\n";
         let found = key(&hashes.into(), &placement, &decides).unwrap();
         assert_eq!(found, sha256(text.as_bytes()));
     }

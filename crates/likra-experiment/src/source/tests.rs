@@ -5,7 +5,7 @@ use likra_train::TrainSettings;
 
 use super::*;
 use crate::Experiment;
-use crate::spec::Evaluation;
+use crate::spec::{Evaluation, LongPrompt};
 
 fn assignments(texts: &[&str]) -> Vec<Assignment> {
     texts
@@ -126,12 +126,8 @@ fn mistakes_are_named_with_their_place() {
         ),
         (
             "batch-size = 8",
-            "batch-size = 5",
-            &[
-                "training.first-checkpoint",
-                "multiple of the batch size, 5",
-                &line("[training]"),
-            ],
+            "batch-size = 0",
+            &["training.batch-size", "at least 1", &line("batch-size = 8")],
         ),
         (
             "learning-rate = 3e-3",
@@ -276,8 +272,8 @@ fn any_key_is_set_on_the_command_line() {
             &["--set training.batch-size=\"four\"", "invalid type"],
         ),
         (
-            "training.batch-size=5",
-            &["training.first-checkpoint", "multiple of the batch size, 5"],
+            "training.first-checkpoint=0",
+            &["training.first-checkpoint", "at least 1"],
         ),
         (
             "analysis.paper-model=Llama",
@@ -307,6 +303,7 @@ fn a_protocol_sets_what_it_names_and_nothing_else() {
         protocol: Some("harness-0.4.13".into()),
         evaluation: Evaluation {
             shots: ShotRule::PerQuestion,
+            too_long: LongPrompt::Truncate,
             ..Evaluation::default()
         },
         ..defaults.clone()
@@ -376,12 +373,8 @@ fn mistakes_under_a_protocol_are_named_with_their_line() {
             &["line 5", "training.bos"],
         ),
         (
-            "protocol = \"authors\"\n[training]\nfirst-checkpoint = 8",
-            &[
-                "training.first-checkpoint",
-                "line 5",
-                "multiple of the batch size, 32",
-            ],
+            "protocol = \"authors\"\n[training]\nfirst-checkpoint = 0",
+            &["training.first-checkpoint", "line 5", "at least 1"],
         ),
         (
             "protocol = \"paper\"\n[evaluation]\nnum-shots = 1\nshot-ids = [\"a\"]",
