@@ -9,6 +9,7 @@ mod layer;
 mod model;
 mod norm;
 mod rope;
+mod tensor_file;
 mod weights;
 
 pub use batch::{Batch, Row};

@@ -1,15 +1,13 @@
 //! The tensors of a checkpoint folder, from one safetensors file or from several with an index.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData, bf16};
-use burn_store::{ModuleStore as _, SafetensorsStore, bridge, burn_pack};
-use fs_err as fs;
 use serde::Deserialize;
 
+use crate::tensor_file::TensorFile;
 use crate::{Error, Result};
 
 const SINGLE: &str = "model.safetensors";
@@ -26,7 +24,9 @@ pub(crate) struct Weights {
     dir: PathBuf,
     /// What the names of this folder's tensors lack: `model.`, if it was saved without its head.
     prefix: &'static str,
-    tensors: BTreeMap<String, (PathBuf, burn_pack::Tensor)>,
+    files: Vec<TensorFile>,
+    /// Which of the files has a tensor.
+    places: BTreeMap<String, usize>,
     /// The names in the files of what has been loaded.
     used: Mutex<BTreeSet<String>>,
     dtype: FloatDType,
@@ -72,37 +72,30 @@ impl Weights {
     /// Opens the weight files of `dir` without reading a tensor yet. Tensors will be converted to
     /// `dtype` on `device`.
     pub(crate) fn open(dir: &Path, dtype: FloatDType, device: &Device) -> Result<Self> {
-        let mut tensors: BTreeMap<String, (PathBuf, burn_pack::Tensor)> = BTreeMap::new();
-        for path in weight_files(dir)? {
-            let mut head = Vec::new();
-            fs::File::open(&path)?.take(512).read_to_end(&mut head)?;
-            likra_files::check_kind(&path, &head)?;
-            let mut store = SafetensorsStore::from_file(&path);
-            let entries = store.get_all_tensors();
-            let entries = entries.map_err(|error| Error::Safetensors {
-                path: path.clone(),
-                message: error.to_string(),
-            })?;
-            for (name, tensor) in entries {
-                let tensor = (path.clone(), tensor.clone());
-                if let Some((other, _)) = tensors.insert(name.clone(), tensor) {
-                    let expected = "it in one file".to_owned();
-                    let found = format!("it in {} too", other.display());
-                    return Err(mismatch(&path, name, expected, found));
+        let paths = weight_files(dir)?;
+        let files = paths.iter().map(|path| TensorFile::open(path));
+        let files = files.collect::<Result<Vec<_>>>()?;
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
+        for (place, file) in files.iter().enumerate() {
+            for name in file.names() {
+                if let Some(other) = places.insert(name.clone(), place) {
+                    let found = format!("it in {} too", files[other].path.display());
+                    return Err(mismatch(&file.path, &name, "it in one file".into(), found));
                 }
             }
         }
         // As transformers decides it, by what the names begin with.
-        let whole = tensors.keys().any(|name| name.starts_with("model"));
-        if let (false, Some((path, _))) = (whole, tensors.get(HEAD)) {
-            let expected =
-                "no output head beside tensors without `model.` before their names".into();
-            return Err(mismatch(path, HEAD, expected, "one".into()));
+        let whole = places.keys().any(|name| name.starts_with("model"));
+        if let (false, Some(&place)) = (whole, places.get(HEAD)) {
+            let expected = "no output head beside tensors without `model.` before their names";
+            let path = &files[place].path;
+            return Err(mismatch(path, HEAD, expected.into(), "one".into()));
         }
         Ok(Self {
             dir: dir.into(),
             prefix: if whole { "" } else { BASE },
-            tensors,
+            files,
+            places,
             used: Mutex::default(),
             dtype,
             device: device.clone(),
@@ -112,44 +105,40 @@ impl Weights {
     /// Names, to people who want to know, the tensors that the model did not ask for.
     pub(crate) fn report_unused(&self) {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, (path, _)) in self
-            .tensors
-            .iter()
-            .filter(|(name, _)| !used.contains(*name))
-        {
-            tracing::info!(tensor = name, path = %path.display(), "a tensor is not used");
+        for (name, &place) in self.places.iter().filter(|(name, _)| !used.contains(*name)) {
+            let path = self.files[place].path.display();
+            tracing::info!(tensor = name, %path, "a tensor is not used");
         }
     }
 
     /// Loads the tensor `name`, which must have `shape`.
     pub(crate) fn load<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
         let stored = name.strip_prefix(self.prefix);
-        let found = stored.and_then(|name| self.tensors.get(name).cloned());
-        let (path, entry) = found.ok_or_else(|| {
+        let place = stored.and_then(|name| Some((name, *self.places.get(name)?)));
+        let (stored, place) = place.ok_or_else(|| {
             let found = "no tensor of this name".to_owned();
             mismatch(&self.dir, name, format!("shape {shape:?}"), found)
         })?;
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.extend(stored.map(String::from));
+        used.insert(stored.to_owned());
         drop(used);
-        if entry.shape.as_slice() != shape {
-            let found = format!("shape {:?}", entry.shape.as_slice());
-            return Err(mismatch(&path, name, format!("shape {shape:?}"), found));
+        let file = &self.files[place];
+        let found = file.shape(stored).unwrap_or_default();
+        if found != shape {
+            let found = format!("shape {found:?}");
+            return Err(mismatch(
+                &file.path,
+                name,
+                format!("shape {shape:?}"),
+                found,
+            ));
         }
-        let floats = [DType::F64, DType::F32, DType::F16, DType::BF16];
-        if !floats.contains(&entry.dtype) {
-            let found = format!("{:?}", entry.dtype);
-            return Err(mismatch(&path, name, "f64, f32, f16 or bf16".into(), found));
-        }
-        let data = bridge::into_data(entry).map_err(|error| Error::Safetensors {
-            path: path.clone(),
-            message: error.to_string(),
-        })?;
+        let data = file.read(stored)?;
         let dtype = DType::from(self.dtype);
         let data = data.convert_dtype(dtype);
         if let Some(value) = not_finite(&data) {
             let expected = format!("finite numbers in {dtype:?}");
-            return Err(mismatch(&path, name, expected, value.to_string()));
+            return Err(mismatch(&file.path, name, expected, value.to_string()));
         }
         Ok(Tensor::from_data(data, (&self.device, dtype)))
     }

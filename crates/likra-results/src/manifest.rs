@@ -120,7 +120,7 @@ pub(crate) fn write_toml(path: &Path, value: &impl Serialize) -> Result<()> {
 /// The versions of the libraries that decide numbers, as this program was built with them.
 #[must_use]
 pub fn versions() -> BTreeMap<String, String> {
-    const DECIDE: [&str; 4] = ["burn", "burn-store", "tokenizers", "safetensors"];
+    const DECIDE: [&str; 3] = ["burn", "tokenizers", "safetensors"];
     let packages = include_str!("../../../Cargo.lock").split("[[package]]");
     let version = |package: &str| {
         let mut values = package.split('"').skip(1).step_by(2).map(String::from);
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn versions_are_those_of_the_lockfile() {
         let versions = versions();
-        assert_eq!(versions.len(), 4, "{versions:?}");
+        assert_eq!(versions.len(), 3, "{versions:?}");
         assert_eq!(versions["burn"], "0.22.1");
         assert!(versions["safetensors"].starts_with("0.8."), "{versions:?}");
     }
