@@ -66,6 +66,20 @@ pub enum Error {
         remedy: &'static str,
     },
 
+    /// What is to be done does not fit into memory.
+    #[error(
+        "about {needed} MiB of memory are needed, but {of} leaves {left} MiB; lower --batch-tokens (scoring) or \
+         --batch-size (training), take --dtype bf16, a smaller model or a larger machine"
+    )]
+    Memory {
+        /// The estimate, in MiB.
+        needed: usize,
+        /// What is left, in MiB.
+        left: u64,
+        /// Who says so.
+        of: &'static str,
+    },
+
     /// The questions could not be read or drawn from.
     #[error(transparent)]
     Data(#[from] likra_data::Error),

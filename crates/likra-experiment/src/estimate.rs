@@ -14,7 +14,7 @@ use likra_train::loss_and_gradients;
 use crate::error::Result;
 use crate::inputs::Asked;
 use crate::jobs::{Job, Work};
-use crate::pace::{Cost, peak_memory};
+use crate::pace::Cost;
 use crate::run::Run;
 
 /// How many batches of training are timed, after one that is not.
@@ -70,6 +70,7 @@ impl Run {
     /// If the model or a file is refused.
     pub fn describe(&self) -> Result<String> {
         let left = self.left()?;
+        let (_, memory) = self.survey()?;
         let probe = self.probe(&left)?;
         let pace = self.pace.borrow();
         let width = self.jobs.iter().map(|job| job.name.len()).max();
@@ -89,9 +90,10 @@ impl Run {
             return Ok(text + "Nothing is left but to draw the report.\n");
         }
         let time = pace.words(left.iter().map(|(_, cost)| *cost));
-        let memory = peak_memory().map(|peak| format!(" and {peak} MiB of memory"));
-        let (memory, device) = (memory.unwrap_or_default(), &self.placement.name);
-        let rest = format!("The rest takes {time}{memory} on {device},\nby a probe of {probe}.\n");
+        let device = &self.placement.name;
+        let rest = format!(
+            "The rest takes {time} and about {memory} MiB of memory on {device},\nby a probe of {probe}.\n"
+        );
         Ok(text + &rest)
     }
 

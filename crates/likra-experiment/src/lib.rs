@@ -9,6 +9,7 @@ mod experiment;
 mod inputs;
 mod jobs;
 mod length;
+mod memory;
 mod pace;
 mod report;
 mod run;
@@ -23,6 +24,7 @@ pub use inputs::{
     Asked, Hashes, Inputs, Requests, TrainingSet, hash_files, requests, training_set,
 };
 pub use jobs::{Job, Product, Work, training_key};
+pub use memory::{Memory, parameters};
 pub use pace::peak_memory;
 pub use report::{draw, part_of_paper};
 pub use run::Run;

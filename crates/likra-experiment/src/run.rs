@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use likra_data::Ranking;
 use likra_lora::Adapter;
-use likra_model::{Model, Placement};
+use likra_model::{Config, Model, Placement};
 use likra_report::humantime;
 use likra_results::{
     ANSWER_ONLY, BASE, Manifest, Questions, RunDir, ScoreRecord, Stamp, TooLong, read_rows, remove,
@@ -21,7 +21,7 @@ use crate::event::{Event, Listener};
 use crate::experiment::{Experiment, Head};
 use crate::inputs::{Asked, Inputs, TrainingSet};
 use crate::jobs::{Job, Keys, Product, Work};
-use crate::length;
+use crate::memory::Memory;
 use crate::pace::{Cost, Pace};
 use crate::report;
 use crate::spec::Spec;
@@ -103,26 +103,32 @@ impl Run {
         Ok(planned)
     }
 
-    /// What is longer than the model's positions: found, and refused if the experiment says so, before
-    /// the model is loaded.
-    fn too_long(&self) -> Result<TooLong> {
-        let mut truncated = 0;
+    /// What is longer than the model's positions, and how much memory the run takes: found, and refused
+    /// if need be, before the model is loaded.
+    pub(crate) fn survey(&self) -> Result<(TooLong, usize)> {
+        let config = Config::read(&self.inputs.model.join("config.json"))?;
+        let mut memory = Memory::new(&config, &self.placement);
+        let mut found = TooLong {
+            positions: config.max_positions,
+            ..TooLong::default()
+        };
         for product in &self.jobs[0].scores {
-            truncated += self.planned(product.asked)?.1;
+            let (plan, truncated) = self.planned(product.asked)?;
+            found.truncated += truncated;
+            memory.score(&plan);
         }
-        let mut skipped = BTreeMap::new();
+        let spec = &self.experiment.spec;
         for head in &self.experiment.heads {
             // What ranked heads learn is not known before the base's scores are.
             if !head.answers.is_ranked() {
-                skipped.insert(head.name.clone(), self.training_set(head)?.skipped);
+                let set = self.training_set(head)?;
+                memory.train(&spec.lora, &set.examples, spec.training.batch_size)?;
+                found.skipped.insert(head.name.clone(), set.skipped);
             }
         }
-        skipped.retain(|_, count| *count > 0);
-        Ok(TooLong {
-            positions: length::positions(&self.inputs.model)?,
-            truncated,
-            skipped,
-        })
+        found.skipped.retain(|_, count| *count > 0);
+        memory.check()?;
+        Ok((found, memory.mebibytes()))
     }
 
     /// Removes what a killed run has left half-written, and says what the run is made of. `command` is
@@ -178,7 +184,7 @@ impl Run {
             experiment: toml::Table::try_from(&spec)?,
             versions: versions(),
             inputs: self.inputs.files.clone(),
-            too_long: Some(self.too_long()?),
+            too_long: Some(self.survey()?.0),
         })
     }
 

@@ -59,6 +59,16 @@ pub enum Dtype {
     Bf16,
 }
 
+impl Dtype {
+    /// The bytes of a number.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 => 2,
+        }
+    }
+}
+
 impl From<Dtype> for FloatDType {
     fn from(dtype: Dtype) -> Self {
         match dtype {

@@ -6,6 +6,7 @@ mod config;
 mod device;
 mod error;
 mod layer;
+mod memory;
 mod model;
 mod norm;
 mod rope;

@@ -73,6 +73,14 @@ impl Plan {
         &self.batches
     }
 
+    /// How many tokens the largest pass has, the prefix left out.
+    #[must_use]
+    pub fn largest_pass(&self) -> usize {
+        let tokens =
+            |batch: &Vec<usize>| batch.iter().map(|&question| self.row(question).len()).sum();
+        self.batches.iter().map(tokens).max().unwrap_or_default()
+    }
+
     /// How many tokens run for a head, padding left out.
     #[must_use]
     pub fn tokens(&self) -> usize {

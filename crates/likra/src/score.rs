@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use likra_data::{Benchmark, read_questions};
-use likra_experiment::{Evaluation, requests, score};
+use likra_experiment::{Evaluation, Memory, requests, score};
 use likra_files::check_room;
 use likra_lora::Adapter;
 use likra_model::{Config, Model};
@@ -66,6 +66,9 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         .map(|request| request.candidates.len());
     let rows = candidates.sum::<usize>() * heads.len();
     check_room(&out, rows as u64 * BYTES_PER_ROW)?;
+    let mut memory = Memory::new(&config, &placement);
+    memory.score(&plan);
+    memory.check()?;
     let model = Model::open(&arguments.model, placement.dtype.into(), &placement.device)?;
 
     let progress = Progress::default();

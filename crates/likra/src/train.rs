@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use likra_data::{Answers, Draw, Question, read_questions};
-use likra_experiment::{Training, hash_files, training_key, training_set};
+use likra_experiment::{Memory, Training, hash_files, parameters, training_key, training_set};
 use likra_files::check_room;
 use likra_lora::LoraConfig;
 use likra_model::{Config, Model};
@@ -58,18 +58,15 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
         );
     }
     let config = Config::read(&arguments.model.join("config.json"))?;
-    let sizes = config
-        .targets()
-        .into_iter()
-        .filter(|target| lora.targets(&target.module).unwrap_or(false));
-    let parameters: usize = sizes
-        .map(|target| lora.rank * (target.input + target.output))
-        .sum();
+    let parameters = parameters(&config, &lora)?;
     // Each checkpoint, the optimiser's two moments beside the newest two, and one in the making.
     let copies = settings.checkpoints(count).len() + 2 * 2 + 3;
     check_room(&head.log(), (copies * parameters * size_of::<f32>()) as u64)?;
 
     let placement = common.device.find_with(common.dtype, common.batch_tokens)?;
+    let mut memory = Memory::new(&config, &placement);
+    memory.train(&lora, &set.examples, settings.batch_size)?;
+    memory.check()?;
     let (_, hashes) = hash_files([
         ("model", Model::files(&arguments.model)?),
         ("tokenizer", Tokenizer::files(&arguments.model)),
