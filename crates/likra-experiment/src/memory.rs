@@ -174,18 +174,16 @@ fn control_group() -> Option<u64> {
     left.min()
 }
 
-/// What `ulimit -v` leaves for data, beside what the process has mapped.
+/// What `ulimit -v` leaves for data, that of this process included: what its allocator has reserved is
+/// room, too.
 fn address_space() -> Option<u64> {
     let limits = fs_err::read_to_string("/proc/self/limits").ok()?;
     let line = limits
         .lines()
         .find_map(|line| line.strip_prefix("Max address space"))?;
     let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
-    let (mapped, own) = (
-        kibibytes("/proc/self/status", "VmSize:")?,
-        kibibytes("/proc/self/status", "VmRSS:")?,
-    );
-    Some((limit + own).saturating_sub(mapped))
+    let [mapped, data] = ["VmSize:", "VmData:"].map(|name| kibibytes("/proc/self/status", name));
+    Some((limit + data?).saturating_sub(mapped?))
 }
 
 #[cfg(test)]
