@@ -2,17 +2,19 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
 use likra_data::Ranking;
+use likra_files::check_room;
 use likra_lora::Adapter;
 use likra_model::{Config, Model, Placement};
 use likra_report::humantime;
 use likra_results::{
-    ANSWER_ONLY, BASE, Manifest, Questions, RunDir, ScoreRecord, Stamp, TooLong, read_rows, remove,
-    versions, write_rows,
+    ANSWER_ONLY, AnswerRecord, BASE, Manifest, Questions, RunDir, ScoreRecord, Stamp, StepRecord,
+    TooLong, read_rows, remove, versions, write_rows,
 };
 use likra_score::Plan;
 
@@ -21,7 +23,7 @@ use crate::event::{Event, Listener};
 use crate::experiment::{Experiment, Head};
 use crate::inputs::{Asked, Inputs, TrainingSet};
 use crate::jobs::{Job, Keys, Product, Work};
-use crate::memory::Memory;
+use crate::memory::{Memory, parameters};
 use crate::pace::{Cost, Pace};
 use crate::report;
 use crate::spec::Spec;
@@ -131,6 +133,60 @@ impl Run {
         Ok((found, memory.mebibytes()))
     }
 
+    /// Removes finished work that cannot be read any more, to be done again.
+    fn drop_damaged(&self, listener: &Listener) -> Result<()> {
+        let drop = |path: &Path, damage: &dyn Display| -> Result<()> {
+            listener(Event::Said(format!("{damage}: made again")));
+            Ok(remove(path)?)
+        };
+        for job in &self.jobs {
+            for product in job.scores.iter().filter(|product| product.path.exists()) {
+                match read_rows::<ScoreRecord>(&product.path) {
+                    Err(damage) if damage.is_damage() => drop(&product.path, &damage)?,
+                    _ => {}
+                }
+            }
+            let Work::Head(head, _) = &job.work else {
+                continue;
+            };
+            let dir = self.dir.head(&head.name);
+            let log = dir
+                .log()
+                .exists()
+                .then(|| read_rows::<StepRecord>(&dir.log()).err());
+            let answers = dir
+                .answers()
+                .exists()
+                .then(|| read_rows::<AnswerRecord>(&dir.answers()).err());
+            if let Some(damage) = log.flatten().or(answers.flatten()) {
+                drop(dir.path(), &damage)?;
+                // Only training writes them.
+                for product in &job.scores {
+                    remove(&product.path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a folder without room for the adapters that are still to be made.
+    fn check_room(&self) -> Result<()> {
+        let spec = &self.experiment.spec;
+        let config = Config::read(&self.inputs.model.join("config.json"))?;
+        let mut numbers = 0;
+        for job in self.jobs.iter().filter(|job| !job.missing().is_empty()) {
+            if let Work::Head(head, _) = &job.work {
+                // Beside the checkpoints, the optimiser's moments and one in the making.
+                let copies = head.checkpoints.len() + 1 + 2 * 2 + 3;
+                numbers += copies * parameters(&config, &spec.lora)?;
+            }
+        }
+        Ok(check_room(
+            &self.dir.manifest(),
+            (numbers * size_of::<f32>()) as u64,
+        )?)
+    }
+
     /// Removes what a killed run has left half-written, and says what the run is made of. `command` is
     /// the command that was given, with names in place of paths.
     ///
@@ -141,13 +197,8 @@ impl Run {
         let manifest = self.manifest(command)?;
         self.dir.sweep()?;
         manifest.write(&self.dir.manifest())?;
-        for product in self.jobs.iter().flat_map(|job| &job.scores) {
-            let damage = read_rows::<ScoreRecord>(&product.path).err();
-            if let (Some(damage), true) = (damage, product.path.exists()) {
-                listener(Event::Said(format!("{damage}: made again")));
-                remove(&product.path)?;
-            }
-        }
+        self.drop_damaged(listener)?;
+        self.check_room()?;
         for job in &self.jobs {
             // Should this run be killed, scores of other settings are not to be taken for its own.
             for product in job.missing() {
@@ -235,7 +286,16 @@ impl Run {
                 self.train(head, key, listener)?;
                 let (dir, device) = (self.dir.head(&head.name), self.model()?.device());
                 for product in missing {
-                    let adapter = Adapter::load(&dir.checkpoint(product.examples), device)?;
+                    let place = dir.checkpoint(product.examples);
+                    let adapter = match Adapter::load(&place, device) {
+                        Err(damage) if damage.is_damage() => {
+                            listener(Event::Said(format!("{damage}: trained anew")));
+                            remove(dir.path())?;
+                            self.train(head, key, listener)?;
+                            Adapter::load(&place, device)
+                        }
+                        other => other,
+                    }?;
                     self.score(product, &head.name, &head.role, Some(&adapter), listener)?;
                 }
             }
@@ -325,6 +385,11 @@ impl Run {
                     let name = &head.name;
                     let said = format!("{name}: other settings made what is there; trained anew");
                     listener(Event::Said(said));
+                    remove(dir.path())?;
+                    train()
+                }
+                Err(Error::Train(damage)) if damage.is_damage() => {
+                    listener(Event::Said(format!("{damage}: trained anew")));
                     remove(dir.path())?;
                     train()
                 }

@@ -66,6 +66,18 @@ pub fn decode_text<'a>(path: &Path, bytes: &'a [u8]) -> io::Result<&'a str> {
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
+/// Whether an error says that a file is not what it was written as: it is gone, cut off or something else.
+/// All others (a full disk, no permission) may be gone tomorrow.
+#[must_use]
+pub fn is_damage(error: &Error) -> bool {
+    let kinds = [
+        ErrorKind::InvalidData,
+        ErrorKind::NotFound,
+        ErrorKind::UnexpectedEof,
+    ];
+    kinds.contains(&error.kind())
+}
+
 fn invalid(path: &Path, message: impl std::fmt::Display) -> Error {
     Error::new(
         ErrorKind::InvalidData,

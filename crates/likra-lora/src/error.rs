@@ -110,3 +110,14 @@ pub enum Error {
         found: String,
     },
 }
+
+impl Error {
+    /// Whether a file is damaged, as opposed to one that cannot be read or written now.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Io(error) => likra_files::is_damage(error),
+            _ => true,
+        }
+    }
+}

@@ -108,3 +108,16 @@ pub enum Error {
     #[error(transparent)]
     Results(#[from] likra_results::Error),
 }
+
+impl Error {
+    /// Whether a file of an earlier run is damaged, as opposed to one that cannot be read or written now.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::State { .. } => true,
+            Self::Lora(error) => error.is_damage(),
+            Self::Results(error) => error.is_damage(),
+            _ => false,
+        }
+    }
+}

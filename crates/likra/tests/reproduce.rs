@@ -285,3 +285,60 @@ fn another_normalisation_is_drawn_from_the_same_scores() {
     assert_eq!(files(&dir.path().join("scores")), scores);
     assert_eq!(succeed(&["report", out]), tokens);
 }
+
+/// What is damaged is made again, after a word, and nothing else: in the end every byte is as before.
+#[test]
+fn damaged_products_are_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().to_str().unwrap();
+    let few = [
+        "reproduce",
+        "--examples",
+        "16",
+        "--limit",
+        "8",
+        "--device",
+        "cpu",
+        "--out",
+        out,
+    ];
+    succeed(&few);
+    // The page has what the steps cost, in seconds.
+    let products = || {
+        let mut found = files(dir.path());
+        found.remove(Path::new("report/index.html"));
+        found.remove(Path::new("report/cost.csv"));
+        found
+    };
+    let whole = products();
+    let cut = |name: &str| {
+        let path = dir.path().join(name);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    };
+    let spoilt = |name: &str| fs::write(dir.path().join(name), "\0").unwrap();
+    let gone = |name: &str| fs::remove_file(dir.path().join(name)).unwrap();
+    // Of a head whose checkpoint is needed once more, and of others.
+    cut("scores/positive-n00016.csv.gz");
+    for (damage, words) in [
+        (&cut as &dyn Fn(&str), "scores/base.csv.gz"),
+        (&spoilt, "heads/incorrect/log.csv"),
+        (&spoilt, "heads/positive/n00016/adapter_config.json"),
+        (&cut, "heads/positive/n00016/adapter_model.safetensors"),
+        (&gone, "heads/positive/n00016/adapter_config.json"),
+        (&cut, "run.toml"),
+        (&cut, "embedded/model.safetensors"),
+    ] {
+        damage(words);
+        if words.contains("/n00016/") {
+            gone("scores/positive-n00016.csv.gz");
+        }
+        let output = likra(&few).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{words}: {said}");
+        let silent = ["run.toml", "embedded"];
+        let spoken = silent.iter().any(|name| words.contains(name)) || said.contains(words);
+        assert!(spoken, "{words}: {said}");
+        assert!(products() == whole, "{words}: {said}");
+    }
+}
