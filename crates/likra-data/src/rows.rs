@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io::Read as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord};
@@ -50,7 +49,7 @@ pub(crate) fn content(bytes: Vec<u8>, path: &Path) -> Result<Content> {
         return parquet_rows(bytes, path).map(Content::Rows);
     }
     let text = decode_text(path, &bytes)?;
-    if name.ends_with(".csv") {
+    if Path::new(name).extension() == Some("csv".as_ref()) {
         return Ok(Content::Table(text.to_owned()));
     }
     match text.trim_start().chars().next() {
@@ -242,20 +241,20 @@ fn lines(text: &str) -> Vec<(usize, Vec<u8>)> {
 
 /// All rows of a parquet file.
 fn parquet_rows(bytes: Vec<u8>, path: &Path) -> Result<Vec<(usize, Vec<u8>)>> {
-    // The library panics on some damaged files (parquet 60.1, in its decoders), which is no fault of the caller's.
-    let read = catch_unwind(AssertUnwindSafe(|| {
+    let malformed = |message: String| Error::Malformed {
+        path: path.into(),
+        expected: "a parquet file",
+        message,
+    };
+    // The library panics on some damaged files (parquet 60.1, in its decoders).
+    let read = likra_files::guarded(|| {
         let reader = SerializedFileReader::new(bytes::Bytes::from(bytes))?;
         let rows = reader.get_row_iter(None)?;
         let rows = rows.map(|row| row.map(|row| row.to_json_value().to_string().into_bytes()));
-        rows.collect::<Result<Vec<_>, _>>()
-    }));
-    let damaged = Err(parquet::errors::ParquetError::General(
-        "its pages are damaged".into(),
-    ));
-    let rows = read.unwrap_or(damaged).map_err(|error| Error::Malformed {
-        path: path.into(),
-        expected: "a parquet file",
-        message: error.to_string(),
-    })?;
+        rows.collect::<Result<Vec<_>, parquet::errors::ParquetError>>()
+    });
+    let rows = read
+        .map_err(malformed)?
+        .map_err(|error| malformed(error.to_string()))?;
     Ok((1..).zip(rows).collect())
 }

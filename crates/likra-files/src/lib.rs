@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod guard;
 mod json;
 mod read;
 mod write;
 
+pub use guard::guarded;
 pub use json::parse_json;
 pub use read::{check_kind, decode_text, is_damage, read};
 pub use write::{check_room, is_stream, write_atomically};

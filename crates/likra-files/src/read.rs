@@ -56,7 +56,7 @@ pub fn decode_text<'a>(path: &Path, bytes: &'a [u8]) -> io::Result<&'a str> {
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
-        let line = 1 + bytes[..at].iter().filter(|&&byte| byte == b'\n').count();
+        let line = bytes[..at].split(|&byte| byte == b'\n').count();
         let byte = bytes[at];
         let message = format!(
             "line {line}: byte 0x{byte:02x} is not UTF-8; a file in Latin-1 is converted with `iconv -f LATIN1 -t UTF-8`"

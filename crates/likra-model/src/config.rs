@@ -161,17 +161,26 @@ impl Config {
     }
 
     fn check_sizes(&self, path: &Path) -> Result<()> {
-        for (key, size) in [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("intermediate_size", self.intermediate_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("num_attention_heads", self.num_attention_heads),
-            ("num_key_value_heads", self.num_key_value_heads),
-            ("max_position_embeddings", self.max_positions),
+        // Past every model by far, and so small that no product of them overflows.
+        const WIDEST: usize = 1 << 22;
+        const DEEPEST: usize = 1 << 12;
+        let queries = self.num_attention_heads.saturating_mul(self.head_dim);
+        for (key, size, most) in [
+            ("vocab_size", self.vocab_size, WIDEST),
+            ("hidden_size", self.hidden_size, WIDEST),
+            ("intermediate_size", self.intermediate_size, WIDEST),
+            ("num_hidden_layers", self.num_hidden_layers, DEEPEST),
+            ("num_attention_heads", self.num_attention_heads, WIDEST),
+            ("num_key_value_heads", self.num_key_value_heads, WIDEST),
+            ("num_attention_heads * head_dim", queries, WIDEST),
+            (
+                "max_position_embeddings",
+                self.max_positions,
+                usize::MAX >> 1,
+            ),
         ] {
-            if size == 0 {
-                return Err(invalid(path, key, &size.into(), "at least 1"));
+            if !(1..=most).contains(&size) {
+                return Err(invalid(path, key, &size.into(), &format!("1 to {most}")));
             }
         }
         if !self
@@ -484,6 +493,7 @@ mod tests {
             ),
             (json!({"num_attention_heads": 0}), "num_attention_heads = 0"),
             (json!({"head_dim": 5}), "head_dim = 5"),
+            (json!({"num_hidden_layers": 1 << 40}), "1 to 4096"),
         ] {
             let error = resolve(&change).unwrap_err().to_string();
             assert!(

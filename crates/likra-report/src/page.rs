@@ -115,7 +115,7 @@ fn lead(facts: &Facts) -> String {
 /// How many texts were cut or left out, if any were.
 fn too_long(found: &TooLong) -> String {
     let positions = found.positions;
-    let mut text = match found.truncated {
+    let text = match found.truncated {
         0 => String::new(),
         cut => format!(
             " {cut} texts of candidates were longer than the model's {positions} positions; only their ends were scored."
@@ -125,11 +125,13 @@ fn too_long(found: &TooLong) -> String {
     let skipped: Vec<String> = skipped
         .map(|(head, count)| format!("{head} {count}"))
         .collect();
-    if !skipped.is_empty() {
-        let heads = skipped.join(", ");
-        text += &format!(" Examples longer than {positions} positions were not learned: {heads}.");
+    let heads = skipped.join(", ");
+    match heads.as_str() {
+        "" => text,
+        _ => {
+            format!("{text} Examples longer than {positions} positions were not learned: {heads}.")
+        }
     }
-    text
 }
 
 /// The methods of table 1, each after the most examples that it has seen, beside the paper's.

@@ -38,6 +38,16 @@ pub(crate) struct Opened {
 
 /// Opens the tokenizer in `dir`.
 pub(crate) fn open(dir: &Path) -> Result<Opened> {
+    // The library panics on some damaged files (tokenizers 0.22, in its decoders).
+    likra_files::guarded(|| open_files(dir)).unwrap_or_else(|message| {
+        Err(Error::Tokenizer {
+            path: dir.join(TOKENIZER),
+            message,
+        })
+    })
+}
+
+fn open_files(dir: &Path) -> Result<Opened> {
     let path = dir.join(TOKENIZER);
     let json = likra_files::read(&path)?;
     let refused = |error: tokenizers::Error| Error::Tokenizer {

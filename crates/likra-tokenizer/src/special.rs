@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use tokenizers::AddedToken;
 
@@ -52,43 +52,19 @@ pub(crate) struct Listed {
 /// The special tokens of one key: several only of a list.
 pub(crate) type Slot = (String, Vec<SpecialToken>);
 
-/// A token with its settings, as `AddedToken(**token)` takes them.
-#[derive(Deserialize)]
-struct Settings {
-    content: String,
-    #[serde(default)]
-    single_word: bool,
-    #[serde(default)]
-    lstrip: bool,
-    #[serde(default)]
-    rstrip: bool,
-    /// By default, what is not special is.
-    #[serde(default, deserialize_with = "not_null")]
-    normalized: Option<bool>,
-    #[serde(default)]
-    special: bool,
-}
-
-fn not_null<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
-    bool::deserialize(from).map(Some)
-}
-
+/// A token with its settings, as `AddedToken(**token)` takes them: what is not special is normalized,
+/// unless it says otherwise.
 pub(crate) fn added_token(path: &Path, key: &str, value: &Value) -> Result<AddedToken> {
-    let settings = Settings::deserialize(value).map_err(|error| {
-        Error::setting(
-            path,
-            key,
-            value,
-            &format!("a token with its settings ({error})"),
-        )
-    })?;
-    Ok(AddedToken {
-        content: settings.content,
-        single_word: settings.single_word,
-        lstrip: settings.lstrip,
-        rstrip: settings.rstrip,
-        normalized: settings.normalized.unwrap_or(!settings.special),
-        special: settings.special,
+    let mut settings = Map::new();
+    for flag in ["single_word", "lstrip", "rstrip", "special"] {
+        settings.insert(flag.into(), false.into());
+    }
+    let special = value.get("special") == Some(&true.into());
+    settings.insert("normalized".into(), (!special).into());
+    settings.extend(value.as_object().cloned().unwrap_or_default());
+    AddedToken::deserialize(Value::from(settings)).map_err(|error| {
+        let expected = format!("a token with its settings ({error})");
+        Error::setting(path, key, value, &expected)
     })
 }
 

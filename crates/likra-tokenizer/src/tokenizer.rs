@@ -126,7 +126,8 @@ impl Tokenizer {
             let token = token.clone();
             return Err(Error::Gap { token });
         }
-        let encoding = self.inner.encode_fast(text, add_special_tokens);
+        let encode = || self.inner.encode_fast(text, add_special_tokens);
+        let encoding = likra_files::guarded(encode).map_err(|message| Error::Encode { message })?;
         Ok(encoding.map_err(Error::encode)?.get_ids().to_vec())
     }
 }

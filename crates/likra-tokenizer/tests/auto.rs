@@ -1,6 +1,8 @@
 //! Folders of every kind are opened as transformers opens them, or refused: the ids of transformers
 //! 4.57.1 are in `fixtures/tokenizers/cases.json`, made by `make.py` beside it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 

@@ -33,24 +33,11 @@ pub fn train_head(
     settings.validate()?;
     check(examples)?;
     let positions = model.config().max_positions;
-    if settings.too_long == LongExample::Refuse
-        && let Some(example) = examples.iter().position(|example| !example.fits(positions))
-    {
-        return Err(Error::TooLong {
-            example,
-            tokens: examples[example].tokens.len(),
-            positions,
-        });
-    }
+    refuse_long(examples, positions, settings.too_long)?;
     let batch_size = settings.batch_size;
     let resumed = checkpoint::resume(head, batch_size, examples.len(), key, model.device())?;
-    let mut log: Vec<StepRecord> = match &resumed {
-        // A log that is ahead of the newest checkpoint is cut.
-        Some(state) => {
-            let mut log: Vec<StepRecord> = read_rows(&head.log())?;
-            log.retain(|record| record.examples <= state.examples);
-            log
-        }
+    let mut log = match &resumed {
+        Some(state) => log_until(head, state.examples)?,
         None => Vec::new(),
     };
     let is_new = resumed.is_none();
@@ -87,4 +74,23 @@ pub fn train_head(
         }
     }
     Ok(())
+}
+
+/// The steps of an earlier run; a log that is ahead of the newest checkpoint is cut.
+fn log_until(head: &HeadDir, examples: usize) -> Result<Vec<StepRecord>> {
+    let mut log: Vec<StepRecord> = read_rows(&head.log())?;
+    log.retain(|record| record.examples <= examples);
+    Ok(log)
+}
+
+fn refuse_long(examples: &[EncodedPair], positions: usize, rule: LongExample) -> Result<()> {
+    let long = examples.iter().position(|example| !example.fits(positions));
+    match long.filter(|_| rule == LongExample::Refuse) {
+        None => Ok(()),
+        Some(example) => Err(Error::TooLong {
+            example,
+            tokens: examples[example].tokens.len(),
+            positions,
+        }),
+    }
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     let run = Run::open(spec, &out, &out.join("embedded"))?;
     let progress = Progress::default();
     run.begin(&command(std::env::args().skip(1)), &|event| {
-        progress.show(event)
+        progress.show(event);
     })?;
     let (spec, device) = (&run.experiment.spec, &run.placement.name);
     say!("{}, on {device}, into {}", spec.title, out.display());

@@ -8,7 +8,7 @@ use likra_data::{Benchmark, read_questions};
 use likra_experiment::{Evaluation, Memory, requests, score};
 use likra_files::check_room;
 use likra_lora::Adapter;
-use likra_model::{Config, Model};
+use likra_model::{Config, Model, Placement};
 use likra_results::{BASE, checkpoint_examples, write_rows};
 use likra_score::{Head, Plan};
 
@@ -27,15 +27,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let out = output(&arguments.out);
     let placement = common.device.find_with(common.dtype, common.batch_tokens)?;
     let config = Config::read(&arguments.model.join("config.json"))?;
-    let mut heads = vec![(BASE, 0, None)];
-    for (name, dir) in &arguments.adapters {
-        let adapter = Adapter::load(dir, &placement.device)?;
-        let refused = || format!("--adapter {name}={}", dir.display());
-        config.check_adapter(&adapter).with_context(refused)?;
-        let folder = dir.file_name().and_then(|name| name.to_str());
-        let examples = folder.and_then(checkpoint_examples).unwrap_or(0);
-        heads.push((name.as_str(), examples, Some(adapter)));
-    }
+    let heads = heads(arguments, &config, &placement)?;
     let questions = read_questions(common.benchmark, &arguments.questions)?;
     let pool = match &arguments.shots_from {
         Some(path) => read_questions(common.benchmark, path)?,
@@ -79,13 +71,30 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
             examples: *examples,
             adapter: adapter.as_ref(),
         };
-        records.extend(score(&model, name, &head, &plan, &|event| {
-            progress.show(event);
-        })?);
+        let show = |event| progress.show(event);
+        records.extend(score(&model, name, &head, &plan, &show)?);
     }
     write_rows(&out, &records)?;
     say!("Scores of {} heads: {}", heads.len(), out.display());
     Ok(())
+}
+
+/// The base, and the adapters with their names and the numbers of examples that they have seen.
+fn heads<'a>(
+    arguments: &'a ScoreArgs,
+    config: &Config,
+    placement: &Placement,
+) -> Result<Vec<(&'a str, usize, Option<Adapter>)>> {
+    let mut heads = vec![(BASE, 0, None)];
+    for (name, dir) in &arguments.adapters {
+        let adapter = Adapter::load(dir, &placement.device)?;
+        let refused = || format!("--adapter {name}={}", dir.display());
+        config.check_adapter(&adapter).with_context(refused)?;
+        let folder = dir.file_name().and_then(|name| name.to_str());
+        let examples = folder.and_then(checkpoint_examples).unwrap_or(0);
+        heads.push((name.as_str(), examples, Some(adapter)));
+    }
+    Ok(heads)
 }
 
 /// About how long a line of the table is.

@@ -23,18 +23,7 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
         "--kind {}: only an experiment has such answers; expected correct, incorrect or irrelevant",
         kind.name()
     );
-    let settings = TrainSettings {
-        learning_rate: arguments.learning_rate,
-        batch_size: arguments.batch_size,
-        bos: common.bos,
-        too_long: arguments.too_long,
-        ..TrainSettings::default()
-    };
-    let lora = LoraConfig {
-        rank: arguments.rank,
-        alpha: arguments.alpha,
-        ..LoraConfig::default()
-    };
+    let (settings, lora) = settings(arguments);
     settings.validate()?;
     lora.validate()?;
     let draw = Draw::new(kind, arguments.wrong_answer, arguments.seed);
@@ -48,20 +37,9 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
 
     let head = HeadDir::new(&arguments.out);
     let _lock = head.lock()?;
-    let there = head.checkpoints()?;
-    if let Some(newest) = there.keys().next_back().filter(|newest| **newest > count) {
-        let names: Vec<String> = there.values().map(|path| file_name(path)).collect();
-        bail!(
-            "--examples {count}: {} holds checkpoints up to {newest} examples ({}); choose another folder, or at least {newest}",
-            head.path().display(),
-            names.join(", ")
-        );
-    }
+    refuse_fewer(&head, count)?;
     let config = Config::read(&arguments.model.join("config.json"))?;
-    let parameters = parameters(&config, &lora)?;
-    // Each checkpoint, the optimiser's two moments beside the newest two, and one in the making.
-    let copies = settings.checkpoints(count).len() + 2 * 2 + 3;
-    check_room(&head.log(), (copies * parameters * size_of::<f32>()) as u64)?;
+    check_room(&head.log(), room(&config, &lora, &settings, count)?)?;
 
     let placement = common.device.find_with(common.dtype, common.batch_tokens)?;
     let mut memory = Memory::new(&config, &placement);
@@ -96,6 +74,43 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
         head.checkpoint(examples).display()
     );
     Ok(())
+}
+
+fn settings(arguments: &TrainArgs) -> (TrainSettings, LoraConfig) {
+    let settings = TrainSettings {
+        learning_rate: arguments.learning_rate,
+        batch_size: arguments.batch_size,
+        bos: arguments.common.bos,
+        too_long: arguments.too_long,
+        ..TrainSettings::default()
+    };
+    let lora = LoraConfig {
+        rank: arguments.rank,
+        alpha: arguments.alpha,
+        ..LoraConfig::default()
+    };
+    (settings, lora)
+}
+
+/// Refuses fewer examples than there are: the run of so many would not be the one in the folder.
+fn refuse_fewer(head: &HeadDir, count: usize) -> Result<()> {
+    let there = head.checkpoints()?;
+    if let Some(newest) = there.keys().next_back().filter(|newest| **newest > count) {
+        let names: Vec<String> = there.values().map(|path| file_name(path)).collect();
+        bail!(
+            "--examples {count}: {} holds checkpoints up to {newest} examples ({}); choose another folder, or at least {newest}",
+            head.path().display(),
+            names.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// The bytes of all that training leaves: each checkpoint, the optimiser's two moments beside the newest
+/// two, and one checkpoint in the making.
+fn room(config: &Config, lora: &LoraConfig, settings: &TrainSettings, count: usize) -> Result<u64> {
+    let copies = settings.checkpoints(count).len() + 2 * 2 + 3;
+    Ok((copies * parameters(config, lora)? * size_of::<f32>()) as u64)
 }
 
 fn file_name(path: &Path) -> String {
