@@ -493,7 +493,7 @@ mod tests {
             ),
             (json!({"num_attention_heads": 0}), "num_attention_heads = 0"),
             (json!({"head_dim": 5}), "head_dim = 5"),
-            (json!({"num_hidden_layers": 1 << 40}), "1 to 4096"),
+            (json!({"num_hidden_layers": 1_u64 << 40}), "1 to 4096"),
         ] {
             let error = resolve(&change).unwrap_err().to_string();
             assert!(
