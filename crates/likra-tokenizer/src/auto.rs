@@ -12,6 +12,7 @@ use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, PreTokenizerWrapper, Tokenizer};
 
 use crate::class::Class;
+use crate::sentence_piece;
 use crate::special::{ADDITIONAL, EXTRA, Listed, Slot, SpecialToken, added_token, special_tokens};
 use crate::{Error, Result};
 
@@ -20,10 +21,11 @@ const CONFIG: &str = "tokenizer_config.json";
 const SPECIAL: &str = "special_tokens_map.json";
 const ADDED: &str = "added_tokens.json";
 const MODEL: &str = "config.json";
+const SENTENCE_PIECE: &str = "tokenizer.model";
 
 /// The files of those in `dir` that make a tokenizer which are there; `config.json` is the model's.
 pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
-    let files = [TOKENIZER, CONFIG, SPECIAL, ADDED].map(|file| dir.join(file));
+    let files = [TOKENIZER, CONFIG, SPECIAL, ADDED, SENTENCE_PIECE].map(|file| dir.join(file));
     files.into_iter().filter(|path| path.exists()).collect()
 }
 
@@ -48,20 +50,28 @@ pub(crate) fn open(dir: &Path) -> Result<Opened> {
 }
 
 fn open_files(dir: &Path) -> Result<Opened> {
-    let path = dir.join(TOKENIZER);
-    let json = likra_files::read(&path)?;
-    let refused = |error: tokenizers::Error| Error::Tokenizer {
-        path: path.clone(),
-        message: error.to_string(),
-    };
-    let mut inner = Tokenizer::from_bytes(&json).map_err(refused)?;
+    let file = parse(
+        &dir.join(TOKENIZER),
+        likra_files::read(&dir.join(TOKENIZER))?,
+    )?;
     let mut config = object(&dir.join(CONFIG))?.unwrap_or_default();
-    let class = class(dir, &config)?;
-    refuse_other_ways(&dir.join(CONFIG), &config, class)?;
+    let mut class = class(dir, &config)?;
+    refuse_other_ways(&dir.join(CONFIG), &config)?;
+    let own: Vec<(u32, AddedToken)> = file.get_added_tokens_decoder().into_iter().collect();
+    let spaced = config
+        .get("add_prefix_space")
+        .filter(|value| !value.is_null());
+    let mut inner = match spaced.filter(|_| class == Class::Llama) {
+        None => file,
+        Some(found) => {
+            class = Class::ConvertedLlama;
+            converted(dir, &config, found)?
+        }
+    };
 
     let listed = match config.get("added_tokens_decoder") {
         Some(tokens) => own_tokens(&dir.join(CONFIG), tokens)?,
-        None => legacy_tokens(dir, &inner, &mut config)?,
+        None => legacy_tokens(dir, own, &mut config)?,
     };
     if let (Some(padding), None) = (inner.get_padding(), class.default_token("pad_token")) {
         let pad = config.entry("pad_token");
@@ -71,10 +81,7 @@ fn open_files(dir: &Path) -> Result<Opened> {
     refuse_unordered(&dir.join(CONFIG), &config, &inner)?;
     add_tokens(&mut inner, listed, &specials);
     set_prefix_space(&mut inner, &config, class);
-    if config
-        .get("split_special_tokens")
-        .is_some_and(|value| *value == Value::Bool(true))
-    {
+    if config.get("split_special_tokens") == Some(&Value::Bool(true)) {
         inner.set_encode_special_tokens(true);
     }
     let named = |key| {
@@ -86,9 +93,8 @@ fn open_files(dir: &Path) -> Result<Opened> {
         let ends = (bos.as_deref(), eos.as_deref());
         set_template(&mut inner, &dir.join(CONFIG), &config, ends)?;
     }
-    inner
-        .with_truncation(None)
-        .map_err(refused)?
+    let cut = inner.with_truncation(None);
+    cut.map_err(|error| refused(&dir.join(TOKENIZER), &error))?
         .with_padding(None);
     let gap = match (class, config.get("fill_token")) {
         (Class::CodeLlama, None) => Some("<FILL_ME>".into()),
@@ -101,6 +107,33 @@ fn open_files(dir: &Path) -> Result<Opened> {
         eos,
         gap,
     })
+}
+
+fn parse(path: &Path, json: impl AsRef<[u8]>) -> Result<Tokenizer> {
+    Tokenizer::from_bytes(json).map_err(|error| refused(path, &error))
+}
+
+fn refused(path: &Path, error: &tokenizers::Error) -> Error {
+    Error::Tokenizer {
+        path: path.into(),
+        message: error.to_string(),
+    }
+}
+
+/// The tokenizer that Llama's class makes of `tokenizer.model` if `add_prefix_space` was `found`.
+fn converted(dir: &Path, config: &Map<String, Value>, found: &Value) -> Result<Tokenizer> {
+    let path = dir.join(SENTENCE_PIECE);
+    if !path.exists() {
+        let expected = "no such key, or a tokenizer.model in the folder: with it, transformers makes \
+            Llama's tokenizer of that file";
+        return Err(Error::setting(
+            &dir.join(CONFIG),
+            "add_prefix_space",
+            found,
+            expected,
+        ));
+    }
+    parse(&path, sentence_piece::convert(&path, config)?)
 }
 
 /// The object in a JSON file, if the file is there.
@@ -137,7 +170,7 @@ fn class(dir: &Path, config: &Map<String, Value>) -> Result<Class> {
 
 /// Refuses keys that make transformers build a tokenizer from anything else than `tokenizer.json`, or
 /// build none.
-fn refuse_other_ways(path: &Path, config: &Map<String, Value>, class: Class) -> Result<()> {
+fn refuse_other_ways(path: &Path, config: &Map<String, Value>) -> Result<()> {
     let refused = |key, expected| {
         let found = config.get(key).unwrap_or(&Value::Null);
         Err(Error::setting(path, key, found, expected))
@@ -172,13 +205,6 @@ fn refuse_other_ways(path: &Path, config: &Map<String, Value>, class: Class) -> 
         .is_some_and(|value| !value.is_boolean())
     {
         return refused("split_special_tokens", "true or false");
-    }
-    if class == Class::Llama && set("add_prefix_space").is_some() {
-        return refused(
-            "add_prefix_space",
-            "no such key: with it, LlamaTokenizer is built from tokenizer.model, which is not read; \
-             if tokenizer.json was made with this setting, remove the key",
-        );
     }
     Ok(())
 }
@@ -225,7 +251,11 @@ fn own_tokens(path: &Path, tokens: &Value) -> Result<Listed> {
 
 /// The tokens of a folder whose `tokenizer_config.json` lists none, as before transformers 4.34: those of
 /// `added_tokens.json`, and those of `tokenizer.json`.
-fn legacy_tokens(dir: &Path, inner: &Tokenizer, config: &mut Map<String, Value>) -> Result<Listed> {
+fn legacy_tokens(
+    dir: &Path,
+    own: Vec<(u32, AddedToken)>,
+    config: &mut Map<String, Value>,
+) -> Result<Listed> {
     let last = merge_special_map(dir, config)?;
     let mut given = config.clone();
     given.remove(EXTRA);
@@ -234,7 +264,6 @@ fn legacy_tokens(dir: &Path, inner: &Tokenizer, config: &mut Map<String, Value>)
     let specials = specials.iter().flat_map(|(_, tokens)| tokens);
     let specials: HashSet<&str> = specials.map(SpecialToken::text).collect();
     let path = dir.join(ADDED);
-    let own = inner.get_added_tokens_decoder();
     for (content, id) in object(&path)?.unwrap_or_default() {
         let parsed = id.as_u64().and_then(|id| u32::try_from(id).ok());
         let number =
@@ -242,7 +271,7 @@ fn legacy_tokens(dir: &Path, inner: &Tokenizer, config: &mut Map<String, Value>)
         // There, transformers puts this token in place of the last additional special token.
         if let Some(last) = last.as_deref().filter(|&last| last != content)
             && specials.contains(last)
-            && !own.values().any(|token| token.content == last)
+            && !own.iter().any(|(_, token)| token.content == last)
         {
             let expected = "no such file: add the tokens to added_tokens_decoder in \
                 tokenizer_config.json; transformers mixes them up with additional_special_tokens";
@@ -313,7 +342,7 @@ fn add_tokens(inner: &mut Tokenizer, listed: Listed, specials: &[Slot]) {
 /// `add_prefix_space` of the configuration decides for a pre-tokenizer that has this setting.
 fn set_prefix_space(inner: &mut Tokenizer, config: &Map<String, Value>, class: Class) {
     let wanted = match config.get("add_prefix_space") {
-        None if class == Class::Llama => None,
+        None if matches!(class, Class::Llama | Class::ConvertedLlama) => None,
         None => Some(false),
         Some(value) => value.as_bool(),
     };

@@ -6,6 +6,8 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Llama,
+    /// Llama's, made of `tokenizer.model`.
+    ConvertedLlama,
     CodeLlama,
     Gemma,
     Qwen2,
@@ -47,12 +49,19 @@ impl Class {
     /// Whether the class replaces the post-processor of `tokenizer.json` by one of its own, from
     /// `add_bos_token` and `add_eos_token`.
     pub(crate) fn rebuilds_template(self) -> bool {
-        matches!(self, Self::Llama | Self::CodeLlama | Self::Gemma)
+        matches!(
+            self,
+            Self::Llama | Self::ConvertedLlama | Self::CodeLlama | Self::Gemma
+        )
     }
 
     /// The special token that the class has where no file says anything of it.
     pub(crate) fn default_token(self, key: &str) -> Option<&'static str> {
-        Some(match (self, key) {
+        let class = match self {
+            Self::ConvertedLlama => Self::Llama,
+            other => other,
+        };
+        Some(match (class, key) {
             (Self::Llama | Self::CodeLlama, "bos_token") => "<s>",
             (Self::Llama | Self::CodeLlama, "eos_token") => "</s>",
             (Self::Llama | Self::CodeLlama | Self::Gemma, "unk_token") => "<unk>",

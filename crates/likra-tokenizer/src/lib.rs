@@ -6,6 +6,7 @@ mod class;
 mod encoded_pair;
 mod error;
 mod questions;
+mod sentence_piece;
 mod special;
 mod tokenizer;
 

@@ -138,12 +138,12 @@ fn with_settings(
     class: Class,
     listed: Option<&HashMap<String, AddedToken>>,
 ) -> SpecialToken {
-    // `Qwen2TokenizerFast.__init__` has them for these.
-    let qwen = class == Class::Qwen2
+    // `Qwen2TokenizerFast.__init__` has them for these, and so has the slow `LlamaTokenizer`.
+    let own = matches!(class, Class::Qwen2 | Class::ConvertedLlama)
         && matches!(key, "bos_token" | "eos_token" | "unk_token" | "pad_token");
     match (listed.and_then(|listed| listed.get(token.text())), token) {
         (Some(listed), _) => SpecialToken::Token(listed.clone()),
-        (None, SpecialToken::Text(text)) if qwen => {
+        (None, SpecialToken::Text(text)) if own => {
             SpecialToken::Token(AddedToken::from(text, true))
         }
         (None, token) => token,

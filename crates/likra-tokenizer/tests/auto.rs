@@ -40,7 +40,10 @@ fn write(case: &Case, dir: &Path) {
         other => (name.as_str(), other.to_string()),
     });
     for (name, content) in files.chain([tokenizer]) {
-        fs::write(dir.join(name), content).unwrap();
+        match name {
+            "tokenizer.model" => drop(fs::copy(fixtures.join(content), dir.join(name)).unwrap()),
+            _ => fs::write(dir.join(name), content).unwrap(),
+        }
     }
 }
 

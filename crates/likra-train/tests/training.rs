@@ -13,7 +13,7 @@ use likra_lora::{Adapter, LoraConfig};
 use likra_model::Model;
 use likra_results::{HeadDir, StepRecord, read_rows, sha256_file};
 use likra_tokenizer::{Bos, EncodedPair, Tokenizer};
-use likra_train::{Error, TrainSettings, loss_and_gradients, train_head};
+use likra_train::{Error, LongExample, TrainSettings, loss_and_gradients, train_head};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -169,6 +169,59 @@ fn a_longer_run_continues_a_shorter_one_at_a_whole_batch() {
     let steps = run(&model, 40, parts.path(), "x").unwrap();
     assert_eq!(steps[0].examples, 16, "it went on, rather than over");
     let last = |dir: &Path| files(&HeadDir::new(dir).checkpoint(40));
+    assert_eq!(last(whole.path()), last(parts.path()));
+}
+
+/// The first two batches of 4 have an example that the model cannot run; the third has nothing else.
+#[test]
+fn what_is_too_long_is_refused_or_counted_and_skipped() {
+    let model = small_model();
+    let positions = model.config().max_positions;
+    let mut long = examples(14);
+    for place in [1, 6, 8, 9, 10, 11] {
+        long[place].tokens = vec![1; positions + 2];
+    }
+    let train = |dir: &Path, count: usize, too_long| -> Result<Vec<StepRecord>, Error> {
+        let settings = TrainSettings {
+            too_long,
+            ..settings()
+        };
+        let (head, mut steps) = (HeadDir::new(dir), Vec::new());
+        let mut keep = |step: &StepRecord, _| steps.push(step.clone());
+        let start = start(&model, 1);
+        train_head(
+            &model,
+            start,
+            &long[..count],
+            &settings,
+            &head,
+            "x",
+            &mut keep,
+        )?;
+        Ok(steps)
+    };
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let error = train(whole.path(), 14, LongExample::Refuse).unwrap_err();
+    assert!(
+        matches!(error, Error::TooLong { example: 1, .. }),
+        "{error}"
+    );
+    let steps = train(whole.path(), 14, LongExample::Skip).unwrap();
+    let seen: Vec<_> = steps
+        .iter()
+        .map(|step| (step.step, step.examples))
+        .collect();
+    assert_eq!(seen, [(1, 4), (2, 8), (3, 14)]);
+    let names: Vec<usize> = HeadDir::new(whole.path())
+        .checkpoints()
+        .unwrap()
+        .into_keys()
+        .collect();
+    assert_eq!(names, [0, 8, 14]);
+    // It goes on where it was, with the optimiser at the step that it had.
+    train(parts.path(), 12, LongExample::Skip).unwrap();
+    train(parts.path(), 14, LongExample::Skip).unwrap();
+    let last = |dir: &Path| files(&HeadDir::new(dir).checkpoint(14));
     assert_eq!(last(whole.path()), last(parts.path()));
 }
 

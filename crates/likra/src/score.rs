@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     if found.truncated > 0 {
         let (cut, positions) = (found.truncated, found.positions);
         say!(
-            "Warning: {cut} texts are longer than the model's {positions} positions; only their ends are scored"
+            "Warning: texts longer than the model's {positions} positions, of which only the ends are scored: {cut}"
         );
     }
     let plan = Plan::new(found.requests, placement.batch_tokens)?;

@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     if set.skipped > 0 {
         let (skipped, positions) = (set.skipped, config.max_positions);
         say!(
-            "Warning: {skipped} examples are longer than the model's {positions} positions and are skipped"
+            "Warning: examples longer than the model's {positions} positions, which are skipped: {skipped}"
         );
     }
     training.run(&model, &set.examples, &head, &|event| progress.show(event))?;

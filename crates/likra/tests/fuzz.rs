@@ -40,6 +40,7 @@ fn seeds(name: &str) -> Vec<PathBuf> {
             "tiny/tokenizer_config.json",
             "data/byte-level/tokenizer_config.json",
         ],
+        "tokenizer.model" => vec!["tokenizers/sp.model"],
         "config.json" => vec![
             "models/llama3/config.json",
             "models/mistral/config.json",
@@ -138,7 +139,7 @@ fn any_bytes_are_read_or_refused() {
             if read.is_err() {
                 let kept = fixture("fuzz").join(name);
                 fs::create_dir_all(&kept).unwrap();
-                let path = kept.join(likra_results::sha256(&bytes)[..12].to_owned());
+                let path = kept.join(&likra_results::sha256(&bytes)[..12]);
                 fs::write(&path, &bytes).unwrap();
                 panic!("{name} panics on {}", path.display());
             }

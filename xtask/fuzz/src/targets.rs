@@ -22,7 +22,7 @@ const TENSORS: &[u8] =
     include_bytes!("../../../fixtures/models/llama/adapter/adapter_model.safetensors");
 
 /// The targets, each called by the file that it reads.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 18] = [
     "arc.jsonl",
     "arc.csv",
     "mmlu.csv",
@@ -40,6 +40,7 @@ pub const NAMES: [&str; 17] = [
     "scores.csv",
     "run.toml",
     "experiment.toml",
+    "tokenizer.model",
 ];
 
 /// Reads `bytes` as the file `name` in `folder`, whose other files are put there if they are needed.
@@ -68,6 +69,15 @@ pub fn read(name: &str, bytes: &[u8], folder: &Path) {
             if let Ok(tokenizer) = Tokenizer::open(&folder, Bos::Auto) {
                 let _ = tokenizer.encode_pair("Question: what?\nAnswer:", " heat \u{e9}<s>");
             }
+        }
+        "tokenizer.model" => {
+            let converted =
+                b"{\"tokenizer_class\": \"LlamaTokenizer\", \"add_prefix_space\": true}";
+            with(&[
+                ("tokenizer.json", TOKENIZER),
+                ("tokenizer_config.json", converted),
+            ]);
+            drop(Tokenizer::open(&folder, Bos::Auto));
         }
         "config.json" => {
             if let Ok(config) = Config::read(&with(&[])) {
