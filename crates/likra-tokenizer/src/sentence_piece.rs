@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{Error, Result};
 
-/// `ModelProto` of SentencePiece, as far as it is needed.
+/// `ModelProto` of `SentencePiece`, as far as it is needed.
 #[derive(Message)]
 struct Model {
     #[prost(message, repeated, tag = "1")]
