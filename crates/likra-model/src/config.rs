@@ -324,7 +324,8 @@ impl Keys<'_> {
         ];
         for (key, accepted, expected) in one_of {
             let found = self.keys.get(key).unwrap_or(&Value::Null);
-            if !found.is_null() && !accepted.contains(found) {
+            let absent = found.is_null() && key != "hidden_act";
+            if !absent && !accepted.contains(found) {
                 return Err(invalid(self.path, key, found, expected));
             }
         }
@@ -480,6 +481,7 @@ mod tests {
                 "partial_rotary_factor = 0.5",
             ),
             (json!({"vocab_size": null}), "vocab_size = null"),
+            (json!({"hidden_act": null}), "hidden_act = null"),
             (json!({"rms_norm_eps": "NaN"}), "rms_norm_eps = \"NaN\""),
             (json!({"rope_scaling": {}}), "rope_scaling = {}"),
             (

@@ -191,10 +191,10 @@ pub(crate) struct ScoreArgs {
     /// The name of a head and its adapter in PEFT's format. May be given many times.
     #[arg(long = "adapter", value_name = "NAME=DIR", value_parser = parse_adapter)]
     pub(crate) adapters: Vec<(String, PathBuf)>,
-    /// A file of questions: the benchmark's own JSONL or CSV, or the hub's JSON or parquet.
+    /// A file of questions: the benchmark's own JSONL or CSV, or the hub's JSON or parquet, compressed or not.
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: PathBuf,
-    /// The CSV file to write; compressed if its name ends in .gz.
+    /// The CSV file to write; compressed if its name ends in .gz. `-` is the standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Score only the first N questions.
