@@ -150,15 +150,15 @@ impl Run {
                 continue;
             };
             let dir = self.dir.head(&head.name);
-            let log = dir
-                .log()
+            // A file that cannot be read now, for want of a permission, is no reason to train again.
+            let damaged =
+                |read: Option<likra_results::Error>| read.filter(|error| error.is_damage());
+            let (log, answers) = (dir.log(), dir.answers());
+            let log = log.exists().then(|| read_rows::<StepRecord>(&log).err());
+            let answers = answers
                 .exists()
-                .then(|| read_rows::<StepRecord>(&dir.log()).err());
-            let answers = dir
-                .answers()
-                .exists()
-                .then(|| read_rows::<AnswerRecord>(&dir.answers()).err());
-            if let Some(damage) = log.flatten().or(answers.flatten()) {
+                .then(|| read_rows::<AnswerRecord>(&answers).err());
+            if let Some(damage) = damaged(log.flatten()).or(damaged(answers.flatten())) {
                 drop(dir.path(), &damage)?;
                 // Only training writes them.
                 for product in &job.scores {

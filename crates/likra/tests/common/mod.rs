@@ -33,3 +33,7 @@ pub(crate) fn fail(arguments: &[&str], code: i32) -> String {
     assert!(!message.contains("panicked"), "{message}");
     message
 }
+
+pub(crate) fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
