@@ -129,7 +129,10 @@ impl Run {
             }
         }
         found.skipped.retain(|_, count| *count > 0);
-        memory.check()?;
+        // A run that is finished loads no model.
+        if self.jobs.iter().any(|job| !job.missing().is_empty()) {
+            memory.check()?;
+        }
         Ok((found, memory.mebibytes()))
     }
 
@@ -152,7 +155,7 @@ impl Run {
             let dir = self.dir.head(&head.name);
             // A file that cannot be read now, for want of a permission, is no reason to train again.
             let damaged =
-                |read: Option<likra_results::Error>| read.filter(|error| error.is_damage());
+                |read: Option<likra_results::Error>| read.filter(likra_results::Error::is_damage);
             let (log, answers) = (dir.log(), dir.answers());
             let log = log.exists().then(|| read_rows::<StepRecord>(&log).err());
             let answers = answers

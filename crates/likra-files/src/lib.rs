@@ -8,4 +8,4 @@ mod write;
 pub use guard::guarded;
 pub use json::parse_json;
 pub use read::{check_kind, decode_text, is_damage, read};
-pub use write::{check_room, is_stream, write_atomically};
+pub use write::{check_room, write_atomically};

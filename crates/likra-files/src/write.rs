@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 /// which is made if need be. The file takes its name only when all of it is on disk.
 ///
 /// A link stays a link: the file that it points to is written. What is no file, such as a pipe or
-/// `/dev/stdout`, is [written into](is_stream).
+/// `/dev/stdout`, is written into.
 ///
 /// # Errors
 ///
@@ -26,13 +26,6 @@ pub fn write_atomically(
         Place::Stream => into(File::options().append(true).open(path)?, content).map(drop),
     };
     write().map_err(|error| named(path, &error))
-}
-
-/// Whether what is at `path` takes what is written and cannot be read again: a pipe, a device, or an
-/// open file such as `/dev/stdout`.
-#[must_use]
-pub fn is_stream(path: &Path) -> bool {
-    matches!(place(path), Ok(Place::Stream))
 }
 
 /// Checks, before work is done for it, that a file of so many bytes can be written at `path`. The folder is
@@ -135,6 +128,11 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    fn is_stream(path: &Path) -> bool {
+        matches!(place(path), Ok(Place::Stream))
+    }
 
     fn names(folder: &Path) -> Vec<String> {
         fs::read_dir(folder)
