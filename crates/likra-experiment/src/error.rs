@@ -69,7 +69,7 @@ pub enum Error {
     /// What is to be done does not fit into memory.
     #[error(
         "about {needed} MiB of memory are needed, but {of} leaves {left} MiB; lower --batch-tokens (scoring) or \
-         --batch-size (training), take --dtype bf16, a smaller model or a larger machine"
+         training.batch-size, take --dtype bf16, a smaller model or a larger machine"
     )]
     Memory {
         /// The estimate, in MiB.

@@ -70,7 +70,7 @@ impl Run {
     /// If the model or a file is refused.
     pub fn describe(&self) -> Result<String> {
         let left = self.left()?;
-        let (_, memory) = self.survey()?;
+        let (_, memory) = self.survey(false)?;
         let probe = self.probe(&left)?;
         let pace = self.pace.borrow();
         let width = self.jobs.iter().map(|job| job.name.len()).max();

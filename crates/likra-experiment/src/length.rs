@@ -59,7 +59,7 @@ pub(crate) fn skipped(
                 id: pair.question.id().into(),
                 tokens: example.tokens.len(),
                 positions,
-                remedy: "--too-long skip (training.too-long) leaves such examples out",
+                remedy: "training.too-long = \"skip\" leaves such examples out (train: --too-long skip)",
             }),
         },
     }

@@ -24,7 +24,7 @@ pub use inputs::{
     Asked, Hashes, Inputs, Requests, TrainingSet, hash_files, requests, training_set,
 };
 pub use jobs::{Job, Product, Work, training_key};
-pub use memory::{Memory, parameters};
+pub use memory::{Memory, copies, parameters};
 pub use pace::peak_memory;
 pub use report::{draw, part_of_paper};
 pub use run::Run;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use likra_lora::LoraConfig;
 use likra_model::{Config, Placement};
+use likra_results::HeadDir;
 use likra_score::Plan;
 use likra_tokenizer::EncodedPair;
 
@@ -103,6 +104,24 @@ pub fn parameters(config: &Config, lora: &LoraConfig) -> Result<usize> {
         }
     }
     Ok(parameters)
+}
+
+/// How many copies of an adapter training will leave in `head`: the checkpoints that are not there, and
+/// beside them the optimiser's two moments with the newest two, and one checkpoint in the making. None if
+/// there is nothing to train.
+///
+/// # Errors
+///
+/// If the folder cannot be listed.
+pub fn copies(head: &HeadDir, checkpoints: &[usize]) -> Result<usize> {
+    let there = head.checkpoints()?;
+    let absent = checkpoints
+        .iter()
+        .filter(|examples| !there.contains_key(examples));
+    Ok(match absent.count() {
+        0 => 0,
+        absent => absent + 1 + 2 * 2 + 3,
+    })
 }
 
 /// The bytes that this process can still take, its own included, and who says so; on Linux alone.

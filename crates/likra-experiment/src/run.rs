@@ -23,7 +23,7 @@ use crate::event::{Event, Listener};
 use crate::experiment::{Experiment, Head};
 use crate::inputs::{Asked, Inputs, TrainingSet};
 use crate::jobs::{Job, Keys, Product, Work};
-use crate::memory::{Memory, parameters};
+use crate::memory::{Memory, copies, parameters};
 use crate::pace::{Cost, Pace};
 use crate::report;
 use crate::spec::Spec;
@@ -105,32 +105,41 @@ impl Run {
         Ok(planned)
     }
 
-    /// What is longer than the model's positions, and how much memory the run takes: found, and refused
-    /// if need be, before the model is loaded.
-    pub(crate) fn survey(&self) -> Result<(TooLong, usize)> {
+    /// What is longer than the model's positions, and how much memory takes what is left, or with `fresh`
+    /// all: found, and refused if need be, before the model is loaded.
+    pub(crate) fn survey(&self, fresh: bool) -> Result<(TooLong, usize)> {
         let config = Config::read(&self.inputs.model.join("config.json"))?;
         let mut memory = Memory::new(&config, &self.placement);
         let mut found = TooLong {
             positions: config.max_positions,
             ..TooLong::default()
         };
+        let left = |job: &Job| fresh || !job.missing().is_empty();
+        let scored = self.jobs.iter().any(left);
         for product in &self.jobs[0].scores {
             let (plan, truncated) = self.planned(product.asked)?;
             found.truncated += truncated;
-            memory.score(&plan);
+            if scored {
+                memory.score(&plan);
+            }
         }
         let spec = &self.experiment.spec;
-        for head in &self.experiment.heads {
+        for job in &self.jobs {
             // What ranked heads learn is not known before the base's scores are.
-            if !head.answers.is_ranked() {
+            if let Work::Head(head, _) = &job.work
+                && !head.answers.is_ranked()
+            {
                 let set = self.training_set(head)?;
-                memory.train(&spec.lora, &set.examples, spec.training.batch_size)?;
+                let copies = copies(&self.dir.head(&head.name), &head.checkpoints)?;
+                if left(job) && (fresh || copies > 0) {
+                    memory.train(&spec.lora, &set.examples, spec.training.batch_size)?;
+                }
                 found.skipped.insert(head.name.clone(), set.skipped);
             }
         }
         found.skipped.retain(|_, count| *count > 0);
         // A run that is finished loads no model.
-        if self.jobs.iter().any(|job| !job.missing().is_empty()) {
+        if scored {
             memory.check()?;
         }
         Ok((found, memory.mebibytes()))
@@ -157,13 +166,16 @@ impl Run {
             let damaged =
                 |read: Option<likra_results::Error>| read.filter(likra_results::Error::is_damage);
             let (log, answers) = (dir.log(), dir.answers());
-            let log = log.exists().then(|| read_rows::<StepRecord>(&log).err());
-            let answers = answers
-                .exists()
-                .then(|| read_rows::<AnswerRecord>(&answers).err());
-            if let Some(damage) = damaged(log.flatten()).or(damaged(answers.flatten())) {
+            if answers.exists()
+                && let Some(damage) = damaged(read_rows::<AnswerRecord>(&answers).err())
+            {
+                drop(&answers, &damage)?;
+            }
+            if log.exists()
+                && let Some(damage) = damaged(read_rows::<StepRecord>(&log).err())
+            {
                 drop(dir.path(), &damage)?;
-                // Only training writes them.
+                // Only training writes it.
                 for product in &job.scores {
                     remove(&product.path)?;
                 }
@@ -179,9 +191,8 @@ impl Run {
         let mut numbers = 0;
         for job in self.jobs.iter().filter(|job| !job.missing().is_empty()) {
             if let Work::Head(head, _) = &job.work {
-                // Beside the checkpoints, the optimiser's moments and one in the making.
-                let copies = head.checkpoints.len() + 1 + 2 * 2 + 3;
-                numbers += copies * parameters(&config, &spec.lora)?;
+                numbers += copies(&self.dir.head(&head.name), &head.checkpoints)?
+                    * parameters(&config, &spec.lora)?;
             }
         }
         Ok(check_room(
@@ -190,24 +201,35 @@ impl Run {
         )?)
     }
 
-    /// Removes what a killed run has left half-written, and says what the run is made of. `command` is
-    /// the command that was given, with names in place of paths.
+    /// Removes what a killed run has left half-written, or with `fresh` all that an earlier run has left,
+    /// and says what the run is made of. `command` is the command that was given, with names in place of
+    /// paths.
     ///
     /// # Errors
     ///
     /// If a text is too long for the model, or a file cannot be written.
-    pub fn begin(&self, command: &str, listener: &Listener) -> Result<()> {
-        let manifest = self.manifest(command)?;
+    pub fn begin(&self, command: &str, fresh: bool, listener: &Listener) -> Result<()> {
+        let manifest = self.manifest(command, fresh)?;
+        // Nothing is removed before it is known that the run can be done.
+        if fresh {
+            self.dir.clear()?;
+        }
         self.dir.sweep()?;
-        manifest.write(&self.dir.manifest())?;
         self.drop_damaged(listener)?;
         self.check_room()?;
         for job in &self.jobs {
             // Should this run be killed, scores of other settings are not to be taken for its own.
             for product in job.missing() {
+                if product.stamp.exists() {
+                    // What cannot be read now, for want of a permission, may be finished work.
+                    fs_err::read(&product.stamp)?;
+                }
                 remove(&product.stamp)?;
                 remove(&product.path)?;
             }
+        }
+        manifest.write(&self.dir.manifest())?;
+        for job in &self.jobs {
             if let Work::Head(head, _) = &job.work {
                 self.write_missing_answers(job, head)?;
             }
@@ -216,7 +238,7 @@ impl Run {
     }
 
     /// Says what the run is made of, by name and hash, and not where it lay.
-    fn manifest(&self, command: &str) -> Result<Manifest> {
+    fn manifest(&self, command: &str, fresh: bool) -> Result<Manifest> {
         let name = |path: &mut String| {
             if let Some(name) = Path::new(path.as_str()).file_name() {
                 *path = name.to_string_lossy().into_owned();
@@ -238,7 +260,7 @@ impl Run {
             experiment: toml::Table::try_from(&spec)?,
             versions: versions(),
             inputs: self.inputs.files.clone(),
-            too_long: Some(self.survey()?.0),
+            too_long: Some(self.survey(fresh)?.0),
         })
     }
 
@@ -361,12 +383,18 @@ impl Run {
         if done && absent.is_none() {
             return Ok(());
         }
+        // Should this be killed, the stamp must not speak for the checkpoints of other settings.
+        remove(&stamp)?;
         // Training makes no checkpoint again that is older than the one it goes on from.
         let newest = there.keys().next_back();
-        if absent
-            .zip(newest)
-            .is_some_and(|(absent, newest)| absent < newest)
+        if let Some((absent, newest)) = absent.zip(newest)
+            && absent < newest
         {
+            let name = &head.name;
+            let said = format!(
+                "{name}: its checkpoint after {absent} examples is gone, and the one after {newest} does not lead back; trained anew"
+            );
+            listener(Event::Said(said));
             remove(dir.path())?;
         }
         let (set, spec) = (self.training_set(head)?, &self.experiment.spec);

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 /// which is made if need be. The file takes its name only when all of it is on disk.
 ///
 /// A link stays a link: the file that it points to is written. What is no file, such as a pipe or
-/// `/dev/stdout`, is written into.
+/// `/dev/stdout`, is written into; `-` is the standard output.
 ///
 /// # Errors
 ///
@@ -24,6 +24,7 @@ pub fn write_atomically(
         Place::File(path) => replace(&path, content),
         // From its end: `>> FILE` makes /dev/stdout a file that holds something already.
         Place::Stream => into(File::options().append(true).open(path)?, content).map(drop),
+        Place::Output => into(io::stdout().lock(), content)?.flush(),
     };
     write().map_err(|error| named(path, &error))
 }
@@ -63,12 +64,17 @@ enum Place {
     File(PathBuf),
     /// What must never be replaced.
     Stream,
+    /// The standard output.
+    Output,
 }
 
 /// How many links may lead to a file, as on Linux.
 const MOST_LINKS: usize = 40;
 
 fn place(path: &Path) -> io::Result<Place> {
+    if path.as_os_str() == "-" {
+        return Ok(Place::Output);
+    }
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         let folder = path.parent().unwrap_or(Path::new(""));

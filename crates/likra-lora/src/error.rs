@@ -97,6 +97,17 @@ pub enum Error {
         source: safetensors::SafeTensorError,
     },
 
+    /// A device did not give a tensor's numbers.
+    #[error("{}: tensor `{tensor}`: the device gave no numbers: {message}", path.display())]
+    Device {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The tensor's name in the file.
+        tensor: String,
+        /// What the device said.
+        message: String,
+    },
+
     /// A tensor of the adapter file is missing, unknown, or of another shape or type.
     #[error("{}: tensor `{tensor}`: expected {expected}, found {found}", path.display())]
     Tensor {
@@ -117,6 +128,7 @@ impl Error {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Io(error) => likra_files::is_damage(error),
+            Self::Device { .. } => false,
             _ => true,
         }
     }

@@ -26,9 +26,13 @@ pub fn save_tensors(
     let mut buffers = Vec::new();
     for (name, tensor) in tensors {
         let shape = tensor.dims().to_vec();
-        let values = tensor.try_into_data_as::<f32>().map_err(|error| {
-            mismatch(path, &name, "numbers from the device", &error.to_string())
-        })?;
+        let values = tensor
+            .try_into_data_as::<f32>()
+            .map_err(|error| Error::Device {
+                path: path.into(),
+                tensor: name.clone(),
+                message: error.to_string(),
+            })?;
         buffers.push((name, shape, values.as_bytes().to_vec()));
     }
     let malformed = |source| Error::Safetensors {

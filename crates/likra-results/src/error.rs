@@ -92,6 +92,13 @@ impl Error {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Io(error) => likra_files::is_damage(error),
+            Self::Csv { source, .. } => match source.kind() {
+                // So the library that decompresses calls what is no gzip.
+                csv::ErrorKind::Io(error) => {
+                    likra_files::is_damage(error) || error.kind() == io::ErrorKind::InvalidInput
+                }
+                _ => true,
+            },
             _ => true,
         }
     }

@@ -14,6 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::TryLockError;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use fs_err::{self as fs, File};
@@ -25,6 +26,9 @@ pub const BASE: &str = "base";
 
 /// The name among the heads under which the base's thoughts on answers stand that nothing was asked for.
 pub const ANSWER_ONLY: &str = "answer-only";
+
+/// What lies in the folder of a run, beside its manifest.
+const FOLDERS: [&str; 4] = ["heads", "scores", "report", "steps"];
 
 /// The folder of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +59,14 @@ impl RunDir {
         lock(&self.0)
     }
 
-    /// Removes what a run leaves in its folder, and nothing else that may be there.
+    /// Removes what a run leaves in its folder, and nothing else that may be there; what the program has
+    /// unpacked stays.
     ///
     /// # Errors
     ///
     /// If a file cannot be removed.
     pub fn clear(&self) -> Result<()> {
-        for name in ["heads", "scores", "report", "steps", "embedded"] {
+        for name in FOLDERS {
             remove(&self.0.join(name))?;
         }
         Ok(())
@@ -113,13 +118,15 @@ impl RunDir {
         self.0.join("report")
     }
 
-    /// Removes what a killed run has left half-written anywhere in the folder.
+    /// Removes what a killed run has left half-written: in the folder, and below those of its own.
     ///
     /// # Errors
     ///
     /// If a folder cannot be listed or a file not removed.
     pub fn sweep(&self) -> Result<()> {
-        sweep(&self.0)
+        sweep(&self.0, &|path| {
+            FOLDERS.iter().any(|name| path.ends_with(name))
+        })
     }
 
     /// The stamp of a finished step.
@@ -188,7 +195,15 @@ fn lock(folder: &Path) -> Result<File> {
         Err(TryLockError::WouldBlock) => Err(Error::Busy {
             path: folder.into(),
         }),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+        // Some file systems of clusters have no locks.
+        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+            tracing::warn!(%error, folder = %folder.display(), "no lock: start one run at a time here");
+            Ok(file)
+        }
+        Err(TryLockError::Error(error)) => {
+            let message = format!("{}: {error}", folder.display());
+            Err(std::io::Error::new(error.kind(), message).into())
+        }
     }
 }
 
@@ -207,14 +222,14 @@ pub fn remove(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn sweep(folder: &Path) -> Result<()> {
+fn sweep(folder: &Path, goes_into: &dyn Fn(&Path) -> bool) -> Result<()> {
     for path in entries(folder)? {
         let partial = file_name(&path)
             .is_some_and(|name| name.starts_with(".likra-") && name.ends_with(".partial"));
         if partial && path.is_file() {
             fs::remove_file(&path)?;
-        } else if path.is_dir() && !path.is_symlink() {
-            sweep(&path)?;
+        } else if path.is_dir() && !path.is_symlink() && goes_into(&path) {
+            sweep(&path, &|_| true)?;
         }
     }
     Ok(())

@@ -72,6 +72,17 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// The log does not have the steps that led to the newest checkpoint.
+    #[error("{}: {found} steps up to the newest checkpoint, expected {expected}", path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+
     /// A checkpoint's optimiser state does not fit its adapter.
     #[error("{}: tensor `{tensor}`: expected shape {shape:?}, found {found}", path.display())]
     State {
@@ -114,7 +125,7 @@ impl Error {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::State { .. } => true,
+            Self::State { .. } | Self::Log { .. } => true,
             Self::Lora(error) => error.is_damage(),
             Self::Results(error) => error.is_damage(),
             _ => false,

@@ -37,7 +37,15 @@ pub fn train_head(
     let batch_size = settings.batch_size;
     let resumed = checkpoint::resume(head, batch_size, examples.len(), key, model.device())?;
     let mut log = match &resumed {
-        Some(state) => log_until(head, state.examples)?,
+        Some(state) => {
+            let seen = examples[..state.examples].chunks(batch_size);
+            let fitting = |batch: &[EncodedPair]| batch.iter().any(|one| one.fits(positions));
+            log_until(
+                head,
+                state.examples,
+                seen.filter(|batch| fitting(batch)).count(),
+            )?
+        }
         None => Vec::new(),
     };
     let is_new = resumed.is_none();
@@ -76,11 +84,18 @@ pub fn train_head(
     Ok(())
 }
 
-/// The steps of an earlier run; a log that is ahead of the newest checkpoint is cut.
-fn log_until(head: &HeadDir, examples: usize) -> Result<Vec<StepRecord>> {
+/// The steps of an earlier run, which must be so many; a log that is ahead of the newest checkpoint is cut.
+fn log_until(head: &HeadDir, examples: usize, steps: usize) -> Result<Vec<StepRecord>> {
     let mut log: Vec<StepRecord> = read_rows(&head.log())?;
     log.retain(|record| record.examples <= examples);
-    Ok(log)
+    match log.len() == steps && log.last().is_none_or(|last| last.step == steps) {
+        true => Ok(log),
+        false => Err(Error::Log {
+            path: head.log(),
+            found: log.len(),
+            expected: steps,
+        }),
+    }
 }
 
 fn refuse_long(examples: &[EncodedPair], positions: usize, rule: LongExample) -> Result<()> {

@@ -146,6 +146,26 @@ fn training_that_was_stopped_ends_with_the_same_bytes() {
     assert_eq!(files(whole.path()), files(parts.path()));
 }
 
+/// The optimiser's step is counted in the log: a shorter one would silently give other weights.
+#[test]
+fn a_log_without_the_steps_to_its_checkpoint_is_damage() {
+    let (model, dir) = (small_model(), tempfile::tempdir().unwrap());
+    run(&model, 16, dir.path(), "x").unwrap();
+    let log = HeadDir::new(dir.path()).log();
+    let whole = fs::read_to_string(&log).unwrap();
+    for lines in [1, 3] {
+        let short: String = whole.split_inclusive('\n').take(lines).collect();
+        fs::write(&log, short).unwrap();
+        let error = run(&model, 40, dir.path(), "x").unwrap_err();
+        assert!(error.is_damage(), "{error}");
+        let expected = format!(
+            "log.csv: {} steps up to the newest checkpoint, expected 4",
+            lines - 1
+        );
+        assert!(error.to_string().ends_with(&expected), "{error}");
+    }
+}
+
 /// 18 examples in batches of 4: the last batch is half a one.
 #[test]
 fn a_head_that_ends_within_a_batch_is_not_trained_again() {

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -8,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use likra_analysis::Norm;
 use likra_data::{Answers, Layout, ShotRule, WrongAnswer};
 use likra_experiment::{Assignment, LongPrompt, protocols};
-use likra_model::{DeviceName, Dtype};
+use likra_model::{DeviceName, Dtype, Placement};
 use likra_tokenizer::Bos;
 use likra_train::LongExample;
 use serde::Serialize;
@@ -237,7 +238,15 @@ pub(crate) struct CommonArgs {
     pub(crate) dtype: Option<Dtype>,
     /// Score N tokens in one pass: fewer take less memory [default: 768 on a CPU, 16384 on a GPU].
     #[arg(long, value_name = "N")]
-    pub(crate) batch_tokens: Option<usize>,
+    pub(crate) batch_tokens: Option<NonZero<usize>>,
+}
+
+impl CommonArgs {
+    /// Where to compute, and in what.
+    pub(crate) fn placement(&self) -> Result<Placement> {
+        let batch_tokens = self.batch_tokens.map(NonZero::get);
+        Ok(self.device.find_with(self.dtype, batch_tokens)?)
+    }
 }
 
 #[derive(Debug, Args)]

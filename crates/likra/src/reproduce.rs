@@ -24,12 +24,11 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     }
     let dir = RunDir::new(&out);
     let _lock = dir.lock()?;
-    if arguments.fresh {
-        dir.clear()?;
-    }
     let run = Run::open(spec, &out, &out.join("embedded"))?;
     let progress = Progress::default();
-    run.begin(&command(std::env::args().skip(1)), &|event| {
+    let words = std::env::args_os().skip(1);
+    let words = words.map(|word| word.to_string_lossy().into_owned());
+    run.begin(&command(words), arguments.fresh, &|event| {
         progress.show(event);
     })?;
     let (spec, device) = (&run.experiment.spec, &run.placement.name);

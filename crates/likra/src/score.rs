@@ -1,7 +1,6 @@
 //! `likra score`: the base and any number of adapters over a file of questions.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use likra_data::{Benchmark, read_questions};
@@ -24,8 +23,8 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         ensure!(names.insert(name), "--adapter {name}=...: {message}");
     }
     // What can be wrong is found before the weights are read.
-    let out = output(&arguments.out);
-    let placement = common.device.find_with(common.dtype, common.batch_tokens)?;
+    let out = &arguments.out;
+    let placement = common.placement()?;
     let config = Config::read(&arguments.model.join("config.json"))?;
     let heads = heads(arguments, &config, &placement)?;
     let questions = read_questions(common.benchmark, &arguments.questions)?;
@@ -57,7 +56,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         .iter()
         .map(|request| request.candidates.len());
     let rows = candidates.sum::<usize>() * heads.len();
-    check_room(&out, rows as u64 * BYTES_PER_ROW)?;
+    check_room(out, rows as u64 * BYTES_PER_ROW)?;
     let mut memory = Memory::new(&config, &placement);
     memory.score(&plan);
     memory.check()?;
@@ -74,7 +73,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         let show = |event| progress.show(event);
         records.extend(score(&model, name, &head, &plan, &show)?);
     }
-    write_rows(&out, &records)?;
+    write_rows(out, &records)?;
     say!("Scores of {} heads: {}", heads.len(), out.display());
     Ok(())
 }
@@ -99,11 +98,3 @@ fn heads<'a>(
 
 /// About how long a line of the table is.
 const BYTES_PER_ROW: u64 = 80;
-
-/// Where to write; `-` is the standard output.
-fn output(path: &Path) -> PathBuf {
-    match path.as_os_str() == "-" {
-        true => "/dev/stdout".into(),
-        false => path.into(),
-    }
-}

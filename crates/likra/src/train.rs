@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use likra_data::{Answers, Draw, Question, read_questions};
-use likra_experiment::{Memory, Training, hash_files, parameters, training_key, training_set};
+use likra_experiment::{
+    Memory, Training, copies, hash_files, parameters, training_key, training_set,
+};
 use likra_files::check_room;
 use likra_lora::LoraConfig;
 use likra_model::{Config, Model};
@@ -39,9 +41,11 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     let _lock = head.lock()?;
     refuse_fewer(&head, count)?;
     let config = Config::read(&arguments.model.join("config.json"))?;
-    check_room(&head.log(), room(&config, &lora, &settings, count)?)?;
+    let checkpoints = settings.checkpoints(set.examples.len());
+    let numbers = copies(&head, &checkpoints)? * parameters(&config, &lora)?;
+    check_room(&head.log(), (numbers * size_of::<f32>()) as u64)?;
 
-    let placement = common.device.find_with(common.dtype, common.batch_tokens)?;
+    let placement = common.placement()?;
     let mut memory = Memory::new(&config, &placement);
     memory.train(&lora, &set.examples, settings.batch_size)?;
     memory.check()?;
@@ -104,13 +108,6 @@ fn refuse_fewer(head: &HeadDir, count: usize) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// The bytes of all that training leaves: each checkpoint, the optimiser's two moments beside the newest
-/// two, and one checkpoint in the making.
-fn room(config: &Config, lora: &LoraConfig, settings: &TrainSettings, count: usize) -> Result<u64> {
-    let copies = settings.checkpoints(count).len() + 2 * 2 + 3;
-    Ok((copies * parameters(config, lora)? * size_of::<f32>()) as u64)
 }
 
 fn file_name(path: &Path) -> String {

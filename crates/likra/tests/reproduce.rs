@@ -342,3 +342,46 @@ fn damaged_products_are_made_again() {
         assert!(products() == whole, "{words}: {said}");
     }
 }
+
+/// While a head is trained with other settings, no stamp speaks for the checkpoints that stand there; and
+/// `--fresh` removes nothing before it is known that the run can be done.
+#[test]
+fn what_other_settings_have_left_is_not_taken_for_a_run_s_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, other) = (dir.path().join("whole"), dir.path().join("other"));
+    let arguments = |out: &Path, seed: &str| -> Vec<String> {
+        let out = out.to_str().unwrap();
+        let line =
+            format!("reproduce --examples 16 --limit 8 --device cpu --seed {seed} --out {out}");
+        line.split(' ').map(String::from).collect()
+    };
+    let run = |out: &Path, seed: &str| {
+        let arguments = arguments(out, seed);
+        succeed(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    run(&whole, "0");
+    run(&other, "0");
+    // As after a kill between the last checkpoint of another seed and its stamp.
+    run(&other, "1");
+    for file in ["steps/train-positive", "scores/positive-n00016.csv.gz"] {
+        fs::remove_file(other.join(file)).unwrap();
+    }
+    run(&other, "0");
+    let products = |out: &Path| {
+        let mut found = files(out);
+        for name in ["report/index.html", "report/cost.csv", "run.toml"] {
+            found.remove(Path::new(name));
+        }
+        found
+    };
+    assert!(products(&other) == products(&whole));
+
+    let before = files(&other);
+    let mut fresh = arguments(&other, "0");
+    fresh.extend(["--fresh", "--set", "training.batch-size=0"].map(String::from));
+    fail(&fresh.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+    let mut fresh = arguments(&other, "0");
+    fresh.extend(["--fresh", "--model", "nowhere"].map(String::from));
+    fail(&fresh.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+    assert!(files(&other) == before);
+}
