@@ -58,7 +58,7 @@ def pairs(case, folder, kind, seed):
     order = list(range(len(questions)))
     random.Random(4 * seed).shuffle(order)
     name = f"pairs-{kind}-{seed}"
-    case.job("pairs", name, benchmark="arc", data=case.relative(folder), kind=kind, seed=seed)
+    case.job("pairs", name, task="arc", data=case.relative(folder), kind=kind, seed=seed)
     case.answers[name] = [[questions[place]["id"], answers[place]] for place in order]
 
 

@@ -1,71 +1,138 @@
 //! A benchmark's three sets of questions: to train on, to test on, and to take shots from.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use crate::files::Files;
+use minijinja::Value;
+
+use crate::files::Source;
+use crate::rows::{Row, Rows};
 use crate::shots::{PerQuestion, ShotRule, Shots};
-use crate::{Error, Layout, Question, Result, prompt, read_questions, shots};
+use crate::task::{Fields, Pool, Task};
+use crate::{Error, Question, Result, shots, task};
 
-/// What a benchmark's files give to training and evaluation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the rows of a task, or of all tasks of a group, give to training and evaluation.
+#[derive(Debug, Clone)]
 pub struct Benchmark {
-    layout: Layout,
     train: Vec<Question>,
     test: Vec<Question>,
-    shots: Vec<Question>,
+    parts: Vec<Part>,
     files: Vec<PathBuf>,
 }
 
+/// What one task gives.
+#[derive(Debug, Clone)]
+struct Part {
+    task: Task,
+    /// Its questions in the test.
+    test: Range<usize>,
+    pool: Vec<Question>,
+}
+
+/// Which sets are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The questions to train on.
+    pub train: bool,
+    /// Those to test on: the split of the task file, or another one.
+    pub test: Option<Test>,
+    /// Those to take shots from.
+    pub shots: bool,
+}
+
+/// Which questions are asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Test {
+    /// Those that the task file names, the first of each task or all.
+    Own(Option<usize>),
+    /// Those of another split.
+    Split(String, Option<usize>),
+}
+
+impl Needs {
+    /// All sets, and all questions to test on.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            train: true,
+            test: Some(Test::Own(None)),
+            shots: true,
+        }
+    }
+}
+
 impl Benchmark {
-    /// A benchmark of these sets.
+    /// Reads what is needed of a task: a name that the program carries, or a path to a task file.
     ///
     /// # Errors
     ///
-    /// If a question of `test`, by id, is in `train` as well.
-    pub fn new(
-        layout: Layout,
-        train: Vec<Question>,
-        test: Vec<Question>,
-        shots: Vec<Question>,
-    ) -> Result<Self> {
-        let seen: HashSet<&str> = train.iter().map(Question::id).collect();
-        match test.iter().find(|question| seen.contains(question.id())) {
-            Some(question) => Err(Error::Leak {
-                id: question.id().to_owned(),
-            }),
-            None => Ok(Self {
-                layout,
-                train,
-                test,
-                shots,
-                files: Vec::new(),
-            }),
+    /// If there is no such task, a file is missing or refused, or a test question is in a training file.
+    pub fn open(name: &str, source: &Source, needs: &Needs) -> Result<Self> {
+        let tasks = task::open(name)?;
+        let mut reader = Reader {
+            source,
+            group: tasks.len() > 1,
+            rows: BTreeMap::new(),
+            files: Vec::new(),
+        };
+        let (mut train, mut test, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+        for task in tasks {
+            if needs.train {
+                train.extend(reader.training(&task)?);
+            }
+            let start = test.len();
+            let (split, limit) = match &needs.test {
+                Some(Test::Own(limit)) => (Some(task.evaluated()), *limit),
+                Some(Test::Split(split, limit)) => (Some(split.as_str()), *limit),
+                None => (None, None),
+            };
+            if let Some(split) = split {
+                let asked = reader.questions(&task, split, &source.test)?;
+                test.extend(asked.into_iter().take(limit.unwrap_or(usize::MAX)));
+            }
+            let pool = match needs.shots {
+                true => reader.pool(&task)?,
+                false => Vec::new(),
+            };
+            let test = start..test.len();
+            parts.push(Part { task, test, pool });
+        }
+        let benchmark = Self {
+            train,
+            test,
+            parts,
+            files: reader.files,
+        };
+        match needs.test {
+            Some(Test::Own(_)) => benchmark.checked(),
+            _ => Ok(benchmark),
         }
     }
 
-    /// Finds and reads the files of a benchmark in `dir`, as the paper and lm-evaluation-harness
-    /// divide them.
-    ///
-    /// # Errors
-    ///
-    /// If a file is missing or refused, or a test question is in a training file.
-    pub fn open(layout: Layout, dir: &Path) -> Result<Self> {
-        if layout == Layout::Mmlu {
-            return Err(Error::NoTrainingSet);
+    /// Refuses a question, by id, that is in both sets.
+    fn checked(self) -> Result<Self> {
+        let mut seen = HashSet::new();
+        if let Some(twice) = self
+            .train
+            .iter()
+            .find(|question| !seen.insert(question.id()))
+        {
+            return Err(Error::Twice {
+                id: twice.id().into(),
+            });
         }
-        let Files { train, test, shots } = layout.files(dir)?;
-        let read = |paths: &[PathBuf]| -> Result<Vec<Vec<Question>>> {
-            let paths = paths.iter();
-            paths.map(|path| read_questions(layout, path)).collect()
-        };
-        let sets = read(&train)?;
-        let pool = sets[shots].clone();
-        let benchmark = Self::new(layout, sets.concat(), read(&test)?.concat(), pool)?;
-        Ok(Self {
-            files: [train, test].concat(),
-            ..benchmark
-        })
+        match self
+            .test
+            .iter()
+            .find(|question| seen.contains(question.id()))
+        {
+            Some(question) => Err(Error::Leak {
+                id: question.id().into(),
+            }),
+            None => Ok(self),
+        }
     }
 
     /// The files that it was read from.
@@ -86,10 +153,38 @@ impl Benchmark {
         &self.test
     }
 
-    /// The questions that few-shot examples are taken from.
+    /// All that the task files say, as JSON: what decides the questions beside their rows.
     #[must_use]
-    pub fn shots(&self) -> &[Question] {
-        &self.shots
+    pub fn definition(&self) -> String {
+        let tasks: Vec<&str> = self
+            .parts
+            .iter()
+            .map(|part| part.task.definition.as_str())
+            .collect();
+        tasks.join("\n")
+    }
+
+    /// The tasks, each with its questions in the test.
+    pub fn tasks(&self) -> impl Iterator<Item = (&Task, Range<usize>)> {
+        self.parts
+            .iter()
+            .map(|part| (&part.task, part.test.clone()))
+    }
+
+    /// Whether all questions of a task stand after the same shots, where the task file decides.
+    #[must_use]
+    pub fn shot_rule(&self, shots: &Shots) -> ShotRule {
+        let first = shots.ids.is_some() || self.parts.iter().all(|part| part.task.takes_first());
+        match shots.rule {
+            ShotRule::Task if first => ShotRule::Fixed,
+            ShotRule::Task => ShotRule::PerQuestion,
+            rule => rule,
+        }
+    }
+
+    /// The questions that few-shot examples are taken from.
+    pub fn shots(&self) -> impl Iterator<Item = &Question> {
+        self.parts.iter().flat_map(|part| &part.pool)
     }
 
     /// The text before each of the first `count` test questions: the task's description, if it has one,
@@ -97,12 +192,33 @@ impl Benchmark {
     ///
     /// # Errors
     ///
-    /// If the pool has fewer questions than are drawn, or lacks one that is named.
+    /// If the pool has fewer questions than are drawn, lacks one that is named, or has one that can be no
+    /// shot.
     pub fn prefixes(&self, shots: &Shots, count: usize) -> Result<Vec<String>> {
-        let asked = &self.test[..count.min(self.test.len())];
-        let drawn: Vec<Vec<&Question>> = if shots.rule == ShotRule::PerQuestion {
+        let mut prefixes = Vec::new();
+        for part in &self.parts {
+            let asked = part.test.start..part.test.end.min(count);
+            let questions = self.test.get(asked).unwrap_or_default();
+            prefixes.extend(part.prefixes(shots, questions)?);
+        }
+        Ok(prefixes)
+    }
+}
+
+impl Part {
+    fn prefixes(&self, shots: &Shots, asked: &[Question]) -> Result<Vec<String>> {
+        let (pool, task) = (&self.pool, &self.task);
+        let rule = match shots.rule {
+            ShotRule::Task if task.takes_first() || shots.ids.is_some() => ShotRule::Fixed,
+            ShotRule::Task => ShotRule::PerQuestion,
+            rule => rule,
+        };
+        if shots.count > 0 && task.keys.num_fewshot == Some(0) {
+            return Err(task.refused("num_fewshot", "0, so that there can be no shots"));
+        }
+        let drawn: Vec<Vec<&Question>> = if rule == ShotRule::PerQuestion {
             let seed = shots.seed.unwrap_or(shots::HARNESS_SEED);
-            let mut shots = PerQuestion::new(&self.shots, shots.count, seed, self.draws_spare())?;
+            let mut shots = PerQuestion::new(pool, shots.count, seed, task.draws_spare())?;
             asked
                 .iter()
                 .map(|question| shots.next(question))
@@ -110,30 +226,104 @@ impl Benchmark {
         } else {
             let (first, spare) = match &shots.ids {
                 Some(ids) => {
-                    let mut named = shots::by_id(&self.shots, ids)?;
+                    let mut named = shots::by_id(pool, ids)?;
                     let spare = named.split_off(shots.count.min(ids.len()));
                     (named, spare)
                 }
-                None => shots::fixed(&self.shots, shots.count, shots.seed)?,
+                None => shots::fixed(pool, shots.count, shots.seed)?,
             };
             let shots = |question| shots::without(question, &first, &spare, first.len());
             asked.iter().map(shots).collect::<Result<_>>()?
         };
         let text = |(question, shots): (&Question, Vec<&Question>)| {
-            prompt::description(question) + &prompt::few_shot_prefix(shots)
+            let shot = |shot: &Question| {
+                shot.as_shot().ok_or_else(|| Error::NoShot {
+                    id: shot.id().into(),
+                })
+            };
+            let shots: Vec<String> = shots.into_iter().map(shot).collect::<Result<_>>()?;
+            Ok(question.description().to_owned() + &shots.concat())
         };
-        Ok(asked.iter().zip(drawn).map(text).collect())
+        asked.iter().zip(drawn).map(text).collect()
+    }
+}
+
+/// Reads splits, each file once.
+struct Reader<'a> {
+    source: &'a Source,
+    /// Whether ids have to tell one task's questions from another's.
+    group: bool,
+    rows: BTreeMap<Vec<PathBuf>, Rc<Rows>>,
+    files: Vec<PathBuf>,
+}
+
+impl Reader<'_> {
+    /// The rows of these files, or if there are none of the split's.
+    fn rows(&mut self, task: &Task, split: &str, files: &[PathBuf]) -> Result<Rc<Rows>> {
+        let files = match files {
+            [] => self.source.files(task, split)?,
+            files => files.to_vec(),
+        };
+        if let Some(rows) = self.rows.get(&files) {
+            return Ok(Rc::clone(rows));
+        }
+        let rows = Rc::new(Rows::read(&files, task.own().header.as_deref())?);
+        self.files.extend(files.iter().cloned());
+        self.rows.insert(files, Rc::clone(&rows));
+        Ok(rows)
     }
 
-    /// Whether one shot more is drawn for each question, in case that the question itself is among them.
-    fn draws_spare(&self) -> bool {
-        let pool: HashMap<&str, &Question> =
-            self.shots.iter().map(|shot| (shot.id(), shot)).collect();
-        let shared = |question: &Question| {
-            let shot = pool.get(question.id());
-            shot.is_some_and(|shot| shot.is_same(question))
+    /// The questions of these files, or if there are none of the split's.
+    fn questions(&mut self, task: &Task, split: &str, files: &[PathBuf]) -> Result<Vec<Question>> {
+        let rows = self.rows(task, split, files)?;
+        let mut questions = Fields::new(task, &rows)?.questions(split, &rows)?;
+        if self.group {
+            for question in &mut questions {
+                question.id = format!("{}/{}", task.name, question.id);
+            }
+        }
+        Ok(questions)
+    }
+
+    fn pool(&mut self, task: &Task) -> Result<Vec<Question>> {
+        let files = &self.source.shots;
+        match task.pool() {
+            Pool::Split(split) => self.questions(task, &split, files),
+            Pool::Samples(_) if !files.is_empty() => self.questions(task, "shots", files),
+            Pool::Samples(samples) => {
+                let row = |(number, value): (usize, Value)| {
+                    Row::new(Path::new(&task.file), number + 1, value)
+                };
+                let rows = samples.into_iter().enumerate().map(row).collect();
+                let samples = Rows::new(&[], rows);
+                Fields::new(task, &samples)?.questions("samples", &samples)
+            }
+        }
+    }
+
+    fn training(&mut self, task: &Task) -> Result<Vec<Question>> {
+        let files = &self.source.train;
+        let parts = match (task.own().training, &task.keys.training_split) {
+            _ if !files.is_empty() => return self.questions(task, "train", files),
+            (Some(parts), _) => parts,
+            (None, Some(split)) => return self.questions(task, split, &[]),
+            (None, None) => {
+                return Err(Error::NoTrainingSet {
+                    task: task.name.clone(),
+                });
+            }
         };
-        self.layout == Layout::Hellaswag || self.test.iter().any(shared)
+        let mut questions = Vec::new();
+        for part in parts {
+            let other = match &part.task {
+                Some(name) => task::open(name)?,
+                None => vec![task.clone()],
+            };
+            for task in &other {
+                questions.extend(self.questions(task, &part.split, &[])?);
+            }
+        }
+        Ok(questions)
     }
 }
 

@@ -16,23 +16,61 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] io::Error),
 
-    /// A benchmark's file is in none of the places where it is looked for.
-    #[error("{file} not found; looked for {}", display_all(looked))]
-    MissingFile {
-        /// The file's name.
+    /// No task has this name.
+    #[error(
+        "no task `{name}`: expected one of {known}, a subject such as mmlu_anatomy, or a path to a .yaml file"
+    )]
+    UnknownTask {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+
+    /// A task file asks for what is not supported, or is wrong.
+    #[error("{file}: {key}: {message}")]
+    Task {
+        /// The file.
         file: String,
-        /// Every path that was tried.
+        /// The key.
+        key: String,
+        /// What is wrong, and what was expected.
+        message: String,
+    },
+
+    /// It is not said where a task's rows are.
+    #[error(
+        "task {task}: no folder with the rows of split `{split}` is given; expected --data DIR"
+    )]
+    NoData {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+    },
+
+    /// A split's file is in none of the places where it is looked for.
+    #[error(
+        "task {task}: no file of split `{split}` found; looked for {} (.jsonl, .json, .csv or .parquet, also compressed)",
+        display_all(looked)
+    )]
+    MissingFile {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// Every path that was tried, without its ending; `*` stands for anything.
         looked: Vec<PathBuf>,
     },
 
     /// More than one file may be meant.
     #[error(
-        "more than one file could be {file}: {}; expected one",
+        "more than one file could be split `{split}`: {}; expected one, or all parts of one",
         display_all(found)
     )]
     SeveralFiles {
-        /// The name that the file would have to have to be preferred.
-        file: String,
+        /// The split.
+        split: String,
         /// The files.
         found: Vec<PathBuf>,
     },
@@ -66,15 +104,6 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// The benchmark has no tables.
-    #[error("{}: a table, but {benchmark} has rows in JSON or parquet", path.display())]
-    Table {
-        /// The file.
-        path: PathBuf,
-        /// The benchmark.
-        benchmark: &'static str,
-    },
-
     /// A file or folder holds nothing that was looked for.
     #[error("{}: no {what} found, expected at least one", path.display())]
     Nothing {
@@ -84,11 +113,44 @@ pub enum Error {
         what: &'static str,
     },
 
-    /// The benchmark can be scored, but has no training set here.
+    /// The task can be scored, but has no training set.
     #[error(
-        "mmlu has no training set; expected arc, arc-format or hellaswag as an experiment's benchmark"
+        "task {task} has no training split; expected a task with one, or the key likra.training in its file"
     )]
-    NoTrainingSet,
+    NoTrainingSet {
+        /// The task.
+        task: String,
+    },
+
+    /// A question stands in the training set twice.
+    #[error("question `{id}` is in the training set twice; expected distinct ids")]
+    Twice {
+        /// The question's id.
+        id: String,
+    },
+
+    /// A question has no one answer, so that it can be no shot.
+    #[error("question `{id}` has no single answer, so that it cannot be a shot")]
+    NoShot {
+        /// The question's id.
+        id: String,
+    },
+
+    /// A task's answers are the same to all questions.
+    #[error(
+        "task {task}: all its questions have the same few answers, which say nothing by themselves; name their texts in the key likra.answers of its file, or take another task for unrelated answers"
+    )]
+    SameAnswers {
+        /// The task.
+        task: String,
+    },
+
+    /// A question has no right answer to learn.
+    #[error("question `{id}`: none of its choices is right; expected one, to train on it")]
+    NoRight {
+        /// The question's id.
+        id: String,
+    },
 
     /// A test question stands in the training set too.
     #[error("question `{id}` is in the training set and in the test set; expected disjoint sets")]
@@ -183,11 +245,13 @@ pub enum LineError {
         message: String,
     },
 
-    /// A field that every line has is not on this one.
-    #[error("field `{field}` is missing")]
-    MissingField {
-        /// The field's name.
-        field: &'static str,
+    /// A template gives no value for the row.
+    #[error("{key}: {message}")]
+    Template {
+        /// The task file's key.
+        key: String,
+        /// What went wrong.
+        message: String,
     },
 
     /// There are more or fewer of something than there should be.
@@ -212,15 +276,6 @@ pub enum LineError {
         expected: String,
     },
 
-    /// Two of something have the same name.
-    #[error("{what} `{name}` stands there twice")]
-    Twice {
-        /// What has the name.
-        what: &'static str,
-        /// The name.
-        name: String,
-    },
-
     /// The id has been met before.
     #[error("id `{id}` was given on line {first} already")]
     DuplicateId {
@@ -228,17 +283,6 @@ pub enum LineError {
         id: String,
         /// The line where it was first met, from 1.
         first: usize,
-    },
-
-    /// The stem is blank.
-    #[error("the question's stem is empty")]
-    EmptyStem,
-
-    /// A choice is blank.
-    #[error("choice {choice} is empty")]
-    EmptyChoice {
-        /// The choice's place, from 1.
-        choice: usize,
     },
 }
 

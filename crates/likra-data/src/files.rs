@@ -1,25 +1,208 @@
-//! The files of a benchmark on this machine.
+//! Where the files of a task's splits lie.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::{Error, Result};
+use crate::{Error, Result, Task};
 
-/// The files of a benchmark on this machine, and what they are for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Files {
-    pub(crate) train: Vec<PathBuf>,
-    pub(crate) test: Vec<PathBuf>,
-    /// Which of the training files shots come from.
-    pub(crate) shots: usize,
+/// Where a benchmark's rows are read from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Source {
+    /// A folder with the files of all splits, as the hub has them or one a split.
+    pub folder: Option<PathBuf>,
+    /// Files to train on, in place of the folder's.
+    pub train: Vec<PathBuf>,
+    /// Files to test on, likewise.
+    pub test: Vec<PathBuf>,
+    /// Files to take shots from, likewise.
+    pub shots: Vec<PathBuf>,
 }
 
-/// The first of these files that is there.
-pub(crate) fn first(file: &str, looked: Vec<PathBuf>) -> Result<PathBuf> {
-    match looked.iter().find(|path| path.is_file()) {
-        Some(path) => Ok(path.clone()),
-        None => Err(Error::MissingFile {
-            file: file.into(),
+impl Source {
+    /// A folder with the files of all splits.
+    pub fn folder(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: Some(folder.into()),
+            ..Self::default()
+        }
+    }
+
+    /// The files of a task's split.
+    pub(crate) fn files(&self, task: &Task, split: &str) -> Result<Vec<PathBuf>> {
+        let Some(folder) = &self.folder else {
+            return task
+                .data_files()
+                .remove(split)
+                .ok_or_else(|| Error::NoData {
+                    task: task.name.clone(),
+                    split: split.into(),
+                });
+        };
+        let mut looked = Vec::new();
+        for stem in stems(task, split) {
+            let found = matching(&folder.join(&stem))?;
+            match found.as_slice() {
+                [] => looked.push(folder.join(&stem)),
+                [_] => return Ok(found),
+                _ if are_shards(&found) => return Ok(found),
+                _ => {
+                    return Err(Error::SeveralFiles {
+                        split: split.into(),
+                        found,
+                    });
+                }
+            }
+        }
+        Err(Error::MissingFile {
+            task: task.name.clone(),
+            split: split.into(),
             looked,
-        }),
+        })
+    }
+}
+
+/// The paths in a folder that a split may have, without their endings; the likeliest first.
+fn stems(task: &Task, split: &str) -> Vec<String> {
+    let mut stems = task.own().files.remove(split).unwrap_or_default();
+    let mut folders = Vec::new();
+    folders.extend(task.keys.dataset_name.clone());
+    folders.extend([
+        task.name.clone(),
+        String::new(),
+        "data".into(),
+        "all".into(),
+    ]);
+    let names = match split {
+        "validation" => vec!["validation", "val", "valid"],
+        _ => vec![split],
+    };
+    for folder in folders {
+        let before = if folder.is_empty() {
+            folder
+        } else {
+            folder + "/"
+        };
+        for name in &names {
+            // A file; shards; and the hub's own conversion, a folder a split.
+            stems.extend([
+                format!("{before}{name}"),
+                format!("{before}{name}-*"),
+                format!("{before}{name}/*"),
+            ]);
+        }
+    }
+    stems
+}
+
+const ENDINGS: [&str; 4] = ["jsonl", "json", "csv", "parquet"];
+const COMPRESSED: [&str; 4] = ["", ".gz", ".xz", ".zst"];
+
+/// The files that `stem` names; `*` in its last part stands for anything.
+fn matching(stem: &Path) -> Result<Vec<PathBuf>> {
+    let (Some(folder), Some(name)) = (
+        stem.parent(),
+        stem.file_name().and_then(|name| name.to_str()),
+    ) else {
+        return Ok(Vec::new());
+    };
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        let path = entry?.path();
+        let Some(file) = path.file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
+        let matches = ENDINGS.iter().any(|ending| {
+            COMPRESSED.iter().any(|compressed| {
+                let stem = file.strip_suffix(&format!(".{ending}{compressed}"));
+                stem.is_some_and(|stem| match name.split_once('*') {
+                    Some((start, end)) => {
+                        stem.len() >= start.len() + end.len()
+                            && stem.starts_with(start)
+                            && stem.ends_with(end)
+                    }
+                    None => stem == name,
+                })
+            })
+        });
+        if matches && path.is_file() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether files are the parts of one: `train-00000-of-00002.parquet`, or `0000.parquet` and so on.
+fn are_shards(files: &[PathBuf]) -> bool {
+    let stem = |path: &PathBuf| {
+        path.file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let count = files.len();
+    (0..)
+        .zip(files.iter().map(stem))
+        .all(|(place, stem): (usize, String)| {
+            stem.ends_with(&format!("-{place:05}-of-{count:05}")) || stem == format!("{place:04}")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_are_found_where_people_have_them() {
+        let task = crate::open_task("arc_challenge").unwrap().remove(0);
+        for (files, split, expected) in [
+            (&["test.jsonl"][..], "test", Ok(1)),
+            (&["data/test.csv.gz"], "test", Ok(1)),
+            (
+                &["ARC-Challenge/test-00000-of-00001.parquet", "test.json"],
+                "test",
+                Ok(1),
+            ),
+            (
+                &["test-00000-of-00002.parquet", "test-00001-of-00002.parquet"],
+                "test",
+                Ok(2),
+            ),
+            (
+                &["test-00000-of-00003.parquet", "test-00001-of-00003.parquet"],
+                "test",
+                Err("more than one file"),
+            ),
+            (
+                &[
+                    "ARC-Challenge/test/0000.parquet",
+                    "ARC-Challenge/test/0001.parquet",
+                ],
+                "test",
+                Ok(2),
+            ),
+            (&["ARC-Challenge-Dev.jsonl"], "validation", Ok(1)),
+            (
+                &["test.jsonl", "test.csv"],
+                "test",
+                Err("more than one file"),
+            ),
+            (&["testing.jsonl"], "test", Err("no file of split")),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            for file in files {
+                let path = dir.path().join(file);
+                fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+                fs_err::write(path, "").unwrap();
+            }
+            let found = Source::folder(dir.path()).files(&task, split);
+            match (found, expected) {
+                (Ok(found), Ok(count)) => assert_eq!(found.len(), count, "{files:?}"),
+                (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
+                (found, _) => panic!("{files:?}: {found:?}"),
+            }
+        }
     }
 }

@@ -1,27 +1,33 @@
 #![doc = include_str!("../README.md")]
 
+mod ai2;
 mod benchmark;
 mod error;
 mod files;
-mod layout;
+mod literal;
 mod pairs;
-pub mod prompt;
 mod python_random;
 mod python_text;
 mod question;
 mod rows;
 mod shots;
+mod task;
+mod template;
 mod unrelated;
 
-pub use benchmark::Benchmark;
+pub use benchmark::{Benchmark, Needs, Test};
 pub use error::{Error, LineError, Result};
-pub use layout::{Layout, MMLU_SCIENCE, read_questions};
+pub use files::Source;
 pub use likra_results::AnswerKind;
 pub use pairs::{
     Answers, Draw, Ranking, TrainingPair, WrongAnswer, other_answers, training_order,
     training_pairs,
 };
 pub use python_random::PythonRandom;
-pub use question::{PromptStyle, Question};
+pub use question::Question;
 pub use shots::{HARNESS_SEED, ShotRule, Shots};
+pub use task::{InPaper, Task, carried as carried_tasks, open as open_task};
 pub use unrelated::Unrelated;
+
+/// A context that asks nothing.
+pub const ANSWER_ONLY: &str = "Answer:";

@@ -34,18 +34,50 @@ pub enum WrongAnswer {
 pub struct TrainingPair<'a> {
     /// The question.
     pub question: &'a Question,
-    /// The answer's text, as its benchmark has it.
+    /// Which of the question's choices the answer is, if it is one.
+    pub choice: Option<usize>,
+    /// The answer's text: what continues the context.
     pub answer: &'a str,
     /// What the answer is to the question.
     pub kind: AnswerKind,
 }
 
+impl<'a> TrainingPair<'a> {
+    fn of_choice(question: &'a Question, choice: usize, kind: AnswerKind) -> Self {
+        Self {
+            question,
+            choice: Some(choice),
+            answer: question.answer(choice),
+            kind,
+        }
+    }
+
+    fn of_text(question: &'a Question, answer: &'a str, kind: AnswerKind) -> Self {
+        Self {
+            question,
+            choice: None,
+            answer,
+            kind,
+        }
+    }
+
+    /// What stands before the answer.
+    #[must_use]
+    pub fn context(&self) -> &'a str {
+        match self.choice {
+            Some(choice) => self.question.context(choice),
+            None => self.question.context_of_others(),
+        }
+    }
+}
+
 impl From<&TrainingPair<'_>> for AnswerRecord {
     fn from(pair: &TrainingPair) -> Self {
+        let choice = pair.choice.map(|choice| &pair.question.choices()[choice]);
         Self {
             question_id: pair.question.id().into(),
             kind: pair.kind,
-            answer: pair.answer.into(),
+            answer: choice.map_or(pair.answer, String::as_str).into(),
         }
     }
 }
@@ -177,11 +209,11 @@ pub fn training_pairs<'a>(
     if draw.answers.is_ranked() {
         // Only these questions are ranked, so they are contaminated in the order of training.
         let ranked = order.into_iter().map(|place| ranked(&train[place], draw));
-        return Ok(contaminated(ranked.collect::<Result<_>>()?, draw));
+        return contaminated(ranked.collect::<Result<_>>()?, draw);
     }
     // Answers are drawn for all questions, so that a head's examples begin as those of a longer run.
     let pairs = drawn(train, draw)?;
-    let pairs = contaminated(pairs, draw);
+    let pairs = contaminated(pairs, draw)?;
     Ok(order.into_iter().map(|place| pairs[place]).collect())
 }
 
@@ -207,9 +239,10 @@ pub fn other_answers<'a>(
         }
         Ok(())
     };
-    // A single question has no other to take an answer of.
-    if test.len() > 1 {
-        add(Answers::Irrelevant, &[])?;
+    // A single question has no other to take an answer of, and some tasks have the same answers to all.
+    match add(Answers::Irrelevant, &[]) {
+        Ok(()) | Err(Error::NothingToDraw { .. }) => {}
+        Err(error) => return Err(error),
     }
     if let Some(texts) = unrelated {
         add(Answers::Unrelated, texts)?;
@@ -225,13 +258,15 @@ fn drawn<'a>(train: &'a [Question], draw: &Draw<'a>) -> Result<Vec<TrainingPair<
     }
     let mut rng = generator(draw.seed, stream(kind));
     let pair = |(place, question): (usize, &'a Question)| {
-        let answer = match kind {
-            AnswerKind::Correct => Some(question.gold_choice()),
-            AnswerKind::Incorrect => wrong.of(question, &mut rng),
-            AnswerKind::Irrelevant => draw_irrelevant(train, place, wrong, &mut rng),
-            AnswerKind::Unrelated => draw_unrelated(question, draw.unrelated, &mut rng),
+        let choice = |choice| TrainingPair::of_choice(question, choice, kind);
+        let text = |text| TrainingPair::of_text(question, text, kind);
+        let pair = match kind {
+            AnswerKind::Correct => return right(question),
+            AnswerKind::Incorrect => wrong.of(question, &mut rng).map(choice),
+            AnswerKind::Irrelevant => draw_irrelevant(train, place, wrong, &mut rng).map(text),
+            AnswerKind::Unrelated => draw_unrelated(question, draw.unrelated, &mut rng).map(text),
         };
-        paired(question, answer, kind)
+        pair.ok_or_else(|| nothing(question, kind))
     };
     train.iter().enumerate().map(pair).collect()
 }
@@ -254,40 +289,41 @@ fn ranked<'a>(question: &'a Question, draw: &Draw) -> Result<TrainingPair<'a>> {
         Answers::Easiest => a < b,
         _ => a > b,
     };
-    let right = question.gold_choice();
-    let wrong = question.choices().iter().zip(scores);
-    let wrong = wrong.filter(|(choice, _)| choice.as_str() != right);
-    let first = wrong.reduce(|best, next| if better(*next.1, *best.1) { next } else { best });
-    let answer = first.map(|(choice, _)| choice.as_str());
-    paired(question, answer, AnswerKind::Incorrect)
+    let wrong = question.wrong().map(|place| (place, scores[place]));
+    let first = wrong.reduce(|best, next| if better(next.1, best.1) { next } else { best });
+    let pair =
+        first.map(|(choice, _)| TrainingPair::of_choice(question, choice, AnswerKind::Incorrect));
+    pair.ok_or_else(|| nothing(question, AnswerKind::Incorrect))
 }
 
-fn paired<'a>(
-    question: &'a Question,
-    answer: Option<&'a str>,
-    kind: AnswerKind,
-) -> Result<TrainingPair<'a>> {
-    let nothing = || Error::NothingToDraw {
+/// A question with its right answer.
+fn right(question: &Question) -> Result<TrainingPair<'_>> {
+    let missing = || Error::NoRight {
+        id: question.id().into(),
+    };
+    let gold = question.gold().ok_or_else(missing)?;
+    Ok(TrainingPair::of_choice(question, gold, AnswerKind::Correct))
+}
+
+fn nothing(question: &Question, kind: AnswerKind) -> Error {
+    Error::NothingToDraw {
         id: question.id().into(),
         kind,
-    };
-    Ok(TrainingPair {
-        question,
-        answer: answer.ok_or_else(nothing)?,
-        kind,
-    })
+    }
 }
 
 /// Puts the right answer in place of a share of the answers.
-fn contaminated<'a>(mut pairs: Vec<TrainingPair<'a>>, draw: &Draw) -> Vec<TrainingPair<'a>> {
+fn contaminated<'a>(
+    mut pairs: Vec<TrainingPair<'a>>,
+    draw: &Draw,
+) -> Result<Vec<TrainingPair<'a>>> {
     let mut rng = PythonRandom::new((1 << 40) + u64::from(draw.seed));
     for pair in &mut pairs {
         if draw.contamination > 0.0 && rng.random() < draw.contamination {
-            pair.answer = pair.question.gold_choice();
-            pair.kind = AnswerKind::Correct;
+            *pair = right(pair.question)?;
         }
     }
-    pairs
+    Ok(pairs)
 }
 
 /// In which order a run sees `n` pairs: `list(range(n))`, shuffled. A run of fewer examples takes the
@@ -318,16 +354,16 @@ fn generator(seed: u32, stream: u64) -> PythonRandom {
 
 impl WrongAnswer {
     /// The wrong choices of `question` that can be its answer.
-    fn among(self, question: &Question) -> impl Iterator<Item = &str> {
+    fn among(self, question: &Question) -> impl Iterator<Item = usize> {
         let count = match self {
             Self::Random => usize::MAX,
             Self::First => 1,
         };
-        question.wrong_choices().take(count)
+        question.wrong().take(count)
     }
 
     /// One of them.
-    fn of<'a>(self, question: &'a Question, rng: &mut PythonRandom) -> Option<&'a str> {
+    fn of(self, question: &Question, rng: &mut PythonRandom) -> Option<usize> {
         match self {
             Self::Random => rng
                 .choice(&self.among(question).collect::<Vec<_>>())
@@ -350,14 +386,13 @@ fn draw_irrelevant<'a>(
     before
         .iter()
         .chain(after)
-        .flat_map(|other| wrong.among(other))
-        .find(|text| foreign(text, question))?;
+        .flat_map(|other| wrong.among(other).map(|place| other.text(place)))
+        .find(|text| !question.has_text(text))?;
     loop {
         let drawn = rng.randbelow(train.len() - 1);
         let other = before.get(drawn).unwrap_or_else(|| &after[drawn - place]);
-        if let Some(text) = wrong.of(other, rng)
-            && foreign(text, question)
-        {
+        let text = wrong.of(other, rng).map(|place| other.text(place));
+        if let Some(text) = text.filter(|text| !question.has_text(text)) {
             return Some(text);
         }
     }
@@ -368,18 +403,13 @@ fn draw_unrelated<'a>(
     texts: &'a [String],
     rng: &mut PythonRandom,
 ) -> Option<&'a str> {
-    texts.iter().find(|text| foreign(text, question))?;
+    texts.iter().find(|text| !question.has_text(text))?;
     loop {
         let text = rng.choice(texts)?;
-        if foreign(text, question) {
+        if !question.has_text(text) {
             return Some(text);
         }
     }
-}
-
-/// Whether `text` is none of the question's own choices.
-fn foreign(text: &str, question: &Question) -> bool {
-    question.choices().iter().all(|choice| choice != text)
 }
 
 #[cfg(test)]

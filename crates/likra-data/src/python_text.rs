@@ -3,6 +3,9 @@
 //! The tests compare with `CPython` 3.11 over all of its characters (`fixtures/data/make_text.py`), but
 //! for 6 rare ones that its Unicode 14 treats otherwise than the later one of Rust.
 
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
 /// What Python's `str.strip` takes off: Unicode's white space and four separators of ASCII.
 pub(crate) fn is_python_space(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
@@ -51,6 +54,126 @@ fn title_of_upper(character: char) -> Vec<char> {
         _ => letter.to_lowercase(),
     });
     first.into_iter().chain(rest).collect()
+}
+
+/// `str(value)`.
+pub(crate) fn display(value: &Value) -> String {
+    match value.as_str() {
+        Some(text) => text.to_owned(),
+        None => repr(value),
+    }
+}
+
+/// `repr(value)`, of values that JSON can hold.
+pub(crate) fn repr(value: &Value) -> String {
+    let items = || {
+        let items = value.try_iter().into_iter().flatten();
+        items.map(|item| repr(&item)).collect::<Vec<_>>().join(", ")
+    };
+    match value.kind() {
+        ValueKind::String => quoted(value.as_str().unwrap_or_default()),
+        ValueKind::Number if !value.is_integer() => match f64::try_from(value.clone()) {
+            Ok(float) => display_float(float),
+            Err(_) => value.to_string(),
+        },
+        ValueKind::Seq if value.is_tuple() && value.len() == Some(1) => format!("({},)", items()),
+        ValueKind::Seq if value.is_tuple() => format!("({})", items()),
+        ValueKind::Seq | ValueKind::Iterable => format!("[{}]", items()),
+        ValueKind::Map => {
+            let keys = value.try_iter().into_iter().flatten();
+            let pair = |key: Value| {
+                let value = value.get_item(&key).unwrap_or_default();
+                format!("{}: {}", repr(&key), repr(&value))
+            };
+            format!("{{{}}}", keys.map(pair).collect::<Vec<_>>().join(", "))
+        }
+        _ => value.to_string(),
+    }
+}
+
+/// `repr` of a float: the shortest digits, with an exponent below 1e-4 and from 1e16 on.
+fn display_float(value: f64) -> String {
+    let size = value.abs();
+    if value.is_nan() {
+        return "nan".into();
+    }
+    if !value.is_finite() || size == 0.0 || (1e-4..1e16).contains(&size) {
+        return format!("{value:?}");
+    }
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
+/// `repr` of a text.
+fn quoted(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
+    let mut result = String::from(quote);
+    for c in text.chars() {
+        let code = u32::from(c);
+        match c {
+            '\\' => result += "\\\\",
+            '\n' => result += "\\n",
+            '\r' => result += "\\r",
+            '\t' => result += "\\t",
+            _ if c == quote => result.extend(['\\', c]),
+            ' ' => result.push(c),
+            _ if !is_unprintable(c) => result.push(c),
+            _ if code < 0x100 => result += &format!("\\x{code:02x}"),
+            _ if code < 0x1_0000 => result += &format!("\\u{code:04x}"),
+            _ => result += &format!("\\U{code:08x}"),
+        }
+    }
+    result.push(quote);
+    result
+}
+
+/// What `repr` escapes: white space, controls, invisible format characters and private use; of unassigned
+/// characters we know nothing.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || c.is_whitespace()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}'
+        )
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{10ffff}')
+}
+
+/// `int(text)`.
+pub(crate) fn integer(text: &str) -> Option<i64> {
+    let text = text.trim_matches(is_python_space);
+    let digits = text.trim_start_matches(['+', '-']);
+    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && text.len() - digits.len() <= 1;
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// `float(value)`.
+pub(crate) fn float(value: &Value) -> Option<f64> {
+    match value.as_str() {
+        Some(text) => text.trim_matches(is_python_space).parse().ok(),
+        None => f64::try_from(value.clone()).ok(),
+    }
+}
+
+/// The map with another value for a key, which keeps its place.
+pub(crate) fn with(map: &Value, name: &str, value: Value) -> Value {
+    let keys = map.try_iter().into_iter().flatten();
+    let pair = |key: Value| {
+        let known = map.get_item(&key).unwrap_or_default();
+        let changed = key.as_str() == Some(name);
+        (key, if changed { value.clone() } else { known })
+    };
+    Value::from_pairs(keys.map(pair).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

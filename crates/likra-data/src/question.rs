@@ -1,147 +1,211 @@
-//! A multiple-choice question, whatever benchmark it comes from.
+//! A multiple-choice question in words, whatever benchmark it comes from.
+
+use std::sync::Arc;
 
 use crate::LineError;
 
-/// The words around a question's stem.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum PromptStyle {
-    /// `Question: {stem}`, a new line, and `Answer:` (task `arc_challenge`).
-    #[default]
-    QuestionAnswer,
-    /// The stem alone, which the answer continues (task `hellaswag`).
-    Completion,
-    /// The stem, the options with their letters, and `Answer:`, which a letter answers (task `mmlu`). The
-    /// question's choices are the letters.
-    Letters {
-        /// What the question is about, such as `world religions`.
-        subject: String,
-        /// The texts of the options.
-        options: Vec<String>,
-    },
-}
-
-/// A multiple-choice question with exactly one right answer.
+/// A multiple-choice question in words: what a model is asked, and what can continue it.
 ///
-/// Its texts are as the benchmark's file has them, without a prompt around them ([`prompt`](crate::prompt)).
+/// Of most tasks the choices continue one context. Of some, such as `WinoGrande`, the choices are contexts and
+/// one text continues each of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    id: String,
-    stem: String,
-    choices: Vec<String>,
-    gold: usize,
-    style: PromptStyle,
+    pub(crate) id: String,
+    /// What stands before the shots.
+    pub(crate) description: String,
+    /// What stands before a choice; nothing where the choices are contexts.
+    pub(crate) context: String,
+    pub(crate) choices: Vec<String>,
+    /// What continues every choice, where they are contexts.
+    pub(crate) continuation: Option<String>,
+    /// The places of the right choices.
+    pub(crate) right: Vec<usize>,
+    /// What the choices stand for, where they are letters.
+    pub(crate) texts: Option<Vec<String>>,
+    pub(crate) solved: Solved,
+    pub(crate) delimiters: Arc<Delimiters>,
+}
+
+/// What stands between the parts of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Delimiters {
+    /// Between a question and its answer.
+    pub(crate) target: String,
+    /// After a shot.
+    pub(crate) few_shot: String,
+}
+
+/// A question with its answer, as a shot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Solved {
+    pub(crate) question: String,
+    /// Empty if the shot is the question alone; nothing if the harness can make no shot of it.
+    pub(crate) answer: Option<String>,
 }
 
 impl Question {
-    /// A question whose right answer is `choices[gold]`.
+    /// A question that stands as `context` before its choices, of which `choices[gold]` is right.
     ///
     /// # Errors
     ///
-    /// If the stem or a choice is blank, there are fewer than 2 choices, or `gold` is none of them.
+    /// If there are fewer than 2 choices, or `gold` is none of them.
     pub fn new(
         id: String,
-        stem: String,
+        context: String,
         choices: Vec<String>,
         gold: usize,
     ) -> Result<Self, LineError> {
-        if stem.trim().is_empty() {
-            return Err(LineError::EmptyStem);
-        }
-        if let Some(place) = choices.iter().position(|text| text.trim().is_empty()) {
-            return Err(LineError::EmptyChoice { choice: place + 1 });
-        }
-        if choices.len() < 2 {
-            return Err(LineError::Count {
-                what: "choices",
-                found: choices.len(),
-                expected: "at least 2".into(),
-            });
-        }
-        if gold >= choices.len() {
-            return Err(LineError::Value {
-                field: "the right answer's index",
-                found: gold.to_string(),
-                expected: format!("less than {}", choices.len()),
-            });
-        }
-        Ok(Self {
+        let expected = || format!("less than {}", choices.len());
+        let answer = choices.get(gold).cloned().ok_or_else(|| LineError::Value {
+            field: "the right answer's index",
+            found: gold.to_string(),
+            expected: expected(),
+        })?;
+        let delimiters = Delimiters {
+            target: " ".into(),
+            few_shot: "\n\n".into(),
+        };
+        let question = Self {
             id,
-            stem,
+            description: String::new(),
+            solved: Solved {
+                question: context.clone(),
+                answer: Some(answer),
+            },
+            context,
             choices,
-            gold,
-            style: PromptStyle::default(),
-        })
+            continuation: None,
+            right: vec![gold],
+            texts: None,
+            delimiters: Arc::new(delimiters),
+        };
+        question.checked()
     }
 
-    /// The same question, put in another style; [`new`](Self::new) gives the default.
-    #[must_use]
-    pub fn with_style(self, style: PromptStyle) -> Self {
-        Self { style, ..self }
-    }
-
-    /// How it is put to a model in words.
-    #[must_use]
-    pub fn style(&self) -> &PromptStyle {
-        &self.style
-    }
-
-    /// The texts of the answers to choose from; its choices, unless these are letters for them.
-    #[must_use]
-    pub fn texts(&self) -> &[String] {
-        match &self.style {
-            PromptStyle::Letters { options, .. } => options,
-            _ => &self.choices,
+    /// The question, if it can be asked.
+    pub(crate) fn checked(self) -> Result<Self, LineError> {
+        match self.choices.len() {
+            found if found < 2 => Err(LineError::Count {
+                what: "choices",
+                found,
+                expected: "at least 2".into(),
+            }),
+            _ => Ok(self),
         }
     }
 
-    /// Whether it is `other`: by its text, or by its id. An id that is the number of a row tells nothing, for
-    /// another file has a row of that number too.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        let numbered =
-            matches!(self.style, PromptStyle::Letters { .. }) || self.id.starts_with("row#");
-        let text = self.stem == other.stem && self.gold == other.gold;
-        (!numbered && self.id == other.id) || (text && self.texts() == other.texts())
-    }
-
-    /// The benchmark's name for it, unique in its file.
+    /// The benchmark's name for it, or its split and row (from 0).
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// What is asked.
-    #[must_use]
-    pub fn stem(&self) -> &str {
-        &self.stem
-    }
-
-    /// All answers to choose from, at least 2, in the file's order.
+    /// All choices, at least 2, in order.
     #[must_use]
     pub fn choices(&self) -> &[String] {
         &self.choices
     }
 
-    /// Which of the choices is right, from 0.
+    /// Whether a choice is right. There may be several right ones, or none.
     #[must_use]
-    pub fn gold(&self) -> usize {
-        self.gold
+    pub fn is_right(&self, choice: usize) -> bool {
+        self.right.contains(&choice)
     }
 
-    /// The right answer's text.
+    /// The first of the right choices.
     #[must_use]
-    pub fn gold_choice(&self) -> &str {
-        &self.choices[self.gold]
+    pub fn gold(&self) -> Option<usize> {
+        self.right.first().copied()
     }
 
-    /// The choices that are not the right answer, in order. Compared by text, so that a copy of the
-    /// right answer is never among them (ARC has none, but has pairs that differ only in case, such
-    /// as the genotypes `Ss` and `SS`).
-    pub fn wrong_choices(&self) -> impl Iterator<Item = &str> {
-        self.choices
-            .iter()
-            .map(String::as_str)
-            .filter(|choice| *choice != self.gold_choice())
+    /// The choices that are not right, in order. Compared by text, so that a copy of a right answer is never
+    /// among them (ARC has none, but has pairs that differ only in case, such as the genotypes `Ss` and `SS`).
+    pub fn wrong(&self) -> impl Iterator<Item = usize> {
+        let is_right = |place: &usize| {
+            self.right
+                .iter()
+                .any(|right| self.choices[*right] == self.choices[*place])
+        };
+        (0..self.choices.len()).filter(move |place| !is_right(place))
+    }
+
+    /// The contexts of the candidates: one for all, or one for each choice.
+    #[must_use]
+    pub fn contexts(&self) -> &[String] {
+        match &self.continuation {
+            None => std::slice::from_ref(&self.context),
+            Some(_) => &self.choices,
+        }
+    }
+
+    /// What stands before a choice.
+    #[must_use]
+    pub fn context(&self, choice: usize) -> &str {
+        match &self.continuation {
+            None => &self.context,
+            Some(_) => &self.choices[choice],
+        }
+    }
+
+    /// What stands before an answer that is none of the choices.
+    #[must_use]
+    pub fn context_of_others(&self) -> &str {
+        self.context(self.gold().unwrap_or(0))
+    }
+
+    /// What continues the context of a choice, without the delimiter between them.
+    #[must_use]
+    pub fn answer(&self, choice: usize) -> &str {
+        self.continuation
+            .as_deref()
+            .unwrap_or(&self.choices[choice])
+    }
+
+    /// An answer as it continues a context: after the delimiter, which most often is a space.
+    #[must_use]
+    pub fn continued(&self, answer: &str) -> String {
+        format!("{}{answer}", self.delimiters.target)
+    }
+
+    /// The answers in words, also where the choices are letters for them.
+    #[must_use]
+    pub fn text(&self, choice: usize) -> &str {
+        match &self.texts {
+            Some(texts) => &texts[choice],
+            None => self.answer(choice),
+        }
+    }
+
+    /// Whether an answer's text is one of its own.
+    pub(crate) fn has_text(&self, text: &str) -> bool {
+        (0..self.choices.len()).any(|place| self.text(place) == text || self.answer(place) == text)
+    }
+
+    /// What stands before the shots: the task's description.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// The question with its answer, as a shot.
+    pub(crate) fn as_shot(&self) -> Option<String> {
+        let Solved { question, answer } = &self.solved;
+        let Delimiters { target, few_shot } = &*self.delimiters;
+        answer.as_ref().map(|answer| match answer.is_empty() {
+            true => question.clone(),
+            false => format!("{question}{target}{answer}{few_shot}"),
+        })
+    }
+
+    /// Whether it is `other`: by its text, or by its id.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id
+            || (self.context == other.context
+                && self.right == other.right
+                && self.choices == other.choices
+                && self.continuation == other.continuation
+                && self.texts == other.texts)
     }
 }
 
@@ -149,40 +213,23 @@ impl Question {
 mod tests {
     use super::*;
 
-    fn question(stem: &str, choices: &[&str], gold: usize) -> Result<Question, LineError> {
+    fn question(choices: &[&str], gold: usize) -> Result<Question, LineError> {
         let choices = choices.iter().map(ToString::to_string).collect();
-        Question::new("q".into(), stem.into(), choices, gold)
+        Question::new("q".into(), "?".into(), choices, gold)
     }
 
     #[test]
-    fn wrong_choices_leave_out_the_gold_text_wherever_it_stands() {
-        let question = question("?", &["Ss", "SS", "ss", "SS"], 1).unwrap();
-        assert_eq!(question.gold_choice(), "SS");
-        assert_eq!(question.wrong_choices().collect::<Vec<_>>(), ["Ss", "ss"]);
+    fn wrong_choices_leave_out_the_right_text_wherever_it_stands() {
+        let question = question(&["Ss", "SS", "ss", "SS"], 1).unwrap();
+        assert_eq!(question.gold(), Some(1));
+        assert_eq!(question.wrong().collect::<Vec<_>>(), [0, 2]);
     }
 
     #[test]
     fn what_cannot_be_asked_is_refused() {
-        assert_eq!(question(" \n", &["a", "b"], 0), Err(LineError::EmptyStem));
-        assert_eq!(
-            question("?", &["a", " "], 0),
-            Err(LineError::EmptyChoice { choice: 2 })
-        );
-        assert_eq!(
-            question("?", &["a"], 0),
-            Err(LineError::Count {
-                what: "choices",
-                found: 1,
-                expected: "at least 2".into(),
-            })
-        );
-        assert_eq!(
-            question("?", &["a", "b"], 2),
-            Err(LineError::Value {
-                field: "the right answer's index",
-                found: "2".into(),
-                expected: "less than 2".into(),
-            })
-        );
+        let error = question(&["a"], 0).unwrap_err().to_string();
+        assert_eq!(error, "1 choices found, expected at least 2");
+        let error = question(&["a", "b"], 2).unwrap_err().to_string();
+        assert_eq!(error, "the right answer's index `2` is not less than 2");
     }
 }

@@ -1,28 +1,114 @@
-//! Rows of a file, whatever form it has.
+//! Rows of files, whatever form they have.
 
-use std::collections::HashMap;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use csv::{ReaderBuilder, StringRecord};
 use flate2::read::MultiGzDecoder;
 use liblzma::read::XzDecoder;
 use likra_files::decode_text;
+use minijinja::Value;
+use minijinja::value::ValueKind;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use serde::Deserialize;
-use serde_json::Value;
 
-use crate::{Error, LineError, Question, Result};
+use crate::{Error, LineError, Result, ai2, python_text};
 
-/// What a row is read into, or what is wrong with it; with its line or number, from 1.
-pub(crate) type Numbered<T> = (usize, Result<T, LineError>);
+/// A row, and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    path: Arc<Path>,
+    /// The line or number, from 1.
+    pub(crate) line: usize,
+    /// A map of its columns.
+    pub(crate) value: Value,
+}
 
-/// What is in a file.
-pub(crate) enum Content {
-    /// JSON objects, each as text, with their line or number.
-    Rows(Vec<(usize, Vec<u8>)>),
-    /// A table with commas.
-    Table(String),
+impl Row {
+    pub(crate) fn new(path: &Path, line: usize, value: Value) -> Self {
+        Self {
+            path: path.into(),
+            line,
+            value,
+        }
+    }
+
+    pub(crate) fn refused(&self, source: LineError) -> Error {
+        refused(&self.path, self.line, source)
+    }
+}
+
+fn refused(path: &Path, line: usize, source: LineError) -> Error {
+    Error::Line {
+        path: path.into(),
+        line,
+        source,
+    }
+}
+
+/// The rows of a split, from one file or several.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rows {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) rows: Vec<Row>,
+    /// The names of all columns, as they first occur.
+    pub(crate) columns: Vec<String>,
+}
+
+impl Rows {
+    /// Reads files; `header` names the columns of tables that have no line for that.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be read, or a row is no map of columns; the message names file and line.
+    pub(crate) fn read(files: &[PathBuf], header: Option<&[String]>) -> Result<Self> {
+        let mut rows = Vec::new();
+        for path in files {
+            rows.extend(parse(likra_files::read(path)?, path, header)?);
+        }
+        Ok(Self::new(files, rows))
+    }
+
+    pub(crate) fn new(files: &[PathBuf], mut rows: Vec<Row>) -> Self {
+        let mut columns: Vec<String> = Vec::new();
+        for row in &rows {
+            let mut expected = columns.iter();
+            for name in row.value.try_iter().into_iter().flatten() {
+                let name = name.to_string();
+                // Most rows have the columns of the first, in its order.
+                if expected.next() != Some(&name) && !columns.contains(&name) {
+                    columns.push(name);
+                    expected = [].iter();
+                }
+            }
+        }
+        for name in &columns {
+            unify(&mut rows, name);
+        }
+        Self {
+            files: files.to_vec(),
+            rows,
+            columns,
+        }
+    }
+}
+
+/// A column with one float among integers has floats alone, as the harness's library for data sets has it.
+fn unify(rows: &mut [Row], name: &str) {
+    let cell = |row: &Row| row.value.get_attr(name).unwrap_or_default();
+    let is_number = |value: &Value| value.kind() == ValueKind::Number;
+    let numbers = || rows.iter().map(cell).filter(is_number);
+    if numbers().all(|value| value.is_integer()) || numbers().all(|value| !value.is_integer()) {
+        return;
+    }
+    for row in rows {
+        let value = cell(row);
+        if is_number(&value)
+            && let Some(float) = python_text::float(&value)
+        {
+            row.value = python_text::with(&row.value, name, Value::from(float));
+        }
+    }
 }
 
 /// Finds the rows in a file's bytes, which may be compressed with gzip, xz or Zstandard.
@@ -30,32 +116,32 @@ pub(crate) enum Content {
 /// The content decides, for endings are often wrong: parquet begins with its name, JSON is an array, the
 /// object around it that the hub's viewer gives, or an object a line. A table is known by its ending
 /// alone.
-pub(crate) fn content(bytes: Vec<u8>, path: &Path) -> Result<Content> {
-    let bytes = decompressed(bytes).map_err(|error| Error::Malformed {
-        path: path.into(),
-        expected: "a compressed file that is whole",
-        message: error.to_string(),
-    })?;
+pub(crate) fn parse(bytes: Vec<u8>, path: &Path, header: Option<&[String]>) -> Result<Vec<Row>> {
+    let bytes = decompressed(bytes)
+        .map_err(|error| malformed(path, "a compressed file that is whole", error))?;
     let name = path
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .to_lowercase();
-    let name = [".gz", ".xz", ".zst"]
-        .iter()
+    let mut endings = [".gz", ".xz", ".zst"].iter();
+    let name = endings
         .find_map(|ending| name.strip_suffix(ending))
         .unwrap_or(&name);
     if bytes.starts_with(b"PAR1") || name.ends_with(".parquet") {
-        return parquet_rows(bytes, path).map(Content::Rows);
+        return parquet_rows(bytes, path);
     }
     let text = decode_text(path, &bytes)?;
     if Path::new(name).extension() == Some("csv".as_ref()) {
-        return Ok(Content::Table(text.to_owned()));
+        return table(&text, path, header);
     }
     match text.trim_start().chars().next() {
-        Some('[' | '{') => json_rows(text, path).map(Content::Rows),
+        Some('[' | '{') => json_rows(&text, path),
         Some(_) => Err(Error::Unknown { path: path.into() }),
-        None => Ok(Content::Rows(Vec::new())),
+        None => Err(Error::Nothing {
+            path: path.into(),
+            what: "rows",
+        }),
     }
 }
 
@@ -74,123 +160,176 @@ fn decompressed(bytes: Vec<u8>) -> std::io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// The choices of a question, in any of the forms in which benchmarks write them.
-#[derive(Deserialize)]
-#[serde(try_from = "Value")]
-pub(crate) struct Choices {
-    pub(crate) texts: Vec<String>,
-    labels: Option<Vec<String>>,
-}
-
-/// The forms.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Form {
-    List(Vec<String>),
-    Columns {
-        text: Vec<String>,
-        label: Vec<String>,
-    },
-    Structs(Vec<Choice>),
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    text: String,
-    label: String,
-}
-
-impl TryFrom<Value> for Choices {
-    type Error = String;
-
-    fn try_from(value: Value) -> Result<Self, String> {
-        let form = Form::deserialize(&value).map_err(|_| {
-            format!("{value} is no list of texts, list of objects with text and label, or object with lists of both")
-        })?;
-        let (texts, labels) = match form {
-            Form::List(texts) => (texts, None),
-            Form::Columns { text, label } => (text, Some(label)),
-            Form::Structs(choices) => {
-                let pairs = choices
-                    .into_iter()
-                    .map(|choice| (choice.text, choice.label));
-                let (texts, labels) = pairs.unzip();
-                (texts, Some(labels))
-            }
-        };
-        Ok(Self { texts, labels })
-    }
-}
-
-impl Choices {
-    /// The labels: those given, or letters from A, or numbers from 1 where `key` is one.
-    pub(crate) fn labels(&self, key: &str) -> Vec<String> {
-        let count = self.texts.len();
-        match &self.labels {
-            Some(labels) => labels.clone(),
-            None if key.parse::<usize>().is_ok() => (1..=count).map(|n| n.to_string()).collect(),
-            None => ('A'..).take(count).map(String::from).collect(),
-        }
-    }
-}
-
-/// The rows of a table, the first among them, each with the line on which it begins. A field in quotes
-/// may hold commas and new lines.
-pub(crate) fn table(text: &str) -> impl Iterator<Item = Numbered<StringRecord>> {
-    let line = |position: Option<&csv::Position>| position.map_or(1, |at| at.line() as usize);
+/// The rows of a table. A field in quotes may hold commas and new lines.
+fn table(text: &str, path: &Path, header: Option<&[String]>) -> Result<Vec<Row>> {
+    let place = |position: Option<&csv::Position>| position.map_or(1, |at| at.line() as usize);
     let reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .from_reader(text.as_bytes());
-    // After a mistake the reader says nothing more.
-    reader.into_records().map(move |row| match row {
-        Ok(row) => (line(row.position()), Ok(row)),
-        Err(error) => {
-            let message = error.to_string();
-            (line(error.position()), Err(LineError::Csv { message }))
+    let mut records: Vec<(usize, StringRecord)> = Vec::new();
+    for record in reader.into_records() {
+        match record {
+            Ok(record) => records.push((place(record.position()), record)),
+            Err(error) => {
+                let message = error.to_string();
+                return Err(refused(
+                    path,
+                    place(error.position()),
+                    LineError::Csv { message },
+                ));
+            }
         }
-    })
-}
-
-/// The questions of rows; no question at all is an error, and so is an id that has been there before.
-pub(crate) fn collect(
-    path: &Path,
-    rows: impl Iterator<Item = Numbered<Question>>,
-) -> Result<Vec<Question>> {
-    let mut questions = Vec::new();
-    let mut lines_by_id = HashMap::new();
-    for (line, question) in rows {
-        let refused = |source| Error::Line {
-            path: path.into(),
-            line,
-            source,
+    }
+    let names: Vec<String> = match header {
+        Some(names) => names.to_vec(),
+        None if records.is_empty() => Vec::new(),
+        None => records.remove(0).1.iter().map(String::from).collect(),
+    };
+    if let Some((line, record)) = records
+        .iter()
+        .find(|(_, record)| record.len() != names.len())
+    {
+        return Err(refused(
+            path,
+            *line,
+            LineError::Count {
+                what: "fields",
+                found: record.len(),
+                expected: names.len().to_string(),
+            },
+        ));
+    }
+    if ai2::is_table(&names) {
+        let row = |(line, record): (usize, StringRecord)| {
+            let value = ai2::row(&names, &record).map_err(|source| refused(path, line, source))?;
+            Ok(Row::new(path, line, value))
         };
-        let question = question.map_err(refused)?;
-        if let Some(first) = lines_by_id.insert(question.id().to_owned(), line) {
-            let id = question.id().to_owned();
-            return Err(refused(LineError::DuplicateId { id, first }));
-        }
-        questions.push(question);
+        return records.into_iter().map(row).collect();
     }
-    if questions.is_empty() {
-        return Err(Error::Nothing {
-            path: path.into(),
-            what: "questions",
-        });
-    }
-    Ok(questions)
+    let columns: Vec<Vec<Value>> = (0..names.len())
+        .map(|place| cells(records.iter().map(|(_, record)| &record[place])))
+        .collect();
+    let row = |(number, (line, _)): (usize, &(usize, StringRecord))| {
+        let pairs = names
+            .iter()
+            .zip(&columns)
+            .map(|(name, column)| (name.clone(), column[number].clone()));
+        Row::new(path, *line, Value::from_pairs(pairs))
+    };
+    Ok(records.iter().enumerate().map(row).collect())
 }
 
-/// A number or a text, as it is written without quotes.
-pub(crate) fn unquoted(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+/// What pandas takes for no value.
+const NOTHING: [&str; 18] = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan",
+];
+
+/// A column of a table as pandas reads it: integers, floats or truth values where all are such, else texts.
+fn cells<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Vec<Value> {
+    let is_nothing = |text: &str| NOTHING.contains(&text) || text == "null";
+    let all = |read: fn(&str) -> Option<Value>| {
+        let cell = |text: &str| {
+            if is_nothing(text) {
+                Some(Value::from(()))
+            } else {
+                read(text)
+            }
+        };
+        texts.clone().map(cell).collect::<Option<Vec<Value>>>()
+    };
+    let some = texts.clone().any(|text| !is_nothing(text));
+    let whole = !texts.clone().any(is_nothing);
+    let integers = || all(|text| python_text::integer(text).map(Value::from)).filter(|_| whole);
+    let floats = || all(|text| text.trim().parse::<f64>().ok().map(Value::from));
+    let truths = || {
+        let truth =
+            |text: &str| matches!(text, "True" | "TRUE" | "true" | "False" | "FALSE" | "false");
+        let texts = texts.clone();
+        let is_truth = whole && texts.clone().all(truth);
+        is_truth.then(|| {
+            texts
+                .map(|text| Value::from(text.to_ascii_lowercase() == "true"))
+                .collect()
+        })
+    };
+    let typed = some
+        .then(|| integers().or_else(floats).or_else(truths))
+        .flatten();
+    typed.unwrap_or_else(|| all(|text| Some(Value::from(text))).unwrap_or_default())
+}
+
+/// An array of rows, `{"rows": [{"row": ...}, ...]}`, or an object a line; blank lines are passed over
+/// and counted.
+fn json_rows(text: &str, path: &Path) -> Result<Vec<Row>> {
+    let whole: Result<Value, serde_json::Error> = serde_json::from_str(text);
+    let rows = match whole {
+        Ok(value) if value.kind() == ValueKind::Seq => value,
+        Ok(value) => match value.get_attr("rows") {
+            Ok(rows) if rows.kind() == ValueKind::Seq => rows,
+            Ok(rows) if !rows.is_undefined() => {
+                return Err(malformed(
+                    path,
+                    "an array of rows in JSON",
+                    "an object whose `rows` is no array",
+                ));
+            }
+            _ => return lines(text, path),
+        },
+        Err(error) if text.trim_start().starts_with('[') => {
+            return Err(malformed(path, "an array of rows in JSON", error));
+        }
+        _ => return lines(text, path),
+    };
+    let row = |(line, value): (usize, Value)| {
+        let inner = value.get_attr("row").unwrap_or_default();
+        map(
+            path,
+            line,
+            if inner.kind() == ValueKind::Map {
+                inner
+            } else {
+                value
+            },
+        )
+    };
+    (1..)
+        .zip(rows.try_iter().into_iter().flatten())
+        .map(row)
+        .collect()
+}
+
+fn lines(text: &str, path: &Path) -> Result<Vec<Row>> {
+    use rayon::prelude::*;
+    let lines = (1..)
+        .zip(text.split('\n'))
+        .filter(|(_, line)| !line.trim().is_empty());
+    let lines: Vec<(usize, &str)> = lines.collect();
+    let row = |(line, text): &(usize, &str)| match serde_json::from_str(text) {
+        Ok(value) => map(path, *line, value),
+        Err(error) => Err(refused(path, *line, json_error(&error))),
+    };
+    lines.par_iter().map(row).collect()
+}
+
+fn map(path: &Path, line: usize, value: Value) -> Result<Row> {
+    match value.kind() {
+        ValueKind::Map => Ok(Row::new(path, line, value)),
+        _ => Err(refused(
+            path,
+            line,
+            LineError::Value {
+                field: "the row",
+                found: value.to_string(),
+                expected: "an object".into(),
+            },
+        )),
     }
 }
 
 /// What the parser said, without its own line number: each line is parsed by itself.
-pub(crate) fn json_error(error: &serde_json::Error) -> LineError {
+fn json_error(error: &serde_json::Error) -> LineError {
     let message = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = message.strip_suffix(&place).unwrap_or(&message).to_owned();
@@ -200,61 +339,28 @@ pub(crate) fn json_error(error: &serde_json::Error) -> LineError {
     }
 }
 
-/// An array of rows, `{"rows": [{"row": ...}, ...]}`, or an object a line; blank lines are passed over
-/// and counted.
-fn json_rows(text: &str, path: &Path) -> Result<Vec<(usize, Vec<u8>)>> {
-    let array = text.trim_start().starts_with('[');
-    let rows = match serde_json::from_str(text) {
-        Ok(Value::Array(rows)) => rows,
-        Ok(Value::Object(mut viewer)) => match viewer.remove("rows") {
-            Some(Value::Array(rows)) => rows,
-            Some(_) => {
-                return Err(malformed(path, "an object whose `rows` is no array"));
-            }
-            None => return Ok(lines(text)),
-        },
-        Err(error) if array => return Err(malformed(path, error)),
-        _ => return Ok(lines(text)),
-    };
-    let unwrapped = rows.into_iter().map(|mut row| match row.get_mut("row") {
-        Some(inner @ Value::Object(_)) => inner.take(),
-        _ => row,
-    });
-    Ok((1..)
-        .zip(unwrapped.map(|row| row.to_string().into_bytes()))
-        .collect())
-}
-
-fn malformed(path: &Path, message: impl std::fmt::Display) -> Error {
+fn malformed(path: &Path, expected: &'static str, message: impl std::fmt::Display) -> Error {
     Error::Malformed {
         path: path.into(),
-        expected: "an array of rows in JSON",
+        expected,
         message: message.to_string(),
     }
 }
 
-fn lines(text: &str) -> Vec<(usize, Vec<u8>)> {
-    let lines = (1..).zip(text.split('\n'));
-    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(number, line)| (number, line.into())).collect()
-}
-
 /// All rows of a parquet file.
-fn parquet_rows(bytes: Vec<u8>, path: &Path) -> Result<Vec<(usize, Vec<u8>)>> {
-    let malformed = |message: String| Error::Malformed {
-        path: path.into(),
-        expected: "a parquet file",
-        message,
-    };
+fn parquet_rows(bytes: Vec<u8>, path: &Path) -> Result<Vec<Row>> {
     // The library panics on some damaged files (parquet 60.1, in its decoders).
     let read = likra_files::guarded(|| {
         let reader = SerializedFileReader::new(bytes::Bytes::from(bytes))?;
         let rows = reader.get_row_iter(None)?;
-        let rows = rows.map(|row| row.map(|row| row.to_json_value().to_string().into_bytes()));
+        let rows =
+            rows.map(|row| row.map(|row| minijinja::value::Serde(row.to_json_value()).into()));
         rows.collect::<Result<Vec<_>, parquet::errors::ParquetError>>()
     });
-    let rows = read
-        .map_err(malformed)?
-        .map_err(|error| malformed(error.to_string()))?;
-    Ok((1..).zip(rows).collect())
+    let rows = read.map_err(|message| malformed(path, "a parquet file", message))?;
+    let rows = rows.map_err(|error| malformed(path, "a parquet file", error))?;
+    (1..)
+        .zip(rows)
+        .map(|(line, value)| map(path, line, value))
+        .collect()
 }

@@ -9,8 +9,10 @@ use crate::{Error, PythonRandom, Question, Result};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShotRule {
-    /// They do: what they begin with is computed once a head.
+    /// As the task file says: each has its own, or all have the first of the pool.
     #[default]
+    Task,
+    /// They do: what they begin with is computed once a head.
     Fixed,
     /// Each has its own, drawn by one generator that runs through the questions in order, as
     /// lm-evaluation-harness does.

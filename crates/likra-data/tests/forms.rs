@@ -11,8 +11,21 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use likra_data::{Layout, Question, Unrelated, read_questions};
+use likra_data::{Benchmark, Needs, Question, Result, Source, Test, Unrelated};
 use proptest::prelude::*;
+
+/// The questions of a file.
+fn read_questions(task: &str, path: &Path) -> Result<Vec<Question>> {
+    let source = Source {
+        test: vec![path.into()],
+        ..Source::default()
+    };
+    let needs = Needs {
+        test: Some(Test::Own(None)),
+        ..Needs::default()
+    };
+    Ok(Benchmark::open(task, &source, &needs)?.test().to_vec())
+}
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -29,7 +42,7 @@ fn given(variable: &str) -> PathBuf {
 
 #[test]
 fn every_form_gives_the_same_questions() {
-    let arc = read_questions(Layout::Arc, &fixture("arc-sample.jsonl")).unwrap();
+    let arc = read_questions("arc_challenge", &fixture("arc-sample.jsonl")).unwrap();
     for form in [
         "arc.jsonl",
         "arc.json",
@@ -42,17 +55,17 @@ fn every_form_gives_the_same_questions() {
         "arc-zstd.parquet",
         "arc-structs.parquet",
     ] {
-        let found = read_questions(Layout::Arc, &fixture("hub").join(form)).unwrap();
+        let found = read_questions("arc_challenge", &fixture("hub").join(form)).unwrap();
         assert_eq!(found, arc, "{form}");
     }
-    let hellaswag = read_questions(Layout::Hellaswag, &fixture("hellaswag-sample.jsonl")).unwrap();
+    let hellaswag = read_questions("hellaswag", &fixture("hellaswag-sample.jsonl")).unwrap();
     for form in ["hellaswag.jsonl", "hellaswag.parquet"] {
-        let found = read_questions(Layout::Hellaswag, &fixture("hub").join(form)).unwrap();
+        let found = read_questions("hellaswag", &fixture("hub").join(form)).unwrap();
         assert_eq!(found, hellaswag, "{form}");
     }
-    let mmlu = read_questions(Layout::Mmlu, &fixture("philosophy_test.csv")).unwrap();
+    let mmlu = read_questions("mmlu_philosophy", &fixture("philosophy_test.csv")).unwrap();
     for form in ["mmlu.jsonl", "mmlu.parquet"] {
-        let found = read_questions(Layout::Mmlu, &fixture("hub").join(form)).unwrap();
+        let found = read_questions("mmlu_philosophy", &fixture("hub").join(form)).unwrap();
         assert_eq!(found, mmlu, "{form}");
     }
 }
@@ -64,7 +77,7 @@ fn the_content_decides_how_a_file_is_read() {
     let read = |name: &str, bytes: &[u8]| {
         let path = dir.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        read_questions(Layout::Arc, &path).unwrap()
+        read_questions("arc_challenge", &path).unwrap()
     };
     let bytes = |name| std::fs::read(fixture(name)).unwrap();
     let lines = bytes("arc-sample.jsonl");
@@ -94,7 +107,9 @@ fn the_content_decides_how_a_file_is_read() {
     );
     let cut = dir.path().join("cut.gz");
     std::fs::write(&cut, &zst[..zst.len() - 9]).unwrap();
-    let error = read_questions(Layout::Arc, &cut).unwrap_err().to_string();
+    let error = read_questions("arc_challenge", &cut)
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("cut.gz: not a compressed file that is whole"),
         "{error}"
@@ -107,10 +122,10 @@ fn choices_may_be_lists_and_structs() {
     let path = dir.path().join("a.jsonl");
     let read = |row: &str| {
         std::fs::write(&path, row).unwrap();
-        let question = read_questions(Layout::Arc, &path).unwrap().remove(0);
+        let question = read_questions("arc_challenge", &path).unwrap().remove(0);
         (question.choices().to_vec(), question.gold())
     };
-    let expected = (vec!["ice".to_owned(), "fire".to_owned()], 1);
+    let expected = (vec!["ice".to_owned(), "fire".to_owned()], Some(1));
     for (choices, key) in [
         (r#"["ice", "fire"]"#, "B"),
         (r#"["ice", "fire"]"#, "2"),
@@ -132,93 +147,88 @@ fn choices_may_be_lists_and_structs() {
 }
 
 /// What is wrong with a file: its layout, name and text, and how the message goes on after its path.
-const MISTAKES: [(Layout, &str, &[u8], &str); 12] = [
-    (Layout::Arc, "a.jsonl", b"", ": the file is empty"),
-    (Layout::Arc, "a.txt", b"hello", ": neither JSON nor parquet"),
+const MISTAKES: &[(&str, &str, &[u8], &str)] = &[
+    ("arc_challenge", "a.jsonl", b"", ": the file is empty"),
+    ("arc_challenge", "a.txt", b"hello", ": neither JSON nor parquet"),
     (
-        Layout::Hellaswag,
-        "a.csv",
-        b"a,b\n",
-        ": a table, but hellaswag has rows in JSON or parquet",
-    ),
-    (
-        Layout::Arc,
+        "arc_challenge",
         "a.json",
         b"[",
         ": not an array of rows in JSON: EOF while parsing a list at line 1 column 1",
     ),
     (
-        Layout::Arc,
+        "arc_challenge",
         "a.json",
         b"{\"rows\": 1}",
         ": not an array of rows in JSON: an object whose `rows` is no array",
     ),
     (
-        Layout::Arc,
+        "arc_challenge",
         "a.json",
         b"[]",
         ": no questions found, expected at least one",
     ),
-    (Layout::Arc, "a.parquet", b"PAR1", ": not a parquet file: "),
+    ("arc_challenge", "a.parquet", b"PAR1", ": not a parquet file: "),
     (
-        Layout::Arc,
+        "arc_challenge",
         "a.jsonl",
         b"{\"id\": \"caf\xe9\"}",
         ": line 1: byte 0xe9 is not UTF-8; a file in Latin-1 is converted with",
     ),
     (
-        Layout::Arc,
+        "arc_challenge",
         "a.jsonl",
         b"\xff\xfe{\0}\0",
         ": UTF-16 text, expected UTF-8",
     ),
     (
-        Layout::Arc,
+        "arc_challenge",
         "a.jsonl",
-        b"{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\", \"b\"], \"label\": [\"A\"]}, \"answerKey\": \"A\"}",
-        ":1: 1 labels found, expected one for each of 2 choices",
+        b"{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\", \"b\"], \"label\": [\"A\", \"B\"]}, \"answerKey\": \"C\"}",
+        ":1: doc_to_target: invalid operation: 'C' is not in list",
     ),
     (
-        Layout::Arc,
+        "arc_challenge",
         "a.jsonl",
-        b"{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\", 2]}}",
-        ":1: column 59: {\"text\":[\"a\",2]} is no list of texts",
-    ),
-    (
-        Layout::Mmlu,
-        "a.json",
-        b"[{\"question\": \"?\", \"choices\": [\"a\", \"b\", \"c\", \"d\"], \"answer\": 4}]",
-        ":1: answer `4` is not a letter from A to D or a number from 0 to 3",
+        b"{\"id\": \"q\", \"choices\": {\"text\": [\"a\"]}}",
+        ":1: likra.columns.question: undefined value",
     ),
 ];
 
 #[test]
 fn mistakes_are_named_with_file_and_row() {
     let dir = tempfile::tempdir().unwrap();
-    let error = |source, name: &str, text: &[u8]| {
+    let error = |task, name: &str, text: &[u8]| {
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
-        let error = read_questions(source, &path).unwrap_err().to_string();
+        let error = read_questions(task, &path).unwrap_err().to_string();
         error
             .strip_prefix(&path.display().to_string())
             .unwrap()
             .to_owned()
     };
-    for (source, name, text, message) in MISTAKES {
-        let found = error(source, name, text);
+    for (task, name, text, message) in MISTAKES {
+        let found = error(task, name, text);
         assert!(found.starts_with(message), "{name}: {found}");
     }
+}
+
+/// What is asked, without the words around it.
+fn stem(question: &Question) -> &str {
+    let stem = question.context(0).strip_prefix("Question: ");
+    stem.and_then(|stem| stem.strip_suffix("\nAnswer:"))
+        .unwrap()
 }
 
 /// ARC's question as AI2's table has it.
 fn table(questions: &[Question]) -> String {
     let mut table = String::from("questionID,AnswerKey,question\n");
     for question in questions {
-        let mut text = question.stem().to_owned();
+        let mut text = stem(question).to_owned();
         for (label, choice) in ('A'..).zip(question.choices()) {
             write!(text, " ({label}) {choice}").unwrap();
         }
-        let gold = char::from(b'A' + question.gold() as u8);
+        let gold = char::from(b'A' + question.gold().unwrap() as u8);
         let text = text.replace('"', "\"\"");
         writeln!(table, "{},{gold},\"{text}\"", question.id()).unwrap();
     }
@@ -226,25 +236,25 @@ fn table(questions: &[Question]) -> String {
 }
 
 /// Blanks at an end of a stem or a choice do not survive in a table.
-fn trimmed(question: &Question) -> (String, String, Vec<String>, usize) {
+fn trimmed(question: &Question) -> (String, String, Vec<String>, Option<usize>) {
     let choices = question
         .choices()
         .iter()
         .map(|choice| choice.trim().to_owned());
     (
         question.id().into(),
-        question.stem().trim().into(),
+        stem(question).trim().into(),
         choices.collect(),
         question.gold(),
     )
 }
 
 fn assert_table_gives_back(file: &Path) {
-    let questions = read_questions(Layout::Arc, file).unwrap();
+    let questions = read_questions("arc_challenge", file).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("table.csv");
     std::fs::write(&path, table(&questions)).unwrap();
-    let found = read_questions(Layout::Arc, &path).unwrap();
+    let found = read_questions("arc_challenge", &path).unwrap();
     assert_eq!(found.len(), questions.len());
     for (found, question) in found.iter().zip(&questions) {
         assert_eq!(trimmed(found), trimmed(question));
@@ -270,7 +280,7 @@ fn a_table_gives_all_of_arc_back() {
 #[test]
 #[ignore = "needs MMLU: LIKRA_MMLU=DIR cargo test -p likra-data --test forms -- --ignored"]
 fn all_of_mmlu_is_read() {
-    let found = Unrelated::open(Layout::Mmlu, &given("LIKRA_MMLU")).unwrap();
+    let found = Unrelated::open("mmlu_not_science", &Source::folder(given("LIKRA_MMLU"))).unwrap();
     assert_eq!(found.files.len(), 2 * (57 - 18));
     assert!(found.train.len() > 4 * 10000 && found.train.len() < 4 * 14042);
     assert!(found.test.len() > 4 * 1000 && found.test.len() < 4 * 1531);
@@ -290,7 +300,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("damaged.parquet");
         std::fs::write(&path, bytes).unwrap();
-        if let Err(error) = read_questions(Layout::Arc, &path) {
+        if let Err(error) = read_questions("arc_challenge", &path) {
             prop_assert!(error.to_string().contains("damaged.parquet"));
         }
     }

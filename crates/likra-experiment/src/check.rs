@@ -105,9 +105,9 @@ fn check_evaluation(evaluation: &Evaluation) -> Checked {
     let Some(ids) = &evaluation.shot_ids else {
         return Ok(());
     };
-    let message = "shot-ids names the same questions for all, but shots = \"per-question\" draws others \
-                   for each; expected shots = \"fixed\" beside shot-ids";
-    let fixed = evaluation.shots == ShotRule::Fixed;
+    let message =
+        "shot-ids names the same questions for all; expected shots = \"fixed\" beside shot-ids";
+    let fixed = evaluation.shots != ShotRule::PerQuestion;
     ensure(fixed, "evaluation.shot-ids", message)?;
     if let Some(seed) = evaluation.shot_seed {
         let message = format!(

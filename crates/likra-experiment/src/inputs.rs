@@ -1,12 +1,11 @@
 //! The opened files of an experiment, and what they give to training and scoring in tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::iter;
 use std::path::{Path, PathBuf};
 
 use likra_data::{
-    Benchmark, Draw, Question, Ranking, Unrelated, other_answers, prompt, training_order,
-    training_pairs,
+    ANSWER_ONLY, Benchmark, Draw, Needs, Question, Ranking, Source, Test, Unrelated, other_answers,
+    training_order, training_pairs,
 };
 use likra_model::Model;
 use likra_results::{AnswerRecord, Input, sha256};
@@ -79,10 +78,15 @@ impl Inputs {
         let data = folder(spec.data.as_deref(), "data")?;
         let open = |from: &UnrelatedSpec| -> Result<Unrelated> {
             let dir = folder(from.data.as_deref(), "unrelated")?;
-            Ok(Unrelated::open(from.benchmark, &dir)?)
+            Ok(Unrelated::open(&from.task, &Source::folder(dir))?)
         };
         let unrelated = spec.unrelated.as_ref().map(open).transpose()?;
-        let benchmark = Benchmark::open(spec.benchmark, &data)?;
+        let needs = Needs {
+            test: Some(Test::Own(spec.evaluation.questions)),
+            shots: spec.evaluation.num_shots > 0,
+            ..Needs::all()
+        };
+        let benchmark = Benchmark::open(&spec.task, &Source::folder(data), &needs)?;
         let groups = [
             ("model", Model::files(&model)?),
             ("tokenizer", Tokenizer::files(&model)),
@@ -92,7 +96,16 @@ impl Inputs {
                 unrelated.iter().flat_map(|u| u.files.clone()).collect(),
             ),
         ];
-        let (files, hashes) = hash_files(groups)?;
+        let (files, mut hashes) = hash_files(groups)?;
+        for (name, definition) in [
+            ("data", benchmark.definition()),
+            (
+                "unrelated",
+                unrelated.iter().map(|u| u.definition.as_str()).collect(),
+            ),
+        ] {
+            define(&mut hashes, name, &definition);
+        }
         let base = match spec.model.as_deref() {
             Some(assets::TINY) => assets::TINY.to_owned(),
             _ => std::path::absolute(&model)?.display().to_string(),
@@ -123,7 +136,7 @@ impl Inputs {
                 let tokenizer = Tokenizer::open(&self.model, evaluation.bos)?;
                 let asked = test
                     .iter()
-                    .zip(iter::repeat(prompt::ANSWER_ONLY.to_owned()));
+                    .map(|question| likra_tokenizer::Asked::instead(ANSWER_ONLY, question));
                 let asked = asked.take(experiment.questions);
                 let requests = tokenizer.requests(asked, &others()?)?;
                 Requests::new(&self.model, requests, evaluation.too_long)
@@ -137,7 +150,7 @@ impl Inputs {
                 });
                 let places: BTreeSet<usize> = seen.collect();
                 let questions = places.into_iter().map(|place| &train[place]);
-                let asked = questions.map(|question| (question, prompt::context(question)));
+                let asked = questions.map(|question| likra_tokenizer::Asked::after("", question));
                 let requests = tokenizer.requests(asked, &[])?;
                 Requests::new(&self.model, requests, evaluation.too_long)
             }
@@ -223,9 +236,16 @@ pub fn requests(
     let test = benchmark.test();
     let count = evaluation.questions.unwrap_or(test.len()).min(test.len());
     let prefixes = benchmark.prefixes(&evaluation.shots(), count)?;
-    let after = |(question, prefix): (_, String)| (question, prefix + &prompt::context(question));
+    let after = |(question, prefix): (_, String)| likra_tokenizer::Asked::after(&prefix, question);
     let requests = tokenizer.requests(test.iter().zip(prefixes).map(after), others)?;
     Requests::new(model, requests, evaluation.too_long)
+}
+
+/// Adds a task's definition to the hash of its rows.
+pub fn define(hashes: &mut Hashes, name: &'static str, definition: &str) {
+    let rows = hashes.get(name).map_or("", String::as_str);
+    let both = sha256(format!("{rows}\n{definition}").as_bytes());
+    hashes.insert(name, both);
 }
 
 /// The hash of every file, read once, and one for each group; the same file twice counts once in it.

@@ -19,7 +19,7 @@ use crate::inputs::{Asked, Hashes, Inputs};
 
 /// Raised when the same inputs and settings give other numbers than before, so that older runs are
 /// not continued.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// A part of an experiment that one process can do.
 #[derive(Debug, Clone, PartialEq)]
@@ -240,7 +240,7 @@ mod tests {
         let placement = likra_model::DeviceName::Cpu.find().unwrap();
         let decides = json!({"training": TrainSettings::default(), "answers": Answers::Correct});
         let text = "data = \"DATA\"\ndevice = \"cpu\"\ndtype = \"f32\"\nmodel = \"MODEL\"\n\
-                    tokenizer = \"TOKENIZER\"\nversion = 2\n\n[decides]\nanswers = \"correct\"\n\n\
+                    tokenizer = \"TOKENIZER\"\nversion = 3\n\n[decides]\nanswers = \"correct\"\n\n\
                     [decides.training]\nbatch-size = 8\nbos = \"auto\"\nfirst-checkpoint = 32\n\
                     learning-rate = 0.0001\nmax-grad-norm = 1.0\ntoo-long = \"refuse\"\nweight-decay = 0.0\n";
         let found = key(&hashes.into(), &placement, &decides).unwrap();

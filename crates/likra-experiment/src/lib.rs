@@ -21,7 +21,7 @@ pub use error::{Error, Mistake, Result};
 pub use event::{Event, Listener};
 pub use experiment::{Experiment, Head};
 pub use inputs::{
-    Asked, Hashes, Inputs, Requests, TrainingSet, hash_files, requests, training_set,
+    Asked, Hashes, Inputs, Requests, TrainingSet, define, hash_files, requests, training_set,
 };
 pub use jobs::{Job, Product, Work, training_key};
 pub use memory::{Memory, copies, parameters};

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use likra_analysis::{Negative, Replicate, ScoreTable, Study, findings, summary};
-use likra_data::{Answers, Layout, ShotRule};
+use likra_data::{Answers, InPaper, ShotRule, open_task};
 use likra_report::{CostRow, Facts, write_report};
 use likra_results::{Manifest, RunDir, ScoreRecord, Stamp, read_rows};
 
@@ -32,7 +32,7 @@ pub fn draw(run: &RunDir) -> Result<String> {
         heads: (own.count(), spec.examples.unwrap_or_default()),
         questions: experiment.questions,
         shots: (evaluation.num_shots, evaluation.shots == ShotRule::Fixed),
-        remark: part_of_paper(spec.benchmark, manifest.questions.training),
+        remark: part_of_paper(&spec.task, manifest.questions.training),
         scored: (checkpoints - scores.missing, checkpoints),
         cost: cost(run, &experiment),
         manifest,
@@ -92,7 +92,7 @@ impl Scores {
             negatives: negatives.map(|(head, _)| negative(head)).collect(),
             weights: spec.analysis.weights.clone(),
             norm: spec.analysis.normalisation,
-            benchmark: spec.benchmark.in_paper().map(|(name, _)| name.into()),
+            benchmark: in_paper(&spec.task).map(|paper| paper.name),
             model: spec.analysis.paper_model.clone(),
         })
     }
@@ -132,11 +132,17 @@ fn negative(head: &Head) -> Negative {
 
 /// Says that the training files are only a part of what the paper trains on, if they are.
 #[must_use]
-pub fn part_of_paper(benchmark: Layout, training: usize) -> Option<String> {
-    let (_, all) = benchmark.in_paper()?;
+pub fn part_of_paper(task: &str, training: usize) -> Option<String> {
+    let all = in_paper(task)?.questions;
     (training < all).then(|| {
         format!("The training set is a part of the paper's: {training} of {all} questions.")
     })
+}
+
+/// What the paper says of a task; nothing if its file is not there any more.
+fn in_paper(task: &str) -> Option<InPaper> {
+    let tasks = open_task(task).ok()?;
+    tasks.first()?.in_paper().cloned()
 }
 
 /// What took how long, by the stamps of what is done.
@@ -168,10 +174,10 @@ mod tests {
 
     #[test]
     fn a_part_of_the_papers_training_set_is_called_one() {
-        let partial = part_of_paper(Layout::Hellaswag, 3368).unwrap();
+        let partial = part_of_paper("hellaswag", 3368).unwrap();
         assert!(partial.contains("3368 of 39905"), "{partial}");
-        assert_eq!(part_of_paper(Layout::Hellaswag, 39905), None);
-        assert_eq!(part_of_paper(Layout::Arc, 6615), None);
-        assert_eq!(part_of_paper(Layout::ArcFormat, 1), None);
+        assert_eq!(part_of_paper("hellaswag", 39905), None);
+        assert_eq!(part_of_paper("arc", 6615), None);
+        assert_eq!(part_of_paper("arc_challenge", 1), None);
     }
 }

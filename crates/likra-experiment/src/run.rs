@@ -57,7 +57,11 @@ impl Run {
         let placement = spec.device.find_with(spec.dtype, spec.batch_tokens)?;
         let inputs = Inputs::open(&spec, embedded)?;
         let benchmark = &inputs.benchmark;
-        let experiment = Experiment::new(spec, benchmark.train().len(), benchmark.test().len());
+        let (training, test) = (benchmark.train().len(), benchmark.test().len());
+        let mut spec = spec;
+        spec.evaluation.shots = benchmark.shot_rule(&spec.evaluation.shots());
+        spec.evaluation.questions = Some(test);
+        let experiment = Experiment::new(spec, training, test);
         let dir = RunDir::new(dir);
         let keys = Keys {
             experiment: &experiment,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use likra_analysis::Norm;
-use likra_data::{Answers, Layout, ShotRule, Shots, WrongAnswer};
+use likra_data::{Answers, ShotRule, Shots, WrongAnswer};
 use likra_lora::LoraConfig;
 use likra_model::{DeviceName, Dtype};
 use likra_tokenizer::Bos;
@@ -23,10 +23,12 @@ pub struct Spec {
     pub extends: Option<String>,
     /// The checkpoint folder, or `embedded:tiny`.
     pub model: Option<String>,
-    /// The folder with the benchmark's files, or `embedded:tiny`.
+    /// The folder with the task's rows, or `embedded:tiny`.
     pub data: Option<String>,
-    /// Which benchmark it is.
-    pub benchmark: Layout,
+    /// The task: a name that the program carries, such as `arc_challenge`, or a path to a YAML file of
+    /// lm-evaluation-harness.
+    #[serde(alias = "benchmark")]
+    pub task: String,
     /// How many examples each head sees; all of them if absent.
     pub examples: Option<usize>,
     /// A protocol whose keys apply where neither this experiment nor what it extends has any.
@@ -65,12 +67,13 @@ pub struct Spec {
     pub analysis: AnalysisSettings,
 }
 
-/// `[unrelated]`: the benchmark whose answers are unrelated ones.
+/// `[unrelated]`: the task whose answers are unrelated ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct UnrelatedSpec {
-    /// Which benchmark it is.
-    pub benchmark: Layout,
+    /// The task: a name or a path to a YAML file.
+    #[serde(alias = "benchmark")]
+    pub task: String,
     /// Its folder, or `embedded:tiny`.
     pub data: Option<String>,
 }
@@ -110,14 +113,14 @@ pub struct Replicates {
 pub struct Evaluation {
     /// How many solved questions stand before each question.
     pub num_shots: usize,
-    /// Whether they are the same for all questions.
+    /// Whether they are the same for all questions: `task` (as the task file says), `fixed`, `per-question`.
     pub shots: ShotRule,
     /// Which they are, by id and in order, if they are the same for all: the first `num-shots` of these.
     pub shot_ids: Option<Vec<String>>,
     /// The seed that they are drawn by, as Python's `random` does. Without one, fixed shots are the
     /// first of the benchmark's pool, and shots per question are drawn by the harness's own, 1234.
     pub shot_seed: Option<u64>,
-    /// How many test questions are asked, from the first; all of them if absent.
+    /// How many test questions of each task are asked, from the first; all of them if absent.
     pub questions: Option<usize>,
     /// Whether a prompt begins with the BOS token: `auto` (as the tokenizer does), `always`, `never`.
     pub bos: Bos,

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use burn::tensor::{Device, FloatDType};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use likra_data::{Benchmark, Layout, Shots, prompt};
+use likra_data::{Benchmark, Needs, ShotRule, Shots, Source};
 use likra_lora::{Adapter, LoraConfig};
 use likra_model::Model;
 use likra_score::{Head, Plan, score};
-use likra_tokenizer::{Bos, Tokenizer};
+use likra_tokenizer::{Asked, Bos, Tokenizer};
 
 const QUESTIONS: usize = 64;
 const BATCH_TOKENS: usize = 2048;
@@ -30,16 +30,18 @@ fn prepare(count: usize) -> (Model, Plan) {
     let dir = std::env::var_os("LIKRA_MODEL").map_or_else(tiny, PathBuf::from);
     let model = Model::open(&dir, FloatDType::F32, &Device::flex()).expect("a checkpoint folder");
     let tokenizer = Tokenizer::open(&dir, Bos::Auto).expect("the checkpoint's tokenizer");
-    let benchmark = Benchmark::open(Layout::ArcFormat, &tiny()).expect("the fixture's questions");
+    let benchmark = Benchmark::open("arc_challenge", &Source::folder(tiny()), &Needs::all())
+        .expect("the fixture's questions");
     let shots = Shots {
         count,
+        rule: ShotRule::Fixed,
         ..Shots::default()
     };
     let prefixes = benchmark
         .prefixes(&shots, QUESTIONS)
         .expect("enough questions");
     let asked = benchmark.test().iter().zip(prefixes);
-    let asked = asked.map(|(question, prefix)| (question, prefix + &prompt::context(question)));
+    let asked = asked.map(|(question, prefix)| Asked::after(&prefix, question));
     let requests = tokenizer
         .requests(asked, &[])
         .expect("questions with tokens");

@@ -6,12 +6,12 @@
 use std::path::PathBuf;
 
 use burn::tensor::{Device, FloatDType};
-use likra_data::{Layout, prompt, read_questions};
+use likra_data::{Benchmark, Needs, Source};
 use likra_lora::Adapter;
 use likra_model::{Batch, Model, Row};
 use likra_results::AnswerKind;
 use likra_score::{Error, Head, Plan, score};
-use likra_tokenizer::{Bos, Candidate, EncodedPair, Request, Tokenizer};
+use likra_tokenizer::{Asked, Bos, Candidate, EncodedPair, Request, Tokenizer};
 
 const TOLERANCE: f64 = 1e-4;
 
@@ -260,9 +260,10 @@ fn log_likelihoods_of_real_text_are_pytorch_s() {
     let Reference { golden } = serde_json::from_slice(&reference).unwrap();
     let model = Model::open(&tiny, FloatDType::F32, &Device::flex()).unwrap();
     let tokenizer = Tokenizer::open(&tiny, Bos::Never).unwrap();
-    let questions = read_questions(Layout::Arc, &tiny.join("test.jsonl")).unwrap();
-    let asked = questions[..golden.log_likelihoods.len()].iter();
-    let asked = asked.map(|question| (question, prompt::context(question)));
+    let benchmark =
+        Benchmark::open("arc_challenge", &Source::folder(&tiny), &Needs::all()).unwrap();
+    let asked = benchmark.test()[..golden.log_likelihoods.len()].iter();
+    let asked = asked.map(|question| Asked::after("", question));
     let requests = tokenizer.requests(asked, &[]).unwrap();
     let found = through_plan(&model, None, &requests, 512);
     assert_close(&found, &golden.log_likelihoods.concat(), "tiny");

@@ -109,6 +109,13 @@ pub enum Error {
         positions: usize,
     },
 
+    /// A choice has no text, so that scores cannot be divided by its length.
+    #[error("choice {choice} is empty")]
+    EmptyChoice {
+        /// The choice's place, from 1.
+        choice: usize,
+    },
+
     /// No token is left for the answer.
     #[error(
         "continuation {continuation:?} has no tokens past its context's {context_tokens}, expected at least one"

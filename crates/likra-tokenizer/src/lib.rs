@@ -13,5 +13,5 @@ mod tokenizer;
 pub use bos::Bos;
 pub use encoded_pair::{EncodedContext, EncodedPair};
 pub use error::{Error, Result};
-pub use questions::{Candidate, Other, Request};
+pub use questions::{Asked, Candidate, Other, Request};
 pub use tokenizer::Tokenizer;

@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use likra_data::{AnswerKind, Question, TrainingPair, prompt};
+use likra_data::{AnswerKind, Question, TrainingPair};
 use rayon::prelude::*;
 
 use crate::{EncodedPair, Error, Result, Tokenizer};
@@ -21,8 +21,8 @@ pub struct Request {
 pub struct Candidate {
     /// Shots, question and answer, and where the answer begins.
     pub encoded: EncodedPair,
-    /// The answer's length in characters (Unicode scalar values, Python's `len`), without the space
-    /// before it: what `acc_norm` divides by.
+    /// The length in characters (Unicode scalar values, Python's `len`) of the choice, without the space
+    /// before it: what `acc_norm` divides by. Where choices are contexts it is theirs, as in the harness.
     pub chars: usize,
     /// Its length in bytes of UTF-8, likewise.
     pub bytes: usize,
@@ -33,47 +33,99 @@ pub struct Candidate {
 /// An answer that is none of a question's choices, and what it is to the question.
 pub type Other<'a> = (AnswerKind, &'a str);
 
+/// A question, and what stands before its candidates.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    question: &'a Question,
+    /// One context for all candidates, or one for each choice.
+    contexts: Vec<String>,
+    /// The context of answers that are none of the choices.
+    others: usize,
+}
+
+impl<'a> Asked<'a> {
+    /// A question after what stands before it: shots, or nothing.
+    #[must_use]
+    pub fn after(prefix: &str, question: &'a Question) -> Self {
+        let contexts = question.contexts().iter();
+        let contexts: Vec<String> = contexts
+            .map(|context| format!("{prefix}{context}"))
+            .collect();
+        Self {
+            question,
+            others: question.gold().unwrap_or(0).min(contexts.len() - 1),
+            contexts,
+        }
+    }
+
+    /// The candidates of a question, after a context that asks something else or nothing.
+    #[must_use]
+    pub fn instead(context: &str, question: &'a Question) -> Self {
+        Self {
+            question,
+            contexts: vec![context.into()],
+            others: 0,
+        }
+    }
+}
+
 impl Tokenizer {
     /// The choices of questions, each after its context, and beside them the answers that `others` has
     /// for the question, if any.
     ///
     /// # Errors
     ///
-    /// If a context or an answer is left without tokens, or cannot be encoded.
+    /// If a choice is empty, or a context or an answer is left without tokens or cannot be encoded.
     pub fn requests<'a>(
         &self,
-        asked: impl Iterator<Item = (&'a Question, String)>,
+        asked: impl Iterator<Item = Asked<'a>>,
         others: &[Vec<Other>],
     ) -> Result<Vec<Request>> {
         let others = others.iter().map(Vec::as_slice);
         let asked = asked.zip(others.chain(iter::repeat(&[][..])));
-        let asked: Vec<((&Question, String), &[Other])> = asked.collect();
+        let asked: Vec<(Asked, &[Other])> = asked.collect();
         let asked = asked.par_iter();
         asked
-            .map(|((question, context), others)| self.request(question, context, others))
+            .map(|(asked, others)| {
+                let request = self.request(asked, others);
+                request.map_err(|source| Error::question(asked.question, source))
+            })
             .collect()
     }
 
-    fn request(&self, question: &Question, context: &str, others: &[Other]) -> Result<Request> {
-        let choice = |(place, choice)| match place == question.gold() {
-            true => (AnswerKind::Correct, choice),
-            false => (AnswerKind::Incorrect, choice),
-        };
-        let choices = question.choices().iter().map(String::as_str).enumerate();
-        let answers = choices.map(choice).chain(others.iter().copied());
-        let named = |source| Error::question(question, source);
-        let context = self.context(context).map_err(named)?;
-        let candidate = |(kind, answer): Other| {
+    fn request(&self, asked: &Asked, others: &[Other]) -> Result<Request> {
+        let question = asked.question;
+        let contexts: Vec<_> = asked
+            .contexts
+            .iter()
+            .map(|context| self.context(context))
+            .collect::<Result<_>>()?;
+        let candidate = |context: usize, kind, text: &str, answer: &str| -> Result<Candidate> {
             Ok(Candidate {
-                encoded: context.pair(&prompt::continuation(answer)).map_err(named)?,
-                chars: answer.chars().count(),
-                bytes: answer.len(),
+                encoded: contexts[context].pair(&question.continued(answer))?,
+                chars: text.chars().count(),
+                bytes: text.len(),
                 kind,
             })
         };
+        let mut candidates = Vec::new();
+        for (place, choice) in question.choices().iter().enumerate() {
+            if choice.is_empty() {
+                return Err(Error::EmptyChoice { choice: place + 1 });
+            }
+            let kind = match question.is_right(place) {
+                true => AnswerKind::Correct,
+                false => AnswerKind::Incorrect,
+            };
+            let context = place.min(contexts.len() - 1);
+            candidates.push(candidate(context, kind, choice, question.answer(place))?);
+        }
+        for (kind, answer) in others {
+            candidates.push(candidate(asked.others, *kind, answer, answer)?);
+        }
         Ok(Request {
             question_id: question.id().into(),
-            candidates: answers.map(candidate).collect::<Result<_>>()?,
+            candidates,
         })
     }
 
@@ -83,12 +135,10 @@ impl Tokenizer {
     ///
     /// If a question or an answer is left without tokens, or cannot be encoded.
     pub fn examples(&self, pairs: &[TrainingPair]) -> Result<Vec<EncodedPair>> {
-        let encode = |TrainingPair {
-                          question, answer, ..
-                      }: &TrainingPair| {
-            let context = prompt::context(question);
-            let encoded = self.encode_pair(&context, &prompt::continuation(answer));
-            encoded.map_err(|source| Error::question(question, source))
+        let encode = |pair: &TrainingPair| {
+            let continuation = pair.question.continued(pair.answer);
+            let encoded = self.encode_pair(pair.context(), &continuation);
+            encoded.map_err(|source| Error::question(pair.question, source))
         };
         pairs.par_iter().map(encode).collect()
     }

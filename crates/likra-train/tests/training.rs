@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, FloatDType};
-use likra_data::{Layout, prompt, read_questions};
+use likra_data::{Benchmark, Needs, Source};
 use likra_lora::{Adapter, LoraConfig};
 use likra_model::Model;
 use likra_results::{HeadDir, StepRecord, read_rows, sha256_file};
@@ -325,14 +325,14 @@ fn steps_follow_pytorch_and_peft() {
     let Reference { golden } = serde_json::from_slice(&reference).unwrap();
     let model = Model::open(&tiny, FloatDType::F32, &device).unwrap();
     let tokenizer = Tokenizer::open(&tiny, Bos::Never).unwrap();
-    let questions = read_questions(Layout::Arc, &tiny.join("train.jsonl")).unwrap();
+    let benchmark =
+        Benchmark::open("arc_challenge", &Source::folder(&tiny), &Needs::all()).unwrap();
+    let questions = benchmark.train();
     let examples: Vec<EncodedPair> = questions[..160]
         .iter()
         .map(|question| {
-            let answer = prompt::continuation(question.gold_choice());
-            tokenizer
-                .encode_pair(&prompt::context(question), &answer)
-                .unwrap()
+            let answer = question.continued(question.answer(question.gold().unwrap()));
+            tokenizer.encode_pair(question.context(0), &answer).unwrap()
         })
         .collect();
     let start = Adapter::load(&tiny.join("golden/adapter_init"), &device).unwrap();

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use likra_analysis::Norm;
-use likra_data::{Answers, Layout, ShotRule, WrongAnswer};
+use likra_data::{Answers, ShotRule, WrongAnswer};
 use likra_experiment::{Assignment, LongPrompt, protocols};
 use likra_model::{DeviceName, Dtype, Placement};
 use likra_tokenizer::Bos;
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Score the candidate answers of questions under the base and any number of adapters.
     Score(ScoreArgs),
+    /// Print what a model would be asked, a JSON object for each candidate answer.
+    Prompts(PromptsArgs),
     /// Compute what a file of jobs asks for, to compare it with another program.
     Probe(ProbeArgs),
 }
@@ -74,7 +76,10 @@ struct Flags {
     /// The checkpoint folder: config.json, safetensors, tokenizer.json.
     #[arg(long, value_name = "DIR", display_order = 1)]
     model: Option<PathBuf>,
-    /// The folder with the benchmark's files.
+    /// The task: a name such as arc_challenge, or a path to a task file in YAML.
+    #[arg(long, value_name = "TASK", display_order = 1)]
+    task: Option<String>,
+    /// The folder with the task's rows.
     #[arg(long, value_name = "DIR", display_order = 1)]
     data: Option<PathBuf>,
     /// The folder of the benchmark that unrelated answers are from.
@@ -110,7 +115,7 @@ struct Flags {
     #[arg(long, value_name = "K")]
     #[serde(rename = "evaluation.num-shots")]
     num_shots: Option<usize>,
-    /// Whether they are the same for all questions: fixed or per-question.
+    /// Whether they are the same for all questions: task (as its file says), fixed or per-question.
     #[arg(long, value_name = "RULE", value_parser = named::<ShotRule>)]
     #[serde(rename = "evaluation.shots")]
     shots: Option<ShotRule>,
@@ -146,8 +151,8 @@ pub(crate) struct TrainArgs {
     /// The checkpoint folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// Files of questions: the benchmark's own JSONL or CSV, or the hub's JSON or parquet.
-    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    /// Files to train on, in place of the training split in the folder of --data.
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "data")]
     pub(crate) questions: Vec<PathBuf>,
     /// Which answers the head learns: correct, incorrect, or irrelevant (wrong for another question).
     #[arg(long, value_name = "KIND", value_parser = named::<Answers>)]
@@ -192,28 +197,17 @@ pub(crate) struct ScoreArgs {
     /// The name of a head and its adapter in PEFT's format. May be given many times.
     #[arg(long = "adapter", value_name = "NAME=DIR", value_parser = parse_adapter)]
     pub(crate) adapters: Vec<(String, PathBuf)>,
-    /// A file of questions: the benchmark's own JSONL or CSV, or the hub's JSON or parquet, compressed or not.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) questions: PathBuf,
+    /// A file of questions, in place of the split in the folder of --data that the task is tested on.
+    #[arg(long, value_name = "FILE", required_unless_present = "data")]
+    pub(crate) questions: Option<PathBuf>,
     /// The CSV file to write; compressed if its name ends in .gz. `-` is the standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Score only the first N questions.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
-    /// The file that solved questions come from, of the same benchmark.
+    /// The file that solved questions come from, in place of a split in the folder of --data.
     #[arg(long, value_name = "FILE")]
     pub(crate) shots_from: Option<PathBuf>,
-    /// How many solved questions stand before each question.
-    #[arg(long, value_name = "K", default_value_t = 0, requires = "shots_from")]
-    pub(crate) num_shots: usize,
-    /// Whether they are the same for all questions: fixed, or per-question (drawn as the harness does).
-    #[arg(long, value_name = "RULE", default_value = "fixed", value_parser = named::<ShotRule>)]
-    pub(crate) shots: ShotRule,
-    /// Draw the solved questions with this seed [default: fixed ones are the first K of the file; those
-    /// per question are drawn with the harness's seed, 1234].
-    #[arg(long, value_name = "S")]
-    pub(crate) shot_seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) shots: ShotArgs,
     /// What becomes of a question that is longer than the model can run: refuse, or truncate as the harness does.
     #[arg(long, value_name = "RULE", default_value = "refuse", value_parser = named::<LongPrompt>)]
     pub(crate) too_long: LongPrompt,
@@ -221,12 +215,54 @@ pub(crate) struct ScoreArgs {
     pub(crate) common: CommonArgs,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = include_str!("../help/prompts.txt"))]
+pub(crate) struct PromptsArgs {
+    /// The task: a name such as arc_challenge, or a path to a task file in YAML.
+    pub(crate) task: String,
+    /// The folder with the task's rows: a file a split, or as the Hugging Face hub has them.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Print another split than the one that the task is tested on.
+    #[arg(long, value_name = "SPLIT")]
+    pub(crate) split: Option<String>,
+    #[command(flatten)]
+    pub(crate) shots: ShotArgs,
+}
+
+/// Which questions are asked, and after which solved ones.
+#[derive(Debug, Args)]
+pub(crate) struct ShotArgs {
+    /// Ask only the first N questions of each task.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<NonZero<usize>>,
+    /// How many solved questions stand before each question [default: as the task file says, else 0].
+    #[arg(long, value_name = "K")]
+    pub(crate) num_shots: Option<usize>,
+    /// Whether they are the same for all questions: task (as its file says: drawn anew for each, or the first
+    /// of the split), fixed, or per-question (drawn as the harness does).
+    #[arg(long, value_name = "RULE", default_value = "task", value_parser = named::<ShotRule>)]
+    pub(crate) shots: ShotRule,
+    /// Draw them with this seed [default: fixed ones are the first K of the split; those per question are
+    /// drawn with the harness's seed, 1234].
+    #[arg(long, value_name = "S")]
+    pub(crate) shot_seed: Option<u64>,
+}
+
 /// What `train` and `score` have in common.
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
-    /// Which benchmark the questions are of, such as arc or hellaswag.
-    #[arg(long, value_name = "NAME", default_value = "arc", value_parser = named::<Layout>)]
-    pub(crate) benchmark: Layout,
+    /// The task: a name such as arc_challenge, or a path to a task file in YAML.
+    #[arg(
+        long,
+        alias = "benchmark",
+        value_name = "TASK",
+        default_value = "arc_challenge"
+    )]
+    pub(crate) task: String,
+    /// The folder with the task's rows: a file a split, or as the Hugging Face hub has them.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
     /// Whether texts begin with the BOS token: auto (as the tokenizer does), always or never.
     #[arg(long, value_name = "RULE", default_value = "auto", value_parser = named::<Bos>)]
     pub(crate) bos: Bos,

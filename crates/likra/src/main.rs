@@ -3,6 +3,7 @@
 mod cli;
 mod probe;
 mod progress;
+mod prompts;
 mod reproduce;
 mod score;
 mod train;
@@ -56,6 +57,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         }
         Command::Train(arguments) => train::run(arguments),
         Command::Score(arguments) => score::run(arguments),
+        Command::Prompts(arguments) => prompts::run(arguments),
         Command::Probe(arguments) => probe::run(arguments),
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Tensor;
 use fs_err as fs;
-use likra_data::{Benchmark, Layout};
+use likra_data::{Benchmark, Needs, Source};
 use likra_experiment::Event;
 use likra_files::write_atomically;
 use likra_lora::{Adapter, save_tensors};
@@ -50,7 +50,6 @@ enum Job {
     CopyAdapter(model::CopyAdapter),
     Scores(model::Scores),
     Encode(data::Encode),
-    Prompts(data::Prompts),
     Pairs(data::Pairs),
     Draws(data::Draws),
 }
@@ -126,7 +125,6 @@ impl Probe<'_> {
             }
             Job::Scores(job) => job.run(self)?,
             Job::Encode(job) => (none.0, job.run(self)?),
-            Job::Prompts(job) => (none.0, job.run(self)?),
             Job::Pairs(job) => (none.0, job.run(self)?),
             Job::Draws(job) => (none.0, job.run()?),
         };
@@ -144,8 +142,12 @@ impl Probe<'_> {
         self.out.join("adapters").join(name)
     }
 
-    fn benchmark(&self, layout: Layout, dir: &Path) -> Result<Benchmark> {
-        Ok(Benchmark::open(layout, &self.dir.join(dir))?)
+    fn benchmark(&self, task: &str, dir: &Path) -> Result<Benchmark> {
+        Ok(Benchmark::open(
+            task,
+            &Source::folder(self.dir.join(dir)),
+            &Needs::all(),
+        )?)
     }
 
     fn adapter(&self, dir: &Path) -> Result<Adapter> {

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     })?;
     let (spec, device) = (&run.experiment.spec, &run.placement.name);
     say!("{}, on {device}, into {}", spec.title, out.display());
-    if let Some(part) = part_of_paper(spec.benchmark, run.inputs.benchmark.train().len()) {
+    if let Some(part) = part_of_paper(&spec.task, run.inputs.benchmark.train().len()) {
         say!("  {part}");
     }
     run.run_all(&|event| progress.show(event))?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
-use likra_data::{Benchmark, read_questions};
+use likra_data::Source;
 use likra_experiment::{Evaluation, Memory, requests, score};
 use likra_files::check_room;
 use likra_lora::Adapter;
@@ -27,18 +27,17 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let placement = common.placement()?;
     let config = Config::read(&arguments.model.join("config.json"))?;
     let heads = heads(arguments, &config, &placement)?;
-    let questions = read_questions(common.benchmark, &arguments.questions)?;
-    let pool = match &arguments.shots_from {
-        Some(path) => read_questions(common.benchmark, path)?,
-        None => Vec::new(),
+    let source = Source {
+        folder: common.data.clone(),
+        test: arguments.questions.iter().cloned().collect(),
+        shots: arguments.shots_from.iter().cloned().collect(),
+        ..Source::default()
     };
-    ensure!(arguments.limit != Some(0), "--limit 0: expected at least 1");
-    let benchmark = Benchmark::new(common.benchmark, Vec::new(), questions, pool)?;
+    let benchmark = arguments.shots.benchmark(&common.task, &source, None)?;
     let evaluation = Evaluation {
-        num_shots: arguments.num_shots,
-        shots: arguments.shots,
-        shot_seed: arguments.shot_seed,
-        questions: arguments.limit,
+        num_shots: arguments.shots.count(&benchmark),
+        shots: arguments.shots.shots,
+        shot_seed: arguments.shots.shot_seed,
         bos: common.bos,
         too_long: arguments.too_long,
         ..Evaluation::default()

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
-use likra_data::{Answers, Draw, Question, read_questions};
+use likra_data::{Answers, Benchmark, Draw, Needs, Source};
 use likra_experiment::{
-    Memory, Training, copies, hash_files, parameters, training_key, training_set,
+    Memory, Training, copies, define, hash_files, parameters, training_key, training_set,
 };
 use likra_files::check_room;
 use likra_lora::LoraConfig;
@@ -29,13 +29,20 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     settings.validate()?;
     lora.validate()?;
     let draw = Draw::new(kind, arguments.wrong_answer, arguments.seed);
-    let mut questions: Vec<Question> = Vec::new();
-    for path in &arguments.questions {
-        questions.extend(read_questions(common.benchmark, path)?);
-    }
+    let source = Source {
+        folder: common.data.clone(),
+        train: arguments.questions.clone(),
+        ..Source::default()
+    };
+    let needs = Needs {
+        train: true,
+        ..Needs::default()
+    };
+    let benchmark = Benchmark::open(&common.task, &source, &needs)?;
+    let questions = benchmark.train();
     let count = arguments.examples.unwrap_or(questions.len());
     ensure!(count > 0, "--examples 0: expected at least 1");
-    let set = training_set(&arguments.model, &settings, &questions, &draw, count)?;
+    let set = training_set(&arguments.model, &settings, questions, &draw, count)?;
 
     let head = HeadDir::new(&arguments.out);
     let _lock = head.lock()?;
@@ -49,11 +56,12 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     let mut memory = Memory::new(&config, &placement);
     memory.train(&lora, &set.examples, settings.batch_size)?;
     memory.check()?;
-    let (_, hashes) = hash_files([
+    let (_, mut hashes) = hash_files([
         ("model", Model::files(&arguments.model)?),
         ("tokenizer", Tokenizer::files(&arguments.model)),
-        ("data", arguments.questions.clone()),
+        ("data", benchmark.files().to_vec()),
     ])?;
+    define(&mut hashes, "data", &benchmark.definition());
     let training = Training {
         title: &format!("train {}", kind.name()),
         base: &std::path::absolute(&arguments.model)?.display().to_string(),

@@ -390,7 +390,8 @@ fn no_question_is_among_its_own_shots() {
     fs::write(&others, rows[1..].join("\n")).unwrap();
     let scores = |name: &str, more: &[&str]| {
         let out = dir.path().join(name);
-        succeed(&[&["score", "--out", &text(&out), "--num-shots", "2"], more].concat());
+        let fixed = ["score", "--num-shots", "2", "--shots", "fixed"];
+        succeed(&[&fixed[..], &["--out", &text(&out)], more].concat());
         read_rows::<ScoreRecord>(&out).unwrap()
     };
     let own = scores("own.csv", &asked);

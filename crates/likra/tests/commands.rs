@@ -22,7 +22,7 @@ fn choices(path: &Path) -> Vec<ScoreRecord> {
 fn authors(dir: &Path) -> PathBuf {
     let (spec, run) = (dir.join("mine.toml"), dir.join("run"));
     let experiment = "title = \"t\"\nmodel = \"embedded:tiny\"\ndata = \"embedded:tiny\"\n\
-                      benchmark = \"arc-format\"\nexamples = 64\nprotocol = \"authors\"\n\
+                      task = \"arc_challenge\"\nexamples = 64\nprotocol = \"authors\"\n\
                       [heads.positive]\nanswers = \"correct\"\n\
                       [heads.incorrect]\nanswers = \"incorrect\"\n\
                       [evaluation]\nnum-shots = 2\nquestions = 6\n";
@@ -227,18 +227,10 @@ fn other_benchmarks_are_scored_from_any_form_of_file() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("scores.csv");
     let (tiny, out) = (fixture("tiny"), out.to_str().unwrap());
-    let score = |benchmark: &str, file: &str| {
+    let score = |task: &str, file: &str| {
         let file = fixture("data").join(file);
         let [model, questions] = [&tiny, &file].map(|path| path.to_str().unwrap());
-        let mut words = vec![
-            "score",
-            "--model",
-            model,
-            "--benchmark",
-            benchmark,
-            "--out",
-            out,
-        ];
+        let mut words = vec!["score", "--model", model, "--task", task, "--out", out];
         words.extend(["--questions", questions, "--shots-from", questions]);
         words.extend("--num-shots 1 --shots per-question --limit 2 --device cpu".split(' '));
         succeed(&words);
@@ -247,7 +239,7 @@ fn other_benchmarks_are_scored_from_any_form_of_file() {
     let lines = score("hellaswag", "hellaswag-sample.jsonl");
     assert_eq!(lines.lines().count(), 1 + 2 * 4);
     assert_eq!(score("hellaswag", "hub/hellaswag.parquet"), lines);
-    assert!(score("mmlu", "philosophy_test.csv").contains("philosophy#2"));
+    assert!(score("mmlu_philosophy", "philosophy_test.csv").contains("test#1,3,"));
     assert_eq!(
         score("arc", "hub/arc.json"),
         score("arc", "arc-sample.jsonl")

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use likra_data::{Layout, Question, read_questions};
+use likra_data::{Benchmark, Needs, Question, Source};
 use likra_results::{AnswerKind, AnswerRecord, RunDir, ScoreRecord, read_rows};
 
 use crate::common::{fail, fixture, succeed};
@@ -43,9 +43,10 @@ fn answers(run: &Path, head: &str) -> Vec<AnswerRecord> {
 
 /// The training questions of the tiny experiment by id.
 fn training_questions() -> BTreeMap<String, Question> {
-    let questions = read_questions(Layout::Arc, &fixture("tiny/train.jsonl")).unwrap();
+    let source = Source::folder(fixture("tiny"));
+    let benchmark = Benchmark::open("arc_challenge", &source, &Needs::all()).unwrap();
+    let questions = benchmark.train().iter().cloned();
     questions
-        .into_iter()
         .map(|question| (question.id().to_owned(), question))
         .collect()
 }
@@ -100,7 +101,7 @@ fn heads_learn_the_answers_that_they_are_named_for(dir: &Path) {
         {
             let question = &train[&question_id];
             let own = question.choices().contains(&answer);
-            let right = question.gold_choice() == answer;
+            let right = question.choices()[question.gold().unwrap()] == answer;
             assert_eq!(found, kind, "{head}");
             assert_eq!(right, kind == AnswerKind::Correct, "{head}: {answer}");
             assert_eq!(own, kind.is_choice(), "{head}: {answer}");
@@ -130,11 +131,7 @@ fn a_ranked_head_learns_the_choice_that_the_base_ranks_so(dir: &Path) {
                 .position(|choice| choice == answer);
             scores[question.id()][place.unwrap()]
         };
-        let wrong = question
-            .choices()
-            .iter()
-            .filter(|c| *c != question.gold_choice());
-        for choice in wrong {
+        for choice in question.wrong().map(|place| &question.choices()[place]) {
             assert!(score(&hard.answer) >= score(choice) && score(choice) >= score(&easy.answer));
         }
         differ += usize::from(hard.answer != easy.answer);

@@ -80,7 +80,7 @@ fn written(name: &str) -> &'static str {
             "question_id,candidate,kind,head,examples,log_likelihood,tokens,chars,bytes\nq,0,correct,base,0,-1.5,2,3,3\n"
         }
         "experiment.toml" => {
-            "title = \"t\"\nbenchmark = \"arc\"\nprotocol = \"paper\"\n[heads.positive]\nanswers = \"correct\"\n[lora]\ntarget-modules = \"all-linear\"\n"
+            "title = \"t\"\ntask = \"arc\"\nprotocol = \"paper\"\n[heads.positive]\nanswers = \"correct\"\n[lora]\ntarget-modules = \"all-linear\"\n"
         }
         _ => "{}",
     }

@@ -95,7 +95,7 @@ fn what_is_wrong_with_an_input_is_named() {
                 "\"text\": \"\"}, {\"label\": \"Q\", \"text\": \"",
             ),
         ),
-        &["test.jsonl"],
+        &["tiny-test-0000", "choice 1 is empty"],
     );
     let missing = spoilt("config.json", |content| content);
     fs::remove_file(missing.path().join("model.safetensors")).unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::{Device, FloatDType};
-use likra_data::{Layout, read_questions};
+use likra_data::{Benchmark, Needs, Source, Test};
 use likra_experiment::{Experiment, Spec};
 use likra_lora::{Adapter, load_tensors};
 use likra_model::{Config, Model};
@@ -22,7 +22,7 @@ const TENSORS: &[u8] =
     include_bytes!("../../../fixtures/models/llama/adapter/adapter_model.safetensors");
 
 /// The targets, each called by the file that it reads.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 19] = [
     "arc.jsonl",
     "arc.csv",
     "mmlu.csv",
@@ -41,6 +41,7 @@ pub const NAMES: [&str; 18] = [
     "run.toml",
     "experiment.toml",
     "tokenizer.model",
+    "task.yaml",
 ];
 
 /// Reads `bytes` as the file `name` in `folder`, whose other files are put there if they are needed.
@@ -58,9 +59,10 @@ pub fn read(name: &str, bytes: &[u8], folder: &Path) {
         path
     };
     match name {
-        "arc.jsonl" | "arc.csv" | "arc.parquet" => drop(read_questions(Layout::Arc, &with(&[]))),
-        "mmlu.csv" => drop(read_questions(Layout::Mmlu, &with(&[]))),
-        "hellaswag.jsonl" => drop(read_questions(Layout::Hellaswag, &with(&[]))),
+        "arc.jsonl" | "arc.csv" | "arc.parquet" => ask("arc_challenge", &with(&[])),
+        "mmlu.csv" => ask("mmlu_anatomy", &with(&[])),
+        "hellaswag.jsonl" => ask("hellaswag", &with(&[])),
+        "task.yaml" => ask(&with(&[]).display().to_string(), Path::new("/dev/null")),
         "tokenizer.json"
         | "tokenizer_config.json"
         | "special_tokens_map.json"
@@ -112,4 +114,17 @@ pub fn read(name: &str, bytes: &[u8], folder: &Path) {
         }
         _ => drop(Spec::open(with(&[]).to_str().unwrap_or_default(), &[])),
     }
+}
+
+/// Makes prompts of a file's rows.
+fn ask(task: &str, file: &Path) {
+    let source = Source {
+        test: vec![file.into()],
+        ..Source::default()
+    };
+    let needs = Needs {
+        test: Some(Test::Own(None)),
+        ..Needs::default()
+    };
+    drop(Benchmark::open(task, &source, &needs));
 }

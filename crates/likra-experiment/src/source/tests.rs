@@ -25,7 +25,7 @@ fn parse(text: &str, set: &[&str]) -> Result<Spec> {
 
 /// As little as an experiment can say, and a line more.
 fn small(more: &str) -> String {
-    format!("title = \"t\"\nbenchmark = \"arc\"\n{more}\n[heads.positive]\nanswers = \"correct\"\n")
+    format!("title = \"t\"\ntask = \"arc\"\n{more}\n[heads.positive]\nanswers = \"correct\"\n")
 }
 
 fn expect(found: Result<Spec>, messages: &[&str]) {
@@ -56,7 +56,13 @@ fn the_papers_experiments_are_called_what_the_paper_calls_them() {
         let name = format!("{}-{benchmark}", row.model.to_lowercase());
         let found = open(&name, &[]).unwrap();
         assert_eq!(found.analysis.paper_model.as_deref(), Some(row.model));
-        assert_eq!(found.benchmark.in_paper().unwrap().0, row.benchmark);
+        assert_eq!(
+            likra_data::open_task(&found.task).unwrap()[0]
+                .in_paper()
+                .unwrap()
+                .name,
+            row.benchmark
+        );
         assert_eq!(found.protocol.as_deref(), Some("paper"));
         assert_eq!(found.heads.len(), 7);
         let rate = match row.model.starts_with("Llama") {
@@ -191,7 +197,7 @@ fn mistakes_are_named_with_their_place() {
             &["replicates.heads", "found `negative`"],
         ),
         (
-            "[unrelated]\nbenchmark = \"hellaswag\"\ndata = \"embedded:tiny\"",
+            "[unrelated]\ntask = \"hellaswag\"\ndata = \"embedded:tiny\"",
             "",
             &["heads.unrelated.answers", "[unrelated]"],
         ),
@@ -390,7 +396,7 @@ fn mistakes_under_a_protocol_are_named_with_their_line() {
         ),
         (
             "[evaluation]\nshots = \"sometimes\"",
-            &["line 4", "`fixed` or `per-question`"],
+            &["line 4", "expected one of `task`, `fixed`, `per-question`"],
         ),
         (
             "[analysis]\nnormalisation = \"words\"",
@@ -429,7 +435,7 @@ fn the_command_line_changes_shots_as_a_whole() {
     let seeded = with(&["evaluation.shot-seed=7"]).unwrap();
     assert_eq!(
         (seeded.shot_ids, seeded.shots, seeded.shot_seed),
-        (None, ShotRule::Fixed, Some(7))
+        (None, ShotRule::Task, Some(7))
     );
 }
 

@@ -3,11 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use likra_data::{
-    Answers, Draw, Layout, PythonRandom, Question, ShotRule, Shots, WrongAnswer, prompt,
-    training_pairs,
-};
-use likra_results::sha256;
+use likra_data::{Answers, Draw, PythonRandom, WrongAnswer, training_pairs};
 use likra_tokenizer::{Bos, Tokenizer};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,21 +17,11 @@ pub(super) struct Encode {
     pairs: Vec<(String, String)>,
 }
 
-/// The texts asked for every test question after shots drawn anew for each: question ids, each with
-/// the SHA-256 of context and continuations, every one followed by a zero byte.
-#[derive(Deserialize)]
-pub(super) struct Prompts {
-    benchmark: Layout,
-    data: PathBuf,
-    shots: usize,
-    seed: u64,
-}
-
 /// What a head learns, in the order of training: question ids, each with its answer.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Pairs {
-    benchmark: Layout,
+    task: String,
     data: PathBuf,
     kind: Answers,
     #[serde(default)]
@@ -73,31 +59,9 @@ impl Encode {
     }
 }
 
-impl Prompts {
-    pub(super) fn run(self, probe: &Probe) -> Result<Value> {
-        let benchmark = probe.benchmark(self.benchmark, &self.data)?;
-        let shots = Shots {
-            count: self.shots,
-            rule: ShotRule::PerQuestion,
-            ids: None,
-            seed: Some(self.seed),
-        };
-        let test = benchmark.test();
-        let asked = test.iter().zip(benchmark.prefixes(&shots, test.len())?);
-        let prompt = |(question, prefix): (&Question, String)| {
-            let mut text = prefix + &prompt::context(question) + "\0";
-            for choice in question.choices() {
-                text += &(prompt::continuation(choice) + "\0");
-            }
-            json!([question.id(), sha256(text.as_bytes())])
-        };
-        Ok(asked.map(prompt).collect())
-    }
-}
-
 impl Pairs {
     pub(super) fn run(self, probe: &Probe) -> Result<Value> {
-        let benchmark = probe.benchmark(self.benchmark, &self.data)?;
+        let benchmark = probe.benchmark(&self.task, &self.data)?;
         let draw = Draw::new(self.kind, self.wrong_answer, self.seed);
         let pairs = training_pairs(benchmark.train(), &draw, usize::MAX)?;
         let pairs = pairs

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::{Tensor, TensorData};
 use likra_analysis::{Norm, ScoreTable, accuracy};
-use likra_data::{Layout, ShotRule};
+use likra_data::ShotRule;
 use likra_experiment::{Evaluation, LongPrompt, requests, score};
 use likra_model::{Dtype, Model, Row};
 use likra_results::BASE;
@@ -61,7 +61,7 @@ pub(super) struct CopyAdapter {
 /// `[1, candidates]`, and as answers `acc` and `acc_norm`.
 #[derive(Deserialize)]
 pub(super) struct Scores {
-    benchmark: Layout,
+    task: String,
     data: PathBuf,
     questions: usize,
     shots: usize,
@@ -138,7 +138,7 @@ impl Training {
 
 impl Scores {
     pub(super) fn run(self, probe: &mut Probe) -> Result<(Tensors, Value)> {
-        let benchmark = probe.benchmark(self.benchmark, &self.data)?;
+        let benchmark = probe.benchmark(&self.task, &self.data)?;
         let evaluation = Evaluation {
             num_shots: self.shots,
             shots: ShotRule::PerQuestion,

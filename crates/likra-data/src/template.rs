@@ -1,0 +1,257 @@
+//! Jinja as lm-evaluation-harness renders it (`apply_template` of its 0.4.13), by minijinja.
+//!
+//! Where minijinja is not Python, it is made so: white space, capitals, `list.index`, the filters `int` and
+//! `float`, how numbers and lists are printed, and the harness's own filter `regex_replace`.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Rest, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
+use minijinja_contrib::pycompat;
+use onig::{Captures, Regex, RegexOptions, Syntax};
+
+use crate::python_text::{self, capitalize, is_python_space};
+
+/// The templates of one task, by name.
+#[derive(Debug)]
+pub(crate) struct Templates(Environment<'static>);
+
+/// The variable that holds the value of a template that is one expression.
+const VALUE: &str = "likra_value";
+
+impl Templates {
+    pub(crate) fn new() -> Self {
+        let mut env = Environment::new();
+        env.set_undefined_behavior(UndefinedBehavior::Strict);
+        env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        let mut syntax = SyntaxConfig::builder();
+        if let Ok(syntax) = syntax.keep_trailing_newline(true).build() {
+            env.set_syntax(syntax);
+        }
+        env.set_unknown_method_callback(method);
+        env.set_formatter(|out, _, value| match value.kind() {
+            // As jinja2 refuses it.
+            ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
+            _ => Ok(out.write_str(&python_text::display(value))?),
+        });
+        env.add_filter("trim", |text: &str| {
+            text.trim_matches(is_python_space).to_owned()
+        });
+        env.add_filter("capitalize", |text: &str| capitalize(text));
+        env.add_filter("regex_replace", regex_replace);
+        env.add_filter("int", int);
+        env.add_filter("float", |value: Value, default: Option<f64>| {
+            python_text::float(&value).unwrap_or(default.unwrap_or(0.0))
+        });
+        Self(env)
+    }
+
+    /// Compiles `source`; `name` is what errors call it. One expression alone keeps its value.
+    pub(crate) fn add(&mut self, name: &str, source: &str) -> Result<(), String> {
+        let expression = expression(source);
+        let source = match expression
+            .filter(|source| self.0.compile_expression_owned(source.to_string()).is_ok())
+        {
+            Some(expression) => format!("{{% set {VALUE} = {expression} %}}"),
+            None => source.to_owned(),
+        };
+        let added = self.0.add_template_owned(name.to_owned(), source);
+        added.map_err(|error| message(&error))
+    }
+
+    /// The text that a template gives for a row.
+    pub(crate) fn render(&self, name: &str, row: &Value) -> Result<String, String> {
+        let value = self.value(name, row)?;
+        Ok(python_text::display(&value))
+    }
+
+    /// The value of a template: what its one expression has, or else its text.
+    pub(crate) fn value(&self, name: &str, row: &Value) -> Result<Value, String> {
+        let rendered = || {
+            let captured = self.0.get_template(name)?.render_captured(row.clone())?;
+            match captured.state().lookup(VALUE) {
+                Some(value) if value.is_undefined() => Err(Error::from(ErrorKind::UndefinedError)),
+                Some(value) => Ok(value),
+                None => Ok(Value::from(captured.into_output())),
+            }
+        };
+        rendered().map_err(|error: Error| message(&error))
+    }
+}
+
+/// What stands in `{{ }}`, if there is nothing else.
+fn expression(source: &str) -> Option<&str> {
+    let inside = source.strip_prefix("{{")?.strip_suffix("}}")?;
+    let marks = ["{{", "}}", "{%", "{#"];
+    (!inside.starts_with(['-', '+'])
+        && !inside.ends_with(['-', '+'])
+        && !marks.iter().any(|mark| inside.contains(mark)))
+    .then_some(inside)
+}
+
+/// What went wrong, without the template's name and line.
+fn message(error: &Error) -> String {
+    match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    }
+}
+
+/// Python's methods that minijinja-contrib lacks or has otherwise, before its own.
+fn method(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+    if let (Some(text), [] | [_]) = (value.as_str(), args)
+        && let Some(found) = text_method(text, method, args.first())
+    {
+        return found;
+    }
+    match (value.kind(), method, args) {
+        (ValueKind::Seq, "index", [wanted]) => {
+            let place = value.try_iter()?.position(|item| item == *wanted);
+            let missing = || invalid(format!("{} is not in list", python_text::repr(wanted)));
+            place.map(Value::from).ok_or_else(missing)
+        }
+        _ => pycompat::unknown_method_callback(state, value, method, args),
+    }
+}
+
+fn text_method(text: &str, method: &str, argument: Option<&Value>) -> Option<Result<Value, Error>> {
+    if argument.is_some_and(|argument| !argument.is_none()) {
+        return None;
+    }
+    let found = match method {
+        "strip" => text.trim_matches(is_python_space).into(),
+        "lstrip" => text.trim_start_matches(is_python_space).into(),
+        "rstrip" => text.trim_end_matches(is_python_space).into(),
+        "split" => text
+            .split(is_python_space)
+            .filter(|word| !word.is_empty())
+            .map(Value::from)
+            .collect(),
+        "capitalize" => capitalize(text).into(),
+        "title" | "splitlines" | "isdigit" | "isnumeric" if !text.is_ascii() => {
+            return Some(Err(invalid(format!(
+                "{method}() of a text beyond ASCII is not supported"
+            ))));
+        }
+        _ => return None,
+    };
+    Some(Ok(found))
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message)
+}
+
+/// Jinja2's filter: a text that is no number gives `default`.
+fn int(value: Value, default: Option<i64>, rest: Rest<Value>) -> Result<i64, Error> {
+    if !rest.is_empty() {
+        return Err(invalid("int with a base is not supported".into()));
+    }
+    let whole = value
+        .as_i64()
+        .or_else(|| value.as_str().and_then(python_text::integer));
+    let float = || {
+        python_text::float(&value)
+            .filter(|float| float.is_finite())
+            .map(|float| float.trunc() as i64)
+    };
+    Ok(whole.or_else(float).unwrap_or(default.unwrap_or(0)))
+}
+
+/// Python's `re.sub(pattern, replacement, text, count)`.
+fn regex_replace(
+    text: &str,
+    pattern: &str,
+    replacement: &str,
+    count: Option<usize>,
+) -> Result<String, Error> {
+    let regex = Regex::with_options(pattern, RegexOptions::REGEX_OPTION_NONE, Syntax::python());
+    let regex = regex.map_err(|error| invalid(format!("{pattern}: {error}")))?;
+    let limit = count.filter(|count| *count > 0).unwrap_or(usize::MAX);
+    let (mut result, mut end) = (String::new(), 0);
+    for captures in regex.captures_iter(text).take(limit) {
+        let Some((start, stop)) = captures.pos(0) else {
+            continue;
+        };
+        result += &text[end..start];
+        expand(replacement, &captures, &mut result)?;
+        end = stop;
+    }
+    Ok(result + &text[end..])
+}
+
+/// A replacement with its groups `\1` put in.
+fn expand(replacement: &str, captures: &Captures, result: &mut String) -> Result<(), Error> {
+    let mut rest = replacement.chars();
+    while let Some(c) = rest.next() {
+        match (c, if c == '\\' { rest.next() } else { None }) {
+            ('\\', Some('n')) => result.push('\n'),
+            ('\\', Some('t')) => result.push('\t'),
+            ('\\', Some('\\')) => result.push('\\'),
+            ('\\', Some(digit)) if digit.is_ascii_digit() && digit != '0' => {
+                let group = digit as usize - '0' as usize;
+                if group >= captures.len() {
+                    return Err(invalid(format!("{replacement}: no group {group}")));
+                }
+                *result += captures.at(group).unwrap_or_default();
+            }
+            ('\\', _) => {
+                return Err(invalid(format!(
+                    "{replacement}: an escape other than \\1 to \\9"
+                )));
+            }
+            _ => result.push(c),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(source: &str, row: &str) -> Result<String, String> {
+        let mut templates = Templates::new();
+        templates.add("t", source)?;
+        let row: Value = serde_json::from_str(row).unwrap();
+        templates.render("t", &row)
+    }
+
+    /// Printed by jinja2 3.1.6 with the harness's environment.
+    #[test]
+    fn templates_print_what_jinja2_prints() {
+        let row = r#"{"q": " a\u001cb \u001f", "n": 3, "f": 1e-7, "l": ["it's", "\u00a0", 2.0, null], "c": {"label": ["A", "B"]}, "t": "xX ǆ"}"#;
+        for (source, expected) in [
+            ("{{q.strip()}}|\n", "a\u{1c}b|\n"),
+            ("{{c.label.index('B')}}", "1"),
+            ("{{l}}", r#"["it's", '\xa0', 2.0, None]"#),
+            ("{{f}} {{n / 2}} {{1e16}}", "1e-07 1.5 1e+16"),
+            ("{{' 4 '|int - 1}} {{'x'|int}} {{'2.7'|int}}", "3 0 2"),
+            ("{{t.capitalize()}}", "Xx ǆ"),
+            (
+                "{{'a[b]c [d'|regex_replace('\\\\[(.*?)\\\\]', '<\\\\1>')}}",
+                "a<b>c [d",
+            ),
+            ("{% set a = 'x' %}{{a + '{{'}}", "x{{"),
+            ("{{ [q, n]|length }}", "2"),
+        ] {
+            assert_eq!(render(source, row).unwrap(), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_jinja2_refuses_is_refused() {
+        for source in [
+            "{{missing}}",
+            "{{c.label.index('C')}}",
+            "{{missing.strip()}} x",
+            "{{q|nofilter}}",
+            "{{",
+            "{{c.other + ''}}",
+        ] {
+            assert!(
+                render(source, r#"{"q": "x", "c": {"label": ["A"]}}"#).is_err(),
+                "{source}"
+            );
+        }
+    }
+}
