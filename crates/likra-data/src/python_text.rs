@@ -127,9 +127,9 @@ fn quoted(text: &str) -> String {
             _ if c == quote => result.extend(['\\', c]),
             ' ' => result.push(c),
             _ if !is_unprintable(c) => result.push(c),
-            _ if code < 0x100 => result += &format!("\\x{code:02x}"),
-            _ if code < 0x1_0000 => result += &format!("\\u{code:04x}"),
-            _ => result += &format!("\\U{code:08x}"),
+            _ if code < 0x100 => result.extend(format!("\\x{code:02x}").chars()),
+            _ if code < 0x1_0000 => result.extend(format!("\\u{code:04x}").chars()),
+            _ => result.extend(format!("\\U{code:08x}").chars()),
         }
     }
     result.push(quote);

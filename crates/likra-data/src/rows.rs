@@ -50,7 +50,7 @@ fn refused(path: &Path, line: usize, source: LineError) -> Error {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rows {
     pub(crate) files: Vec<PathBuf>,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) all: Vec<Row>,
     /// The names of all columns, as they first occur.
     pub(crate) columns: Vec<String>,
 }
@@ -87,7 +87,7 @@ impl Rows {
         }
         Self {
             files: files.to_vec(),
-            rows,
+            all: rows,
             columns,
         }
     }
@@ -133,10 +133,10 @@ pub(crate) fn parse(bytes: Vec<u8>, path: &Path, header: Option<&[String]>) -> R
     }
     let text = decode_text(path, &bytes)?;
     if Path::new(name).extension() == Some("csv".as_ref()) {
-        return table(&text, path, header);
+        return table(text, path, header);
     }
     match text.trim_start().chars().next() {
-        Some('[' | '{') => json_rows(&text, path),
+        Some('[' | '{') => json_rows(text, path),
         Some(_) => Err(Error::Unknown { path: path.into() }),
         None => Err(Error::Nothing {
             path: path.into(),
@@ -250,7 +250,7 @@ fn cells<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Vec<Value> {
         let is_truth = whole && texts.clone().all(truth);
         is_truth.then(|| {
             texts
-                .map(|text| Value::from(text.to_ascii_lowercase() == "true"))
+                .map(|text| Value::from(text.eq_ignore_ascii_case("true")))
                 .collect()
         })
     };

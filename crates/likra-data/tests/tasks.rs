@@ -11,11 +11,11 @@ use sha2::{Digest as _, Sha256};
 
 #[derive(Deserialize)]
 struct Golden {
-    tasks: Vec<Prompts>,
+    tasks: Vec<Record>,
 }
 
 #[derive(Deserialize)]
-struct Prompts {
+struct Record {
     task: String,
     shots: usize,
     docs: usize,
@@ -33,7 +33,7 @@ fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn golden(name: &str) -> Vec<Prompts> {
+fn golden(name: &str) -> Vec<Record> {
     let text = std::fs::read_to_string(fixture(name)).unwrap();
     serde_json::from_str::<Golden>(&text).unwrap().tasks
 }
@@ -68,7 +68,7 @@ fn prompts(task: &str, folder: &Path, shots: usize) -> (usize, Vec<(String, Stri
     )
 }
 
-fn compare(expected: &Prompts, folder: &Path) -> Result<(), String> {
+fn compare(expected: &Record, folder: &Path) -> Result<(), String> {
     let (docs, found) = prompts(&expected.task, folder, expected.shots);
     let differs = |what: String| {
         Err(format!(
@@ -103,8 +103,8 @@ fn compare(expected: &Prompts, folder: &Path) -> Result<(), String> {
 }
 
 /// All that differs.
-fn compare_all(golden: &[Prompts], rows: &Path) {
-    let differ = |expected: &Prompts| compare(expected, &rows.join(&expected.task)).err();
+fn compare_all(golden: &[Record], rows: &Path) {
+    let differ = |expected: &Record| compare(expected, &rows.join(&expected.task)).err();
     let differ: Vec<String> = golden.iter().filter_map(differ).collect();
     assert!(
         differ.is_empty(),

@@ -34,7 +34,10 @@ pub struct LoraConfig {
 
 /// Which layers are updated, in the two forms that PEFT has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected a list of module names, a regular expression or all-linear"
+)]
 pub enum TargetModules {
     /// The ends of module paths.
     Names(Vec<String>),

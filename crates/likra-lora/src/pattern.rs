@@ -2,20 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use onig::{Regex, RegexOptions, Syntax};
+use onig::{MatchParam, Regex, RegexOptions, SearchOptions, Syntax};
 
 use crate::{Error, Result};
 
 /// Whether the whole of `text` matches, as `re.fullmatch(pattern, text)`.
 pub(crate) fn full_match(key: &'static str, pattern: &str, text: &str) -> Result<bool> {
     let whole = format!(r"\A(?:{pattern})\Z");
-    let regex = Regex::with_options(&whole, RegexOptions::REGEX_OPTION_NONE, Syntax::python());
-    let regex = regex.map_err(|error| Error::Pattern {
+    let refused = |error: onig::Error| Error::Pattern {
         key,
         pattern: pattern.into(),
         message: error.to_string(),
-    })?;
-    Ok(regex.is_match(text))
+    };
+    let regex = Regex::with_options(&whole, RegexOptions::REGEX_OPTION_NONE, Syntax::python());
+    let (none, limits) = (SearchOptions::SEARCH_OPTION_NONE, MatchParam::default());
+    // `is_match` panics where a pattern takes too many tries.
+    let found = regex
+        .map_err(refused)?
+        .match_with_param(text, 0, none, None, limits);
+    Ok(found.map_err(refused)?.is_some())
 }
 
 /// The value of the pattern that fits the end of `module` (`get_pattern_key` of PEFT).
@@ -41,4 +46,19 @@ pub(crate) fn chosen<T: Copy + PartialEq>(
         found = Some(*value);
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_that_takes_too_many_tries_is_refused() {
+        let pattern = ".*.*.*.*.*.*.*.*.*.*up_projx|.*(gate|up)_proj";
+        let module = "model.layers.10.mlp.experts.up_proj.and.more.and.more.gate";
+        let error = full_match("target_modules", pattern, module);
+        assert!(error.unwrap_err().to_string().contains("target_modules"));
+        assert!(full_match("target_modules", ".*(gate|up)_proj", "a.up_proj").unwrap());
+        assert!(!full_match("target_modules", "up", "a.up").unwrap());
+    }
 }

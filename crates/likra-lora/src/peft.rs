@@ -20,7 +20,7 @@ const PREFIX: &str = "base_model.model.";
 
 /// The keys of `adapter_config.json` that may have any value: they do not change what an adapter
 /// computes, or are read by themselves.
-const ANY: [&str; 17] = [
+const ANY: [&str; 16] = [
     "alpha_pattern",
     "auto_mapping",
     "base_model_name_or_path",
@@ -37,7 +37,6 @@ const ANY: [&str; 17] = [
     "target_modules",
     "use_rslora",
     // Only of weight where another key, which is refused, asks for it.
-    "layers_pattern",
     "loftq_config",
 ];
 /// The keys with values that mean a plain update. All others, known or not, must be empty: each is a
@@ -52,7 +51,7 @@ const PLAIN: [(&str, &[&str]); 4] = [
         &["true", "false", "null", "\"gaussian\""],
     ),
 ];
-const EMPTY: [&str; 4] = ["null", "false", "[]", "{}"];
+const EMPTY: [&str; 3] = ["null", "false", "[]"];
 
 impl Adapter {
     /// Writes the adapter into the folder `dir`, which is made if need be. Each file is written
@@ -81,6 +80,10 @@ impl Adapter {
     /// while training).
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
         let (config, base) = read_config(&dir.join(CONFIG))?;
+        let of_config = |source| Error::Config {
+            path: dir.join(CONFIG),
+            source: Box::new(source),
+        };
         let path = dir.join(TENSORS);
         let mut halves = load_tensors(&path, device)?;
         let modules: Vec<String> = halves
@@ -90,12 +93,15 @@ impl Adapter {
             .collect();
         let mut updates = BTreeMap::new();
         for module in modules {
-            if !config.targets(&module)? {
+            if !config.targets(&module).map_err(of_config)? {
                 let name = format!("{PREFIX}{module}.lora_A.weight");
                 let expected = "only modules that target_modules of adapter_config.json names";
                 return Err(mismatch(&path, &name, expected, "another one"));
             }
-            let update = take_update(&path, &module, &config, &mut halves)?;
+            let shape = config
+                .rank_of(&module)
+                .and_then(|rank| Ok((rank, config.scale_of(&module)?)));
+            let update = take_update(&path, &module, shape.map_err(of_config)?, &mut halves)?;
             updates.insert(module, update);
         }
         let expected = "only pairs of lora_A and lora_B weights, at least one";
@@ -181,7 +187,11 @@ fn setting<T: DeserializeOwned>(
     key: &str,
 ) -> Result<Option<T>> {
     let value = keys.get(key).unwrap_or(&Value::Null);
-    Option::deserialize(value).map_err(|error| unsupported(path, key, value, &error.to_string()))
+    Option::deserialize(value).map_err(|error| {
+        let message = error.to_string();
+        let expected = message.rsplit("expected ").next().unwrap_or(&message);
+        unsupported(path, key, value, expected)
+    })
 }
 
 fn unsupported(path: &Path, key: &str, found: &Value, expected: &str) -> Error {
@@ -197,10 +207,9 @@ fn unsupported(path: &Path, key: &str, found: &Value, expected: &str) -> Error {
 fn take_update(
     path: &Path,
     module: &str,
-    config: &LoraConfig,
+    (rank, scale): (usize, f64),
     halves: &mut BTreeMap<String, Tensor<2>>,
 ) -> Result<LowRank> {
-    let (rank, scale) = (config.rank_of(module)?, config.scale_of(module)?);
     let mut take = |half: &str| {
         let name = format!("{PREFIX}{module}.{half}.weight");
         let tensor = halves.remove(&name);

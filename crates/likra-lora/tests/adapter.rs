@@ -219,6 +219,16 @@ fn what_is_not_a_plain_update_is_refused_by_name() {
             "\"use_next_years_lora\": 1",
             "use_next_years_lora = 1",
         ),
+        (
+            "\"rank_pattern\": {}",
+            "\"kasa_config\": {}",
+            "kasa_config = {}",
+        ),
+        (
+            "\"alpha_pattern\": {}",
+            "\"alpha_pattern\": {\"up_proj\": 1, \"mlp.up_proj\": 2}",
+            "adapter_config.json: alpha_pattern",
+        ),
         ("\"down_proj\"", "\"o_proj\"", "layers.1.mlp.down_proj"),
         (
             "\"modules_to_save\": null",

@@ -100,6 +100,10 @@ impl Config {
     /// another architecture, quantised weights, another activation or rope type, heads that do not
     /// divide into groups.
     pub fn read(path: &Path) -> Result<Self> {
+        let adapter = path.with_file_name("adapter_config.json");
+        if adapter.exists() {
+            return Err(Error::IsAdapter { path: adapter });
+        }
         let parsed = likra_files::parse_json(&likra_files::read(path)?);
         let given: Map<String, Value> = parsed.map_err(|source| Error::Json {
             path: path.into(),
@@ -112,6 +116,7 @@ impl Config {
         let Some((model_type, Value::Object(mut keys))) = known else {
             return Err(invalid(path, "model_type", model_type, "llama or mistral"));
         };
+        refuse_two_rotations(path, &given)?;
         let foreign = foreign(&model_type);
         keys.extend(
             given
@@ -132,10 +137,13 @@ impl Config {
             keys.get::<Option<bool>>(key)
                 .map(|flag| flag.unwrap_or(false))
         };
-        let positions = match keys.keys.contains_key("n_positions") {
-            true => "n_positions",
-            false => "max_position_embeddings",
-        };
+        let set = keys.keys.get("n_positions").filter(|set| !set.is_null());
+        let positions = set.map_or("max_position_embeddings", |_| "n_positions");
+        let max_positions = keys.get(positions)?;
+        if !(1..=usize::MAX >> 1).contains(&max_positions) {
+            let found = max_positions.into();
+            return Err(invalid(keys.path, positions, &found, "at least 1"));
+        }
         let config = Self {
             model_type,
             vocab_size: keys.get("vocab_size")?,
@@ -151,7 +159,7 @@ impl Config {
             rope_theta,
             rope_scaling,
             sliding_window: keys.get("sliding_window")?,
-            max_positions: keys.get(positions)?,
+            max_positions,
             tie_word_embeddings: flag("tie_word_embeddings")?,
             attention_bias: flag("attention_bias")?,
             mlp_bias: flag("mlp_bias")?,
@@ -173,11 +181,6 @@ impl Config {
             ("num_attention_heads", self.num_attention_heads, WIDEST),
             ("num_key_value_heads", self.num_key_value_heads, WIDEST),
             ("num_attention_heads * head_dim", queries, WIDEST),
-            (
-                "max_position_embeddings",
-                self.max_positions,
-                usize::MAX >> 1,
-            ),
         ] {
             if !(1..=most).contains(&size) {
                 return Err(invalid(path, key, &size.into(), &format!("1 to {most}")));
@@ -302,12 +305,16 @@ impl Keys<'_> {
     /// The value of a key, which is there unless its class has no default for it.
     fn get<T: DeserializeOwned>(&self, key: &'static str) -> Result<T> {
         let value = self.keys.get(key).unwrap_or(&Value::Null);
-        T::deserialize(value).map_err(|error| invalid(self.path, key, value, &error.to_string()))
+        T::deserialize(value).map_err(|error| {
+            let message = error.to_string();
+            let expected = message.rsplit("expected ").next().unwrap_or(&message);
+            invalid(self.path, key, value, expected)
+        })
     }
 
     /// Refuses keys that change what a model of any type computes, and that are not implemented.
     fn refuse_unknown_functions(&self) -> Result<()> {
-        let one_of: [(&'static str, &[Value], &str); 5] = [
+        let one_of: [(&'static str, &[Value], &str); 6] = [
             ("hidden_act", &["silu".into(), "swish".into()], "silu"),
             (
                 "partial_rotary_factor",
@@ -321,6 +328,11 @@ impl Keys<'_> {
             ),
             ("pruned_heads", &[json!({})], "no pruned heads"),
             ("chunk_size_feed_forward", &[0.into()], "0"),
+            (
+                "transformers_weights",
+                &[],
+                "no such key: the weights are model.safetensors or its shards",
+            ),
         ];
         for (key, accepted, expected) in one_of {
             let found = self.keys.get(key).unwrap_or(&Value::Null);
@@ -331,6 +343,30 @@ impl Keys<'_> {
         }
         Ok(())
     }
+}
+
+/// Refuses keys of transformers 4 and of transformers 5 beside each other that do not agree.
+fn refuse_two_rotations(path: &Path, given: &Map<String, Value>) -> Result<()> {
+    let Some(Value::Object(new)) = given.get("rope_parameters") else {
+        return Ok(());
+    };
+    for (key, new) in [
+        ("rope_scaling", None),
+        ("rope_theta", new.get("rope_theta")),
+    ] {
+        let old = given.get(key).filter(|old| !old.is_null());
+        if let Some(old) =
+            old.filter(|old| new.and_then(Value::as_f64) != old.as_f64() || new.is_none())
+        {
+            return Err(invalid(
+                path,
+                key,
+                old,
+                "no such key beside rope_parameters",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Theta and scaling, from `rope_theta` and `rope_scaling`, or from `rope_parameters` of transformers 5,
@@ -487,6 +523,22 @@ mod tests {
             (
                 json!({"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}),
                 "yarn",
+            ),
+            (
+                json!({"rope_theta": 100.0, "rope_parameters": {"rope_type": "default", "rope_theta": 500.0}}),
+                "rope_theta = 100.0",
+            ),
+            (
+                json!({"rope_scaling": {"rope_type": "default"}, "rope_parameters": {"rope_type": "default"}}),
+                "beside rope_parameters",
+            ),
+            (
+                json!({"transformers_weights": "other.safetensors"}),
+                "transformers_weights",
+            ),
+            (
+                json!({"n_positions": 0}),
+                "n_positions = 0; expected at least 1",
             ),
             (json!({"quantization_config": {"bits": 4}}), "quantised"),
             (

@@ -59,11 +59,12 @@ impl Llama3Scaling {
     fn stretch(&self, frequency: f64) -> f64 {
         let context = self.original_max_position_embeddings;
         let wavelength = TAU / frequency;
-        if wavelength < context / self.high_freq_factor {
-            return frequency;
-        }
+        // In this order, which decides where the factors cross.
         if wavelength > context / self.low_freq_factor {
             return frequency / self.factor;
+        }
+        if wavelength < context / self.high_freq_factor {
+            return frequency;
         }
         let smooth = (context / wavelength - self.low_freq_factor)
             / (self.high_freq_factor - self.low_freq_factor);
@@ -75,5 +76,23 @@ impl Angles {
     /// Rotates every head of `x: [tokens, heads · head_dim]`.
     pub(crate) fn rotate(&self, x: Tensor<2>) -> Tensor<2> {
         likra_kernels::rotate(x, &self.cos, &self.sin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `_compute_llama3_parameters` of transformers 4.57.1, which then only warns.
+    #[test]
+    fn factors_that_cross_stretch_long_wavelengths_first() {
+        let scaling = Llama3Scaling {
+            factor: 8.0,
+            low_freq_factor: 4.0,
+            high_freq_factor: 1.0,
+            original_max_position_embeddings: 1000.0,
+        };
+        assert_eq!(scaling.stretch(TAU / 500.0), TAU / 500.0 / 8.0);
+        assert_eq!(scaling.stretch(TAU / 200.0), TAU / 200.0);
     }
 }

@@ -45,13 +45,8 @@ pub(crate) const HEAD: &str = "lm_head.weight";
 ///
 /// # Errors
 ///
-/// If there is neither an index nor a single file, or the index cannot be read; or if the folder is an
-/// adapter's, whose base transformers would open.
+/// If there is neither an index nor a single file, or the index cannot be read.
 pub(crate) fn weight_files(dir: &Path) -> Result<Vec<PathBuf>> {
-    let adapter = dir.join("adapter_config.json");
-    if adapter.exists() {
-        return Err(Error::IsAdapter { path: adapter });
-    }
     let (single, index) = (dir.join(SINGLE), dir.join(INDEX));
     if single.exists() {
         return Ok(vec![single]);

@@ -133,6 +133,15 @@ fn converted(dir: &Path, config: &Map<String, Value>, found: &Value) -> Result<T
             expected,
         ));
     }
+    if let Some(file) = config.get("vocab_file").filter(|file| !file.is_null()) {
+        let expected = "no such key: tokenizer.model in the folder is read";
+        return Err(Error::setting(
+            &dir.join(CONFIG),
+            "vocab_file",
+            file,
+            expected,
+        ));
+    }
     parse(&path, sentence_piece::convert(&path, config)?)
 }
 
@@ -195,7 +204,12 @@ fn refuse_other_ways(path: &Path, config: &Map<String, Value>) -> Result<()> {
         }
     }
     let set = |key| config.get(key).filter(|value| !value.is_null());
-    for key in ["add_prefix_space", "add_bos_token", "add_eos_token"] {
+    for key in [
+        "add_prefix_space",
+        "add_bos_token",
+        "add_eos_token",
+        "legacy",
+    ] {
         if set(key).is_some_and(|value| !value.is_boolean()) {
             return refused(key, "true or false");
         }
@@ -236,7 +250,11 @@ fn own_tokens(path: &Path, tokens: &Value) -> Result<Listed> {
     let mut listed = Listed::default();
     for (id, token) in tokens.as_object().ok_or_else(refused)? {
         let id = id.parse().map_err(|_| refused())?;
+        let unsaid = token.get("normalized").is_none_or(Value::is_null);
         let token = added_token(path, KEY, token)?;
+        if unsaid {
+            listed.unsaid.insert(token.content.clone());
+        }
         listed.by_id.insert(id, token.clone());
         if listed
             .by_text
@@ -256,9 +274,15 @@ fn legacy_tokens(
     own: Vec<(u32, AddedToken)>,
     config: &mut Map<String, Value>,
 ) -> Result<Listed> {
-    let last = merge_special_map(dir, config)?;
+    // Of the configuration transformers knows only texts here: a token with its settings is still an object.
     let mut given = config.clone();
     given.remove(EXTRA);
+    given.retain(|_, value| !value.is_object());
+    for tokens in given.values_mut().filter_map(Value::as_array_mut) {
+        tokens.retain(|token| !token.is_object());
+    }
+    merge_special_map(dir, &mut given)?;
+    let last = merge_special_map(dir, config)?;
     let mut listed = Listed::default();
     let specials = special_tokens(&dir.join(CONFIG), &given, Class::Plain, &listed)?;
     let specials = specials.iter().flat_map(|(_, tokens)| tokens);
@@ -293,7 +317,13 @@ fn legacy_tokens(
 /// the last of its additional tokens.
 fn merge_special_map(dir: &Path, config: &mut Map<String, Value>) -> Result<Option<String>> {
     let mut last = None;
-    for (key, mut value) in object(&dir.join(SPECIAL))?.unwrap_or_default() {
+    let path = dir.join(SPECIAL);
+    for (key, mut value) in object(&path)?.unwrap_or_default() {
+        let named = key.ends_with("_token") || key == ADDITIONAL || key == EXTRA;
+        if !named || key.starts_with("add_") || value.is_boolean() || value.is_number() {
+            let expected = "a special token's name with its text or settings";
+            return Err(Error::setting(&path, &key, &value, expected));
+        }
         let tokens = match &mut value {
             Value::Array(tokens) => tokens.iter_mut().collect(),
             one => vec![one],
@@ -317,6 +347,7 @@ fn merge_special_map(dir: &Path, config: &mut Map<String, Value>) -> Result<Opti
 
 /// Adds what `tokenizer.json` lacks, and changes what it has with other settings.
 fn add_tokens(inner: &mut Tokenizer, listed: Listed, specials: &[Slot]) {
+    let unsaid = listed.unsaid;
     let listed: Vec<AddedToken> = listed.by_id.into_values().collect();
     let own = inner.get_added_tokens_decoder();
     let known = own.values().chain(&listed).map(|token| &token.content);
@@ -334,7 +365,10 @@ fn add_tokens(inner: &mut Tokenizer, listed: Listed, specials: &[Slot]) {
     }
     let marked = listed.iter().cloned().chain(missing).map(|token| {
         let special = token.special || seen.contains(token.content.as_str());
-        token.special(special)
+        match special && unsaid.contains(&token.content) {
+            true => token.normalized(false).special(true),
+            false => token.special(special),
+        }
     });
     inner.add_tokens(&marked.collect::<Vec<_>>());
 }

@@ -129,7 +129,8 @@ fn merges(pieces: &[Piece]) -> Vec<(&str, &str)> {
     let mut merges: Vec<(f32, &str, &str)> = Vec::new();
     for (number, piece) in pieces.iter().enumerate() {
         // The first three are the special tokens, whatever their scores.
-        let score = if number < 3 { 0.0 } else { piece.score };
+        // Python does not tell -0.0 from 0.0.
+        let score = if number < 3 { 0.0 } else { piece.score + 0.0 };
         let splits = piece.text.char_indices().skip(1);
         let pairs = splits.map(|(at, _)| piece.text.split_at(at));
         let mut pairs: Vec<(&str, &str)> = pairs

@@ -1,6 +1,6 @@
 //! Special tokens as the files of a tokenizer write them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize as _;
@@ -11,7 +11,7 @@ use crate::class::Class;
 use crate::{Error, Result};
 
 /// `SPECIAL_TOKENS_ATTRIBUTES` of transformers, but for the last, which is a list.
-const KEYS: [&str; 7] = [
+pub(crate) const KEYS: [&str; 7] = [
     "bos_token",
     "eos_token",
     "unk_token",
@@ -47,6 +47,8 @@ pub(crate) struct Listed {
     pub(crate) by_id: BTreeMap<u32, AddedToken>,
     /// The settings that a special token of this text takes.
     pub(crate) by_text: HashMap<String, AddedToken>,
+    /// Texts of tokens that do not say whether they are normalized: what is special is not.
+    pub(crate) unsaid: HashSet<String>,
 }
 
 /// The special tokens of one key: several only of a list.
@@ -121,7 +123,12 @@ pub(crate) fn special_tokens(
     }
     slots.push((ADDITIONAL.to_owned(), additional));
     if let Some(found) = config.get(EXTRA) {
-        for (key, token) in found.as_object().ok_or_else(|| list(EXTRA, found))? {
+        let expected = "an object of tokens by other names than those of special tokens";
+        let refused = || Error::setting(path, EXTRA, found, expected);
+        for (key, token) in found.as_object().ok_or_else(refused)? {
+            if KEYS.contains(&key.as_str()) || key == ADDITIONAL {
+                return Err(refused());
+            }
             slots.push((key.clone(), vec![read(key, token)?]));
         }
     }

@@ -76,7 +76,7 @@ struct Flags {
     /// The checkpoint folder: config.json, safetensors, tokenizer.json.
     #[arg(long, value_name = "DIR", display_order = 1)]
     model: Option<PathBuf>,
-    /// The task: a name such as arc_challenge, or a path to a task file in YAML.
+    /// The task: a name such as openbookqa, or a path to a task file in YAML.
     #[arg(long, value_name = "TASK", display_order = 1)]
     task: Option<String>,
     /// The folder with the task's rows.
@@ -218,7 +218,7 @@ pub(crate) struct ScoreArgs {
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("../help/prompts.txt"))]
 pub(crate) struct PromptsArgs {
-    /// The task: a name such as arc_challenge, or a path to a task file in YAML.
+    /// The task: a name such as openbookqa, or a path to a task file in YAML.
     pub(crate) task: String,
     /// The folder with the task's rows: a file a split, or as the Hugging Face hub has them.
     #[arg(long, value_name = "DIR")]
@@ -252,7 +252,7 @@ pub(crate) struct ShotArgs {
 /// What `train` and `score` have in common.
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
-    /// The task: a name such as arc_challenge, or a path to a task file in YAML.
+    /// The task: a name such as openbookqa, or a path to a task file in YAML.
     #[arg(
         long,
         alias = "benchmark",

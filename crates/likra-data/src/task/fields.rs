@@ -92,7 +92,7 @@ impl<'t> Fields<'t> {
             fields.labels = Some(fields.field("likra.labels", Some(&source))?);
         }
         // What the first row gives holds for all.
-        if let Some(first) = evaluated.rows.first() {
+        if let Some(first) = evaluated.all.first() {
             let prepared = fields
                 .prepared(first)
                 .map_err(|source| first.refused(source))?;
@@ -124,7 +124,7 @@ impl<'t> Fields<'t> {
     /// The questions of rows, those that the task keeps.
     pub(crate) fn questions(&self, split: &str, rows: &Rows) -> Result<Vec<Question>> {
         use rayon::prelude::*;
-        let found = rows.rows.par_iter().enumerate().map(|(number, row)| {
+        let found = rows.all.par_iter().enumerate().map(|(number, row)| {
             let question = self
                 .question(split, number, row)
                 .map_err(|source| row.refused(source))?;
@@ -196,7 +196,7 @@ impl<'t> Fields<'t> {
         let text = self.text(row)?;
         let target = self.target(row)?;
         let (context, gold, continuation) = match (&text, self.multiple) {
-            (Text::Text(text), false) => (text.clone(), self.gold(&target, &choices), None),
+            (Text::Text(text), false) => (text.clone(), Self::gold(&target, &choices), None),
             (Text::Place(place), true) => (String::new(), vec![*place], Some(target.text()?)),
             (Text::Place(found), false) => {
                 return Err(field("doc_to_text", found, "a text, as in the first row"));
@@ -356,7 +356,7 @@ impl<'t> Fields<'t> {
     }
 
     /// The right choices by the target; a text is looked up among them.
-    fn gold(&self, target: &Target, choices: &[String]) -> Vec<i64> {
+    fn gold(target: &Target, choices: &[String]) -> Vec<i64> {
         let place = |text: &str| {
             choices
                 .iter()

@@ -1,4 +1,4 @@
-//! YAML as PyYAML reads it, which is YAML 1.1: `no` is false, `012` is ten, and of two equal keys the last counts.
+//! YAML as `PyYAML` reads it, which is YAML 1.1: `no` is false, `012` is ten, and of two equal keys the last counts.
 
 use std::iter::Peekable;
 
@@ -129,7 +129,7 @@ fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Result<Value, String> {
     }
 }
 
-/// What a scalar without quotes is: the resolvers of PyYAML 6.
+/// What a scalar without quotes is: the resolvers of `PyYAML` 6.
 fn resolve(text: &str) -> Result<Value, String> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::from(())),
@@ -206,7 +206,7 @@ fn float(text: &str) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// As PyYAML 6.0.3 reads them, printed by Python.
+    /// As `PyYAML` 6.0.3 reads them, printed by Python.
     #[test]
     fn scalars_are_what_pyyaml_makes_of_them() {
         let text = "[no, 'no', On, ~, '', 012, 0x1F, 1_000, -3, 1e3, 1.5, 1.0e+3, .5, A, 1.2.3, \"a\\\n  b\"]";
