@@ -10,7 +10,7 @@ use minijinja::Value;
 use crate::files::Source;
 use crate::rows::{Row, Rows};
 use crate::shots::{PerQuestion, ShotRule, Shots};
-use crate::task::{Fields, Pool, Task};
+use crate::task::{Pool, Task};
 use crate::{Error, Question, Result, shots, task};
 
 /// What the rows of a task, or of all tasks of a group, give to training and evaluation.
@@ -276,7 +276,7 @@ impl Reader<'_> {
     /// The questions of these files, or if there are none of the split's.
     fn questions(&mut self, task: &Task, split: &str, files: &[PathBuf]) -> Result<Vec<Question>> {
         let rows = self.rows(task, split, files)?;
-        let mut questions = Fields::new(task, &rows)?.questions(split, &rows)?;
+        let mut questions = task::questions(task, split, &rows)?;
         if self.group {
             for question in &mut questions {
                 question.id = format!("{}/{}", task.name, question.id);
@@ -296,7 +296,7 @@ impl Reader<'_> {
                 };
                 let rows = samples.into_iter().enumerate().map(row).collect();
                 let samples = Rows::new(&[], rows);
-                Fields::new(task, &samples)?.questions("samples", &samples)
+                task::questions(task, "samples", &samples)
             }
         }
     }

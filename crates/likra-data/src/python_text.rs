@@ -165,17 +165,6 @@ pub(crate) fn float(value: &Value) -> Option<f64> {
     }
 }
 
-/// The map with another value for a key, which keeps its place.
-pub(crate) fn with(map: &Value, name: &str, value: Value) -> Value {
-    let keys = map.try_iter().into_iter().flatten();
-    let pair = |key: Value| {
-        let known = map.get_item(&key).unwrap_or_default();
-        let changed = key.as_str() == Some(name);
-        (key, if changed { value.clone() } else { known })
-    };
-    Value::from_pairs(keys.map(pair).collect::<Vec<_>>())
-}
-
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;

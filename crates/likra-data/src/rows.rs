@@ -33,6 +33,19 @@ impl Row {
         }
     }
 
+    /// Gives the row another value for a column, which is made if need be.
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
+        let mut pairs = crate::task::pairs(&self.value);
+        match pairs
+            .iter_mut()
+            .find(|(known, _)| known.as_str() == Some(name))
+        {
+            Some(pair) => pair.1 = value,
+            None => pairs.push((name.into(), value)),
+        }
+        self.value = Value::from_pairs(pairs);
+    }
+
     pub(crate) fn refused(&self, source: LineError) -> Error {
         refused(&self.path, self.line, source)
     }
@@ -106,7 +119,7 @@ fn unify(rows: &mut [Row], name: &str) {
         if is_number(&value)
             && let Some(float) = python_text::float(&value)
         {
-            row.value = python_text::with(&row.value, name, Value::from(float));
+            row.set(name, Value::from(float));
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A benchmark as a task file: YAML of lm-evaluation-harness 0.4.13, and a few keys of our own under `likra`.
 
+mod columns;
 mod fields;
 mod load;
+mod target;
 pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,8 @@ use serde::de::IgnoredAny;
 
 use crate::{Error, Result};
 
-pub(crate) use fields::Fields;
+pub(crate) use fields::questions;
+pub(crate) use load::pairs;
 pub use load::{carried, open};
 
 /// A multiple-choice task, with all that its file includes.
@@ -47,7 +50,8 @@ pub(crate) struct Keys {
     pub(crate) doc_to_text: Option<Value>,
     pub(crate) doc_to_target: Option<Value>,
     pub(crate) doc_to_choice: Option<Value>,
-    pub(crate) description: Option<String>,
+    #[serde(default)]
+    pub(crate) description: Value,
     target_delimiter: Option<String>,
     fewshot_delimiter: Option<String>,
     pub(crate) num_fewshot: Option<usize>,
@@ -159,14 +163,12 @@ impl Task {
                 format!("{found} is not supported; expected multiple_choice"),
             ));
         }
+        let evaluated = keys.test_split.as_ref().or(keys.validation_split.as_ref());
         for (key, there) in [
             ("doc_to_text", keys.doc_to_text.is_some()),
             ("doc_to_target", keys.doc_to_target.is_some()),
             ("doc_to_choice", keys.doc_to_choice.is_some()),
-            (
-                "test_split",
-                keys.test_split.is_some() || keys.validation_split.is_some(),
-            ),
+            ("test_split", evaluated.is_some()),
         ] {
             if !there {
                 return Err(refused(key, "is missing".into()));

@@ -9,6 +9,7 @@ use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use minijinja_contrib::pycompat;
 use onig::{Captures, Regex, RegexOptions, Syntax};
 
+use crate::LineError;
 use crate::python_text::{self, capitalize, is_python_space};
 
 /// The templates of one task, by name.
@@ -58,14 +59,8 @@ impl Templates {
         added.map_err(|error| message(&error))
     }
 
-    /// The text that a template gives for a row.
-    pub(crate) fn render(&self, name: &str, row: &Value) -> Result<String, String> {
-        let value = self.value(name, row)?;
-        Ok(python_text::display(&value))
-    }
-
     /// The value of a template: what its one expression has, or else its text.
-    pub(crate) fn value(&self, name: &str, row: &Value) -> Result<Value, String> {
+    pub(crate) fn value(&self, name: &str, row: &Value) -> Result<Value, LineError> {
         let rendered = || {
             let captured = self.0.get_template(name)?.render_captured(row.clone())?;
             match captured.state().lookup(VALUE) {
@@ -74,7 +69,10 @@ impl Templates {
                 None => Ok(Value::from(captured.into_output())),
             }
         };
-        rendered().map_err(|error: Error| message(&error))
+        rendered().map_err(|error: Error| LineError::Template {
+            key: name.into(),
+            message: message(&error),
+        })
     }
 }
 
@@ -213,7 +211,10 @@ mod tests {
         let mut templates = Templates::new();
         templates.add("t", source)?;
         let row: Value = serde_json::from_str(row).unwrap();
-        templates.render("t", &row)
+        let value = templates
+            .value("t", &row)
+            .map_err(|error| error.to_string())?;
+        Ok(python_text::display(&value))
     }
 
     /// Printed by jinja2 3.1.6 with the harness's environment.

@@ -79,20 +79,7 @@ pub(crate) fn special_tokens(
     class: Class,
     listed: &Listed,
 ) -> Result<Vec<Slot>> {
-    let read = |key: &str, value: &Value| -> Result<SpecialToken> {
-        match value {
-            Value::String(text) => Ok(SpecialToken::Text(text.clone())),
-            Value::Object(token) if token.get("__type") == Some(&"AddedToken".into()) => {
-                added_token(path, key, value).map(SpecialToken::Token)
-            }
-            other => Err(Error::setting(
-                path,
-                key,
-                other,
-                "a token's text, or an AddedToken",
-            )),
-        }
-    };
+    let read = |key: &str, value: &Value| special_token(path, key, value);
     let one = |key: &str| -> Result<Option<SpecialToken>> {
         match config.get(key) {
             Some(Value::Null) => Ok(None),
@@ -136,6 +123,19 @@ pub(crate) fn special_tokens(
         tokens.retain(|token| !token.text().is_empty());
     }
     Ok(slots)
+}
+
+fn special_token(path: &Path, key: &str, value: &Value) -> Result<SpecialToken> {
+    match value {
+        Value::String(text) => Ok(SpecialToken::Text(text.clone())),
+        Value::Object(token) if token.get("__type") == Some(&"AddedToken".into()) => {
+            added_token(path, key, value).map(SpecialToken::Token)
+        }
+        other => {
+            let expected = "a token's text, or an AddedToken";
+            Err(Error::setting(path, key, other, expected))
+        }
+    }
 }
 
 /// The token with the settings that are listed for its text, or with those of its class.

@@ -39,12 +39,8 @@ pub fn train_head(
     let mut log = match &resumed {
         Some(state) => {
             let seen = examples[..state.examples].chunks(batch_size);
-            let fitting = |batch: &[EncodedPair]| batch.iter().any(|one| one.fits(positions));
-            log_until(
-                head,
-                state.examples,
-                seen.filter(|batch| fitting(batch)).count(),
-            )?
+            let fits = |batch: &&[EncodedPair]| batch.iter().any(|one| one.fits(positions));
+            log_until(head, state.examples, seen.filter(fits).count())?
         }
         None => Vec::new(),
     };

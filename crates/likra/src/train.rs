@@ -29,16 +29,7 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     settings.validate()?;
     lora.validate()?;
     let draw = Draw::new(kind, arguments.wrong_answer, arguments.seed);
-    let source = Source {
-        folder: common.data.clone(),
-        train: arguments.questions.clone(),
-        ..Source::default()
-    };
-    let needs = Needs {
-        train: true,
-        ..Needs::default()
-    };
-    let benchmark = Benchmark::open(&common.task, &source, &needs)?;
+    let benchmark = benchmark(arguments)?;
     let questions = benchmark.train();
     let count = arguments.examples.unwrap_or(questions.len());
     ensure!(count > 0, "--examples 0: expected at least 1");
@@ -86,6 +77,20 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
         head.checkpoint(examples).display()
     );
     Ok(())
+}
+
+/// The task's training questions.
+fn benchmark(arguments: &TrainArgs) -> Result<Benchmark> {
+    let source = Source {
+        folder: arguments.common.data.clone(),
+        train: arguments.questions.clone(),
+        ..Source::default()
+    };
+    let needs = Needs {
+        train: true,
+        ..Needs::default()
+    };
+    Ok(Benchmark::open(&arguments.common.task, &source, &needs)?)
 }
 
 fn settings(arguments: &TrainArgs) -> (TrainSettings, LoraConfig) {

@@ -320,7 +320,7 @@ impl Group {
 }
 
 /// The pairs of a map.
-pub(super) fn pairs(map: &Value) -> Vec<(Value, Value)> {
+pub(crate) fn pairs(map: &Value) -> Vec<(Value, Value)> {
     let keys = map
         .try_iter()
         .into_iter()
