@@ -34,7 +34,7 @@ pub use norm::Norm;
 pub use rule::Rule;
 pub use seeds::SeedsRow;
 pub use study::{Negative, Replicate, Study};
-pub use summary::summary;
+pub use summary::{accuracies, summary};
 pub use table::{Candidate, Question, ScoreTable};
 
 #[cfg(test)]

@@ -1,13 +1,20 @@
 //! What a run has found, in a few lines of text.
 
-use crate::{AccuracyRow, Estimate, Findings};
+use crate::{Estimate, Findings};
 
 /// A table of all methods for a terminal, a sentence on the gain of SFT-Likra over SFT, and the claims with their
 /// verdicts.
 #[must_use]
 pub fn summary(findings: &Findings) -> String {
-    let mut lines = vec![["method", "examples", "acc", "acc_norm"].map(String::from)];
-    lines.extend(findings.table1.iter().map(cells));
+    let rows = findings.table1.iter();
+    let rows = rows.map(|row| {
+        (
+            row.method.label().to_owned(),
+            row.examples,
+            row.acc,
+            row.acc_norm,
+        )
+    });
     let (questions, chance) = (findings.questions, findings.chance * 100.0);
     let verdicts = findings.claims.iter().map(|claim| {
         let (number, statement) = (claim.number, &claim.statement);
@@ -16,25 +23,30 @@ pub fn summary(findings: &Findings) -> String {
     format!(
         "{}\nPercent [95% interval] of {questions} questions; chance is {chance:.1}. \
          acc_norm is {}.\n{}\nThe paper's claims:\n{}",
-        aligned(&lines),
+        accuracies("method", rows),
         findings.norm.describe(),
         gain(findings),
         verdicts.collect::<String>()
     )
 }
 
-fn cells(row: &AccuracyRow) -> [String; 4] {
+/// A table of accuracies for a terminal, in percent with 95% intervals: names, numbers of examples, `acc` and
+/// `acc_norm`.
+#[must_use]
+pub fn accuracies(
+    named: &str,
+    rows: impl Iterator<Item = (String, usize, Estimate, Estimate)>,
+) -> String {
     let percent = |estimate: Estimate| {
         let Estimate { value, low, high } = estimate.percent();
         format!("{value:.1} [{low:.1}, {high:.1}]")
     };
-    let (method, examples) = (row.method.label(), row.examples);
-    [
-        method.into(),
-        examples.to_string(),
-        percent(row.acc),
-        percent(row.acc_norm),
-    ]
+    let cells = |(name, examples, acc, acc_norm): (String, usize, Estimate, Estimate)| {
+        [name, examples.to_string(), percent(acc), percent(acc_norm)]
+    };
+    let mut lines = vec![[named, "examples", "acc", "acc_norm"].map(String::from)];
+    lines.extend(rows.map(cells));
+    aligned(&lines)
 }
 
 /// Columns as wide as their widest cell, the first to the left and the others to the right.

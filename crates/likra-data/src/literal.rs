@@ -8,6 +8,8 @@ use minijinja::Value;
 ///
 /// If it is none; says where.
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
+    // As in any source text of Python's.
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut parser = Parser {
         text: text.trim_start_matches([' ', '\t', '\n', '\r', '\x0c']),
         place: 0,
@@ -300,7 +302,7 @@ mod tests {
             ("('a')", "a"),
             ("('a',)", "['a']"),
             ("1, 2", "[1, 2]"),
-            ("['''x\ny''', [], ()] # the end", "['x\\ny', [], []]"),
+            ("['''x\r\ny''', [], ()] # the end", "['x\\ny', [], []]"),
         ] {
             assert_eq!(parse(text).unwrap().to_string(), expected, "{text}");
         }

@@ -38,6 +38,7 @@ impl Templates {
             text.trim_matches(is_python_space).to_owned()
         });
         env.add_filter("capitalize", |text: &str| capitalize(text));
+        env.add_filter("join", join);
         env.add_filter("regex_replace", regex_replace);
         env.add_filter("int", int);
         env.add_filter("float", |value: Value, default: Option<f64>| {
@@ -48,6 +49,8 @@ impl Templates {
 
     /// Compiles `source`; `name` is what errors call it. One expression alone keeps its value.
     pub(crate) fn add(&mut self, name: &str, source: &str) -> Result<(), String> {
+        // As jinja2 does.
+        let source = &source.replace("\r\n", "\n").replace('\r', "\n");
         let expression = expression(source);
         let source = match expression
             .filter(|source| self.0.compile_expression_owned(source.to_string()).is_ok())
@@ -137,6 +140,16 @@ fn text_method(text: &str, method: &str, argument: Option<&Value>) -> Option<Res
 
 fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
+}
+
+/// Jinja2's filter, whose items are printed as Python does.
+fn join(items: Value, between: Option<&str>) -> Result<String, Error> {
+    let text = |item: Value| match item.is_undefined() {
+        true => Err(Error::from(ErrorKind::UndefinedError)),
+        false => Ok(python_text::display(&item)),
+    };
+    let texts: Vec<String> = items.try_iter()?.map(text).collect::<Result<_, _>>()?;
+    Ok(texts.join(between.unwrap_or_default()))
 }
 
 /// Jinja2's filter: a text that is no number gives `default`.
@@ -234,6 +247,7 @@ mod tests {
             ),
             ("{% set a = 'x' %}{{a + '{{'}}", "x{{"),
             ("{{ [q, n]|length }}", "2"),
+            ("{{ [f, n, none]|join(' ') }}\r\n.", "1e-07 3 None\n."),
         ] {
             assert_eq!(render(source, row).unwrap(), expected, "{source}");
         }

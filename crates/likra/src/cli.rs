@@ -197,6 +197,10 @@ pub(crate) struct ScoreArgs {
     /// The name of a head and its adapter in PEFT's format. May be given many times.
     #[arg(long = "adapter", value_name = "NAME=DIR", value_parser = parse_adapter)]
     pub(crate) adapters: Vec<(String, PathBuf)>,
+    /// Two heads by name, of which the first is divided by the second, such as positive/negative or
+    /// base/negative@0.9 with a weight: a line of the table. May be given many times.
+    #[arg(long = "ratio", value_name = "POS/NEG[@WEIGHT]", value_parser = parse_ratio)]
+    pub(crate) ratios: Vec<Ratio>,
     /// A file of questions, in place of the split in the folder of --data that the task is tested on.
     #[arg(long, value_name = "FILE", required_unless_present = "data")]
     pub(crate) questions: Option<PathBuf>,
@@ -302,6 +306,31 @@ pub(crate) struct ProbeArgs {
 fn named<T: DeserializeOwned>(name: &str) -> Result<T, String> {
     let name: StrDeserializer<ValueError> = name.into_deserializer();
     T::deserialize(name).map_err(|error| error.to_string())
+}
+
+/// A ratio of two heads: log p+ - weight * log p-.
+#[derive(Debug, Clone)]
+pub(crate) struct Ratio {
+    pub(crate) positive: String,
+    pub(crate) negative: String,
+    pub(crate) weight: f64,
+}
+
+fn parse_ratio(text: &str) -> Result<Ratio, String> {
+    let expected = "expected POS/NEG or POS/NEG@WEIGHT";
+    let (positive, rest) = text.split_once('/').ok_or(expected)?;
+    let (negative, weight) = match rest.rsplit_once('@') {
+        Some((negative, weight)) => (negative, weight.parse().map_err(|_| expected)?),
+        None => (rest, 1.0),
+    };
+    match positive.is_empty() || negative.is_empty() || !f64::is_finite(weight) {
+        true => Err(expected.into()),
+        false => Ok(Ratio {
+            positive: positive.into(),
+            negative: negative.into(),
+            weight,
+        }),
+    }
 }
 
 fn parse_adapter(text: &str) -> Result<(String, PathBuf), String> {

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
+use likra_analysis::{Norm, ScoreTable, accuracies, accuracy};
 use likra_data::Source;
 use likra_experiment::{Evaluation, Memory, requests, score};
 use likra_files::check_room;
 use likra_lora::Adapter;
 use likra_model::{Config, Model, Placement};
-use likra_results::{BASE, checkpoint_examples, write_rows};
+use likra_results::{BASE, ScoreRecord, checkpoint_examples, write_rows};
 use likra_score::{Head, Plan};
 
-use crate::cli::ScoreArgs;
-use crate::progress::{Progress, say};
+use crate::cli::{Ratio, ScoreArgs};
+use crate::progress::{Progress, print, say};
 
 /// Scores questions from a file and writes one CSV for all heads, the base first.
 pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
@@ -21,6 +22,18 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     for (name, _) in &arguments.adapters {
         let message = "the name is taken; expected another";
         ensure!(names.insert(name), "--adapter {name}=...: {message}");
+    }
+    for Ratio {
+        positive, negative, ..
+    } in &arguments.ratios
+    {
+        for name in [positive, negative] {
+            let message = "expected base or the name of an --adapter";
+            ensure!(
+                names.contains(name.as_str()),
+                "--ratio {positive}/{negative}: no head {name}; {message}"
+            );
+        }
     }
     // What can be wrong is found before the weights are read.
     let out = &arguments.out;
@@ -73,6 +86,16 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         records.extend(score(&model, name, &head, &plan, &show)?);
     }
     write_rows(out, &records)?;
+    let heads: Vec<(&str, usize)> = heads
+        .iter()
+        .map(|(name, examples, _)| (*name, *examples))
+        .collect();
+    match accuracies_of(&records, &heads, &arguments.ratios) {
+        // The table of scores is there.
+        Ok(table) if out.as_os_str() == "-" => say!("{table}"),
+        Ok(table) => print(&table)?,
+        Err(error) => say!("No table of accuracies: {error}"),
+    }
     say!("Scores of {} heads: {}", heads.len(), out.display());
     Ok(())
 }
@@ -93,6 +116,50 @@ fn heads<'a>(
         heads.push((name.as_str(), examples, Some(adapter)));
     }
     Ok(heads)
+}
+
+/// How often each head and each ratio is right.
+fn accuracies_of(
+    records: &[ScoreRecord],
+    heads: &[(&str, usize)],
+    ratios: &[Ratio],
+) -> Result<String> {
+    let table = ScoreTable::new(records)?;
+    let of = |name: &str| {
+        heads
+            .iter()
+            .find(|(head, _)| *head == name)
+            .map_or(0, |(_, examples)| *examples)
+    };
+    let alone = heads.iter().filter_map(|(name, examples)| {
+        Some((name.to_string(), *examples, table.rule(name, *examples)?))
+    });
+    let divided = ratios.iter().filter_map(
+        |Ratio {
+             positive,
+             negative,
+             weight,
+         }| {
+            let rule =
+                table
+                    .rule(positive, of(positive))?
+                    .minus(*weight, negative, of(negative))?;
+            let name = match *weight {
+                1.0 => format!("{positive}/{negative}"),
+                weight => format!("{positive}/{negative}@{weight}"),
+            };
+            Some((name, of(negative), rule))
+        },
+    );
+    let rows = alone.chain(divided).map(|(name, examples, rule)| {
+        let accuracy = |norm| accuracy(&rule.right(norm));
+        (name, examples, accuracy(Norm::None), accuracy(Norm::Chars))
+    });
+    let (questions, chance) = (table.questions().len(), table.chance() * 100.0);
+    let table = accuracies("head", rows);
+    Ok(format!(
+        "{table}\nPercent [95% interval] of {questions} questions; chance is {chance:.1}.\n"
+    ))
 }
 
 /// About how long a line of the table is.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use likra_results::{ScoreRecord, read_rows};
 
-use crate::common::{fixture, succeed};
+use crate::common::{fail, fixture, succeed};
 
 /// The scores of choices: an experiment scores other answers beside them.
 fn choices(path: &Path) -> Vec<ScoreRecord> {
@@ -244,4 +244,69 @@ fn other_benchmarks_are_scored_from_any_form_of_file() {
         score("arc", "hub/arc.json"),
         score("arc", "arc-sample.jsonl")
     );
+}
+
+/// The table beside the scores: heads, and ratios of two of them.
+#[test]
+fn scores_end_with_a_table_of_accuracies() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("scores.csv");
+    let tiny = fixture("tiny");
+    let [tiny, out] = [&tiny, &out].map(|path| path.to_str().unwrap());
+    let words = |ratio: &'static str| {
+        let mut words = vec!["score", "--model", tiny, "--data", tiny, "--out", out];
+        words.extend(["--limit", "20", "--device", "cpu", "--ratio", ratio]);
+        words
+    };
+    let table = succeed(&words("base/base@0.5"));
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(
+        lines[0].starts_with("head") && lines[0].ends_with("acc_norm"),
+        "{table}"
+    );
+    // Half of what the base thinks chooses as the base does.
+    let cells = |line: &str| {
+        line.split_whitespace()
+            .skip(1)
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(cells(lines[1]), cells(lines[2]), "{table}");
+    assert!(
+        lines[2].starts_with("base/base@0.5") && table.contains("of 20 questions"),
+        "{table}"
+    );
+    let error = fail(&words("base/other"), 1);
+    assert!(error.contains("no head other"), "{error}");
+}
+
+/// What a model would be asked, before there is a model.
+#[test]
+fn prompts_are_printed_as_json_lines() {
+    let rows = fixture("tasks/rows/winogrande");
+    let printed = |more: &[&str]| {
+        let all = [
+            &["prompts", "winogrande", "--data", rows.to_str().unwrap()],
+            more,
+        ]
+        .concat();
+        succeed(&all)
+    };
+    let first = printed(&["--limit", "1"]);
+    let lines: Vec<serde_json::Value> = first
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (lines.len(), &lines[1]["doc"], &lines[1]["candidate"]),
+        (2, &0.into(), &1.into())
+    );
+    assert_ne!(lines[0]["context"], lines[1]["context"]);
+    assert_eq!(lines[0]["continuation"], lines[1]["continuation"]);
+    let right = lines.iter().filter(|line| line["gold"] == true).count();
+    assert_eq!(right, 1);
+    assert!(printed(&["--num-shots", "2", "--limit", "1"]).len() > first.len());
+    assert!(printed(&["--split", "train"]).lines().count() >= 16);
+    let error = fail(&["prompts", "winogrande"], 1);
+    assert!(error.contains("expected --data DIR"), "{error}");
 }

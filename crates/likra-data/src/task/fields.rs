@@ -105,7 +105,7 @@ impl Fields {
             text: field("doc_to_text", keys.doc_to_text.clone())?.ok_or_else(missing)?,
             target: field("doc_to_target", keys.doc_to_target.clone())?.ok_or_else(missing)?,
             choices: field("doc_to_choice", keys.doc_to_choice.clone())?.ok_or_else(missing)?,
-            description: field("description", Some(keys.description.clone().into()))?
+            description: field("description", Some(keys.description.clone()))?
                 .ok_or_else(missing)?,
             id: field("likra.id", own.id.map(Value::from))?,
             answers: field("likra.answers", own.answers.map(Value::from))?,
@@ -162,7 +162,7 @@ impl Fields {
             .map(|field| self.printed(field, row))
             .transpose()?;
         let question = Question {
-            id: id.unwrap_or_else(number),
+            id: id.filter(|id| !id.is_empty()).unwrap_or_else(number),
             description: self.printed(&self.description, row)?,
             texts: self.of_each(self.answers.as_ref(), row, &choices)?,
             solved: Solved {
