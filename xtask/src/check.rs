@@ -11,9 +11,10 @@ use crate::likra::{cargo, root};
 
 /// Each crate, the crates of the workspace that it may depend on, and whether it may see Burn. Crates without Burn
 /// build anywhere, and their tests take seconds.
-const ARROWS: [(&str, &str, bool); 14] = [
+const ARROWS: [(&str, &str, bool); 15] = [
     ("likra-files", "", false),
     ("likra-results", "files", false),
+    ("likra-hub", "files results", false),
     ("likra-kernels", "", true),
     ("likra-data", "files results", false),
     ("likra-tokenizer", "data files results", false),
@@ -25,12 +26,12 @@ const ARROWS: [(&str, &str, bool); 14] = [
     ("likra-score", "data lora model results tokenizer", true),
     (
         "likra-experiment",
-        "analysis data files lora model report results score tokenizer train",
+        "analysis data files hub lora model report results score tokenizer train",
         true,
     ),
     (
         "likra",
-        "analysis data experiment files lora model report results score tokenizer train",
+        "analysis data experiment files hub lora model report results score tokenizer train",
         true,
     ),
     ("xtask", "", false),

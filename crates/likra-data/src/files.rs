@@ -1,5 +1,6 @@
 //! Where the files of a task's splits lie.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result, Task};
@@ -9,6 +10,8 @@ use crate::{Error, Result, Task};
 pub struct Source {
     /// A folder with the files of all splits, as the hub has them or one a split.
     pub folder: Option<PathBuf>,
+    /// Folders of data sets, by their names on the hub, where there is no such folder.
+    pub repos: BTreeMap<String, PathBuf>,
     /// Files to train on, in place of the folder's.
     pub train: Vec<PathBuf>,
     /// Files to test on, likewise.
@@ -28,7 +31,8 @@ impl Source {
 
     /// The files of a task's split.
     pub(crate) fn files(&self, task: &Task, split: &str) -> Result<Vec<PathBuf>> {
-        let Some(folder) = &self.folder else {
+        let repo = || self.repos.get(task.keys.dataset_path.as_deref()?);
+        let Some(folder) = self.folder.as_ref().or_else(repo) else {
             return task
                 .data_files()
                 .remove(split)
@@ -69,6 +73,7 @@ fn stems(task: &Task, split: &str) -> Vec<String> {
         task.name.clone(),
         String::new(),
         "data".into(),
+        "default".into(),
         "all".into(),
     ]);
     let names = match split {
@@ -93,6 +98,34 @@ fn stems(task: &Task, split: &str) -> Vec<String> {
     stems
 }
 
+/// A data set of the hub, as far as a task needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// The repository.
+    pub path: String,
+    /// Its splits' files, without their endings.
+    stems: Vec<String>,
+}
+
+impl Dataset {
+    pub(crate) fn new(task: &Task, splits: &BTreeSet<String>) -> Option<Self> {
+        let path = task.keys.dataset_path.clone()?;
+        let stems = splits.iter().flat_map(|split| stems(task, split)).collect();
+        Some(Self { path, stems })
+    }
+
+    /// Whether a file of the repository holds one of the splits.
+    #[must_use]
+    pub fn has(&self, file: &str) -> bool {
+        let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+        let fits = |stem: &String| {
+            let (of, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
+            of == folder && is_named(name, stem)
+        };
+        self.stems.iter().any(fits)
+    }
+}
+
 const ENDINGS: [&str; 4] = ["jsonl", "json", "csv", "parquet"];
 const COMPRESSED: [&str; 4] = ["", ".gz", ".xz", ".zst"];
 
@@ -113,25 +146,30 @@ fn matching(stem: &Path) -> Result<Vec<PathBuf>> {
         let Some(file) = path.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
-        let matches = ENDINGS.iter().any(|ending| {
-            COMPRESSED.iter().any(|compressed| {
-                let stem = file.strip_suffix(&format!(".{ending}{compressed}"));
-                stem.is_some_and(|stem| match name.split_once('*') {
-                    Some((start, end)) => {
-                        stem.len() >= start.len() + end.len()
-                            && stem.starts_with(start)
-                            && stem.ends_with(end)
-                    }
-                    None => stem == name,
-                })
-            })
-        });
+        let matches = is_named(file, name);
         if matches && path.is_file() {
             found.push(path);
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether a file's name is `stem` with an ending; `*` stands for anything.
+fn is_named(file: &str, stem: &str) -> bool {
+    ENDINGS.iter().any(|ending| {
+        COMPRESSED.iter().any(|compressed| {
+            let found = file.strip_suffix(&format!(".{ending}{compressed}"));
+            found.is_some_and(|found| match stem.split_once('*') {
+                Some((start, end)) => {
+                    found.len() >= start.len() + end.len()
+                        && found.starts_with(start)
+                        && found.ends_with(end)
+                }
+                None => found == stem,
+            })
+        })
+    })
 }
 
 /// Whether files are the parts of one: `train-00000-of-00002.parquet`, or `0000.parquet` and so on.

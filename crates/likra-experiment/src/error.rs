@@ -84,6 +84,10 @@ pub enum Error {
     #[error(transparent)]
     Data(#[from] likra_data::Error),
 
+    /// A model or a data set could not be had from the hub.
+    #[error(transparent)]
+    Hub(#[from] likra_hub::Error),
+
     /// A text could not be turned into tokens.
     #[error(transparent)]
     Tokenizer(#[from] likra_tokenizer::Error),

@@ -14,7 +14,9 @@ use likra_train::TrainSettings;
 
 use crate::assets;
 use crate::error::{Mistake, Result};
+use crate::event::Listener;
 use crate::experiment::{Experiment, Head};
+use crate::hub::{find_data, find_model};
 use crate::length;
 use crate::spec::{Evaluation, LongPrompt, Spec, UnrelatedSpec};
 
@@ -30,6 +32,8 @@ pub struct Inputs {
     unrelated: Option<Unrelated>,
     /// Every file that decides a number, with its hash.
     pub files: Vec<Input>,
+    /// What was found by name on the hub: `OWNER/NAME@COMMIT`.
+    pub(crate) hub: Vec<String>,
     /// One hash for each group of files: model, tokenizer, data, unrelated.
     pub(crate) hashes: Hashes,
 }
@@ -65,20 +69,33 @@ impl Inputs {
     /// # Errors
     ///
     /// If the experiment does not say where its files are, one is missing, or one is refused.
-    pub fn open(spec: &Spec, embedded: &Path) -> Result<Self> {
-        let folder = |named: Option<&str>, flag: &str| match named {
-            Some(assets::TINY) => assets::unpack(embedded),
-            Some(path) => Ok(PathBuf::from(path)),
+    pub fn open(spec: &Spec, embedded: &Path, listener: &Listener) -> Result<Self> {
+        let mut origins = Vec::new();
+        let model = match spec.model.as_deref() {
+            Some(assets::TINY) => assets::unpack(embedded)?,
+            Some(text) => {
+                let found = find_model(text, listener)?;
+                origins.extend(found.origin);
+                found.folder
+            }
             None => {
-                let message = "this experiment names no folder of its own; expected one";
-                Err(Mistake::new(format!("--{flag} DIR"), message).into())
+                let message = "this experiment names no model; expected a folder or OWNER/NAME";
+                return Err(Mistake::new("--model DIR", message).into());
             }
         };
-        let model = folder(spec.model.as_deref(), "model")?;
-        let data = folder(spec.data.as_deref(), "data")?;
+        let mut rows = |task: &str, named: Option<&str>| -> Result<Source> {
+            let folder = match named {
+                Some(assets::TINY) => Some(assets::unpack(embedded)?),
+                named => named.map(PathBuf::from),
+            };
+            let (source, found) = find_data(task, folder, listener)?;
+            origins.extend(found);
+            Ok(source)
+        };
+        let data = rows(&spec.task, spec.data.as_deref())?;
         let open = |from: &UnrelatedSpec| -> Result<Unrelated> {
-            let dir = folder(from.data.as_deref(), "unrelated")?;
-            Ok(Unrelated::open(&from.task, &Source::folder(dir))?)
+            let source = rows(&from.task, from.data.as_deref())?;
+            Ok(Unrelated::open(&from.task, &source)?)
         };
         let unrelated = spec.unrelated.as_ref().map(open).transpose()?;
         let needs = Needs {
@@ -86,7 +103,7 @@ impl Inputs {
             shots: spec.evaluation.num_shots > 0,
             ..Needs::all()
         };
-        let benchmark = Benchmark::open(&spec.task, &Source::folder(data), &needs)?;
+        let benchmark = Benchmark::open(&spec.task, &data, &needs)?;
         let groups = [
             ("model", Model::files(&model)?),
             ("tokenizer", Tokenizer::files(&model)),
@@ -108,6 +125,7 @@ impl Inputs {
         }
         let base = match spec.model.as_deref() {
             Some(assets::TINY) => assets::TINY.to_owned(),
+            Some(name) if !Path::new(name).exists() => name.to_owned(),
             _ => std::path::absolute(&model)?.display().to_string(),
         };
         Ok(Self {
@@ -116,6 +134,10 @@ impl Inputs {
             benchmark,
             unrelated,
             files,
+            hub: origins
+                .iter()
+                .map(|origin| format!("{}@{}", origin.repo, origin.commit))
+                .collect(),
             hashes,
         })
     }

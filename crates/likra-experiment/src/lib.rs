@@ -6,6 +6,7 @@ mod error;
 mod estimate;
 mod event;
 mod experiment;
+mod hub;
 mod inputs;
 mod jobs;
 mod length;
@@ -20,6 +21,7 @@ mod work;
 pub use error::{Error, Mistake, Result};
 pub use event::{Event, Listener};
 pub use experiment::{Experiment, Head};
+pub use hub::{Found, find_data, find_model};
 pub use inputs::{
     Asked, Hashes, Inputs, Requests, TrainingSet, define, hash_files, requests, training_set,
 };

@@ -53,9 +53,9 @@ impl Run {
     /// # Errors
     ///
     /// If a file or the device is missing or refused.
-    pub fn open(spec: Spec, dir: &Path, embedded: &Path) -> Result<Self> {
+    pub fn open(spec: Spec, dir: &Path, embedded: &Path, listener: &Listener) -> Result<Self> {
         let placement = spec.device.find_with(spec.dtype, spec.batch_tokens)?;
-        let inputs = Inputs::open(&spec, embedded)?;
+        let inputs = Inputs::open(&spec, embedded, listener)?;
         let benchmark = &inputs.benchmark;
         let (training, test) = (benchmark.train().len(), benchmark.test().len());
         let mut spec = spec;
@@ -264,6 +264,7 @@ impl Run {
             experiment: toml::Table::try_from(&spec)?,
             versions: versions(),
             inputs: self.inputs.files.clone(),
+            hub: self.inputs.hub.clone(),
             too_long: Some(self.survey(fresh)?.0),
         })
     }

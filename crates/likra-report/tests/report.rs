@@ -189,6 +189,7 @@ fn facts() -> Facts {
                 truncated: 3,
                 skipped: BTreeMap::from([("positive".into(), 2)]),
             }),
+            hub: Vec::new(),
             inputs: Vec::new(),
         },
         cost: vec![CostRow {

@@ -31,6 +31,9 @@ pub struct Manifest {
     /// The files that were read.
     #[serde(default)]
     pub inputs: Vec<Input>,
+    /// What was found by name on the Hugging Face hub: `OWNER/NAME@COMMIT`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hub: Vec<String>,
 }
 
 /// What was longer than the model can run.
@@ -154,6 +157,7 @@ mod tests {
                 truncated: 2,
                 skipped: BTreeMap::from([("positive".into(), 1)]),
             }),
+            hub: Vec::new(),
             inputs: vec![Input {
                 name: "model.safetensors".into(),
                 sha256: "e3b0".into(),

@@ -73,13 +73,13 @@ pub(crate) struct ReproduceArgs {
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Flags {
-    /// The checkpoint folder: config.json, safetensors, tokenizer.json.
-    #[arg(long, value_name = "DIR", display_order = 1)]
-    model: Option<PathBuf>,
+    /// The checkpoint folder, or its name on the Hugging Face hub.
+    #[arg(long, value_name = "DIR|OWNER/NAME", display_order = 1)]
+    model: Option<String>,
     /// The task: a name such as openbookqa, or a path to a task file in YAML.
     #[arg(long, value_name = "TASK", display_order = 1)]
     task: Option<String>,
-    /// The folder with the task's rows.
+    /// The folder with the task's rows [default: they are taken from the Hugging Face hub].
     #[arg(long, value_name = "DIR", display_order = 1)]
     data: Option<PathBuf>,
     /// The folder of the benchmark that unrelated answers are from.
@@ -148,11 +148,11 @@ impl ReproduceArgs {
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("../help/train.txt"))]
 pub(crate) struct TrainArgs {
-    /// The checkpoint folder.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model: PathBuf,
+    /// The checkpoint folder, or its name on the Hugging Face hub.
+    #[arg(long, value_name = "DIR|OWNER/NAME")]
+    pub(crate) model: String,
     /// Files to train on, in place of the training split in the folder of --data.
-    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "data")]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) questions: Vec<PathBuf>,
     /// Which answers the head learns: correct, incorrect, or irrelevant (wrong for another question).
     #[arg(long, value_name = "KIND", value_parser = named::<Answers>)]
@@ -191,9 +191,9 @@ pub(crate) struct TrainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("../help/score.txt"))]
 pub(crate) struct ScoreArgs {
-    /// The checkpoint folder.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) model: PathBuf,
+    /// The checkpoint folder, or its name on the Hugging Face hub.
+    #[arg(long, value_name = "DIR|OWNER/NAME")]
+    pub(crate) model: String,
     /// The name of a head and its adapter in PEFT's format. May be given many times.
     #[arg(long = "adapter", value_name = "NAME=DIR", value_parser = parse_adapter)]
     pub(crate) adapters: Vec<(String, PathBuf)>,
@@ -202,7 +202,7 @@ pub(crate) struct ScoreArgs {
     #[arg(long = "ratio", value_name = "POS/NEG[@WEIGHT]", value_parser = parse_ratio)]
     pub(crate) ratios: Vec<Ratio>,
     /// A file of questions, in place of the split in the folder of --data that the task is tested on.
-    #[arg(long, value_name = "FILE", required_unless_present = "data")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
     /// The CSV file to write; compressed if its name ends in .gz. `-` is the standard output.
     #[arg(long, value_name = "FILE")]
@@ -224,7 +224,7 @@ pub(crate) struct ScoreArgs {
 pub(crate) struct PromptsArgs {
     /// The task: a name such as openbookqa, or a path to a task file in YAML.
     pub(crate) task: String,
-    /// The folder with the task's rows: a file a split, or as the Hugging Face hub has them.
+    /// The folder with the task's rows [default: they are taken from the Hugging Face hub].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Print another split than the one that the task is tested on.
@@ -264,7 +264,7 @@ pub(crate) struct CommonArgs {
         default_value = "arc_challenge"
     )]
     pub(crate) task: String,
-    /// The folder with the task's rows: a file a split, or as the Hugging Face hub has them.
+    /// The folder with the task's rows [default: they are taken from the Hugging Face hub].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Whether texts begin with the BOS token: auto (as the tokenizer does), always or never.

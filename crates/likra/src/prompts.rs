@@ -4,16 +4,17 @@ use std::io::{BufWriter, ErrorKind, Write as _};
 
 use anyhow::Result;
 use likra_data::{Benchmark, Needs, Question, Shots, Source, Test};
+use likra_experiment::find_data;
 use serde_json::json;
 
 use crate::cli::{PromptsArgs, ShotArgs};
+use crate::progress::Progress;
 
 /// Prints every candidate of every question, as a JSON object on a line.
 pub(crate) fn run(arguments: &PromptsArgs) -> Result<()> {
-    let source = Source {
-        folder: arguments.data.clone(),
-        ..Source::default()
-    };
+    let progress = Progress::default();
+    let show = |event| progress.show(event);
+    let (source, _) = find_data(&arguments.task, arguments.data.clone(), &show)?;
     let split = arguments.split.as_deref();
     let benchmark = arguments.shots.benchmark(&arguments.task, &source, split)?;
     let shots = Shots {

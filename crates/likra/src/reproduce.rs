@@ -19,13 +19,17 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     if arguments.dry_run {
         // What the program carries is unpacked elsewhere: a dry run leaves nothing.
         let scratch = tempfile::tempdir().context("a temporary folder")?;
-        print(&Run::open(spec, &out, scratch.path())?.describe()?)?;
+        let progress = Progress::default();
+        let run = Run::open(spec, &out, scratch.path(), &|event| progress.show(event))?;
+        print(&run.describe()?)?;
         return Ok(());
     }
     let dir = RunDir::new(&out);
     let _lock = dir.lock()?;
-    let run = Run::open(spec, &out, &out.join("embedded"))?;
     let progress = Progress::default();
+    let run = Run::open(spec, &out, &out.join("embedded"), &|event| {
+        progress.show(event);
+    })?;
     let words = std::env::args_os().skip(1);
     let words = words.map(|word| word.to_string_lossy().into_owned());
     run.begin(&command(words), arguments.fresh, &|event| {

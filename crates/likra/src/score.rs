@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use likra_analysis::{Norm, ScoreTable, accuracies, accuracy};
 use likra_data::Source;
-use likra_experiment::{Evaluation, Memory, requests, score};
+use likra_experiment::{Evaluation, Memory, find_data, find_model, requests, score};
 use likra_files::check_room;
 use likra_lora::Adapter;
 use likra_model::{Config, Model, Placement};
@@ -37,14 +37,24 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     }
     // What can be wrong is found before the weights are read.
     let out = &arguments.out;
+    let progress = Progress::default();
+    let show = |event| progress.show(event);
     let placement = common.placement()?;
-    let config = Config::read(&arguments.model.join("config.json"))?;
+    let model = find_model(&arguments.model, &show)?.folder;
+    let config = Config::read(&model.join("config.json"))?;
     let heads = heads(arguments, &config, &placement)?;
+    let folder = common.data.clone();
+    let source = match &arguments.questions {
+        Some(_) => Source {
+            folder,
+            ..Source::default()
+        },
+        None => find_data(&common.task, folder, &show)?.0,
+    };
     let source = Source {
-        folder: common.data.clone(),
         test: arguments.questions.iter().cloned().collect(),
         shots: arguments.shots_from.iter().cloned().collect(),
-        ..Source::default()
+        ..source
     };
     let benchmark = arguments.shots.benchmark(&common.task, &source, None)?;
     let evaluation = Evaluation {
@@ -55,7 +65,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         too_long: arguments.too_long,
         ..Evaluation::default()
     };
-    let found = requests(&arguments.model, &benchmark, &evaluation, &[])?;
+    let found = requests(&model, &benchmark, &evaluation, &[])?;
     if found.truncated > 0 {
         let (cut, positions) = (found.truncated, found.positions);
         say!(
@@ -72,9 +82,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let mut memory = Memory::new(&config, &placement);
     memory.score(&plan);
     memory.check()?;
-    let model = Model::open(&arguments.model, placement.dtype.into(), &placement.device)?;
-
-    let progress = Progress::default();
+    let model = Model::open(&model, placement.dtype.into(), &placement.device)?;
     let mut records = Vec::new();
     for (name, examples, adapter) in &heads {
         let head = Head {
@@ -82,7 +90,6 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
             examples: *examples,
             adapter: adapter.as_ref(),
         };
-        let show = |event| progress.show(event);
         records.extend(score(&model, name, &head, &plan, &show)?);
     }
     write_rows(out, &records)?;
@@ -91,9 +98,9 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         .map(|(name, examples, _)| (*name, *examples))
         .collect();
     match accuracies_of(&records, &heads, &arguments.ratios) {
-        // The table of scores is there.
-        Ok(table) if out.as_os_str() == "-" => say!("{table}"),
-        Ok(table) => print(&table)?,
+        // The scores are there, whoever reads the table.
+        Ok(table) if out.is_file() && print(&table).is_ok() => {}
+        Ok(table) => say!("{table}"),
         Err(error) => say!("No table of accuracies: {error}"),
     }
     say!("Scores of {} heads: {}", heads.len(), out.display());

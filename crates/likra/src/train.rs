@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Result, bail, ensure};
 use likra_data::{Answers, Benchmark, Draw, Needs, Source};
 use likra_experiment::{
-    Memory, Training, copies, define, hash_files, parameters, training_key, training_set,
+    Listener, Memory, Training, copies, define, find_data, find_model, hash_files, parameters,
+    training_key, training_set,
 };
 use likra_files::check_room;
 use likra_lora::LoraConfig;
@@ -29,16 +30,19 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     settings.validate()?;
     lora.validate()?;
     let draw = Draw::new(kind, arguments.wrong_answer, arguments.seed);
-    let benchmark = benchmark(arguments)?;
+    let progress = Progress::default();
+    let show = |event| progress.show(event);
+    let model_dir = find_model(&arguments.model, &show)?.folder;
+    let benchmark = benchmark(arguments, &show)?;
     let questions = benchmark.train();
     let count = arguments.examples.unwrap_or(questions.len());
     ensure!(count > 0, "--examples 0: expected at least 1");
-    let set = training_set(&arguments.model, &settings, questions, &draw, count)?;
+    let set = training_set(&model_dir, &settings, questions, &draw, count)?;
 
     let head = HeadDir::new(&arguments.out);
     let _lock = head.lock()?;
     refuse_fewer(&head, count)?;
-    let config = Config::read(&arguments.model.join("config.json"))?;
+    let config = Config::read(&model_dir.join("config.json"))?;
     let checkpoints = settings.checkpoints(set.examples.len());
     let numbers = copies(&head, &checkpoints)? * parameters(&config, &lora)?;
     check_room(&head.log(), (numbers * size_of::<f32>()) as u64)?;
@@ -48,28 +52,32 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     memory.train(&lora, &set.examples, settings.batch_size)?;
     memory.check()?;
     let (_, mut hashes) = hash_files([
-        ("model", Model::files(&arguments.model)?),
-        ("tokenizer", Tokenizer::files(&arguments.model)),
+        ("model", Model::files(&model_dir)?),
+        ("tokenizer", Tokenizer::files(&model_dir)),
         ("data", benchmark.files().to_vec()),
     ])?;
     define(&mut hashes, "data", &benchmark.definition());
+    // A name stays a name, by which PEFT finds the model, too.
+    let base = match Path::new(&arguments.model).exists() {
+        true => std::path::absolute(&model_dir)?.display().to_string(),
+        false => arguments.model.clone(),
+    };
     let training = Training {
         title: &format!("train {}", kind.name()),
-        base: &std::path::absolute(&arguments.model)?.display().to_string(),
+        base: &base,
         lora: &lora,
         settings: &settings,
         seed: arguments.seed,
         key: &training_key(&hashes, &placement, &settings, &lora, &draw)?,
     };
-    let model = Model::open(&arguments.model, placement.dtype.into(), &placement.device)?;
-    let progress = Progress::default();
+    let model = Model::open(&model_dir, placement.dtype.into(), &placement.device)?;
     if set.skipped > 0 {
         let (skipped, positions) = (set.skipped, config.max_positions);
         say!(
             "Warning: examples longer than the model's {positions} positions, which are skipped: {skipped}"
         );
     }
-    training.run(&model, &set.examples, &head, &|event| progress.show(event))?;
+    training.run(&model, &set.examples, &head, &show)?;
     let examples = set.examples.len();
     say!(
         "Adapters: {}, the last in {}",
@@ -80,11 +88,14 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
 }
 
 /// The task's training questions.
-fn benchmark(arguments: &TrainArgs) -> Result<Benchmark> {
-    let source = Source {
-        folder: arguments.common.data.clone(),
-        train: arguments.questions.clone(),
-        ..Source::default()
+fn benchmark(arguments: &TrainArgs, listener: &Listener) -> Result<Benchmark> {
+    let common = &arguments.common;
+    let source = match arguments.questions.as_slice() {
+        [] => find_data(&common.task, common.data.clone(), listener)?.0,
+        files => Source {
+            train: files.to_vec(),
+            ..Source::default()
+        },
     };
     let needs = Needs {
         train: true,

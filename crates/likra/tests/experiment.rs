@@ -282,9 +282,14 @@ fn what_is_set_and_missing_is_named() {
         "smollm2-arc",
         "--model",
         tiny,
+        "--task",
+        "arc_challenge",
         "--data",
         tiny,
         "--dry-run",
     ]);
-    assert!(found.contains("--unrelated DIR"), "{found}");
+    assert!(
+        found.contains("Rowan/hellaswag: not in the cache"),
+        "{found}"
+    );
 }

@@ -8,6 +8,10 @@ use std::process::{Command, Output, Stdio};
 pub(crate) fn likra(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_likra"));
     command.args(arguments).stdin(Stdio::null());
+    // No test goes to the hub.
+    command
+        .env("HF_HUB_OFFLINE", "1")
+        .env("HF_HOME", "/nonexistent/home");
     command
 }
 
