@@ -104,25 +104,7 @@ impl Inputs {
             ..Needs::all()
         };
         let benchmark = Benchmark::open(&spec.task, &data, &needs)?;
-        let groups = [
-            ("model", Model::files(&model)?),
-            ("tokenizer", Tokenizer::files(&model)),
-            ("data", benchmark.files().to_vec()),
-            (
-                "unrelated",
-                unrelated.iter().flat_map(|u| u.files.clone()).collect(),
-            ),
-        ];
-        let (files, mut hashes) = hash_files(groups)?;
-        for (name, definition) in [
-            ("data", benchmark.definition()),
-            (
-                "unrelated",
-                unrelated.iter().map(|u| u.definition.as_str()).collect(),
-            ),
-        ] {
-            define(&mut hashes, name, &definition);
-        }
+        let (files, hashes) = hash_all(&model, &benchmark, unrelated.as_ref())?;
         let base = match spec.model.as_deref() {
             Some(assets::TINY) => assets::TINY.to_owned(),
             Some(name) if !Path::new(name).exists() => name.to_owned(),
@@ -261,6 +243,34 @@ pub fn requests(
     let after = |(question, prefix): (_, String)| likra_tokenizer::Asked::after(&prefix, question);
     let requests = tokenizer.requests(test.iter().zip(prefixes).map(after), others)?;
     Requests::new(model, requests, evaluation.too_long)
+}
+
+/// The hashes of all that decides a number.
+fn hash_all(
+    model: &Path,
+    benchmark: &Benchmark,
+    unrelated: Option<&Unrelated>,
+) -> Result<(Vec<Input>, Hashes)> {
+    let groups = [
+        ("model", Model::files(model)?),
+        ("tokenizer", Tokenizer::files(model)),
+        ("data", benchmark.files().to_vec()),
+        (
+            "unrelated",
+            unrelated.iter().flat_map(|u| u.files.clone()).collect(),
+        ),
+    ];
+    let (files, mut hashes) = hash_files(groups)?;
+    for (name, definition) in [
+        ("data", benchmark.definition()),
+        (
+            "unrelated",
+            unrelated.iter().map(|u| u.definition.as_str()).collect(),
+        ),
+    ] {
+        define(&mut hashes, name, &definition);
+    }
+    Ok((files, hashes))
 }
 
 /// Adds a task's definition to the hash of its rows.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
 use likra_analysis::{Norm, ScoreTable, accuracies, accuracy};
-use likra_data::Source;
-use likra_experiment::{Evaluation, Memory, find_data, find_model, requests, score};
+use likra_data::{Benchmark, Source};
+use likra_experiment::{Evaluation, Listener, Memory, find_data, find_model, requests, score};
 use likra_files::check_room;
 use likra_lora::Adapter;
 use likra_model::{Config, Model, Placement};
@@ -18,23 +18,7 @@ use crate::progress::{Progress, print, say};
 /// Scores questions from a file and writes one CSV for all heads, the base first.
 pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let common = &arguments.common;
-    let mut names = BTreeSet::from([BASE]);
-    for (name, _) in &arguments.adapters {
-        let message = "the name is taken; expected another";
-        ensure!(names.insert(name), "--adapter {name}=...: {message}");
-    }
-    for Ratio {
-        positive, negative, ..
-    } in &arguments.ratios
-    {
-        for name in [positive, negative] {
-            let message = "expected base or the name of an --adapter";
-            ensure!(
-                names.contains(name.as_str()),
-                "--ratio {positive}/{negative}: no head {name}; {message}"
-            );
-        }
-    }
+    check_names(arguments)?;
     // What can be wrong is found before the weights are read.
     let out = &arguments.out;
     let progress = Progress::default();
@@ -43,20 +27,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let model = find_model(&arguments.model, &show)?.folder;
     let config = Config::read(&model.join("config.json"))?;
     let heads = heads(arguments, &config, &placement)?;
-    let folder = common.data.clone();
-    let source = match &arguments.questions {
-        Some(_) => Source {
-            folder,
-            ..Source::default()
-        },
-        None => find_data(&common.task, folder, &show)?.0,
-    };
-    let source = Source {
-        test: arguments.questions.iter().cloned().collect(),
-        shots: arguments.shots_from.iter().cloned().collect(),
-        ..source
-    };
-    let benchmark = arguments.shots.benchmark(&common.task, &source, None)?;
+    let benchmark = benchmark(arguments, &show)?;
     let evaluation = Evaluation {
         num_shots: arguments.shots.count(&benchmark),
         shots: arguments.shots.shots,
@@ -73,11 +44,9 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         );
     }
     let plan = Plan::new(found.requests, placement.batch_tokens)?;
-    let candidates = plan
-        .requests()
-        .iter()
-        .map(|request| request.candidates.len());
-    let rows = candidates.sum::<usize>() * heads.len();
+    let requests = plan.requests().iter();
+    let candidates: usize = requests.map(|request| request.candidates.len()).sum();
+    let rows = candidates * heads.len();
     check_room(out, rows as u64 * BYTES_PER_ROW)?;
     let mut memory = Memory::new(&config, &placement);
     memory.score(&plan);
@@ -105,6 +74,47 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     }
     say!("Scores of {} heads: {}", heads.len(), out.display());
     Ok(())
+}
+
+/// Refuses two heads of one name, and ratios of heads that are not there.
+fn check_names(arguments: &ScoreArgs) -> Result<()> {
+    let mut names = BTreeSet::from([BASE]);
+    for (name, _) in &arguments.adapters {
+        let message = "the name is taken; expected another";
+        ensure!(names.insert(name), "--adapter {name}=...: {message}");
+    }
+    for Ratio {
+        positive, negative, ..
+    } in &arguments.ratios
+    {
+        for name in [positive, negative] {
+            let message = "expected base or the name of an --adapter";
+            ensure!(
+                names.contains(name.as_str()),
+                "--ratio {positive}/{negative}: no head {name}; {message}"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The questions that are asked, and those that shots are taken from.
+fn benchmark(arguments: &ScoreArgs, listener: &Listener) -> Result<Benchmark> {
+    let common = &arguments.common;
+    let folder = common.data.clone();
+    let source = match &arguments.questions {
+        Some(_) => Source {
+            folder,
+            ..Source::default()
+        },
+        None => find_data(&common.task, folder, listener)?.0,
+    };
+    let source = Source {
+        test: arguments.questions.iter().cloned().collect(),
+        shots: arguments.shots_from.iter().cloned().collect(),
+        ..source
+    };
+    arguments.shots.benchmark(&common.task, &source, None)
 }
 
 /// The base, and the adapters with their names and the numbers of examples that they have seen.

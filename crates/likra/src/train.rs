@@ -57,14 +57,9 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
         ("data", benchmark.files().to_vec()),
     ])?;
     define(&mut hashes, "data", &benchmark.definition());
-    // A name stays a name, by which PEFT finds the model, too.
-    let base = match Path::new(&arguments.model).exists() {
-        true => std::path::absolute(&model_dir)?.display().to_string(),
-        false => arguments.model.clone(),
-    };
     let training = Training {
         title: &format!("train {}", kind.name()),
-        base: &base,
+        base: &base(arguments)?,
         lora: &lora,
         settings: &settings,
         seed: arguments.seed,
@@ -85,6 +80,15 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
         head.checkpoint(examples).display()
     );
     Ok(())
+}
+
+/// What adapters call the model: a name stays a name, by which PEFT finds it, too.
+fn base(arguments: &TrainArgs) -> Result<String> {
+    let model = Path::new(&arguments.model);
+    Ok(match model.exists() {
+        true => std::path::absolute(model)?.display().to_string(),
+        false => arguments.model.clone(),
+    })
 }
 
 /// The task's training questions.
