@@ -50,9 +50,9 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("../help/reproduce.txt"))]
 pub(crate) struct ReproduceArgs {
-    /// A built-in experiment (tiny, smollm2-arc, mistral-7b-v0.1-arc, ...) or a path to a TOML file.
-    #[arg(default_value = "tiny")]
-    pub(crate) spec: String,
+    /// A built-in experiment (tiny, smollm2-arc, mistral-7b-v0.1-arc, ...) or a path to a TOML file
+    /// [default: general if --model or --task is given, else tiny].
+    spec: Option<String>,
     #[command(flatten)]
     flags: Flags,
     /// Set any key of the experiment, such as training.batch-size=4. May be given many times.
@@ -134,6 +134,13 @@ struct Flags {
 }
 
 impl ReproduceArgs {
+    /// The experiment's name or path.
+    pub(crate) fn spec(&self) -> &str {
+        let own = self.flags.model.is_some() || self.flags.task.is_some();
+        let default = if own { "general" } else { "tiny" };
+        self.spec.as_deref().unwrap_or(default)
+    }
+
     /// What the command line says of the experiment: `--set` first, so that flags win.
     pub(crate) fn assignments(&self) -> Result<Vec<Assignment>> {
         let set = self.set.iter().map(|text| Assignment::parse(text));

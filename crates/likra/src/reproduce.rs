@@ -14,7 +14,7 @@ use crate::progress::{Progress, print, say};
 /// Runs an experiment and prints what it found; or says what that would be.
 pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     let started = Instant::now();
-    let spec = Spec::open(&arguments.spec, &arguments.assignments()?)?;
+    let spec = Spec::open(arguments.spec(), &arguments.assignments()?)?;
     let out = out(arguments);
     if arguments.dry_run {
         // What the program carries is unpacked elsewhere: a dry run leaves nothing.
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
 }
 
 fn out(arguments: &ReproduceArgs) -> PathBuf {
-    let name = Path::new(arguments.spec.trim_end_matches(".toml"));
+    let name = Path::new(arguments.spec().trim_end_matches(".toml"));
     let default = || Path::new("runs").join(name.file_name().unwrap_or_default());
     arguments.out.clone().unwrap_or_else(default)
 }
