@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Result, Task};
+use crate::task::{Keys, Pool};
+use crate::{Error, Result, Task, task};
 
 /// Where a benchmark's rows are read from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -124,6 +125,54 @@ impl Dataset {
         };
         self.stems.iter().any(fits)
     }
+}
+
+/// The data sets of the hub that a task is read from.
+///
+/// # Errors
+///
+/// If there is no such task.
+pub fn datasets(name: &str) -> Result<Vec<Dataset>> {
+    let found: Vec<Vec<Dataset>> = task::open(name)?
+        .iter()
+        .map(of_task)
+        .collect::<Result<_>>()?;
+    Ok(found.concat())
+}
+
+/// The data sets that it, or what it trains on, is read from.
+fn of_task(task: &Task) -> Result<Vec<Dataset>> {
+    let Keys {
+        training_split,
+        validation_split,
+        test_split,
+        ..
+    } = &task.keys;
+    let named = [training_split, validation_split, test_split]
+        .into_iter()
+        .flatten()
+        .cloned();
+    let mut splits: BTreeSet<String> = named.collect();
+    if let Pool::Split(split) = task.pool() {
+        splits.insert(split);
+    }
+    let mut found = Vec::new();
+    for part in task.own().training.unwrap_or_default() {
+        match part.task {
+            None => drop(splits.insert(part.split)),
+            Some(name) => {
+                let tasks = task::open(&name)?;
+                let splits = BTreeSet::from([part.split]);
+                found.extend(
+                    tasks
+                        .iter()
+                        .filter_map(|other| Dataset::new(other, &splits)),
+                );
+            }
+        }
+    }
+    found.extend(Dataset::new(task, &splits));
+    Ok(found)
 }
 
 const ENDINGS: [&str; 4] = ["jsonl", "json", "csv", "parquet"];

@@ -17,7 +17,7 @@ mod unrelated;
 
 pub use benchmark::{Benchmark, Needs, Test};
 pub use error::{Error, LineError, Result};
-pub use files::{Dataset, Source};
+pub use files::{Dataset, Source, datasets};
 pub use likra_results::AnswerKind;
 pub use pairs::{
     Answers, Draw, Ranking, TrainingPair, WrongAnswer, other_answers, training_order,
@@ -26,7 +26,7 @@ pub use pairs::{
 pub use python_random::PythonRandom;
 pub use question::Question;
 pub use shots::{HARNESS_SEED, ShotRule, Shots};
-pub use task::{InPaper, Task, carried as carried_tasks, datasets, open as open_task};
+pub use task::{InPaper, Task, carried as carried_tasks, open as open_task};
 pub use unrelated::Unrelated;
 
 /// A context that asks nothing.

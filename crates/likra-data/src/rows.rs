@@ -35,7 +35,7 @@ impl Row {
 
     /// Gives the row another value for a column, which is made if need be.
     pub(crate) fn set(&mut self, name: &str, value: Value) {
-        let mut pairs = crate::task::pairs(&self.value);
+        let mut pairs = pairs(&self.value);
         match pairs
             .iter_mut()
             .find(|(known, _)| known.as_str() == Some(name))
@@ -57,6 +57,17 @@ fn refused(path: &Path, line: usize, source: LineError) -> Error {
         line,
         source,
     }
+}
+
+/// The pairs of a map.
+pub(crate) fn pairs(map: &Value) -> Vec<(Value, Value)> {
+    let keys = map
+        .try_iter()
+        .into_iter()
+        .flatten()
+        .filter(|_| map.as_str().is_none());
+    keys.map(|key| (key.clone(), map.get_item(&key).unwrap_or_default()))
+        .collect()
 }
 
 /// The rows of a split, from one file or several.

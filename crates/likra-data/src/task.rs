@@ -6,18 +6,16 @@ mod load;
 mod target;
 pub(crate) mod yaml;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use minijinja::Value;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::files::Dataset;
 use crate::{Error, Result};
 
 pub(crate) use fields::questions;
-pub(crate) use load::pairs;
 pub use load::{carried, open};
 
 /// A multiple-choice task, with all that its file includes.
@@ -228,37 +226,6 @@ impl Task {
         self.keys.likra.as_ref()?.paper.as_ref()
     }
 
-    /// The data sets that it, or what it trains on, is read from.
-    fn datasets(&self) -> Result<Vec<Dataset>> {
-        let Keys {
-            training_split,
-            validation_split,
-            test_split,
-            ..
-        } = &self.keys;
-        let named = [training_split, validation_split, test_split]
-            .into_iter()
-            .flatten()
-            .cloned();
-        let mut splits: BTreeSet<String> = named.collect();
-        if let Pool::Split(split) = self.pool() {
-            splits.insert(split);
-        }
-        let mut found = Vec::new();
-        for part in self.own().training.unwrap_or_default() {
-            match part.task {
-                None => drop(splits.insert(part.split)),
-                Some(name) => {
-                    let tasks = open(&name)?;
-                    let splits = BTreeSet::from([part.split]);
-                    found.extend(tasks.iter().filter_map(|task| Dataset::new(task, &splits)));
-                }
-            }
-        }
-        found.extend(Dataset::new(self, &splits));
-        Ok(found)
-    }
-
     /// Where shots come from (`fewshot_docs` of the harness).
     pub(crate) fn pool(&self) -> Pool {
         let keys = &self.keys;
@@ -349,19 +316,6 @@ impl Task {
             message: message.into(),
         }
     }
-}
-
-/// The data sets of the hub that a task is read from.
-///
-/// # Errors
-///
-/// If there is no such task.
-pub fn datasets(name: &str) -> Result<Vec<Dataset>> {
-    let found: Vec<Vec<Dataset>> = open(name)?
-        .iter()
-        .map(Task::datasets)
-        .collect::<Result<_>>()?;
-    Ok(found.concat())
 }
 
 impl Metric {

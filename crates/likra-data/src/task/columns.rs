@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::{Task, load::pairs};
+use super::Task;
 use crate::Result;
-use crate::rows::{Row, Rows};
+use crate::rows::{Row, Rows, pairs};
 use crate::template::Templates;
 
 /// What `process_docs` does in the harness.

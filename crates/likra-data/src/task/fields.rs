@@ -7,11 +7,10 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 use rayon::prelude::*;
 
-use super::load::pairs;
 use super::target::{Target, Text, from_either_end, wrong};
 use super::{Task, columns};
 use crate::question::{Delimiters, Question, Solved};
-use crate::rows::{Row, Rows};
+use crate::rows::{Row, Rows, pairs};
 use crate::template::Templates;
 use crate::{Error, LineError, Result, literal, python_text};
 

@@ -8,6 +8,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::{Task, yaml};
+use crate::rows::pairs;
 use crate::{Error, Result};
 
 static CARRIED: Dir = include_dir!("$CARGO_MANIFEST_DIR/tasks");
@@ -319,26 +320,15 @@ impl Group {
     }
 }
 
-/// The pairs of a map.
-pub(crate) fn pairs(map: &Value) -> Vec<(Value, Value)> {
-    let keys = map
-        .try_iter()
-        .into_iter()
-        .flatten()
-        .filter(|_| map.as_str().is_none());
-    keys.map(|key| (key.clone(), map.get_item(&key).unwrap_or_default()))
-        .collect()
-}
-
 /// All pairs, of those with one key the last. Only our own key, and the maps in it, are merged in their turn.
 fn merged(maps: impl IntoIterator<Item = Vec<(Value, Value)>>) -> Vec<(Value, Value)> {
-    fn add(merged: &mut Vec<(Value, Value)>, pairs: Vec<(Value, Value)>, deep: bool) {
-        for (key, value) in pairs {
+    fn add(merged: &mut Vec<(Value, Value)>, own: Vec<(Value, Value)>, deep: bool) {
+        for (key, value) in own {
             let into = deep || key.as_str() == Some("likra");
             match merged.iter_mut().find(|(known, _)| *known == key) {
                 Some((_, known)) if into && known.kind() == ValueKind::Map => {
-                    let mut both = self::pairs(known);
-                    add(&mut both, self::pairs(&value), true);
+                    let mut both = pairs(known);
+                    add(&mut both, pairs(&value), true);
                     *known = Value::from_pairs(both);
                 }
                 Some(known) => known.1 = value,
