@@ -182,11 +182,6 @@ impl Benchmark {
         }
     }
 
-    /// The questions that few-shot examples are taken from.
-    pub fn shots(&self) -> impl Iterator<Item = &Question> {
-        self.parts.iter().flat_map(|part| &part.pool)
-    }
-
     /// The text before each of the first `count` test questions: the task's description, if it has one,
     /// and the solved questions.
     ///
