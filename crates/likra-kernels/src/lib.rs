@@ -18,10 +18,10 @@ mod swiglu;
 mod twin;
 mod vectors;
 
-pub use attention::{KeyValue, Sight, Visibility, attention};
+pub use attention::{KeyValue, Scores, Sight, Visibility, attention};
 pub use flex::{is_cpu, takes_rows_of_any_length};
 pub use likelihood::log_likelihoods;
 pub use linear::{Update, adapted_linear};
 pub use norm::rms_norm;
 pub use rotary::rotate;
-pub use swiglu::swiglu;
+pub use swiglu::{geglu, swiglu};

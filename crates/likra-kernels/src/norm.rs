@@ -31,13 +31,14 @@ pub fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, epsilon: f64) -> Tensor<2> {
 /// The same in Burn's operations.
 ///
 /// As transformers' `LlamaRMSNorm`: the whole normalisation in f32, then the cast to the input's
-/// type, then the weight. (Burn's `RmsNorm` divides in the input's type.)
+/// type, then the weight. A weight of f32 is multiplied by before the cast, as in its `Gemma2RMSNorm`
+/// and `Olmo2RMSNorm`. (Burn's `RmsNorm` divides in the input's type.)
 fn plain(x: Tensor<2>, weight: &Tensor<1>, epsilon: f64) -> Tensor<2> {
     let dtype = FloatDType::from(x.dtype());
     let x = x.cast(FloatDType::F32);
     let mean_square = x.clone().square().mean_dim(1);
     let scaled = x / mean_square.add_scalar(epsilon).sqrt();
-    scaled.cast(dtype) * weight.clone().unsqueeze()
+    (scaled.cast(FloatDType::from(weight.dtype())) * weight.clone().unsqueeze()).cast(dtype)
 }
 
 #[backend_extension(Flex, Autodiff)]

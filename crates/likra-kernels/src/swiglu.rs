@@ -1,9 +1,9 @@
-//! The gate of a feed-forward block: `silu(gate) · up` (`SwiGLU`, Shazeer 2020).
+//! The gate of a feed-forward block: `silu(gate) · up`, or with GELU (Shazeer 2020).
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
-use burn::tensor::activation::silu;
+use burn::tensor::activation::{gelu_approximate, silu};
 use burn::tensor::{FloatDType, Tensor};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
@@ -34,6 +34,17 @@ pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
 fn plain(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     let dtype = FloatDType::from(gate.dtype());
     silu(gate.cast(FloatDType::F32)).cast(dtype) * up
+}
+
+/// `gelu(gate) · up`, with the approximation of GELU by a tanh (`GEGLU`), in Burn's operations.
+///
+/// # Shapes
+///
+/// - `gate`, `up`, output: `[tokens, features]`
+#[must_use]
+pub fn geglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+    let dtype = FloatDType::from(gate.dtype());
+    gelu_approximate(gate.cast(FloatDType::F32)).cast(dtype) * up
 }
 
 #[backend_extension(Flex, Autodiff)]

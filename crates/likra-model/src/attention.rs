@@ -3,27 +3,32 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use likra_kernels::{KeyValue, Visibility, attention};
+use likra_kernels::{KeyValue, Scores, Visibility, attention};
 use likra_lora::{Adapter, Linear};
 
+use crate::family::LayerKind;
+use crate::norm::{RmsNorm, normed};
+use crate::projections::Projections;
 use crate::rope::Angles;
 
-/// The four projections of a layer's attention.
+/// A layer's attention.
 #[derive(Debug)]
 pub(crate) struct Attention {
-    pub(crate) q_proj: Linear,
-    pub(crate) k_proj: Linear,
-    pub(crate) v_proj: Linear,
+    pub(crate) qkv: Projections<3>,
     pub(crate) o_proj: Linear,
-    pub(crate) head_dim: usize,
+    pub(crate) q_norm: Option<RmsNorm>,
+    pub(crate) k_norm: Option<RmsNorm>,
+    pub(crate) kind: LayerKind,
+    pub(crate) scores: Scores,
 }
 
-/// What all layers of a forward pass share: the rotations of the batch's tokens and what each of
-/// them may see.
+/// What the layers of a forward pass share.
 #[derive(Debug)]
 pub(crate) struct Context {
-    pub(crate) angles: Angles,
-    pub(crate) visibility: Arc<Visibility>,
+    /// The rotations of the batch's tokens, by the rotary embeddings that the model has.
+    pub(crate) angles: Vec<Angles>,
+    /// What each token may see, in layers that see everything and in layers with a window.
+    pub(crate) visibility: [Arc<Visibility>; 2],
 }
 
 impl Attention {
@@ -40,13 +45,18 @@ impl Attention {
         prefix: Option<&KeyValue>,
         adapter: Option<&Adapter>,
     ) -> (Tensor<2>, KeyValue) {
-        let angles = &context.angles;
-        let queries = angles.rotate(self.q_proj.forward(x.clone(), adapter));
-        let own = KeyValue {
-            keys: angles.rotate(self.k_proj.forward(x.clone(), adapter)),
-            values: self.v_proj.forward(x, adapter),
+        let [queries, keys, values] = self.qkv.forward(&x, adapter);
+        let turned = |x: Tensor<2>| match self.kind.rope {
+            Some(rope) => context.angles[rope].rotate(x, self.scores.head_dim),
+            None => x,
         };
-        let attended = attention(queries, &own, prefix, &context.visibility, self.head_dim);
+        let queries = turned(normed(&self.q_norm, queries));
+        let own = KeyValue {
+            keys: turned(normed(&self.k_norm, keys)),
+            values,
+        };
+        let visibility = &context.visibility[usize::from(self.kind.slides)];
+        let attended = attention(queries, &own, prefix, visibility, self.scores);
         (self.o_proj.forward(attended, adapter), own)
     }
 }

@@ -44,6 +44,15 @@ impl<'a> Row<'a> {
         self.len() == 0
     }
 
+    /// The lengths of the texts along its branches, or of the trunk if there are none.
+    fn texts(&self) -> Vec<usize> {
+        let trunk = self.trunk.len();
+        match self.branches.as_slice() {
+            [] => vec![trunk],
+            branches => branches.iter().map(|branch| trunk + branch.len()).collect(),
+        }
+    }
+
     /// Its tokens: those of the trunk, then of each branch.
     fn tokens(&self) -> impl Iterator<Item = u32> {
         let parts = iter::once(self.trunk).chain(self.branches.iter().copied());
@@ -124,6 +133,8 @@ pub struct Batch {
     pub(crate) ids: Vec<u32>,
     /// The length of each row.
     lengths: Vec<usize>,
+    /// The lengths of each row's texts.
+    texts: Vec<Vec<usize>>,
     places: Vec<Place>,
 }
 
@@ -152,6 +163,7 @@ impl Batch {
         Self {
             ids,
             lengths,
+            texts: rows.iter().map(Row::texts).collect(),
             places,
         }
     }
@@ -168,12 +180,26 @@ impl Batch {
         self.lengths[..row].iter().sum::<usize>() + offset
     }
 
-    /// The tokens' positions after a prefix of `prefix` tokens.
-    pub(crate) fn positions(&self, prefix: usize) -> Vec<usize> {
-        self.places
-            .iter()
-            .map(|place| prefix + place.position)
+    /// The tokens' positions after a prefix of `prefix` tokens, each with the length of its row's longest
+    /// text.
+    pub(crate) fn positions(&self, prefix: usize) -> Vec<(usize, usize)> {
+        let longest = |texts: &Vec<usize>| texts.iter().max().map_or(prefix, |text| prefix + text);
+        let lengths = self.lengths.iter().zip(self.texts.iter().map(longest));
+        let lengths = lengths.flat_map(|(&tokens, longest)| iter::repeat_n(longest, tokens));
+        let places = self.places.iter().zip(lengths);
+        places
+            .map(|(place, length)| (prefix + place.position, length))
             .collect()
+    }
+
+    /// How many tokens each text has, prefix included: a row's, or those along each of its branches.
+    pub(crate) fn texts(&self, prefix: usize) -> impl Iterator<Item = usize> + Clone {
+        self.texts.iter().flatten().map(move |text| prefix + text)
+    }
+
+    /// Whether some texts share a trunk.
+    pub(crate) fn branches(&self) -> bool {
+        self.texts.iter().any(|texts| texts.len() > 1)
     }
 
     /// What each token attends to.
@@ -220,7 +246,19 @@ mod tests {
         ];
         let batch = Batch::new(&rows);
         assert_eq!(batch.ids, [6, 7, 8, 1, 2, 3, 4, 5]);
-        assert_eq!(batch.positions(10), [10, 11, 12, 10, 11, 12, 13, 12]);
+        assert_eq!(
+            batch.positions(10),
+            [
+                (10, 13),
+                (11, 13),
+                (12, 13),
+                (10, 14),
+                (11, 14),
+                (12, 14),
+                (13, 14),
+                (12, 14)
+            ]
+        );
         assert_eq!(batch.index(1, 1), 4);
         assert_eq!(seen(&batch, 0, None), ["x..", "xx.", "xxx"]);
         assert_eq!(

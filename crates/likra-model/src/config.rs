@@ -1,50 +1,24 @@
-//! `config.json` of a Llama or Mistral checkpoint, in either of the spellings in use.
+//! `config.json` of a checkpoint, in either of the spellings in use.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use likra_lora::{Adapter, OUTSIDE, Target};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use crate::family::{Activation, Biases, Family, LayerKind};
+use crate::keys::{Keys, invalid};
+use crate::rope::Rope;
 use crate::{Error, Result};
 
-/// What an absent key means: the defaults of transformers' class for a model type (`LlamaConfig` and
-/// `MistralConfig` of 4.57.1). Other model types are not computed here.
-fn defaults(model_type: &str) -> Option<Value> {
-    let mut keys = json!({
-        "vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "num_key_value_heads": null, "head_dim": null,
-        "hidden_act": "silu", "max_position_embeddings": 2048, "rms_norm_eps": 1e-6,
-        "tie_word_embeddings": false, "rope_theta": 10000.0, "rope_scaling": null,
-        "attention_bias": false, "mlp_bias": false, "sliding_window": null,
-    });
-    match model_type {
-        "llama" => {}
-        "mistral" => {
-            keys["intermediate_size"] = 14336.into();
-            keys["num_key_value_heads"] = 8.into();
-            keys["max_position_embeddings"] = (4096 * 32).into();
-            keys["sliding_window"] = 4096.into();
-        }
-        _ => return None,
-    }
-    Some(keys)
-}
-
-/// Keys that a model type's class does not have, so that transformers passes over them.
-fn foreign(model_type: &str) -> &'static [&'static str] {
-    match model_type {
-        "mistral" => &["attention_bias", "mlp_bias"],
-        _ => &["sliding_window"],
-    }
-}
+// Past every model by far, and so small that no product of them overflows.
+const WIDEST: usize = 1 << 22;
+const DEEPEST: usize = 1 << 12;
 
 /// What decides a model's shape and arithmetic, under Hugging Face's names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// `llama` or `mistral`.
+    /// Which of transformers' classes the checkpoint is of: `llama`, `qwen3`.
     pub model_type: String,
     /// Rows of the embedding.
     pub vocab_size: usize,
@@ -62,33 +36,28 @@ pub struct Config {
     pub head_dim: usize,
     /// What is added to the mean square before its root.
     pub rms_norm_eps: f64,
-    /// The base of the rotary frequencies.
-    pub rope_theta: f64,
-    /// Llama 3's stretching of the low rotary frequencies.
-    pub rope_scaling: Option<Llama3Scaling>,
-    /// How many positions back a token sees, itself included; everything if absent.
-    pub sliding_window: Option<usize>,
+    /// How positions turn queries and keys: every layer's first, then that of gemma3's local layers.
+    pub(crate) ropes: Vec<Rope>,
+    /// What each layer does with positions.
+    pub(crate) layers: Vec<LayerKind>,
+    /// How far back a token of a sliding layer sees, in tokens, itself included.
+    pub(crate) sliding_window: Option<usize>,
     /// How many tokens a text may have (`max_position_embeddings`, or `n_positions` if that is there).
     pub max_positions: usize,
     /// Whether the embedding is the output head too.
     pub tie_word_embeddings: bool,
-    /// Whether the attention's projections have a bias.
-    pub attention_bias: bool,
+    /// Whether the attention's projections have a bias: of queries, keys and values, and of the output.
+    pub(crate) attention_biases: (bool, bool),
     /// Whether the feed-forward's projections have a bias.
-    pub mlp_bias: bool,
-}
-
-/// The parameters of `rope_type: llama3` (transformers 4.57, `_compute_llama3_parameters`).
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-pub struct Llama3Scaling {
-    /// How far the low frequencies are stretched.
-    pub factor: f64,
-    /// Wavelengths longer than the original context over this are stretched whole.
-    pub low_freq_factor: f64,
-    /// Wavelengths shorter than the original context over this are left alone.
-    pub high_freq_factor: f64,
-    /// The context length, in tokens, that the model was pretrained with.
-    pub original_max_position_embeddings: f64,
+    pub(crate) mlp_bias: bool,
+    pub(crate) activation: Activation,
+    /// What products of queries and keys are multiplied by.
+    pub(crate) attention_scale: f64,
+    /// `c` in `c · tanh(score / c)`, of attention's scores.
+    pub(crate) attention_softcap: Option<f64>,
+    /// The same of the logits.
+    pub(crate) final_softcap: Option<f64>,
+    pub(crate) family: Family,
 }
 
 impl Config {
@@ -110,80 +79,86 @@ impl Config {
             source,
         })?;
         let model_type = given.get("model_type").unwrap_or(&Value::Null);
-        let known = model_type
-            .as_str()
-            .and_then(|name| Some((name.to_owned(), defaults(name)?)));
-        let Some((model_type, Value::Object(mut keys))) = known else {
-            return Err(invalid(path, "model_type", model_type, "llama or mistral"));
-        };
+        let (family, defaults) = Family::find(model_type.as_str())
+            .map_err(|families| invalid(path, "model_type", model_type, &families))?;
+        let model_type = model_type.as_str().unwrap_or_default().to_owned();
         refuse_two_rotations(path, &given)?;
-        let foreign = foreign(&model_type);
-        keys.extend(
-            given
-                .into_iter()
-                .filter(|(key, _)| !foreign.contains(&key.as_str())),
-        );
-        let keys = Keys { path, keys };
-        keys.refuse_unknown_functions()?;
-        Self::resolve(&keys, model_type)
+        Self::resolve(&Keys::new(path, defaults, given)?, model_type, family)
     }
 
-    fn resolve(keys: &Keys, model_type: String) -> Result<Self> {
-        let (rope_theta, rope_scaling) = rope(keys)?;
+    fn resolve(keys: &Keys, model_type: String, family: Family) -> Result<Self> {
         let num_attention_heads: usize = keys.get("num_attention_heads")?;
         let hidden_size: usize = keys.get("hidden_size")?;
         let divided = hidden_size / num_attention_heads.max(1);
-        let flag = |key| {
-            keys.get::<Option<bool>>(key)
-                .map(|flag| flag.unwrap_or(false))
+        let head_dim = keys.get::<Option<_>>("head_dim")?.unwrap_or(divided);
+        let num_hidden_layers = keys.get("num_hidden_layers")?;
+        if !(1..=DEEPEST).contains(&num_hidden_layers) {
+            let expected = format!("1 to {DEEPEST}");
+            return Err(keys.invalid("num_hidden_layers", &num_hidden_layers.into(), &expected));
+        }
+        if head_dim == 0 || !head_dim.is_multiple_of(2) {
+            return Err(keys.invalid("head_dim", &head_dim.into(), "an even number"));
+        }
+        let positions = match keys.value("n_positions") {
+            Value::Null => "max_position_embeddings",
+            _ => "n_positions",
         };
-        let set = keys.keys.get("n_positions").filter(|set| !set.is_null());
-        let positions = set.map_or("max_position_embeddings", |_| "n_positions");
         let max_positions = keys.get(positions)?;
         if !(1..=usize::MAX >> 1).contains(&max_positions) {
-            let found = max_positions.into();
-            return Err(invalid(keys.path, positions, &found, "at least 1"));
+            return Err(keys.invalid(positions, &max_positions.into(), "at least 1"));
         }
+        let activation = match keys.value("hidden_activation") {
+            Value::Null => "hidden_act",
+            _ => "hidden_activation",
+        };
+        let scalar = keys.positive("query_pre_attn_scalar")?;
+        let attention_bias = keys.flag("attention_bias")?;
+        let (layers, sliding_window) = family.layers(keys, num_hidden_layers)?;
         let config = Self {
             model_type,
             vocab_size: keys.get("vocab_size")?,
             hidden_size,
             intermediate_size: keys.get("intermediate_size")?,
-            num_hidden_layers: keys.get("num_hidden_layers")?,
+            num_hidden_layers,
             num_attention_heads,
             num_key_value_heads: keys
                 .get::<Option<_>>("num_key_value_heads")?
                 .unwrap_or(num_attention_heads),
-            head_dim: keys.get::<Option<_>>("head_dim")?.unwrap_or(divided),
+            head_dim,
             rms_norm_eps: keys.get("rms_norm_eps")?,
-            rope_theta,
-            rope_scaling,
-            sliding_window: keys.get("sliding_window")?,
+            ropes: Rope::read(keys, head_dim)?,
+            layers,
+            sliding_window,
             max_positions,
-            tie_word_embeddings: flag("tie_word_embeddings")?,
-            attention_bias: flag("attention_bias")?,
-            mlp_bias: flag("mlp_bias")?,
+            tie_word_embeddings: keys.flag("tie_word_embeddings")?,
+            attention_biases: match family.biases {
+                Biases::ByKey => (attention_bias, attention_bias),
+                Biases::QueryKeyValue => (true, false),
+            },
+            mlp_bias: keys.flag("mlp_bias")?,
+            activation: keys.get(activation)?,
+            attention_scale: scalar.unwrap_or(head_dim as f64).sqrt().recip(),
+            attention_softcap: keys.positive("attn_logit_softcapping")?,
+            final_softcap: keys.positive("final_logit_softcapping")?,
+            family,
         };
         config.check_sizes(keys.path)?;
         Ok(config)
     }
 
     fn check_sizes(&self, path: &Path) -> Result<()> {
-        // Past every model by far, and so small that no product of them overflows.
-        const WIDEST: usize = 1 << 22;
-        const DEEPEST: usize = 1 << 12;
         let queries = self.num_attention_heads.saturating_mul(self.head_dim);
-        for (key, size, most) in [
-            ("vocab_size", self.vocab_size, WIDEST),
-            ("hidden_size", self.hidden_size, WIDEST),
-            ("intermediate_size", self.intermediate_size, WIDEST),
-            ("num_hidden_layers", self.num_hidden_layers, DEEPEST),
-            ("num_attention_heads", self.num_attention_heads, WIDEST),
-            ("num_key_value_heads", self.num_key_value_heads, WIDEST),
-            ("num_attention_heads * head_dim", queries, WIDEST),
+        for (key, size) in [
+            ("vocab_size", self.vocab_size),
+            ("hidden_size", self.hidden_size),
+            ("intermediate_size", self.intermediate_size),
+            ("num_attention_heads", self.num_attention_heads),
+            ("num_key_value_heads", self.num_key_value_heads),
+            ("num_attention_heads * head_dim", queries),
         ] {
-            if !(1..=most).contains(&size) {
-                return Err(invalid(path, key, &size.into(), &format!("1 to {most}")));
+            if !(1..=WIDEST).contains(&size) {
+                let expected = format!("1 to {WIDEST}");
+                return Err(invalid(path, key, &size.into(), &expected));
             }
         }
         if !self
@@ -201,48 +176,55 @@ impl Config {
                 &expected,
             ));
         }
-        if self.head_dim == 0 || !self.head_dim.is_multiple_of(2) {
-            return Err(invalid(
-                path,
-                "head_dim",
-                &self.head_dim.into(),
-                "an even number",
-            ));
-        }
-        if self.sliding_window == Some(0) {
-            return Err(invalid(
-                path,
-                "sliding_window",
-                &0.into(),
-                "at least 1, or null",
-            ));
-        }
         Ok(())
     }
 
     /// Every linear layer that an adapter can update, in the order of the forward pass.
     #[must_use]
     pub fn targets(&self) -> Vec<Target> {
-        let (hidden, inner) = (self.hidden_size, self.intermediate_size);
-        let queries = self.num_attention_heads * self.head_dim;
-        let keys = self.num_key_value_heads * self.head_dim;
         let of_layer = |number| {
-            [
-                ("self_attn.q_proj", hidden, queries),
-                ("self_attn.k_proj", hidden, keys),
-                ("self_attn.v_proj", hidden, keys),
-                ("self_attn.o_proj", queries, hidden),
-                ("mlp.gate_proj", hidden, inner),
-                ("mlp.up_proj", hidden, inner),
-                ("mlp.down_proj", inner, hidden),
-            ]
-            .map(|(name, input, output)| Target {
-                module: format!("model.layers.{number}.{name}"),
-                input,
-                output,
+            self.linears().into_iter().map(move |linear| Target {
+                module: format!("model.layers.{number}.{}", linear.name),
+                input: linear.input,
+                output: linear.outputs.iter().sum(),
             })
         };
         (0..self.num_hidden_layers).flat_map(of_layer).collect()
+    }
+
+    /// The linear layers of a layer: those of the attention's input, its output, those of the
+    /// feed-forward's input, its output.
+    pub(crate) fn linears(&self) -> Vec<LinearShape> {
+        let (hidden, inner) = (self.hidden_size, self.intermediate_size);
+        let queries = self.num_attention_heads * self.head_dim;
+        let keys = self.num_key_value_heads * self.head_dim;
+        let (bias, output_bias) = self.attention_biases;
+        let linear = |name, input, outputs: &[usize], bias| LinearShape {
+            name,
+            input,
+            outputs: outputs.to_vec(),
+            bias,
+        };
+        let output = linear("self_attn.o_proj", queries, &[hidden], output_bias);
+        let down = linear("mlp.down_proj", inner, &[hidden], self.mlp_bias);
+        if self.family.fused {
+            let heads = [queries, keys, keys];
+            return vec![
+                linear("self_attn.qkv_proj", hidden, &heads, bias),
+                output,
+                linear("mlp.gate_up_proj", hidden, &[inner, inner], self.mlp_bias),
+                down,
+            ];
+        }
+        vec![
+            linear("self_attn.q_proj", hidden, &[queries], bias),
+            linear("self_attn.k_proj", hidden, &[keys], bias),
+            linear("self_attn.v_proj", hidden, &[keys], bias),
+            output,
+            linear("mlp.gate_proj", hidden, &[inner], self.mlp_bias),
+            linear("mlp.up_proj", hidden, &[inner], self.mlp_bias),
+            down,
+        ]
     }
 
     /// Checks that `adapter` has an update for every layer that its configuration names, in its sizes,
@@ -287,62 +269,15 @@ impl Config {
         }
         Ok(())
     }
-
-    /// How many query heads share one key and value head.
-    #[must_use]
-    pub fn queries_per_key(&self) -> usize {
-        self.num_attention_heads / self.num_key_value_heads
-    }
 }
 
-/// The keys of a `config.json`, with the defaults of its model type.
-struct Keys<'a> {
-    path: &'a Path,
-    keys: Map<String, Value>,
-}
-
-impl Keys<'_> {
-    /// The value of a key, which is there unless its class has no default for it.
-    fn get<T: DeserializeOwned>(&self, key: &'static str) -> Result<T> {
-        let value = self.keys.get(key).unwrap_or(&Value::Null);
-        T::deserialize(value).map_err(|error| {
-            let message = error.to_string();
-            let expected = message.rsplit("expected ").next().unwrap_or(&message);
-            invalid(self.path, key, value, expected)
-        })
-    }
-
-    /// Refuses keys that change what a model of any type computes, and that are not implemented.
-    fn refuse_unknown_functions(&self) -> Result<()> {
-        let one_of: [(&'static str, &[Value], &str); 6] = [
-            ("hidden_act", &["silu".into(), "swish".into()], "silu"),
-            (
-                "partial_rotary_factor",
-                &[1.0.into(), 1.into()],
-                "1, or no such key: only rotations of whole heads are computed",
-            ),
-            (
-                "quantization_config",
-                &[],
-                "no such key: quantised weights are not supported",
-            ),
-            ("pruned_heads", &[json!({})], "no pruned heads"),
-            ("chunk_size_feed_forward", &[0.into()], "0"),
-            (
-                "transformers_weights",
-                &[],
-                "no such key: the weights are model.safetensors or its shards",
-            ),
-        ];
-        for (key, accepted, expected) in one_of {
-            let found = self.keys.get(key).unwrap_or(&Value::Null);
-            let absent = found.is_null() && key != "hidden_act";
-            if !absent && !accepted.contains(found) {
-                return Err(invalid(self.path, key, found, expected));
-            }
-        }
-        Ok(())
-    }
+/// A linear layer of a layer.
+pub(crate) struct LinearShape {
+    pub(crate) name: &'static str,
+    pub(crate) input: usize,
+    /// How many of its outputs are each part: several where one weight has queries, keys and values.
+    pub(crate) outputs: Vec<usize>,
+    pub(crate) bias: bool,
 }
 
 /// Refuses keys of transformers 4 and of transformers 5 beside each other that do not agree.
@@ -369,62 +304,6 @@ fn refuse_two_rotations(path: &Path, given: &Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-/// Theta and scaling, from `rope_theta` and `rope_scaling`, or from `rope_parameters` of transformers 5,
-/// which has both.
-fn rope(keys: &Keys) -> Result<(f64, Option<Llama3Scaling>)> {
-    let path = keys.path;
-    let (key, parameters) = match keys.keys.get("rope_parameters") {
-        Some(parameters @ Value::Object(_)) => ("rope_parameters", parameters),
-        _ => ("rope_scaling", &keys.keys["rope_scaling"]),
-    };
-    let theta = match parameters
-        .get("rope_theta")
-        .filter(|_| key == "rope_parameters")
-    {
-        Some(theta) => theta
-            .as_f64()
-            .ok_or_else(|| invalid(path, key, parameters, "a number for rope_theta"))?,
-        None => keys.get("rope_theta")?,
-    };
-    if parameters.is_null() {
-        return Ok((theta, None));
-    }
-    if let Some(partial) = parameters.get("partial_rotary_factor")
-        && partial.as_f64() != Some(1.0)
-    {
-        return Err(invalid(path, key, parameters, "partial_rotary_factor of 1"));
-    }
-    let kinds = [parameters.get("rope_type"), parameters.get("type")];
-    let kind = match kinds {
-        [Some(new), Some(old)] if new != old => None,
-        _ => kinds[0].or(kinds[1]),
-    };
-    match kind.and_then(Value::as_str) {
-        Some("default") => Ok((theta, None)),
-        Some("llama3") => {
-            let scaling = Llama3Scaling::deserialize(parameters);
-            let refused =
-                |error: serde_json::Error| invalid(path, key, parameters, &error.to_string());
-            Ok((theta, Some(scaling.map_err(refused)?)))
-        }
-        _ => Err(invalid(
-            path,
-            key,
-            parameters,
-            "a rope_type, default or llama3",
-        )),
-    }
-}
-
-fn invalid(path: &Path, key: &'static str, found: &Value, expected: &str) -> Error {
-    Error::Config {
-        path: path.into(),
-        key,
-        found: found.to_string(),
-        expected: expected.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use fs_err as fs;
@@ -449,7 +328,7 @@ mod tests {
     #[test]
     fn derived_values_follow_transformers() {
         let config = resolve(&json!({})).unwrap();
-        assert_eq!((config.head_dim, config.queries_per_key()), (4, 3));
+        assert_eq!((config.head_dim, config.attention_scale), (4, 0.5));
         assert_eq!(resolve(&json!({"head_dim": 16})).unwrap().head_dim, 16);
     }
 
@@ -492,7 +371,7 @@ mod tests {
               \"sliding_window\": null, \"attention_bias\": true, \"tie_word_embeddings\": null}",
         );
         assert_eq!((null.num_key_value_heads, null.sliding_window), (32, None));
-        assert!(!null.attention_bias && !null.tie_word_embeddings);
+        assert!(null.attention_biases == (false, false) && !null.tie_word_embeddings);
     }
 
     #[test]
@@ -504,13 +383,16 @@ mod tests {
         parameters["rope_theta"] = json!(500_000.0);
         let new = resolve(&json!({"rope_theta": null, "rope_parameters": parameters})).unwrap();
         assert_eq!(old, new);
-        assert_eq!(old.rope_scaling.unwrap().factor, 32.0);
+        assert_ne!(old, resolve(&json!({})).unwrap());
     }
 
     #[test]
     fn what_is_not_supported_is_refused_by_name() {
         for (change, message) in [
-            (json!({"model_type": "qwen2"}), "model_type = \"qwen2\""),
+            (
+                json!({"model_type": "gpt2"}),
+                "model_type = \"gpt2\"; expected gemma2, gemma3_text, llama",
+            ),
             (json!({"hidden_act": "gelu"}), "hidden_act = \"gelu\""),
             (
                 json!({"partial_rotary_factor": 0.5}),
@@ -521,8 +403,28 @@ mod tests {
             (json!({"rms_norm_eps": "NaN"}), "rms_norm_eps = \"NaN\""),
             (json!({"rope_scaling": {}}), "rope_scaling = {}"),
             (
-                json!({"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}),
-                "yarn",
+                json!({"rope_scaling": {"rope_type": "ntk", "factor": 2.0}}),
+                "yarn or longrope",
+            ),
+            (
+                json!({"rope_scaling": {"rope_type": "yarn"}}),
+                "missing field `factor`",
+            ),
+            (
+                json!({"rope_scaling": {"rope_type": "linear", "factor": 0}}),
+                "factors above 0",
+            ),
+            (
+                json!({"model_type": "phi3", "partial_rotary_factor": 0.3}),
+                "partial_rotary_factor = 0.3",
+            ),
+            (
+                json!({"model_type": "qwen2", "layer_types": ["full_attention", "chunked_attention"]}),
+                "2 times full_attention or sliding_attention",
+            ),
+            (
+                json!({"model_type": "smollm3", "no_rope_layers": [1]}),
+                "no_rope_layers = [1]",
             ),
             (
                 json!({"rope_theta": 100.0, "rope_parameters": {"rope_type": "default", "rope_theta": 500.0}}),

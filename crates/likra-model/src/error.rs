@@ -125,6 +125,16 @@ pub enum Error {
         /// How many ids there are.
         vocab_size: usize,
     },
+
+    /// Texts that share tokens are of lengths at which a model rotates them differently.
+    #[error(
+        "a text of {tokens} tokens: from some length on this model's rope_type turns all tokens of a text otherwise, \
+         so that it cannot share them with shorter texts; use fewer examples in the prompt"
+    )]
+    Rotations {
+        /// How many tokens the longest of them has.
+        tokens: usize,
+    },
 }
 
 impl Error {

@@ -1,64 +1,80 @@
 //! One transformer layer: attention and a gated feed-forward block, each around a residual.
 
 use burn::tensor::Tensor;
-use likra_kernels::{KeyValue, swiglu};
+use likra_kernels::{KeyValue, Scores, geglu, swiglu};
 use likra_lora::{Adapter, Linear};
 
 use crate::attention::{Attention, Context};
-use crate::config::Config;
+use crate::config::{Config, LinearShape};
 use crate::error::Result;
-use crate::norm::RmsNorm;
+use crate::family::{Activation, QueryKeyNorm};
+use crate::norm::{RmsNorm, normed};
+use crate::projections::{Projections, load_linear};
 use crate::weights::Weights;
 
-/// A pre-norm layer of the Llama family.
+/// A layer, with the norms and projections that its family has.
 #[derive(Debug)]
 pub(crate) struct Layer {
-    input_layernorm: RmsNorm,
+    attention_norm: Option<RmsNorm>,
     self_attn: Attention,
-    post_attention_layernorm: RmsNorm,
+    attended_norm: Option<RmsNorm>,
+    mlp_norm: Option<RmsNorm>,
     mlp: FeedForward,
+    output_norm: Option<RmsNorm>,
 }
 
-/// `down(silu(gate(x)) · up(x))` (`SwiGLU`, Shazeer 2020).
+/// `down(f(gate(x)) · up(x))` (Shazeer 2020).
 #[derive(Debug)]
-#[allow(clippy::struct_field_names, reason = "the checkpoint's names")]
 struct FeedForward {
-    gate_proj: Linear,
-    up_proj: Linear,
+    gate_up: Projections<2>,
     down_proj: Linear,
+    activation: Activation,
 }
 
 impl Layer {
     /// Takes layer `number` out of `weights`.
     pub(crate) fn load(weights: &Weights, config: &Config, number: usize) -> Result<Self> {
         let path = format!("model.layers.{number}");
-        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let queries = config.num_attention_heads * config.head_dim;
-        let keys = config.num_key_value_heads * config.head_dim;
-        let norm = |name: &str| -> Result<RmsNorm> {
-            let weight = weights.load(&format!("{path}.{name}.weight"), [hidden])?;
-            Ok(RmsNorm::new(weight, config.rms_norm_eps))
+        let norm =
+            |name: &str, width| RmsNorm::load(weights, config, &format!("{path}.{name}"), width);
+        let [attention, attended, mlp_norm, output] = config
+            .family
+            .norm_names()
+            .map(|name| name.map(|name| norm(name, config.hidden_size)).transpose());
+        let heads_norm = |name: &str, heads: usize| -> Result<Option<RmsNorm>> {
+            let width = match config.family.query_key_norm {
+                None => return Ok(None),
+                Some(QueryKeyNorm::Head) => config.head_dim,
+                Some(QueryKeyNorm::AllHeads) => heads * config.head_dim,
+            };
+            norm(name, width).map(Some)
         };
-        let (input_layernorm, post_attention_layernorm) =
-            (norm("input_layernorm")?, norm("post_attention_layernorm")?);
-        let linear = |name: &str, input, output, bias| {
-            load_linear(weights, &format!("{path}.{name}"), input, output, bias)
+        let mut shapes = config.linears();
+        let linear = |shapes: &mut Vec<LinearShape>| load_linear(weights, &path, &shapes.remove(0));
+        let self_attn = Attention {
+            qkv: Projections::load(weights, &path, &mut shapes)?,
+            o_proj: linear(&mut shapes)?,
+            q_norm: heads_norm("self_attn.q_norm", config.num_attention_heads)?,
+            k_norm: heads_norm("self_attn.k_norm", config.num_key_value_heads)?,
+            kind: config.layers[number],
+            scores: Scores {
+                head_dim: config.head_dim,
+                scale: config.attention_scale,
+                softcap: config.attention_softcap,
+            },
+        };
+        let mlp = FeedForward {
+            gate_up: Projections::load(weights, &path, &mut shapes)?,
+            down_proj: linear(&mut shapes)?,
+            activation: config.activation,
         };
         Ok(Self {
-            input_layernorm,
-            self_attn: Attention {
-                q_proj: linear("self_attn.q_proj", hidden, queries, config.attention_bias)?,
-                k_proj: linear("self_attn.k_proj", hidden, keys, config.attention_bias)?,
-                v_proj: linear("self_attn.v_proj", hidden, keys, config.attention_bias)?,
-                o_proj: linear("self_attn.o_proj", queries, hidden, config.attention_bias)?,
-                head_dim: config.head_dim,
-            },
-            post_attention_layernorm,
-            mlp: FeedForward {
-                gate_proj: linear("mlp.gate_proj", hidden, inner, config.mlp_bias)?,
-                up_proj: linear("mlp.up_proj", hidden, inner, config.mlp_bias)?,
-                down_proj: linear("mlp.down_proj", inner, hidden, config.mlp_bias)?,
-            },
+            attention_norm: attention?,
+            self_attn,
+            attended_norm: attended?,
+            mlp_norm: mlp_norm?,
+            mlp,
+            output_norm: output?,
         })
     }
 
@@ -70,33 +86,21 @@ impl Layer {
         prefix: Option<&KeyValue>,
         adapter: Option<&Adapter>,
     ) -> (Tensor<2>, KeyValue) {
-        let normed = self.input_layernorm.forward(x.clone());
-        let (attended, own) = self.self_attn.forward(normed, context, prefix, adapter);
-        let x = x + attended;
-        let normed = self.post_attention_layernorm.forward(x.clone());
-        (x + self.mlp.forward(normed, adapter), own)
+        let input = normed(&self.attention_norm, x.clone());
+        let (attended, own) = self.self_attn.forward(input, context, prefix, adapter);
+        let x = x + normed(&self.attended_norm, attended);
+        let output = self.mlp.forward(normed(&self.mlp_norm, x.clone()), adapter);
+        (x + normed(&self.output_norm, output), own)
     }
 }
 
 impl FeedForward {
     fn forward(&self, x: Tensor<2>, adapter: Option<&Adapter>) -> Tensor<2> {
-        let gate = self.gate_proj.forward(x.clone(), adapter);
-        let up = self.up_proj.forward(x, adapter);
-        self.down_proj.forward(swiglu(gate, up), adapter)
+        let [gate, up] = self.gate_up.forward(&x, adapter);
+        let gated = match self.activation {
+            Activation::Silu => swiglu(gate, up),
+            Activation::GeluTanh => geglu(gate, up),
+        };
+        self.down_proj.forward(gated, adapter)
     }
-}
-
-/// Takes the linear layer at `path`, with a bias if the configuration says that it has one.
-fn load_linear(
-    weights: &Weights,
-    path: &str,
-    input: usize,
-    output: usize,
-    bias: bool,
-) -> Result<Linear> {
-    let weight = weights.load(&format!("{path}.weight"), [output, input])?;
-    let bias = bias
-        .then(|| weights.load(&format!("{path}.bias"), [output]))
-        .transpose()?;
-    Ok(Linear::new(path, weight, bias))
 }

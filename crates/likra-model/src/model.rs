@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData, bf16};
 use likra_kernels::{KeyValue, is_cpu, log_likelihoods, takes_rows_of_any_length};
 use likra_lora::{Adapter, Target};
 use rayon::prelude::*;
@@ -14,10 +14,9 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::layer::Layer;
 use crate::norm::RmsNorm;
-use crate::rope::Rope;
 use crate::weights::{HEAD, Weights, weight_files};
 
-/// A frozen causal language model of the Llama or Mistral family.
+/// A frozen causal language model.
 ///
 /// Its tensors are plain constants outside autodiff. A head is an [`Adapter`] that is passed to a
 /// forward pass; the same model serves all heads, in training and in scoring.
@@ -30,7 +29,6 @@ pub struct Model {
     norm: RmsNorm,
     /// `[vocab, hidden]`; the embedding itself if the two are tied.
     lm_head: Tensor<2>,
-    rope: Rope,
     dtype: FloatDType,
     device: Device,
 }
@@ -72,7 +70,7 @@ impl Model {
             (embedding(), numbers.map(load).collect::<Result<Vec<_>>>())
         };
         let (embed_tokens, layers) = (embed_tokens?, layers?);
-        let norm = weights.load("model.norm.weight", [config.hidden_size])?;
+        let norm = RmsNorm::load(&weights, &config, "model.norm", config.hidden_size)?;
         let lm_head = if config.tie_word_embeddings {
             embed_tokens.clone()
         } else {
@@ -82,9 +80,8 @@ impl Model {
         Ok(Self {
             embed_tokens,
             layers,
-            norm: RmsNorm::new(norm, config.rms_norm_eps),
+            norm,
             lm_head,
-            rope: Rope::new(&config),
             config,
             dtype,
             device: device.clone(),
@@ -172,11 +169,15 @@ impl Model {
     ) -> Result<Tensor<2>> {
         let mut x = self.embed(&batch.ids)?;
         let prefix_tokens = prefix.map_or(0, Prefix::tokens);
-        let positions = batch.positions(prefix_tokens);
-        let visibility = batch.visibility(prefix_tokens, self.config.sliding_window);
+        self.check_rotations(batch, prefix)?;
+        let places = batch.positions(prefix_tokens);
+        let ropes = self.config.ropes.iter();
+        let visibility = |window| Arc::new(batch.visibility(prefix_tokens, window));
         let context = Context {
-            angles: self.rope.at(&positions, self.dtype, &self.device),
-            visibility: Arc::new(visibility),
+            angles: ropes
+                .map(|rope| rope.at(&places, self.dtype, &self.device))
+                .collect(),
+            visibility: [visibility(None), visibility(self.config.sliding_window)],
         };
         for (number, layer) in self.layers.iter().enumerate() {
             let prefix = prefix.map(|prefix| &prefix.layers[number]);
@@ -187,15 +188,39 @@ impl Model {
         Ok(x)
     }
 
+    /// What a text shares with others has to be turned as it would be alone.
+    fn check_rotations(&self, batch: &Batch, prefix: Option<&Prefix>) -> Result<()> {
+        let before = prefix.map(Prefix::tokens);
+        let texts = batch.texts(before.unwrap_or(0)).chain(before);
+        for rope in &self.config.ropes {
+            let mut regimes = texts.clone().map(|tokens| rope.regime(tokens));
+            let first = regimes.next();
+            if (prefix.is_some() || batch.branches()) && !regimes.all(|other| Some(other) == first)
+            {
+                return Err(Error::Rotations {
+                    tokens: texts.max().unwrap_or(0),
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn embed(&self, ids: &[u32]) -> Result<Tensor<2>> {
         let vocab_size = self.config.vocab_size;
         if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
             return Err(Error::Token { id, vocab_size });
         }
-        Ok(self
-            .embed_tokens
-            .clone()
-            .select(0, self.indices(ids.iter().map(|&id| id as i32))))
+        let indices = self.indices(ids.iter().map(|&id| id as i32));
+        let x = self.embed_tokens.clone().select(0, indices);
+        if !self.config.family.scaled_embedding {
+            return Ok(x);
+        }
+        let scale = (self.config.hidden_size as f64).sqrt();
+        // Rounded to the model's type, as transformers does.
+        Ok(match self.dtype {
+            FloatDType::BF16 => x.mul_scalar(bf16::from_f64(scale).to_f64()),
+            _ => x.mul_scalar(scale),
+        })
     }
 
     fn indices(&self, values: impl Iterator<Item = i32>) -> Tensor<1, Int> {
@@ -208,9 +233,12 @@ impl Model {
     #[must_use]
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let normed = self.norm.forward(hidden);
-        normed
-            .matmul(self.lm_head.clone().transpose())
-            .cast(FloatDType::F32)
+        let logits = normed.matmul(self.lm_head.clone().transpose());
+        let logits = match self.config.final_softcap {
+            Some(cap) => logits.div_scalar(cap).tanh().mul_scalar(cap),
+            None => logits,
+        };
+        logits.cast(FloatDType::F32)
     }
 
     /// The log-likelihood, in nats, of given next tokens: `[targets]`, in f32.

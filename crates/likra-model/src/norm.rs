@@ -1,7 +1,11 @@
 //! Root-mean-square normalisation.
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use likra_kernels::rms_norm;
+
+use crate::Result;
+use crate::config::Config;
+use crate::weights::Weights;
 
 /// `x / √(mean(x²) + ε) · weight` (Zhang and Sennrich 2019).
 #[derive(Debug)]
@@ -11,12 +15,41 @@ pub(crate) struct RmsNorm {
 }
 
 impl RmsNorm {
-    pub(crate) fn new(weight: Tensor<1>, epsilon: f64) -> Self {
-        Self { weight, epsilon }
+    /// Takes the norm called `path`, over `width` numbers at a time.
+    pub(crate) fn load(
+        weights: &Weights,
+        config: &Config,
+        path: &str,
+        width: usize,
+    ) -> Result<Self> {
+        let name = format!("{path}.weight");
+        let weight = if config.family.exact_norms {
+            weights.load_as(&name, [width], FloatDType::F32)?
+        } else {
+            weights.load(&name, [width])?
+        };
+        Ok(Self {
+            weight: if config.family.norms_from_one {
+                weight.add_scalar(1.0)
+            } else {
+                weight
+            },
+            epsilon: config.rms_norm_eps,
+        })
     }
 
-    /// `[tokens, hidden]` to the same.
+    /// `[tokens, features]` to the same; each `width` of the features are normalised by themselves.
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        rms_norm(x, &self.weight, self.epsilon)
+        let ([tokens, features], [width]) = (x.dims(), self.weight.dims());
+        let x = x.reshape([tokens * features / width, width]);
+        rms_norm(x, &self.weight, self.epsilon).reshape([tokens, features])
+    }
+}
+
+/// `x`, normalised where there is a norm.
+pub(crate) fn normed(norm: &Option<RmsNorm>, x: Tensor<2>) -> Tensor<2> {
+    match norm {
+        Some(norm) => norm.forward(x),
+        None => x,
     }
 }

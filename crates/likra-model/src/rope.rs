@@ -1,18 +1,82 @@
-//! The angles of rotary position embedding.
+//! Rotary position embedding (Su et al. 2021), and the ways to stretch it over longer texts.
 
-use std::f64::consts::TAU;
+use std::f64::consts::{PI, TAU};
 
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use serde::Deserialize;
+use serde_json::Value;
 
-use crate::config::{Config, Llama3Scaling};
+use crate::Result;
+use crate::keys::Keys;
 
-/// The angular frequencies, in radians a position, of a head's pairs of numbers.
-#[derive(Debug)]
+/// How positions turn a head's pairs of numbers.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rope {
-    frequencies: Vec<f64>,
+    /// How many numbers of a head are turned, from its first.
+    dim: usize,
+    theta: f64,
+    scaling: Scaling,
+    /// `max_position_embeddings`.
+    positions: f64,
+    /// The context length, in tokens, of the training before a longrope.
+    original: Option<f64>,
 }
 
-/// Cosines and sines at the positions of a batch, each `[tokens, head_dim / 2]`.
+/// `rope_scaling`, as transformers 4.57.1 reads it (`modeling_rope_utils`).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "rope_type", rename_all = "lowercase")]
+enum Scaling {
+    Default,
+    Linear {
+        factor: f64,
+    },
+    Dynamic {
+        factor: f64,
+    },
+    Llama3(Llama3),
+    Yarn(Yarn),
+    Longrope {
+        /// By what frequencies are divided in texts of no more than the original length.
+        short_factor: Vec<f64>,
+        /// The same in longer texts.
+        long_factor: Vec<f64>,
+        /// How many times longer texts may be than the original ones.
+        factor: Option<f64>,
+        attention_factor: Option<f64>,
+    },
+}
+
+/// Llama 3's stretching of the low frequencies.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Llama3 {
+    factor: f64,
+    /// Wavelengths longer than the original context over this are stretched whole.
+    low_freq_factor: f64,
+    /// Wavelengths shorter than the original context over this are left alone.
+    high_freq_factor: f64,
+    /// The context length, in tokens, that the model was pretrained with.
+    original_max_position_embeddings: f64,
+}
+
+/// Yarn (Peng et al. 2023).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Yarn {
+    factor: f64,
+    attention_factor: Option<f64>,
+    beta_fast: Option<f64>,
+    beta_slow: Option<f64>,
+    mscale: Option<f64>,
+    mscale_all_dim: Option<f64>,
+    original_max_position_embeddings: Option<f64>,
+    #[serde(default = "yes")]
+    truncate: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Cosines and sines at the positions of a batch, each `[tokens, dim / 2]`.
 #[derive(Debug, Clone)]
 pub(crate) struct Angles {
     cos: Tensor<2>,
@@ -20,30 +84,172 @@ pub(crate) struct Angles {
 }
 
 impl Rope {
-    pub(crate) fn new(config: &Config) -> Self {
-        let pairs = config.head_dim / 2;
-        let frequencies = (0..pairs)
-            .map(|pair| config.rope_theta.powf(-(pair as f64) / pairs as f64))
-            .map(|frequency| match &config.rope_scaling {
-                Some(scaling) => scaling.stretch(frequency),
-                None => frequency,
-            })
-            .collect();
-        Self { frequencies }
+    /// The rotations of a `config.json`: of every layer, then those of gemma3's sliding layers, from
+    /// `rope_theta` and `rope_scaling`, or from `rope_parameters` of transformers 5, which has both.
+    pub(crate) fn read(keys: &Keys, head_dim: usize) -> Result<Vec<Self>> {
+        let parameters = keys.value("rope_parameters");
+        let of_layers = ["full_attention", "sliding_attention"].map(|kind| parameters.get(kind));
+        let whole = match (of_layers[0], parameters) {
+            (Some(parameters), _) => ("rope_parameters", parameters),
+            (None, Value::Object(_)) => ("rope_parameters", parameters),
+            _ => ("rope_scaling", keys.value("rope_scaling")),
+        };
+        let mut ropes = vec![Self::one(keys, whole, "rope_theta", head_dim)?];
+        if !keys.value("rope_local_base_freq").is_null() {
+            let parameters = ("rope_parameters", of_layers[1].unwrap_or(&Value::Null));
+            ropes.push(Self::one(
+                keys,
+                parameters,
+                "rope_local_base_freq",
+                head_dim,
+            )?);
+        }
+        Ok(ropes)
     }
 
-    /// The rotations at `positions`, computed in f64 on the host and rounded once.
-    pub(crate) fn at(&self, positions: &[usize], dtype: FloatDType, device: &Device) -> Angles {
-        let table = |function: fn(f64) -> f64| {
-            let values: Vec<f32> = positions
-                .iter()
-                .flat_map(|&position| {
-                    self.frequencies
-                        .iter()
-                        .map(move |f| function(position as f64 * f) as f32)
+    fn one(
+        keys: &Keys,
+        (key, parameters): (&'static str, &Value),
+        theta: &'static str,
+        head_dim: usize,
+    ) -> Result<Self> {
+        let invalid = |expected: &str| keys.invalid(key, parameters, expected);
+        let number = |name| match parameters.get(name).filter(|_| key == "rope_parameters") {
+            Some(value) => {
+                let value = value.as_f64();
+                let refused = || invalid(&format!("a number for {name}"));
+                value.map(Some).ok_or_else(refused)
+            }
+            None => Ok(None),
+        };
+        let partial: Option<f64> = keys.get("partial_rotary_factor")?;
+        let share = match (number("partial_rotary_factor")?, partial) {
+            (Some(share), None) if share != 1.0 => {
+                return Err(invalid("partial_rotary_factor of 1"));
+            }
+            (share, partial) => share.or(partial).unwrap_or(1.0),
+        };
+        let dim = (head_dim as f64 * share) as usize;
+        if !(2..=head_dim).contains(&dim) || !dim.is_multiple_of(2) {
+            let expected = format!("a share of head_dim = {head_dim} that is an even number");
+            return Err(keys.invalid("partial_rotary_factor", &share.into(), &expected));
+        }
+        let original: Option<f64> = keys.get("original_max_position_embeddings")?;
+        let positions: f64 = keys.get("max_position_embeddings")?;
+        let mut rope = Self {
+            dim,
+            theta: match number("rope_theta")? {
+                Some(theta) => theta,
+                None => keys.get(theta)?,
+            },
+            scaling: Scaling::read(parameters, dim).map_err(|expected| invalid(&expected))?,
+            positions,
+            original: original.or(number("original_max_position_embeddings")?),
+        };
+        if let Scaling::Longrope { factor, .. } = &mut rope.scaling {
+            // Where the two are there and differ, transformers 4 takes the one and transformers 5 the other.
+            let known = rope.original.map(|original| positions / original);
+            if factor.or(known).is_none()
+                || known.is_some_and(|known| factor.unwrap_or(known) != known)
+            {
+                return Err(invalid(
+                    "a factor, or original_max_position_embeddings in its place and outside of rope_scaling",
+                ));
+            }
+            *factor = factor.or(known);
+        }
+        Ok(rope)
+    }
+
+    /// Texts of one regime are turned by the same angles.
+    pub(crate) fn regime(&self, tokens: usize) -> usize {
+        match &self.scaling {
+            Scaling::Dynamic { .. } => tokens.max(self.positions as usize),
+            Scaling::Longrope { .. } => {
+                usize::from(tokens as f64 > self.original.unwrap_or(self.positions))
+            }
+            _ => 0,
+        }
+    }
+
+    /// The angular frequencies, in radians a position, in a text of so many tokens.
+    fn frequencies(&self, tokens: usize) -> Vec<f64> {
+        let (dim, pairs) = (self.dim as f64, self.dim / 2);
+        let theta = match &self.scaling {
+            Scaling::Dynamic { factor } => {
+                let length = self.positions.max(tokens as f64);
+                let stretch = factor * length / self.positions - (factor - 1.0);
+                self.theta * stretch.powf(dim / (dim - 2.0))
+            }
+            _ => self.theta,
+        };
+        let plain = (0..pairs).map(|pair| theta.powf(-((2 * pair) as f64) / dim));
+        match &self.scaling {
+            Scaling::Default | Scaling::Dynamic { .. } => plain.collect(),
+            Scaling::Linear { factor } => plain.map(|frequency| frequency / factor).collect(),
+            Scaling::Llama3(llama3) => plain.map(|frequency| llama3.stretch(frequency)).collect(),
+            Scaling::Yarn(yarn) => {
+                let original = yarn.original_max_position_embeddings;
+                let (low, high) = yarn.ramp(dim, theta, set(original).unwrap_or(self.positions));
+                let stretched = |(pair, frequency): (usize, f64)| {
+                    let share = ((pair as f64 - low) / (high - low)).clamp(0.0, 1.0);
+                    frequency / yarn.factor * share + frequency * (1.0 - share)
+                };
+                plain.enumerate().map(stretched).collect()
+            }
+            Scaling::Longrope {
+                short_factor,
+                long_factor,
+                ..
+            } => {
+                let factors = [short_factor, long_factor][self.regime(tokens)];
+                let stretched = plain.zip(factors).map(|(frequency, by)| frequency / by);
+                stretched.collect()
+            }
+        }
+    }
+
+    /// What cosines and sines are multiplied by, so that attention's scores grow with the texts.
+    fn attention_factor(&self) -> f64 {
+        match &self.scaling {
+            Scaling::Yarn(yarn) => yarn.attention_factor(),
+            Scaling::Longrope {
+                factor,
+                attention_factor,
+                ..
+            } => attention_factor.unwrap_or_else(|| {
+                let original = self.original.unwrap_or(self.positions);
+                let factor = factor.unwrap_or(1.0).max(1.0);
+                (1.0 + factor.ln() / original.ln()).sqrt()
+            }),
+            _ => 1.0,
+        }
+    }
+
+    /// The rotations at `places`, each a position and the length of the text that it is in: computed in
+    /// f64 on the host and rounded once.
+    pub(crate) fn at(
+        &self,
+        places: &[(usize, usize)],
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Angles {
+        let factor = self.attention_factor();
+        let angles: Vec<f64> = places
+            .chunk_by(|a, b| self.regime(a.1) == self.regime(b.1))
+            .flat_map(|places| {
+                let frequencies = self.frequencies(places[0].1);
+                places.iter().flat_map(move |&(position, _)| {
+                    let turned = frequencies.iter().map(|f| position as f64 * f);
+                    turned.collect::<Vec<_>>()
                 })
-                .collect();
-            let data = TensorData::new(values, [positions.len(), self.frequencies.len()]);
+            })
+            .collect();
+        let table = |function: fn(f64) -> f64| {
+            let values = angles
+                .iter()
+                .map(|&angle| (function(angle) * factor) as f32);
+            let data = TensorData::new(values.collect(), [places.len(), self.dim / 2]);
             Tensor::<2>::from_data(data, device).cast(dtype)
         };
         Angles {
@@ -53,9 +259,70 @@ impl Rope {
     }
 }
 
-impl Llama3Scaling {
+impl Scaling {
+    /// `rope_scaling` or `rope_parameters`, for heads of which `dim` numbers are turned.
+    fn read(parameters: &Value, dim: usize) -> std::result::Result<Self, String> {
+        const TYPES: &str = "a rope_type: default, linear, dynamic, llama3, yarn or longrope";
+        if parameters.is_null() {
+            return Ok(Self::Default);
+        }
+        let kinds = [parameters.get("rope_type"), parameters.get("type")];
+        let kind = match kinds {
+            [Some(new), Some(old)] if new != old => None,
+            _ => kinds[0].or(kinds[1]),
+        };
+        let mut parameters = parameters.clone();
+        // phi3's first names for it.
+        let long = parameters.get("short_factor").is_some();
+        let kind = match kind.and_then(Value::as_str).ok_or(TYPES)? {
+            "su" | "yarn" if long => "longrope",
+            kind => kind,
+        };
+        parameters["rope_type"] = kind.into();
+        let scaling: Self = serde_json::from_value(parameters).map_err(|error| {
+            let message = error.to_string();
+            if message.contains("variant") {
+                TYPES.to_owned()
+            } else {
+                message
+            }
+        })?;
+        let factors: &[f64] = match &scaling {
+            Self::Default => &[],
+            Self::Linear { factor } | Self::Dynamic { factor } => &[*factor],
+            Self::Llama3(llama3) => &[
+                llama3.factor,
+                llama3.low_freq_factor,
+                llama3.high_freq_factor,
+                llama3.original_max_position_embeddings,
+            ],
+            Self::Yarn(yarn) => &[yarn.factor],
+            Self::Longrope {
+                short_factor,
+                long_factor,
+                ..
+            } => {
+                if [short_factor, long_factor].map(Vec::len) != [dim / 2; 2] {
+                    return Err(format!("{} short and long factors each", dim / 2));
+                }
+                &[short_factor.as_slice(), long_factor].concat()
+            }
+        };
+        if factors.iter().any(|&factor| !(factor > 0.0)) {
+            return Err("factors above 0".into());
+        }
+        Ok(scaling)
+    }
+}
+
+/// A number that is there and not 0, as Python's `or` takes it.
+fn set(number: Option<f64>) -> Option<f64> {
+    number.filter(|&number| number != 0.0)
+}
+
+impl Llama3 {
     /// Long wavelengths are stretched by `factor`, short ones kept, those between interpolated
-    /// (transformers 4.57, `modeling_rope_utils._compute_llama3_parameters`).
+    /// (`_compute_llama3_parameters`).
     fn stretch(&self, frequency: f64) -> f64 {
         let context = self.original_max_position_embeddings;
         let wavelength = TAU / frequency;
@@ -72,10 +339,47 @@ impl Llama3Scaling {
     }
 }
 
+impl Yarn {
+    /// Between which pairs of numbers frequencies go from kept to stretched (`find_correction_range`).
+    fn ramp(&self, dim: f64, theta: f64, original: f64) -> (f64, f64) {
+        let pair =
+            |rotations: f64| dim * (original / (rotations * 2.0 * PI)).ln() / (2.0 * theta.ln());
+        let mut low = pair(set(self.beta_fast).unwrap_or(32.0));
+        let mut high = pair(set(self.beta_slow).unwrap_or(1.0));
+        if self.truncate {
+            (low, high) = (low.floor(), high.ceil());
+        }
+        let (low, high) = (low.max(0.0), high.min(dim - 1.0));
+        (low, if low == high { high + 0.001 } else { high })
+    }
+
+    fn attention_factor(&self) -> f64 {
+        let of = |mscale: f64| match self.factor {
+            factor if factor <= 1.0 => 1.0,
+            factor => 0.1 * mscale * factor.ln() + 1.0,
+        };
+        let inferred = match (set(self.mscale), set(self.mscale_all_dim)) {
+            (Some(mscale), Some(all_dim)) => of(mscale) / of(all_dim),
+            _ => of(1.0),
+        };
+        self.attention_factor.unwrap_or(inferred)
+    }
+}
+
 impl Angles {
     /// Rotates every head of `x: [tokens, heads · head_dim]`.
-    pub(crate) fn rotate(&self, x: Tensor<2>) -> Tensor<2> {
-        likra_kernels::rotate(x, &self.cos, &self.sin)
+    pub(crate) fn rotate(&self, x: Tensor<2>, head_dim: usize) -> Tensor<2> {
+        let [tokens, features] = x.dims();
+        let (heads, dim) = (features / head_dim, 2 * self.cos.dims()[1]);
+        if dim == head_dim {
+            return likra_kernels::rotate(x, &self.cos, &self.sin);
+        }
+        let x = x.reshape([tokens, heads, head_dim]);
+        let turned = x.clone().narrow(2, 0, dim).reshape([tokens, heads * dim]);
+        let turned = likra_kernels::rotate(turned, &self.cos, &self.sin);
+        let kept = x.narrow(2, dim, head_dim - dim);
+        let both = vec![turned.reshape([tokens, heads, dim]), kept];
+        Tensor::cat(both, 2).reshape([tokens, features])
     }
 }
 
@@ -86,7 +390,7 @@ mod tests {
     /// As `_compute_llama3_parameters` of transformers 4.57.1, which then only warns.
     #[test]
     fn factors_that_cross_stretch_long_wavelengths_first() {
-        let scaling = Llama3Scaling {
+        let scaling = Llama3 {
             factor: 8.0,
             low_freq_factor: 4.0,
             high_freq_factor: 1.0,

@@ -108,6 +108,16 @@ impl Weights {
 
     /// Loads the tensor `name`, which must have `shape`.
     pub(crate) fn load<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
+        self.load_as(name, shape, self.dtype)
+    }
+
+    /// The same, converted to another type than the model's.
+    pub(crate) fn load_as<const D: usize>(
+        &self,
+        name: &str,
+        shape: [usize; D],
+        dtype: FloatDType,
+    ) -> Result<Tensor<D>> {
         let stored = name.strip_prefix(self.prefix);
         let place = stored.and_then(|name| Some((name, *self.places.get(name)?)));
         let (stored, place) = place.ok_or_else(|| {
@@ -129,7 +139,7 @@ impl Weights {
             ));
         }
         let data = file.read(stored)?;
-        let dtype = DType::from(self.dtype);
+        let dtype = DType::from(dtype);
         let data = data.convert_dtype(dtype);
         if let Some(value) = not_finite(&data) {
             let expected = format!("finite numbers in {dtype:?}");

@@ -9,7 +9,7 @@ use burn::backend::{Autodiff, Backend, Flex, backend_extension};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::attention::{Sight, Visibility};
+use crate::attention::{Scores, Sight, Visibility};
 use crate::flex::{floats, tensor};
 use crate::graph::record;
 use crate::math;
@@ -25,7 +25,7 @@ pub(crate) trait Attention: Backend {
         prefix_keys: FloatTensor<Self>,
         prefix_values: FloatTensor<Self>,
         visibility: Arc<Visibility>,
-        head_dim: usize,
+        scores: Scores,
     ) -> FloatTensor<Self>;
 }
 
@@ -49,6 +49,8 @@ struct Heads<'a> {
     /// The prefix's keys of each key head, with tokens for columns.
     prefix_keys: Vec<Vec<f32>>,
     head_dim: usize,
+    /// What products of queries and keys are multiplied by.
+    scale: f32,
     /// Numbers of a token's queries.
     query_step: usize,
     /// Numbers of a token's keys, and of its values.
@@ -58,7 +60,7 @@ struct Heads<'a> {
 impl<'a> Heads<'a> {
     fn new(
         visibility: &'a Visibility,
-        head_dim: usize,
+        scores: Scores,
         queries: &'a [f32],
         own: KeysValues<'a>,
         prefix: KeysValues<'a>,
@@ -70,7 +72,8 @@ impl<'a> Heads<'a> {
             own,
             prefix,
             prefix_keys: Vec::new(),
-            head_dim,
+            head_dim: scores.head_dim,
+            scale: scores.scale as f32,
             query_step: queries.len() / tokens,
             key_step: own.keys.len() / tokens,
         };
@@ -120,7 +123,7 @@ impl<'a> Heads<'a> {
         let key_head = head / (self.query_step / self.key_step);
         let left = self.of_query(self.queries, head, queries);
         let mut scores = self.product_with_turned(left, &self.prefix_keys[key_head], turned, own);
-        let scale = (self.head_dim as f32).sqrt().recip();
+        let scale = self.scale;
         let prefix = self.visibility.prefix;
         let sights = &self.visibility.sights[queries.clone()];
         softmaxes(&mut scores, sights, prefix, scale);
@@ -174,7 +177,7 @@ impl<'a> Heads<'a> {
                 let weights = self.weights(row, row, head, &keys);
                 let d_output = self.of_query(output, head, row);
                 let mut d_scores = self.product_with_turned(d_output, &prefix_values, &values, own);
-                let scale = (self.head_dim as f32).sqrt().recip();
+                let scale = self.scale;
                 softmaxes_backward(&mut d_scores, &weights, own, scale);
                 let square = |data| Matrix::new(data, own, prefix + own, prefix + own);
                 let (weights, d_scores) = (square(&weights), square(&d_scores));
@@ -298,11 +301,11 @@ impl Attention for Flex {
         prefix_keys: FlexTensor,
         prefix_values: FlexTensor,
         visibility: Arc<Visibility>,
-        head_dim: usize,
+        scores: Scores,
     ) -> FlexTensor {
         let shape = queries.layout().shape().to_vec();
         let inputs = [&queries, &keys, &values, &prefix_keys, &prefix_values].map(floats);
-        let heads = heads(&inputs, &visibility, head_dim);
+        let heads = heads(&inputs, &visibility, scores);
         let tasks: Vec<_> = visibility
             .rows()
             .flat_map(|row| {
@@ -324,7 +327,7 @@ impl Attention for Flex {
 fn heads<'a>(
     inputs: &'a [std::borrow::Cow<[f32]>; 5],
     visibility: &'a Visibility,
-    head_dim: usize,
+    scores: Scores,
 ) -> Heads<'a> {
     let [queries, keys, values, prefix_keys, prefix_values] = inputs;
     let own = KeysValues { keys, values };
@@ -332,7 +335,7 @@ fn heads<'a>(
         keys: prefix_keys,
         values: prefix_values,
     };
-    Heads::new(visibility, head_dim, queries, own, prefix)
+    Heads::new(visibility, scores, queries, own, prefix)
 }
 
 #[derive(Debug, Clone)]
@@ -340,14 +343,14 @@ struct State {
     /// Queries, keys, values, the prefix's keys and values.
     inputs: [FlexTensor; 5],
     visibility: Arc<Visibility>,
-    head_dim: usize,
+    scores: Scores,
 }
 
 /// The gradients of queries, keys and values.
 fn gradient(output: &FlexTensor, state: &State, _needed: [bool; 3]) -> [Option<FlexTensor>; 3] {
     let [queries, keys, values, ..] = &state.inputs;
     let inputs = state.inputs.each_ref().map(floats);
-    let heads = heads(&inputs, &state.visibility, state.head_dim);
+    let heads = heads(&inputs, &state.visibility, state.scores);
     let output = floats(output);
     let mut found = [queries, keys, values].map(|input| vec![0.0; floats(input).len()]);
     let [d_queries, d_keys, d_values] = &mut found;
@@ -384,7 +387,7 @@ impl<C: CheckpointStrategy> Attention for Autodiff<Flex, C> {
         prefix_keys: FloatTensor<Self>,
         prefix_values: FloatTensor<Self>,
         visibility: Arc<Visibility>,
-        head_dim: usize,
+        scores: Scores,
     ) -> FloatTensor<Self> {
         assert!(
             visibility.prefix == 0 || !(prefix_keys.is_tracked() || prefix_values.is_tracked()),
@@ -401,12 +404,12 @@ impl<C: CheckpointStrategy> Attention for Autodiff<Flex, C> {
             prefix_keys,
             prefix_values,
             Arc::clone(&visibility),
-            head_dim,
+            scores,
         );
         let state = State {
             inputs,
             visibility,
-            head_dim,
+            scores,
         };
         record::<C, _, 3>(nodes, state, output, gradient)
     }

@@ -24,7 +24,18 @@ pub struct KeyValue {
     pub values: Tensor<2>,
 }
 
-/// `softmax(queries · keysᵀ / √head_dim) · values` for every query head, each token over what it
+/// How queries and keys become scores.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scores {
+    /// The width of a head.
+    pub head_dim: usize,
+    /// What products of queries and keys are multiplied by: `1 / √head_dim` in most models.
+    pub scale: f64,
+    /// `c` in `c · tanh(score / c)`, in models that bound their scores so.
+    pub softcap: Option<f64>,
+}
+
+/// `softmax(scale · queries · keysᵀ) · values` for every query head, each token over what it
 /// sees of its own row and of the prefix. Query head `h` belongs to key head `h / group`, as in
 /// transformers' `repeat_kv`.
 ///
@@ -39,9 +50,9 @@ pub fn attention(
     own: &KeyValue,
     prefix: Option<&KeyValue>,
     visibility: &Arc<Visibility>,
-    head_dim: usize,
+    scores: Scores,
 ) -> Tensor<2> {
-    if is_fused(&queries) {
+    if is_fused(&queries) && scores.softcap.is_none() {
         // Without a prefix something has to stand in its place, and is not looked at.
         let before = prefix.unwrap_or(own);
         let [keys, values, prefix_keys, prefix_values] =
@@ -54,9 +65,9 @@ pub fn attention(
             prefix_keys,
             prefix_values,
             Arc::clone(visibility),
-            head_dim,
+            scores,
         ))
     } else {
-        plain::attention(queries, own, prefix, visibility, head_dim)
+        plain::attention(queries, own, prefix, visibility, scores)
     }
 }

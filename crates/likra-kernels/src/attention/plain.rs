@@ -3,7 +3,7 @@
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
-use crate::attention::{KeyValue, Sight, Visibility};
+use crate::attention::{KeyValue, Scores, Sight, Visibility};
 
 /// Far below every score, yet finite: a token may see nothing of a prefix that its window has left
 /// behind, and a softmax over infinities alone is no number.
@@ -108,8 +108,9 @@ pub(crate) fn attention(
     own: &KeyValue,
     prefix: Option<&KeyValue>,
     visibility: &Visibility,
-    head_dim: usize,
+    scoring: Scores,
 ) -> Tensor<2> {
+    let head_dim = scoring.head_dim;
     let dtype = FloatDType::from(queries.dtype());
     let device = queries.device().inner();
     let masks = visibility
@@ -117,19 +118,19 @@ pub(crate) fn attention(
         .get_or_init(|| Masks::new(visibility, &device));
     let key_heads = own.keys.dims()[1] / head_dim;
     let by_key_head = |x: Tensor<2>| by_key_head(masks.padded(x), masks, key_heads, head_dim);
-    let queries = by_key_head(queries.mul_scalar((head_dim as f64).sqrt().recip()));
+    let queries = by_key_head(queries.mul_scalar(scoring.scale));
     let (keys, values) = (
         by_key_head(own.keys.clone()),
         by_key_head(own.values.clone()),
     );
 
-    let scores = own_scores(&queries, keys, masks);
+    let scores = own_scores(&queries, keys, masks, scoring.softcap);
     let attended = match prefix {
         None => weighted(softmax(scores, 4).cast(dtype), values),
         Some(prefix) => {
             let [prefix_keys, prefix_values] =
                 [&prefix.keys, &prefix.values].map(|x| of_prefix(x.clone(), key_heads));
-            let to_prefix = Part::new(prefix_scores(&queries, prefix_keys, masks));
+            let to_prefix = Part::new(prefix_scores(&queries, prefix_keys, masks, scoring.softcap));
             let to_own = Part::new(scores);
             let share = to_prefix.share_beside(&to_own).cast(dtype);
             let own_share = share.clone().neg().add_scalar(1.0);
@@ -197,28 +198,51 @@ impl Part {
 }
 
 /// Scores among a row's own tokens, in f32: `[key_heads, rows, group, width, width]`.
-fn own_scores(queries: &Tensor<4>, keys: Tensor<4>, masks: &Masks) -> Tensor<5> {
+fn own_scores(
+    queries: &Tensor<4>,
+    keys: Tensor<4>,
+    masks: &Masks,
+    softcap: Option<f64>,
+) -> Tensor<5> {
     let [key_heads, rows, queries_per_row, _] = queries.dims();
     let group = queries_per_row / masks.width;
-    let scores = queries.clone().matmul(keys.transpose());
+    let scores = capped(queries.clone().matmul(keys.transpose()), softcap);
     scores
         .cast(FloatDType::F32)
         .reshape([key_heads, rows, group, masks.width, masks.width])
         + masks.own_bias.clone()
 }
 
+/// `c · tanh(scores / c)`.
+fn capped(scores: Tensor<4>, softcap: Option<f64>) -> Tensor<4> {
+    match softcap {
+        Some(cap) => scores.div_scalar(cap).tanh().mul_scalar(cap),
+        None => scores,
+    }
+}
+
 /// Scores of all rows against one prefix, in f32: `[key_heads, rows, group, width, prefix]`.
 ///
 /// `keys`: `[key_heads, 1, prefix, head_dim]`.
-fn prefix_scores(queries: &Tensor<4>, keys: Tensor<4>, masks: &Masks) -> Tensor<5> {
+fn prefix_scores(
+    queries: &Tensor<4>,
+    keys: Tensor<4>,
+    masks: &Masks,
+    softcap: Option<f64>,
+) -> Tensor<5> {
     let [key_heads, rows, queries_per_row, head_dim] = queries.dims();
     let (group, prefix) = (queries_per_row / masks.width, keys.dims()[2]);
     let scores = queries
         .clone()
         .reshape([key_heads, 1, rows * queries_per_row, head_dim])
-        .matmul(keys.transpose())
-        .cast(FloatDType::F32)
-        .reshape([key_heads, rows, group, masks.width, prefix]);
+        .matmul(keys.transpose());
+    let scores = capped(scores, softcap).cast(FloatDType::F32).reshape([
+        key_heads,
+        rows,
+        group,
+        masks.width,
+        prefix,
+    ]);
     match &masks.prefix_bias {
         Some(bias) => scores + bias.clone(),
         None => scores,

@@ -9,6 +9,12 @@ use crate::twin::{assert_same, matrix};
 
 const HEAD_DIM: usize = 10;
 
+const SCORES: Scores = Scores {
+    head_dim: HEAD_DIM,
+    scale: 0.2,
+    softcap: None,
+};
+
 /// One plain row, and one with a trunk of 2 and branches of 3 and 2.
 fn visibility(prefix: usize, prefix_from: usize) -> Arc<Visibility> {
     let sight = |trunk, branch| Sight {
@@ -40,8 +46,8 @@ fn compare(prefix: usize, prefix_from: usize) {
     let own = |keys: Tensor<2>, values: Tensor<2>| KeyValue { keys, values };
     assert_same(
         &inputs,
-        |[q, k, v]| attention(q, &own(k, v), before.as_ref(), &visibility, HEAD_DIM),
-        |[q, k, v]| plain::attention(q, &own(k, v), before.as_ref(), &visibility, HEAD_DIM),
+        |[q, k, v]| attention(q, &own(k, v), before.as_ref(), &visibility, SCORES),
+        |[q, k, v]| plain::attention(q, &own(k, v), before.as_ref(), &visibility, SCORES),
     );
 }
 
@@ -59,4 +65,33 @@ fn fused_and_plain_agree_after_a_prefix() {
 fn fused_and_plain_agree_where_a_prefix_is_out_of_sight() {
     compare(40, 21);
     compare(40, 40);
+}
+
+/// `c · tanh(s / c)` of scores that one sees: with one key the weight is 1, with two they differ.
+#[test]
+fn a_softcap_bounds_the_scores() {
+    let row = |numbers: &[f32]| Tensor::<1>::from_floats(numbers, &burn::tensor::Device::flex());
+    let queries = row(&[100.0, 100.0]).reshape([2, 1]);
+    let own = KeyValue {
+        keys: row(&[1.0, -1.0]).reshape([2, 1]),
+        values: row(&[0.0, 1.0]).reshape([2, 1]),
+    };
+    let sight = |end| Sight {
+        trunk: 0..end,
+        ..Sight::default()
+    };
+    let visibility = Arc::new(Visibility::new(&[2], vec![sight(1), sight(2)], 0));
+    let scores = Scores {
+        head_dim: 1,
+        scale: 1.0,
+        softcap: Some(0.5),
+    };
+    let found = attention(queries, &own, None, &visibility, scores);
+    let found = found.try_into_vec_as::<f32>().unwrap();
+    // The scores are 0.5 and -0.5.
+    let second = 1.0 / (1.0 + 1.0_f32.exp());
+    assert!(
+        found[0] == 0.0 && (found[1] - second).abs() < 1e-6,
+        "{found:?}"
+    );
 }
