@@ -20,6 +20,8 @@ const DEEPEST: usize = 1 << 12;
 pub struct Config {
     /// Which of transformers' classes the checkpoint is of: `llama`, `qwen3`.
     pub model_type: String,
+    /// What adapters call the module with the layers.
+    pub(crate) base: &'static str,
     /// Rows of the embedding.
     pub vocab_size: usize,
     /// Width of the residual stream.
@@ -74,16 +76,31 @@ impl Config {
             return Err(Error::IsAdapter { path: adapter });
         }
         let parsed = likra_files::parse_json(&likra_files::read(path)?);
-        let given: Map<String, Value> = parsed.map_err(|source| Error::Json {
+        let mut given: Map<String, Value> = parsed.map_err(|source| Error::Json {
             path: path.into(),
             source,
         })?;
+        let within = given.get("model_type") == Some(&"gemma3".into());
+        if within {
+            given = text_model(path, &given)?;
+        }
         let model_type = given.get("model_type").unwrap_or(&Value::Null);
         let (family, defaults) = Family::find(model_type.as_str())
             .map_err(|families| invalid(path, "model_type", model_type, &families))?;
         let model_type = model_type.as_str().unwrap_or_default().to_owned();
         refuse_two_rotations(path, &given)?;
-        Self::resolve(&Keys::new(path, defaults, given)?, model_type, family)
+        let mut config = Self::resolve(&Keys::new(path, defaults, given)?, model_type, family)?;
+        if within {
+            // The class with images does not use it.
+            config.final_softcap = None;
+            config.base = "model.language_model";
+        }
+        Ok(config)
+    }
+
+    /// What adapters call the module that checkpoints of text models have at `path`.
+    pub(crate) fn module(&self, path: &str) -> String {
+        path.replacen("model", self.base, 1)
     }
 
     fn resolve(keys: &Keys, model_type: String, family: Family) -> Result<Self> {
@@ -116,6 +133,7 @@ impl Config {
         let (layers, sliding_window) = family.layers(keys, num_hidden_layers)?;
         let config = Self {
             model_type,
+            base: "model",
             vocab_size: keys.get("vocab_size")?,
             hidden_size,
             intermediate_size: keys.get("intermediate_size")?,
@@ -184,7 +202,7 @@ impl Config {
     pub fn targets(&self) -> Vec<Target> {
         let of_layer = |number| {
             self.linears().into_iter().map(move |linear| Target {
-                module: format!("model.layers.{number}.{}", linear.name),
+                module: self.module(&format!("model.layers.{number}.{}", linear.name)),
                 input: linear.input,
                 output: linear.outputs.iter().sum(),
             })
@@ -278,6 +296,18 @@ pub(crate) struct LinearShape {
     /// How many of its outputs are each part: several where one weight has queries, keys and values.
     pub(crate) outputs: Vec<usize>,
     pub(crate) bias: bool,
+}
+
+/// The text model's keys of a gemma3, whose file describes one for images, too.
+fn text_model(path: &Path, given: &Map<String, Value>) -> Result<Map<String, Value>> {
+    const KEY: &str = "text_config";
+    let found = given.get(KEY).unwrap_or(&Value::Null);
+    let object = || invalid(path, KEY, found, "the keys of a text model");
+    let mut text = found.as_object().cloned().ok_or_else(object)?;
+    text.insert("model_type".into(), "gemma3_text".into());
+    let quantised = given.get("quantization_config");
+    text.extend(quantised.map(|found| ("quantization_config".into(), found.clone())));
+    Ok(text)
 }
 
 /// Refuses keys of transformers 4 and of transformers 5 beside each other that do not agree.

@@ -50,9 +50,10 @@ impl Layer {
             norm(name, width).map(Some)
         };
         let mut shapes = config.linears();
-        let linear = |shapes: &mut Vec<LinearShape>| load_linear(weights, &path, &shapes.remove(0));
+        let linear =
+            |shapes: &mut Vec<LinearShape>| load_linear(weights, config, &path, &shapes.remove(0));
         let self_attn = Attention {
-            qkv: Projections::load(weights, &path, &mut shapes)?,
+            qkv: Projections::load(weights, config, &path, &mut shapes)?,
             o_proj: linear(&mut shapes)?,
             q_norm: heads_norm("self_attn.q_norm", config.num_attention_heads)?,
             k_norm: heads_norm("self_attn.k_norm", config.num_key_value_heads)?,
@@ -64,7 +65,7 @@ impl Layer {
             },
         };
         let mlp = FeedForward {
-            gate_up: Projections::load(weights, &path, &mut shapes)?,
+            gate_up: Projections::load(weights, config, &path, &mut shapes)?,
             down_proj: linear(&mut shapes)?,
             activation: config.activation,
         };

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use likra_lora::{Adapter, Linear};
 
-use crate::config::LinearShape;
+use crate::config::{Config, LinearShape};
 use crate::error::Result;
 use crate::weights::Weights;
 
@@ -19,12 +19,15 @@ impl<const N: usize> Projections<N> {
     /// Takes what it needs from the front of `shapes`.
     pub(crate) fn load(
         weights: &Weights,
+        config: &Config,
         path: &str,
         shapes: &mut Vec<LinearShape>,
     ) -> Result<Self> {
         let several = shapes[0].outputs.len() == 1;
         let taken: Vec<_> = shapes.drain(..if several { N } else { 1 }).collect();
-        let layers = taken.iter().map(|shape| load_linear(weights, path, shape));
+        let layers = taken
+            .iter()
+            .map(|shape| load_linear(weights, config, path, shape));
         Ok(Self {
             layers: layers.collect::<Result<_>>()?,
             outputs: taken.into_iter().flat_map(|shape| shape.outputs).collect(),
@@ -46,12 +49,17 @@ impl<const N: usize> Projections<N> {
 }
 
 /// Takes a linear layer of the layer at `path`.
-pub(crate) fn load_linear(weights: &Weights, path: &str, shape: &LinearShape) -> Result<Linear> {
+pub(crate) fn load_linear(
+    weights: &Weights,
+    config: &Config,
+    path: &str,
+    shape: &LinearShape,
+) -> Result<Linear> {
     let (path, output) = (format!("{path}.{}", shape.name), shape.outputs.iter().sum());
     let weight = weights.load(&format!("{path}.weight"), [output, shape.input])?;
     let bias = shape
         .bias
         .then(|| weights.load(&format!("{path}.bias"), [output]))
         .transpose()?;
-    Ok(Linear::new(path, weight, bias))
+    Ok(Linear::new(config.module(&path), weight, bias))
 }

@@ -22,8 +22,8 @@ struct Index {
 /// The tensors of a checkpoint by name, each read from disk when it is loaded, by any thread.
 pub(crate) struct Weights {
     dir: PathBuf,
-    /// What the names of this folder's tensors lack: `model.`, if it was saved without its head.
-    prefix: &'static str,
+    /// What names begin with, and what those of this folder's tensors begin with in its place.
+    names: (&'static str, &'static str),
     files: Vec<TensorFile>,
     /// Which of the files has a tensor.
     places: BTreeMap<String, usize>,
@@ -35,6 +35,8 @@ pub(crate) struct Weights {
 
 /// What a base's tensors begin with in a model with its head.
 const BASE: &str = "model.";
+/// What they begin with where the model is within one for images, too.
+const WITHIN: [&str; 2] = ["language_model.model.", "model.language_model."];
 /// The output head.
 pub(crate) const HEAD: &str = "lm_head.weight";
 
@@ -80,7 +82,9 @@ impl Weights {
             }
         }
         // As transformers decides it, by what the names begin with.
-        let whole = places.keys().any(|name| name.starts_with("model"));
+        let some = |start: &str| places.keys().any(|name| name.starts_with(start));
+        let within = WITHIN.into_iter().find(|start| some(start));
+        let whole = within.is_some() || some("model");
         if let (false, Some(&place)) = (whole, places.get(HEAD)) {
             let expected = "no output head beside tensors without `model.` before their names";
             let path = &files[place].path;
@@ -88,7 +92,11 @@ impl Weights {
         }
         Ok(Self {
             dir: dir.into(),
-            prefix: if whole { "" } else { BASE },
+            names: match within {
+                Some(within) => (BASE, within),
+                None if whole => ("", ""),
+                None => (BASE, ""),
+            },
             files,
             places,
             used: Mutex::default(),
@@ -118,17 +126,18 @@ impl Weights {
         shape: [usize; D],
         dtype: FloatDType,
     ) -> Result<Tensor<D>> {
-        let stored = name.strip_prefix(self.prefix);
-        let place = stored.and_then(|name| Some((name, *self.places.get(name)?)));
-        let (stored, place) = place.ok_or_else(|| {
+        let (start, own) = self.names;
+        let stored = name.strip_prefix(start).map(|rest| format!("{own}{rest}"));
+        let place = stored.and_then(|name| Some((self.places.get(&name).copied()?, name)));
+        let (place, stored) = place.ok_or_else(|| {
             let found = "no tensor of this name".to_owned();
             mismatch(&self.dir, name, format!("shape {shape:?}"), found)
         })?;
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.insert(stored.to_owned());
+        used.insert(stored.clone());
         drop(used);
         let file = &self.files[place];
-        let found = file.shape(stored).unwrap_or_default();
+        let found = file.shape(&stored).unwrap_or_default();
         if found != shape {
             let found = format!("shape {found:?}");
             return Err(mismatch(
@@ -138,7 +147,7 @@ impl Weights {
                 found,
             ));
         }
-        let data = file.read(stored)?;
+        let data = file.read(&stored)?;
         let dtype = DType::from(dtype);
         let data = data.convert_dtype(dtype);
         if let Some(value) = not_finite(&data) {

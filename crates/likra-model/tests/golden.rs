@@ -12,7 +12,24 @@ use serde::Deserialize;
 
 /// The bound of the project's acceptance is 1e-3; rounding alone stays a hundred times below it.
 const TOLERANCE: f32 = 1e-5;
-const NAMES: [&str; 4] = ["llama", "llama3", "mistral", "transformers5"];
+const NAMES: [&str; 16] = [
+    "gemma2",
+    "gemma3",
+    "gemma3_text",
+    "llama",
+    "llama3",
+    "mistral",
+    "olmo2",
+    "phi3",
+    "phi3-longrope",
+    "qwen2",
+    "qwen2-window",
+    "qwen3",
+    "qwen3-yarn",
+    "smollm3",
+    "smollm3-window",
+    "transformers5",
+];
 
 #[derive(Deserialize)]
 struct Expected {
@@ -21,6 +38,31 @@ struct Expected {
     logits: Vec<Vec<f32>>,
     /// `[tokens, vocab]` under the adapter.
     adapted: Vec<Vec<f32>>,
+    long: Option<Text>,
+}
+
+/// A text with the base's logits, `[tokens, vocab]`, of all tokens or of the last.
+#[derive(Deserialize)]
+struct Text {
+    ids: Vec<u32>,
+    logits: Vec<Vec<f32>>,
+}
+
+/// One way to scale rotations: keys to change in `config.json`.
+#[derive(Deserialize)]
+struct Scaled {
+    case: String,
+    config: serde_json::Map<String, serde_json::Value>,
+    #[serde(flatten)]
+    text: Text,
+    long: Option<Text>,
+}
+
+fn check(model: &Model, text: &Text, case: &str) {
+    let hidden = model.forward(&Batch::new(&[Row::sequence(&text.ids)]), None, None);
+    let (last, all) = (text.logits.len(), text.ids.len());
+    let logits = model.logits(hidden.unwrap()).narrow(0, all - last, last);
+    assert_close(logits, &text.logits, case);
 }
 
 struct Golden {
@@ -29,10 +71,14 @@ struct Golden {
     expected: Expected,
 }
 
-fn golden(name: &str) -> Golden {
-    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../fixtures/models")
-        .join(name);
+        .join(name)
+}
+
+fn golden(name: &str) -> Golden {
+    let dir = fixture(name);
     let device = Device::flex();
     let model = Model::open(&dir, FloatDType::F32, &device).unwrap();
     let adapter = Adapter::load(&dir.join("adapter"), &device).unwrap();
@@ -71,6 +117,82 @@ fn whole_texts_match_transformers() {
         let hidden = model.forward(&batch, None, None).unwrap();
         assert_close(model.logits(hidden), &expected.logits, name);
     }
+}
+
+/// Each alone, and a text of another regime beside it in one batch.
+#[test]
+fn scaled_rotations_match_transformers() {
+    #[derive(Deserialize)]
+    struct Cases {
+        cases: Vec<Scaled>,
+    }
+    let dir = fixture("ropes");
+    let read = |name| std::fs::read(dir.join(name)).unwrap();
+    let Cases { cases } = serde_json::from_slice(&read("expected.json")).unwrap();
+    assert_eq!(cases.len(), 17);
+    for Scaled {
+        case,
+        config,
+        text,
+        long,
+    } in cases
+    {
+        let copy = tempfile::tempdir().unwrap();
+        let mut keys: serde_json::Map<_, _> = serde_json::from_slice(&read("config.json")).unwrap();
+        keys.extend(config);
+        let keys = serde_json::to_vec(&keys).unwrap();
+        std::fs::write(copy.path().join("config.json"), keys).unwrap();
+        std::fs::copy(
+            dir.join("model.safetensors"),
+            copy.path().join("model.safetensors"),
+        )
+        .unwrap();
+        let model = Model::open(copy.path(), FloatDType::F32, &Device::flex()).unwrap();
+        check(&model, &text, &case);
+        let Some(long) = long else { continue };
+        check(&model, &long, &format!("{case}, long"));
+        let rows = [&text.ids, &long.ids].map(|ids| Row::sequence(ids));
+        let hidden = model.forward(&Batch::new(&rows), None, None).unwrap();
+        let last = text.logits.len();
+        let logits = model.logits(hidden).narrow(0, text.ids.len() - last, last);
+        assert_close(
+            logits,
+            &text.logits,
+            &format!("{case}, beside a longer one"),
+        );
+        // What they share would be turned by either's angles.
+        let rows = [Row {
+            trunk: &text.ids,
+            branches: vec![&long.ids, &text.ids[..0]],
+        }];
+        let error = model.forward(&Batch::new(&rows), None, None).unwrap_err();
+        assert!(error.to_string().contains("64 tokens"), "{error}");
+    }
+}
+
+/// One whose texts are rotated otherwise from a length on, and one as transformers 5 describes it.
+#[test]
+fn other_lengths_and_spellings_match() {
+    let Golden {
+        model, expected, ..
+    } = golden("phi3-longrope");
+    check(&model, &expected.long.unwrap(), "phi3-longrope, long");
+
+    let dir = fixture("gemma3_text");
+    let copy = tempfile::tempdir().unwrap();
+    for (from, to) in [
+        ("transformers5.json", "config.json"),
+        ("model.safetensors", "model.safetensors"),
+    ] {
+        std::fs::copy(dir.join(from), copy.path().join(to)).unwrap();
+    }
+    let model = Model::open(copy.path(), FloatDType::F32, &Device::flex()).unwrap();
+    let Golden { expected, .. } = golden("gemma3_text");
+    let text = Text {
+        ids: expected.ids,
+        logits: expected.logits,
+    };
+    check(&model, &text, "gemma3_text of transformers 5");
 }
 
 #[test]
