@@ -12,27 +12,27 @@ use crate::LineError;
 
 const COLUMNS: [&str; 3] = ["questionID", "AnswerKey", "question"];
 
+/// Where a column stands.
+fn place(names: &[String], column: &str) -> Option<usize> {
+    names.iter().position(|name| name.trim() == column)
+}
+
 /// Whether a table with these columns is AI2's.
 pub(crate) fn is_table(names: &[String]) -> bool {
-    COLUMNS
-        .iter()
-        .all(|column| names.iter().any(|name| name.trim() == *column))
+    COLUMNS.iter().all(|column| place(names, column).is_some())
 }
 
 /// A row of such a table, in the columns of the Hugging Face data set `allenai/ai2_arc`.
 pub(crate) fn row(names: &[String], record: &StringRecord) -> Result<Value, LineError> {
     let field = |column: &str| {
-        let place = names.iter().position(|name| name.trim() == column);
-        place
-            .and_then(|place| record.get(place))
-            .unwrap_or_default()
+        let field = place(names, column).and_then(|place| record.get(place));
+        field.unwrap_or_default()
     };
     let [id, key, text] = COLUMNS.map(field);
-    let (stem, choices) = split(text, key).ok_or_else(|| LineError::Value {
-        field: "question",
-        found: text.into(),
-        expected: format!("`... (A) ... (B) ...` or `... (1) ... (2) ...` with ({key}) among them"),
-    })?;
+    let expected =
+        format!("`... (A) ... (B) ...` or `... (1) ... (2) ...` with ({key}) among them");
+    let parts = split(text, key);
+    let (stem, choices) = parts.ok_or_else(|| LineError::value("question", text, &expected))?;
     let (labels, texts): (Vec<String>, Vec<String>) = choices.into_iter().unzip();
     let choices = Value::from_pairs([("text", Value::from(texts)), ("label", Value::from(labels))]);
     Ok(Value::from_pairs([
@@ -48,13 +48,14 @@ pub(crate) fn row(names: &[String], record: &StringRecord) -> Result<Value, Line
 /// A stem may speak of `(A)` itself, so of the places where a sequence `(A) (B) ...` or `(1) (2) ...` can
 /// begin the last is taken from which it goes on at least to the right answer's label.
 fn split<'a>(text: &'a str, key: &str) -> Option<(&'a str, Vec<(String, String)>)> {
-    let labels: Vec<String> = match key.chars().next()? {
-        '1'..='9' => (1..=9).map(|label| label.to_string()).collect(),
-        _ => ('A'..='I').map(String::from).collect(),
+    let labels = match key.chars().next()? {
+        '1'..='9' => '1'..='9',
+        _ => 'A'..='I',
     };
+    let labels: Vec<String> = labels.map(String::from).collect();
     let first = format!("({}) ", labels[0]);
-    let starts = text.rmatch_indices(&first).map(|(start, _)| start);
-    starts.into_iter().find_map(|start| {
+    let mut starts = text.rmatch_indices(&first);
+    starts.find_map(|(start, _)| {
         let choices = choices(&text[start..], &labels);
         let complete = choices.len() > 1 && choices.iter().any(|(label, _)| label == key);
         complete.then(|| (text[..start].trim_end(), choices))
@@ -67,11 +68,10 @@ fn choices(text: &str, labels: &[String]) -> Vec<(String, String)> {
     let mut rest = text;
     for (label, next) in labels.iter().zip(labels.iter().skip(1)) {
         rest = &rest[label.len() + "() ".len()..];
-        let Some(end) = rest.find(&format!(" ({next}) ")) else {
-            found.push((label.clone(), rest.trim().to_owned()));
-            break;
-        };
-        found.push((label.clone(), rest[..end].trim().to_owned()));
+        let end = rest.find(&format!(" ({next}) "));
+        let choice = &rest[..end.unwrap_or(rest.len())];
+        found.push((label.clone(), choice.trim().to_owned()));
+        let Some(end) = end else { break };
         rest = &rest[end + 1..];
     }
     found

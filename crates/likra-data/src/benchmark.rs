@@ -1,16 +1,14 @@
 //! A benchmark's three sets of questions: to train on, to test on, and to take shots from.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
-
-use minijinja::Value;
 
 use crate::files::Source;
-use crate::rows::{Row, Rows};
+use crate::rows::Rows;
 use crate::shots::{PerQuestion, ShotRule, Shots};
-use crate::task::{Pool, Task};
+use crate::task::Task;
 use crate::{Error, Question, Result, shots, task};
 
 /// What the rows of a task, or of all tasks of a group, give to training and evaluation.
@@ -83,12 +81,11 @@ impl Benchmark {
                 train.extend(reader.training(&task)?);
             }
             let start = test.len();
-            let (split, limit) = match &needs.test {
-                Some(Test::Own(limit)) => (Some(task.evaluated()), *limit),
-                Some(Test::Split(split, limit)) => (Some(split.as_str()), *limit),
-                None => (None, None),
-            };
-            if let Some(split) = split {
+            if let Some(asked) = &needs.test {
+                let (split, limit) = match asked {
+                    Test::Own(limit) => (task.evaluated(), limit),
+                    Test::Split(split, limit) => (split.as_str(), limit),
+                };
                 let asked = reader.questions(&task, split, &source.test)?;
                 test.extend(asked.into_iter().take(limit.unwrap_or(usize::MAX)));
             }
@@ -99,40 +96,15 @@ impl Benchmark {
             let test = start..test.len();
             parts.push(Part { task, test, pool });
         }
-        let benchmark = Self {
+        if let Some(Test::Own(_)) = needs.test {
+            check(&train, &test)?;
+        }
+        Ok(Self {
             train,
             test,
             parts,
             files: reader.files,
-        };
-        match needs.test {
-            Some(Test::Own(_)) => benchmark.checked(),
-            _ => Ok(benchmark),
-        }
-    }
-
-    /// Refuses a question, by id, that is in both sets.
-    fn checked(self) -> Result<Self> {
-        let mut seen = HashSet::new();
-        if let Some(twice) = self
-            .train
-            .iter()
-            .find(|question| !seen.insert(question.id()))
-        {
-            return Err(Error::Twice {
-                id: twice.id().into(),
-            });
-        }
-        match self
-            .test
-            .iter()
-            .find(|question| seen.contains(question.id()))
-        {
-            Some(question) => Err(Error::Leak {
-                id: question.id().into(),
-            }),
-            None => Ok(self),
-        }
+        })
     }
 
     /// The files that it was read from.
@@ -156,30 +128,20 @@ impl Benchmark {
     /// All that the task files say, as JSON: what decides the questions beside their rows.
     #[must_use]
     pub fn definition(&self) -> String {
-        let tasks: Vec<&str> = self
-            .parts
-            .iter()
-            .map(|part| part.task.definition.as_str())
-            .collect();
-        tasks.join("\n")
+        let tasks = self.parts.iter().map(|part| part.task.definition.as_str());
+        tasks.collect::<Vec<_>>().join("\n")
     }
 
     /// The tasks, each with its questions in the test.
     pub fn tasks(&self) -> impl Iterator<Item = (&Task, Range<usize>)> {
-        self.parts
-            .iter()
-            .map(|part| (&part.task, part.test.clone()))
+        let parts = self.parts.iter();
+        parts.map(|part| (&part.task, part.test.clone()))
     }
 
     /// Whether all questions of a task stand after the same shots, where the task file decides.
     #[must_use]
     pub fn shot_rule(&self, shots: &Shots) -> ShotRule {
-        let first = shots.ids.is_some() || self.parts.iter().all(|part| part.task.takes_first());
-        match shots.rule {
-            ShotRule::Task if first => ShotRule::Fixed,
-            ShotRule::Task => ShotRule::PerQuestion,
-            rule => rule,
-        }
+        shots.rule(self.parts.iter().all(|part| part.task.takes_first()))
     }
 
     /// The text before each of the first `count` test questions: the task's description, if it has one,
@@ -200,46 +162,45 @@ impl Benchmark {
     }
 }
 
+/// Refuses a question, by id, that is in both sets.
+fn check(train: &[Question], test: &[Question]) -> Result<()> {
+    let mut seen = HashSet::new();
+    if let Some(twice) = train.iter().find(|question| !seen.insert(question.id())) {
+        return Err(Error::Twice(twice.id().into()));
+    }
+    match test.iter().find(|question| seen.contains(question.id())) {
+        Some(question) => Err(Error::Leak(question.id().into())),
+        None => Ok(()),
+    }
+}
+
 impl Part {
     fn prefixes(&self, shots: &Shots, asked: &[Question]) -> Result<Vec<String>> {
         let (pool, task) = (&self.pool, &self.task);
-        let rule = match shots.rule {
-            ShotRule::Task if task.takes_first() || shots.ids.is_some() => ShotRule::Fixed,
-            ShotRule::Task => ShotRule::PerQuestion,
-            rule => rule,
-        };
         if shots.count > 0 && task.keys.num_fewshot == Some(0) {
             return Err(task.refused("num_fewshot", "0, so that there can be no shots"));
         }
-        let drawn: Vec<Vec<&Question>> = if rule == ShotRule::PerQuestion {
+        let prefix = |question: &Question, shots: Result<Vec<&Question>>| {
+            let mut prefix = question.description.clone();
+            for shot in shots? {
+                let missing = || Error::NoShot(shot.id().into());
+                prefix += shot.shot.as_ref().ok_or_else(missing)?;
+            }
+            Ok(prefix)
+        };
+        if shots.rule(task.takes_first()) == ShotRule::PerQuestion {
             let seed = shots.seed.unwrap_or(shots::HARNESS_SEED);
-            let mut shots = PerQuestion::new(pool, shots.count, seed, task.draws_spare())?;
-            asked
-                .iter()
-                .map(|question| shots.next(question))
-                .collect::<Result<_>>()?
-        } else {
-            let (first, spare) = match &shots.ids {
-                Some(ids) => {
-                    let mut named = shots::by_id(pool, ids)?;
-                    let spare = named.split_off(shots.count.min(ids.len()));
-                    (named, spare)
-                }
-                None => shots::fixed(pool, shots.count, shots.seed)?,
-            };
-            let shots = |question| shots::without(question, &first, &spare, first.len());
-            asked.iter().map(shots).collect::<Result<_>>()?
+            let mut drawn = PerQuestion::new(pool, shots.count, seed, task.draws_spare())?;
+            let prefix = |question| prefix(question, drawn.next(question));
+            return asked.iter().map(prefix).collect();
+        }
+        let (candidates, count) = match &shots.ids {
+            Some(ids) => (shots::by_id(pool, ids)?, shots.count.min(ids.len())),
+            None => (shots::fixed(pool, shots.count, shots.seed)?, shots.count),
         };
-        let text = |(question, shots): (&Question, Vec<&Question>)| {
-            let shot = |shot: &Question| {
-                shot.as_shot().ok_or_else(|| Error::NoShot {
-                    id: shot.id().into(),
-                })
-            };
-            let shots: Vec<String> = shots.into_iter().map(shot).collect::<Result<_>>()?;
-            Ok(question.description().to_owned() + &shots.concat())
-        };
-        asked.iter().zip(drawn).map(text).collect()
+        let shots = |question| shots::without(question, &candidates, count);
+        let prefix = |question| prefix(question, shots(question));
+        asked.iter().map(prefix).collect()
     }
 }
 
@@ -248,30 +209,26 @@ struct Reader<'a> {
     source: &'a Source,
     /// Whether ids have to tell one task's questions from another's.
     group: bool,
-    rows: BTreeMap<Vec<PathBuf>, Rc<Rows>>,
+    rows: BTreeMap<Vec<PathBuf>, Rows>,
     files: Vec<PathBuf>,
 }
 
 impl Reader<'_> {
-    /// The rows of these files, or if there are none of the split's.
-    fn rows(&mut self, task: &Task, split: &str, files: &[PathBuf]) -> Result<Rc<Rows>> {
+    /// The questions of these files, or if there are none of the split's.
+    fn questions(&mut self, task: &Task, split: &str, files: &[PathBuf]) -> Result<Vec<Question>> {
         let files = match files {
             [] => self.source.files(task, split)?,
             files => files.to_vec(),
         };
-        if let Some(rows) = self.rows.get(&files) {
-            return Ok(Rc::clone(rows));
-        }
-        let rows = Rc::new(Rows::read(&files, task.own().header.as_deref())?);
-        self.files.extend(files.iter().cloned());
-        self.rows.insert(files, Rc::clone(&rows));
-        Ok(rows)
-    }
-
-    /// The questions of these files, or if there are none of the split's.
-    fn questions(&mut self, task: &Task, split: &str, files: &[PathBuf]) -> Result<Vec<Question>> {
-        let rows = self.rows(task, split, files)?;
-        let mut questions = task::questions(task, split, &rows)?;
+        let rows = match self.rows.entry(files) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(new) => {
+                let rows = Rows::read(new.key(), task.own.header.as_deref())?;
+                self.files.extend(new.key().iter().cloned());
+                new.insert(rows)
+            }
+        };
+        let mut questions = task::questions(task, split, rows)?;
         if self.group {
             for question in &mut questions {
                 question.id = format!("{}/{}", task.name, question.id);
@@ -282,41 +239,29 @@ impl Reader<'_> {
 
     fn pool(&mut self, task: &Task) -> Result<Vec<Question>> {
         let files = &self.source.shots;
-        match task.pool() {
-            Pool::Split(split) => self.questions(task, &split, files),
-            Pool::Samples(_) if !files.is_empty() => self.questions(task, "shots", files),
-            Pool::Samples(samples) => {
-                let row = |(number, value): (usize, Value)| {
-                    Row::new(Path::new(&task.file), number + 1, value)
-                };
-                let rows = samples.into_iter().enumerate().map(row).collect();
-                let samples = Rows::new(&[], rows);
-                task::questions(task, "samples", &samples)
+        match (task.pool(), files.is_empty()) {
+            (Some(split), _) => self.questions(task, split, files),
+            (None, false) => self.questions(task, "shots", files),
+            (None, true) => {
+                let samples = task.few_shot.samples.iter().flatten().cloned();
+                let rows = Rows::of(Path::new(&task.file), (1..).zip(samples).collect());
+                let rows = Rows::new(&[], rows);
+                task::questions(task, "samples", &rows)
             }
         }
     }
 
     fn training(&mut self, task: &Task) -> Result<Vec<Question>> {
         let files = &self.source.train;
-        let parts = match (task.own().training, &task.keys.training_split) {
-            _ if !files.is_empty() => return self.questions(task, "train", files),
-            (Some(parts), _) => parts,
-            (None, Some(split)) => return self.questions(task, split, &[]),
-            (None, None) => {
-                return Err(Error::NoTrainingSet {
-                    task: task.name.clone(),
-                });
-            }
-        };
+        if !files.is_empty() {
+            return self.questions(task, "train", files);
+        }
+        if task.own.training.is_none() {
+            return Err(Error::NoTrainingSet(task.name.clone()));
+        }
         let mut questions = Vec::new();
-        for part in parts {
-            let other = match &part.task {
-                Some(name) => task::open(name)?,
-                None => vec![task.clone()],
-            };
-            for task in &other {
-                questions.extend(self.questions(task, &part.split, &[])?);
-            }
+        for (task, split) in task.training()? {
+            questions.extend(self.questions(&task, &split, &[])?);
         }
         Ok(questions)
     }

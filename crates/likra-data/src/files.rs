@@ -1,9 +1,11 @@
 //! Where the files of a task's splits lie.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::task::{Keys, Pool};
+use crate::error::display_all;
+use crate::rows::without_compression;
 use crate::{Error, Result, Task, task};
 
 /// Where a benchmark's rows are read from.
@@ -32,68 +34,46 @@ impl Source {
 
     /// The files of a task's split.
     pub(crate) fn files(&self, task: &Task, split: &str) -> Result<Vec<PathBuf>> {
+        let refused = |message: String| Error::Rows(task.name.clone(), message);
         let repo = || self.repos.get(task.keys.dataset_path.as_deref()?);
         let Some(folder) = self.folder.as_ref().or_else(repo) else {
-            return task
-                .data_files()
-                .remove(split)
-                .ok_or_else(|| Error::NoData {
-                    task: task.name.clone(),
-                    split: split.into(),
-                });
+            let missing = format!("no folder with the rows of split `{split}` is given");
+            let missing = || refused(format!("{missing}; expected --data DIR"));
+            return task.data_files(split).ok_or_else(missing);
         };
         let mut looked = Vec::new();
         for stem in stems(task, split) {
-            let found = matching(&folder.join(&stem))?;
-            match found.as_slice() {
-                [] => looked.push(folder.join(&stem)),
-                [_] => return Ok(found),
+            let stem = folder.join(stem);
+            let found = matching(&stem)?;
+            match found.len() {
+                0 => looked.push(stem),
+                1 => return Ok(found),
                 _ if are_shards(&found) => return Ok(found),
-                _ => {
-                    return Err(Error::SeveralFiles {
-                        split: split.into(),
-                        found,
-                    });
-                }
+                _ => return Err(Error::SeveralFiles(split.into(), found)),
             }
         }
-        Err(Error::MissingFile {
-            task: task.name.clone(),
-            split: split.into(),
-            looked,
-        })
+        let looked = display_all(&looked);
+        let forms = "(.jsonl, .json, .csv or .parquet, also compressed)";
+        Err(refused(format!(
+            "no file of split `{split}` found; looked for {looked} {forms}"
+        )))
     }
 }
 
-/// The paths in a folder that a split may have, without their endings; the likeliest first.
+/// The paths in a folder that a split may have, without their endings; the likeliest first. `*` stands for
+/// anything.
 fn stems(task: &Task, split: &str) -> Vec<String> {
-    let mut stems = task.own().files.remove(split).unwrap_or_default();
-    let mut folders = Vec::new();
-    folders.extend(task.keys.dataset_name.clone());
-    folders.extend([
-        task.name.clone(),
-        String::new(),
-        "data".into(),
-        "default".into(),
-        "all".into(),
-    ]);
+    let mut stems = task.own.files.get(split).cloned().unwrap_or_default();
+    let folders = task.keys.dataset_name.iter().chain([&task.name]);
+    let folders = folders.map(|name| format!("{name}/"));
     let names = match split {
-        "validation" => vec!["validation", "val", "valid"],
-        _ => vec![split],
+        "validation" => &["validation", "val", "valid"][..],
+        _ => &[split],
     };
-    for folder in folders {
-        let before = if folder.is_empty() {
-            folder
-        } else {
-            folder + "/"
-        };
-        for name in &names {
+    for folder in folders.chain(["", "data/", "default/", "all/"].map(String::from)) {
+        for name in names {
             // A file; shards; and the hub's own conversion, a folder a split.
-            stems.extend([
-                format!("{before}{name}"),
-                format!("{before}{name}-*"),
-                format!("{before}{name}/*"),
-            ]);
+            stems.extend(["", "-*", "/*"].map(|part| format!("{folder}{name}{part}")));
         }
     }
     stems
@@ -109,7 +89,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    pub(crate) fn new(task: &Task, splits: &BTreeSet<String>) -> Option<Self> {
+    fn new(task: &Task, splits: &BTreeSet<String>) -> Option<Self> {
         let path = task.keys.dataset_path.clone()?;
         let stems = splits.iter().flat_map(|split| stems(task, split)).collect();
         Some(Self { path, stems })
@@ -119,11 +99,10 @@ impl Dataset {
     #[must_use]
     pub fn has(&self, file: &str) -> bool {
         let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
-        let fits = |stem: &String| {
+        self.stems.iter().any(|stem| {
             let (of, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
             of == folder && is_named(name, stem)
-        };
-        self.stems.iter().any(fits)
+        })
     }
 }
 
@@ -133,71 +112,36 @@ impl Dataset {
 ///
 /// If there is no such task.
 pub fn datasets(name: &str) -> Result<Vec<Dataset>> {
-    let found: Vec<Vec<Dataset>> = task::open(name)?
-        .iter()
-        .map(of_task)
-        .collect::<Result<_>>()?;
-    Ok(found.concat())
-}
-
-/// The data sets that it, or what it trains on, is read from.
-fn of_task(task: &Task) -> Result<Vec<Dataset>> {
-    let Keys {
-        training_split,
-        validation_split,
-        test_split,
-        ..
-    } = &task.keys;
-    let named = [training_split, validation_split, test_split]
-        .into_iter()
-        .flatten()
-        .cloned();
-    let mut splits: BTreeSet<String> = named.collect();
-    if let Pool::Split(split) = task.pool() {
-        splits.insert(split);
-    }
     let mut found = Vec::new();
-    for part in task.own().training.unwrap_or_default() {
-        match part.task {
-            None => drop(splits.insert(part.split)),
-            Some(name) => {
-                let tasks = task::open(&name)?;
-                let splits = BTreeSet::from([part.split]);
-                found.extend(
-                    tasks
-                        .iter()
-                        .filter_map(|other| Dataset::new(other, &splits)),
-                );
+    for task in task::open(name)? {
+        let mut splits: BTreeSet<String> = task.splits().cloned().collect();
+        splits.extend(task.pool().map(String::from));
+        for (trained, split) in task.training()? {
+            if trained.name == task.name {
+                splits.insert(split);
+            } else {
+                found.extend(Dataset::new(&trained, &BTreeSet::from([split])));
             }
         }
+        found.extend(Dataset::new(&task, &splits));
     }
-    found.extend(Dataset::new(task, &splits));
     Ok(found)
 }
 
 const ENDINGS: [&str; 4] = ["jsonl", "json", "csv", "parquet"];
-const COMPRESSED: [&str; 4] = ["", ".gz", ".xz", ".zst"];
 
 /// The files that `stem` names; `*` in its last part stands for anything.
 fn matching(stem: &Path) -> Result<Vec<PathBuf>> {
-    let (Some(folder), Some(name)) = (
-        stem.parent(),
-        stem.file_name().and_then(|name| name.to_str()),
-    ) else {
-        return Ok(Vec::new());
-    };
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
+    let folder = stem.parent().filter(|folder| folder.is_dir());
+    let name = stem.file_name().and_then(OsStr::to_str);
     let mut found = Vec::new();
-    for entry in fs_err::read_dir(folder)? {
-        let path = entry?.path();
-        let Some(file) = path.file_name().and_then(|name| name.to_str()) else {
-            continue;
-        };
-        let matches = is_named(file, name);
-        if matches && path.is_file() {
-            found.push(path);
+    if let (Some(folder), Some(name)) = (folder, name) {
+        for entry in fs_err::read_dir(folder)? {
+            let path = entry?.path();
+            let file = path.file_name().and_then(OsStr::to_str);
+            if file.is_some_and(|file| is_named(file, name)) && path.is_file() {
+                found.push(path);
+            }
         }
     }
     found.sort();
@@ -206,35 +150,27 @@ fn matching(stem: &Path) -> Result<Vec<PathBuf>> {
 
 /// Whether a file's name is `stem` with an ending; `*` stands for anything.
 fn is_named(file: &str, stem: &str) -> bool {
-    ENDINGS.iter().any(|ending| {
-        COMPRESSED.iter().any(|compressed| {
-            let found = file.strip_suffix(&format!(".{ending}{compressed}"));
-            found.is_some_and(|found| match stem.split_once('*') {
-                Some((start, end)) => {
-                    found.len() >= start.len() + end.len()
-                        && found.starts_with(start)
-                        && found.ends_with(end)
-                }
-                None => found == stem,
-            })
-        })
-    })
+    let Some((name, ending)) = without_compression(file).rsplit_once('.') else {
+        return false;
+    };
+    let is_named = match stem.split_once('*') {
+        Some((start, end)) => {
+            let rest = name.strip_prefix(start);
+            rest.is_some_and(|rest| rest.ends_with(end))
+        }
+        None => name == stem,
+    };
+    is_named && ENDINGS.contains(&ending)
 }
 
 /// Whether files are the parts of one: `train-00000-of-00002.parquet`, or `0000.parquet` and so on.
 fn are_shards(files: &[PathBuf]) -> bool {
-    let stem = |path: &PathBuf| {
-        path.file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or_default()
-            .to_owned()
-    };
     let count = files.len();
-    (0..)
-        .zip(files.iter().map(stem))
-        .all(|(place, stem): (usize, String)| {
-            stem.ends_with(&format!("-{place:05}-of-{count:05}")) || stem == format!("{place:04}")
-        })
+    let is_shard = |(place, path): (usize, &PathBuf)| {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        stem.ends_with(&format!("-{place:05}-of-{count:05}")) || stem == format!("{place:04}")
+    };
+    files.iter().enumerate().all(is_shard)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod shots;
 mod task;
 mod template;
 mod unrelated;
+mod values;
 
 pub use benchmark::{Benchmark, Needs, Test};
 pub use error::{Error, LineError, Result};
@@ -26,7 +27,7 @@ pub use pairs::{
 pub use python_random::PythonRandom;
 pub use question::Question;
 pub use shots::{HARNESS_SEED, ShotRule, Shots};
-pub use task::{InPaper, Task, carried as carried_tasks, open as open_task};
+pub use task::{InPaper, Task, open as open_task};
 pub use unrelated::Unrelated;
 
 /// A context that asks nothing.

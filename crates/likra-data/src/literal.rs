@@ -10,63 +10,56 @@ use minijinja::Value;
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
     // As in any source text of Python's.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = text.trim_start_matches(SPACES);
     let mut parser = Parser {
-        text: text.trim_start_matches([' ', '\t', '\n', '\r', '\x0c']),
-        place: 0,
+        text,
+        rest: text,
         depth: 0,
     };
     let mut value = parser.value()?;
     parser.space();
     // A bare tuple: `1, 2`.
-    if parser.take(',') {
-        let mut items = vec![value];
-        items.extend(parser.items(None)?);
-        value = Value::from(items);
+    if parser.take(",") {
+        let (others, _) = parser.items("")?;
+        value = [value].into_iter().chain(others).collect();
     }
-    parser.space();
-    match parser.rest() {
+    match parser.rest {
         "" => Ok(value),
         _ => Err(parser.wrong("the end of the list")),
     }
 }
 
+const SPACES: [char; 5] = [' ', '\t', '\n', '\r', '\x0c'];
+
 struct Parser<'a> {
     text: &'a str,
-    place: usize,
+    rest: &'a str,
     depth: usize,
 }
 
-impl<'a> Parser<'a> {
-    fn rest(&self) -> &'a str {
-        &self.text[self.place..]
-    }
-
+impl Parser<'_> {
     fn wrong(&self, expected: &str) -> String {
-        let found: String = self.rest().chars().take(20).collect();
-        let place = self.text[..self.place].chars().count() + 1;
+        let found: String = self.rest.chars().take(20).collect();
+        let place = self.text.chars().count() - self.rest.chars().count() + 1;
         format!("character {place}: `{found}`, expected {expected}")
     }
 
-    fn take(&mut self, expected: char) -> bool {
-        let found = self.rest().starts_with(expected);
-        self.place += if found { expected.len_utf8() } else { 0 };
-        found
+    fn take(&mut self, expected: &str) -> bool {
+        let rest = self.rest.strip_prefix(expected);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
     }
 
     /// Passes over white space and comments.
     fn space(&mut self) {
         loop {
-            let rest = self.rest();
-            let trimmed = rest.trim_start_matches([' ', '\t', '\n', '\r', '\x0c']);
-            let trimmed = trimmed.strip_prefix("\\\n").unwrap_or(trimmed);
-            let trimmed = match trimmed.strip_prefix('#') {
-                Some(comment) => &comment[comment.find('\n').unwrap_or(comment.len())..],
-                None => trimmed,
-            };
-            if trimmed.len() == rest.len() {
+            self.rest = self.rest.trim_start_matches(SPACES);
+            if self.rest.starts_with('#') {
+                let end = self.rest.find('\n').unwrap_or(self.rest.len());
+                self.rest = &self.rest[end..];
+            } else if !self.take("\\\n") {
                 return;
             }
-            self.place += rest.len() - trimmed.len();
         }
     }
 
@@ -76,152 +69,101 @@ impl<'a> Parser<'a> {
         if self.depth > 100 {
             return Err(self.wrong("fewer lists in one another"));
         }
-        let value = self.any();
+        let value = match self.rest.chars().next() {
+            _ if self.take("[") => Value::from(self.items("]")?.0),
+            // Only a comma makes a tuple of one.
+            _ if self.take("(") => match self.items(")")? {
+                (items, false) if items.len() == 1 => items[0].clone(),
+                (items, _) => Value::from(items),
+            },
+            Some('{') => return Err(self.wrong("a list")),
+            _ if self.is_at_text() => self.texts()?,
+            Some(c) if c.is_ascii_digit() || "+-.".contains(c) => self.number()?,
+            _ if self.take("None") => Value::from(()),
+            _ if self.take("True") => Value::from(true),
+            _ if self.take("False") => Value::from(false),
+            _ => return Err(self.wrong("a list, a text in quotes or a number")),
+        };
         self.depth -= 1;
-        value
+        Ok(value)
     }
 
-    fn any(&mut self) -> Result<Value, String> {
-        match self.rest().chars().next() {
-            Some('[') => {
-                self.place += 1;
-                Ok(Value::from(self.items(Some(']'))?))
-            }
-            Some('(') => {
-                self.place += 1;
-                let start = self.place;
-                let mut items = self.items(Some(')'))?;
-                // Only a comma makes a tuple of one.
-                let inside = self.text[start..self.place - 1].trim_end();
-                match items.len() == 1 && !inside.ends_with(',') {
-                    true => Ok(items.remove(0)),
-                    false => Ok(Value::from(items)),
-                }
-            }
-            Some('{') => Err(self.wrong("a list")),
-            Some('\'' | '"') => self.strings(),
-            Some(c) if c.is_alphabetic() && self.prefixed() => self.strings(),
-            Some(c) if c.is_ascii_digit() || "+-.".contains(c) => self.number(),
-            _ => {
-                for (name, value) in [
-                    ("None", Value::from(())),
-                    ("True", Value::from(true)),
-                    ("False", Value::from(false)),
-                ] {
-                    if self.rest().starts_with(name) {
-                        self.place += name.len();
-                        return Ok(value);
-                    }
-                }
-                Err(self.wrong("a list, a text in quotes or a number"))
-            }
-        }
-    }
-
-    /// Values with commas between them, up to `close`, or to the end.
-    fn items(&mut self, close: Option<char>) -> Result<Vec<Value>, String> {
-        let mut items = Vec::new();
+    /// Values with commas between them, up to `close`, or to the end if that is empty; and whether a comma
+    /// stands behind the last.
+    fn items(&mut self, close: &str) -> Result<(Vec<Value>, bool), String> {
+        let (mut items, mut comma) = (Vec::new(), false);
         loop {
             self.space();
-            match close {
-                Some(close) if self.take(close) => return Ok(items),
-                None if self.rest().is_empty() => return Ok(items),
-                _ => {}
+            if (!close.is_empty() || self.rest.is_empty()) && self.take(close) {
+                return Ok((items, comma));
+            }
+            if !comma && !items.is_empty() {
+                return Err(self.wrong("a comma or the end of the list"));
             }
             items.push(self.value()?);
             self.space();
-            if !self.take(',') {
-                return match close {
-                    Some(close) if self.take(close) => Ok(items),
-                    None if self.rest().is_empty() => Ok(items),
-                    _ => Err(self.wrong("a comma or the end of the list")),
-                };
-            }
+            comma = self.take(",");
         }
     }
 
-    /// Whether a text in quotes begins here with `r` or `u` before it.
-    fn prefixed(&self) -> bool {
-        let rest = self.rest().trim_start_matches(['r', 'R', 'u', 'U']);
-        self.rest().len() - rest.len() == 1 && rest.starts_with(['\'', '"'])
+    /// Whether a text in quotes begins here, perhaps with `r` or `u` before it.
+    fn is_at_text(&self) -> bool {
+        let unmarked = self.rest.strip_prefix(['r', 'R', 'u', 'U']);
+        unmarked.unwrap_or(self.rest).starts_with(['\'', '"'])
     }
 
     /// Adjacent texts, joined.
-    fn strings(&mut self) -> Result<Value, String> {
+    fn texts(&mut self) -> Result<Value, String> {
         let mut text = String::new();
-        loop {
-            text += &self.string()?;
+        while self.is_at_text() {
+            self.text(&mut text)?;
             self.space();
-            if !self.rest().starts_with(['\'', '"']) && !self.prefixed() {
-                return Ok(Value::from(text));
-            }
         }
+        Ok(Value::from(text))
     }
 
-    fn string(&mut self) -> Result<String, String> {
-        let raw = self.rest().starts_with(['r', 'R']);
-        self.place += usize::from(self.prefixed());
-        let quote = &self.rest()[..1];
-        let triple = quote.repeat(3);
-        let delimiter = if self.rest().starts_with(&triple) {
-            &triple
-        } else {
-            quote
-        };
-        self.place += delimiter.len();
-        let mut text = String::new();
-        while !self.rest().starts_with(delimiter) {
-            match self.rest().chars().next() {
-                Some('\\') => self.escape(raw, &mut text)?,
-                Some('\n') if delimiter.len() == 1 => return Err(self.wrong("the closing quote")),
+    fn text(&mut self, text: &mut String) -> Result<(), String> {
+        let raw = self.rest.starts_with(['r', 'R']);
+        self.rest = self.rest.trim_start_matches(['r', 'R', 'u', 'U']);
+        let mut quotes = ["'''", "\"\"\"", "'", "\""].into_iter();
+        let quote = quotes.find(|quote| self.take(quote)).unwrap_or_default();
+        while !self.take(quote) {
+            let next = self.rest.chars().next();
+            match next.filter(|c| *c != '\n' || quote.len() > 1) {
+                Some('\\') => self.escape(raw, text)?,
                 Some(c) => {
                     text.push(c);
-                    self.place += c.len_utf8();
+                    self.rest = &self.rest[c.len_utf8()..];
                 }
                 None => return Err(self.wrong("the closing quote")),
             }
         }
-        self.place += delimiter.len();
-        Ok(text)
+        Ok(())
     }
 
     /// What follows a backslash; an unknown escape stands for itself.
     fn escape(&mut self, raw: bool, text: &mut String) -> Result<(), String> {
-        let Some(c) = self.rest()[1..].chars().next() else {
+        let escaped = &self.rest[1..];
+        let Some(c) = escaped.chars().next() else {
             return Err(self.wrong("the closing quote"));
         };
-        let hex = match c {
-            'x' => 2,
-            'u' => 4,
-            'U' => 8,
-            _ => 0,
+        let octal = escaped.bytes().take(3);
+        let octal = octal.take_while(|b| (b'0'..=b'7').contains(b)).count();
+        let (digits, radix) = match c {
+            _ if raw => (0..0, 8),
+            'x' => (1..3, 16),
+            'u' => (1..5, 16),
+            'U' => (1..9, 16),
+            _ => (0..octal, 8),
         };
-        let octal = self.rest()[1..]
-            .bytes()
-            .take(3)
-            .take_while(|b| (b'0'..=b'7').contains(b));
-        let octal = octal.count();
-        let (length, code) = match (hex, octal) {
-            _ if raw => (0, None),
-            (0, 0) => (0, None),
-            (0, digits) => (
-                digits,
-                u32::from_str_radix(&self.rest()[1..=digits], 8).ok(),
-            ),
-            (digits, _) => {
-                let code = self.rest().get(2..2 + digits);
-                (
-                    1 + digits,
-                    code.and_then(|code| u32::from_str_radix(code, 16).ok()),
-                )
-            }
-        };
-        if length > 0 {
+        if !digits.is_empty() {
+            let code = escaped.get(digits.clone());
+            let code = code.and_then(|code| u32::from_str_radix(code, radix).ok());
             let Some(decoded) = code.and_then(char::from_u32) else {
                 return Err(self.wrong("the number of a character"));
             };
             text.push(decoded);
-            self.place += 1 + length;
+            self.rest = &escaped[digits.end..];
             return Ok(());
         }
         match c {
@@ -238,45 +180,42 @@ impl<'a> Parser<'a> {
             'v' => text.push('\x0b'),
             _ => text.extend(['\\', c]),
         }
-        self.place += 1 + c.len_utf8();
+        self.rest = &escaped[c.len_utf8()..];
         Ok(())
     }
 
     fn number(&mut self) -> Result<Value, String> {
-        let rest = self.rest();
-        let signs = rest.len() - rest.trim_start_matches(['+', '-', ' ']).len();
-        let negative = rest[..signs].bytes().filter(|b| *b == b'-').count() % 2 == 1;
-        let body = &rest[signs..];
-        let exponent = |place: usize| matches!(body.as_bytes()[place - 1], b'e' | b'E');
-        let end = body.char_indices().find(|&(place, c)| {
-            let signed =
-                "+-".contains(c) && place > 0 && exponent(place) && !body.starts_with("0x");
-            !(c.is_ascii_alphanumeric() || c == '_' || c == '.' || signed)
+        let body = self.rest.trim_start_matches(['+', '-', ' ']);
+        let signs = &self.rest[..self.rest.len() - body.len()];
+        let sign = match signs.matches('-').count() % 2 {
+            0 => 1_i32,
+            _ => -1,
+        };
+        let mut before = ' ';
+        let end = body.find(|c: char| {
+            let signed = "+-".contains(c) && "eE".contains(before) && !body.starts_with("0x");
+            before = c;
+            !(c.is_ascii_alphanumeric() || "_.".contains(c) || signed)
         });
-        let digits = &body[..end.map_or(body.len(), |(place, _)| place)];
+        let (digits, rest) = body.split_at(end.unwrap_or(body.len()));
         let plain = digits.replace('_', "").to_ascii_lowercase();
         let radix = |radix| i64::from_str_radix(&plain[2..], radix).ok();
         let integer = match plain.get(..2) {
             Some("0x") => radix(16),
             Some("0o") => radix(8),
             Some("0b") => radix(2),
-            _ if plain.len() > 1 && plain.starts_with('0') && plain.bytes().any(|b| b != b'0') => {
-                None
-            }
+            _ if plain.starts_with('0') && plain.bytes().any(|b| b != b'0') => None,
             _ => plain.parse().ok(),
         };
-        let decimal = plain.contains(['.', 'e'])
-            && plain
-                .bytes()
-                .all(|b| b.is_ascii_digit() || b".e+-".contains(&b));
-        let value = match integer {
-            Some(integer) => Value::from(if negative { -integer } else { integer }),
-            None => match plain.parse::<f64>().ok().filter(|_| decimal) {
-                Some(float) => Value::from(if negative { -float } else { float }),
-                None => return Err(self.wrong("a number")),
-            },
+        let is_decimal = |b: u8| b.is_ascii_digit() || b".e+-".contains(&b);
+        let decimal = plain.contains(['.', 'e']) && plain.bytes().all(is_decimal);
+        let float = plain.parse::<f64>().ok().filter(|_| decimal);
+        let float = float.map(|float| Value::from(float * f64::from(sign)));
+        let integer = integer.map(|integer: i64| Value::from(integer * i64::from(sign)));
+        let Some(value) = integer.or(float) else {
+            return Err(self.wrong("a number"));
         };
-        self.place += signs + digits.len();
+        self.rest = rest;
         Ok(value)
     }
 }

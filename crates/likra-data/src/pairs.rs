@@ -52,21 +52,13 @@ impl<'a> TrainingPair<'a> {
         }
     }
 
-    fn of_text(question: &'a Question, answer: &'a str, kind: AnswerKind) -> Self {
-        Self {
-            question,
-            choice: None,
-            answer,
-            kind,
-        }
-    }
-
     /// What stands before the answer.
     #[must_use]
     pub fn context(&self) -> &'a str {
         match self.choice {
             Some(choice) => self.question.context(choice),
-            None => self.question.context_of_others(),
+            // An answer that is none of the choices.
+            None => self.question.context(self.question.gold().unwrap_or(0)),
         }
     }
 }
@@ -206,15 +198,24 @@ pub fn training_pairs<'a>(
 ) -> Result<Vec<TrainingPair<'a>>> {
     let mut order = training_order(train.len(), draw.seed);
     order.truncate(count);
-    if draw.answers.is_ranked() {
-        // Only these questions are ranked, so they are contaminated in the order of training.
-        let ranked = order.into_iter().map(|place| ranked(&train[place], draw));
-        return contaminated(ranked.collect::<Result<_>>()?, draw);
+    // Answers are drawn for all questions, so that a head's examples begin as those of a longer run. Only those
+    // of the run are ranked, so they are contaminated in the order of training.
+    let is_ranked = draw.answers.is_ranked();
+    let ranked = || order.iter().map(|place| ranked(&train[*place], draw));
+    let mut pairs: Vec<TrainingPair> = match is_ranked {
+        true => ranked().collect::<Result<_>>()?,
+        false => drawn(train, draw)?,
+    };
+    let mut rng = PythonRandom::new((1 << 40) + u64::from(draw.seed));
+    for pair in &mut pairs {
+        if draw.contamination > 0.0 && rng.random() < draw.contamination {
+            *pair = right(pair.question)?;
+        }
     }
-    // Answers are drawn for all questions, so that a head's examples begin as those of a longer run.
-    let pairs = drawn(train, draw)?;
-    let pairs = contaminated(pairs, draw)?;
-    Ok(order.into_iter().map(|place| pairs[place]).collect())
+    Ok(match is_ranked {
+        true => pairs,
+        false => order.into_iter().map(|place| pairs[place]).collect(),
+    })
 }
 
 /// An irrelevant answer to each question, and an unrelated one if there are texts for it, in the data's
@@ -228,24 +229,22 @@ pub fn other_answers<'a>(
     unrelated: Option<&'a [String]>,
 ) -> Result<Vec<Vec<(AnswerKind, &'a str)>>> {
     const SEED: u32 = 0;
-    let mut others = vec![Vec::new(); test.len()];
-    let mut add = |answers, unrelated| -> Result<()> {
-        let draw = Draw {
-            unrelated,
-            ..Draw::new(answers, WrongAnswer::Random, SEED)
-        };
-        for (others, pair) in others.iter_mut().zip(drawn(test, &draw)?) {
-            others.push((pair.kind, pair.answer));
-        }
-        Ok(())
+    let pairs = |answers, unrelated| {
+        let draw = Draw::new(answers, WrongAnswer::Random, SEED);
+        drawn(test, &Draw { unrelated, ..draw })
     };
     // A single question has no other to take an answer of, and some tasks have the same answers to all.
-    match add(Answers::Irrelevant, &[]) {
-        Ok(()) | Err(Error::NothingToDraw { .. }) => {}
-        Err(error) => return Err(error),
-    }
-    if let Some(texts) = unrelated {
-        add(Answers::Unrelated, texts)?;
+    let irrelevant = match pairs(Answers::Irrelevant, &[]) {
+        Err(Error::NothingToDraw(..)) => Vec::new(),
+        pairs => pairs?,
+    };
+    let unrelated = unrelated.map(|texts| pairs(Answers::Unrelated, texts));
+    let unrelated = unrelated.transpose()?.unwrap_or_default();
+    let mut others = vec![Vec::new(); test.len()];
+    for pairs in [irrelevant, unrelated] {
+        for (others, pair) in others.iter_mut().zip(pairs) {
+            others.push((pair.kind, pair.answer));
+        }
     }
     Ok(others)
 }
@@ -256,17 +255,26 @@ fn drawn<'a>(train: &'a [Question], draw: &Draw<'a>) -> Result<Vec<TrainingPair<
     if kind == AnswerKind::Unrelated && draw.unrelated.is_empty() {
         return Err(Error::NoUnrelated);
     }
-    let mut rng = generator(draw.seed, stream(kind));
+    let mut rng = generator(draw.seed, draw.answers as u64);
     let pair = |(place, question): (usize, &'a Question)| {
         let choice = |choice| TrainingPair::of_choice(question, choice, kind);
-        let text = |text| TrainingPair::of_text(question, text, kind);
+        let text = |answer| TrainingPair {
+            question,
+            choice: None,
+            answer,
+            kind,
+        };
         let pair = match kind {
             AnswerKind::Correct => return right(question),
             AnswerKind::Incorrect => wrong.of(question, &mut rng).map(choice),
             AnswerKind::Irrelevant => draw_irrelevant(train, place, wrong, &mut rng).map(text),
-            AnswerKind::Unrelated => draw_unrelated(question, draw.unrelated, &mut rng).map(text),
+            AnswerKind::Unrelated => {
+                let drawn = || rng.choice(draw.unrelated).map(String::as_str);
+                let texts = draw.unrelated.iter().map(String::as_str);
+                draw_foreign(question, texts, drawn).map(text)
+            }
         };
-        pair.ok_or_else(|| nothing(question, kind))
+        pair.ok_or_else(|| Error::NothingToDraw(question.id().into(), kind))
     };
     train.iter().enumerate().map(pair).collect()
 }
@@ -274,56 +282,33 @@ fn drawn<'a>(train: &'a [Question], draw: &Draw<'a>) -> Result<Vec<TrainingPair<
 /// A question with the wrong choice that stands first or last by the base's scores; a choice with the
 /// right answer's text never.
 fn ranked<'a>(question: &'a Question, draw: &Draw) -> Result<TrainingPair<'a>> {
-    let scores = draw
-        .ranking
-        .and_then(|ranking| ranking.0.get(question.id()));
+    let ranking = draw.ranking.map(|ranking| &ranking.0);
+    let scores = ranking.and_then(|scores| scores.get(question.id()));
     let scores = scores.map_or(&[][..], Vec::as_slice);
     if scores.len() != question.choices().len() {
-        return Err(Error::Scores {
-            id: question.id().into(),
-            found: scores.len(),
-            expected: question.choices().len(),
-        });
+        let (found, expected) = (scores.len(), question.choices().len());
+        return Err(Error::Scores(question.id().into(), found, expected));
     }
-    let better = |a: f64, b: f64| match draw.answers {
-        Answers::Easiest => a < b,
-        _ => a > b,
+    let sign = match draw.answers {
+        Answers::Easiest => -1.0,
+        _ => 1.0,
     };
-    let wrong = question.wrong().map(|place| (place, scores[place]));
-    let first = wrong.reduce(|best, next| if better(next.1, best.1) { next } else { best });
-    let pair =
-        first.map(|(choice, _)| TrainingPair::of_choice(question, choice, AnswerKind::Incorrect));
-    pair.ok_or_else(|| nothing(question, AnswerKind::Incorrect))
+    let is_better = |choice: usize, than: usize| sign * scores[choice] > sign * scores[than];
+    let wrong = question.wrong();
+    let best = wrong.reduce(|best, next| if is_better(next, best) { next } else { best });
+    let nothing = || Error::NothingToDraw(question.id().into(), AnswerKind::Incorrect);
+    Ok(TrainingPair::of_choice(
+        question,
+        best.ok_or_else(nothing)?,
+        AnswerKind::Incorrect,
+    ))
 }
 
 /// A question with its right answer.
 fn right(question: &Question) -> Result<TrainingPair<'_>> {
-    let missing = || Error::NoRight {
-        id: question.id().into(),
-    };
-    let gold = question.gold().ok_or_else(missing)?;
+    let gold = question.gold();
+    let gold = gold.ok_or_else(|| Error::NoRight(question.id().into()))?;
     Ok(TrainingPair::of_choice(question, gold, AnswerKind::Correct))
-}
-
-fn nothing(question: &Question, kind: AnswerKind) -> Error {
-    Error::NothingToDraw {
-        id: question.id().into(),
-        kind,
-    }
-}
-
-/// Puts the right answer in place of a share of the answers.
-fn contaminated<'a>(
-    mut pairs: Vec<TrainingPair<'a>>,
-    draw: &Draw,
-) -> Result<Vec<TrainingPair<'a>>> {
-    let mut rng = PythonRandom::new((1 << 40) + u64::from(draw.seed));
-    for pair in &mut pairs {
-        if draw.contamination > 0.0 && rng.random() < draw.contamination {
-            *pair = right(pair.question)?;
-        }
-    }
-    Ok(pairs)
 }
 
 /// In which order a run sees `n` pairs: `list(range(n))`, shuffled. A run of fewer examples takes the
@@ -335,17 +320,7 @@ pub fn training_order(n: usize, seed: u32) -> Vec<usize> {
     order
 }
 
-/// The `k` of a kind, by the module's rule; a correct answer is not drawn.
-fn stream(kind: AnswerKind) -> u64 {
-    match kind {
-        AnswerKind::Correct => ORDER,
-        AnswerKind::Incorrect => 1,
-        AnswerKind::Irrelevant => 2,
-        AnswerKind::Unrelated => 3,
-    }
-}
-
-/// The `k` of the examples' order.
+/// The `k` of the examples' order. The `k` of drawn answers is their place in [`Answers`].
 const ORDER: u64 = 0;
 
 fn generator(seed: u32, stream: u64) -> PythonRandom {
@@ -364,12 +339,11 @@ impl WrongAnswer {
 
     /// One of them.
     fn of(self, question: &Question, rng: &mut PythonRandom) -> Option<usize> {
+        let mut wrong = self.among(question);
         match self {
-            Self::Random => rng
-                .choice(&self.among(question).collect::<Vec<_>>())
-                .copied(),
+            Self::Random => rng.choice(&wrong.collect::<Vec<_>>()).copied(),
             // Python's `choice` of a single element would move the generator on.
-            Self::First => self.among(question).next(),
+            Self::First => wrong.next(),
         }
     }
 }
@@ -380,33 +354,26 @@ fn draw_irrelevant<'a>(
     wrong: WrongAnswer,
     rng: &mut PythonRandom,
 ) -> Option<&'a str> {
-    let question = &train[place];
-    let (before, after) = (&train[..place], &train[place + 1..]);
-    // Without this the loop could have nothing to find; the first other question nearly always does.
-    before
-        .iter()
-        .chain(after)
-        .flat_map(|other| wrong.among(other).map(|place| other.text(place)))
-        .find(|text| !question.has_text(text))?;
-    loop {
+    let others = train[..place].iter().chain(&train[place + 1..]);
+    let texts = others.flat_map(|other| wrong.among(other).map(|choice| other.text(choice)));
+    draw_foreign(&train[place], texts, || {
         let drawn = rng.randbelow(train.len() - 1);
-        let other = before.get(drawn).unwrap_or_else(|| &after[drawn - place]);
-        let text = wrong.of(other, rng).map(|place| other.text(place));
-        if let Some(text) = text.filter(|text| !question.has_text(text)) {
-            return Some(text);
-        }
-    }
+        let other = &train[drawn + usize::from(drawn >= place)];
+        wrong.of(other, rng).map(|choice| other.text(choice))
+    })
 }
 
-fn draw_unrelated<'a>(
+/// Draws until a text is none of the question's own, if there is one among `texts`.
+fn draw_foreign<'a>(
     question: &Question,
-    texts: &'a [String],
-    rng: &mut PythonRandom,
+    mut texts: impl Iterator<Item = &'a str>,
+    mut draw: impl FnMut() -> Option<&'a str>,
 ) -> Option<&'a str> {
-    texts.iter().find(|text| !question.has_text(text))?;
+    let is_foreign = |text: &&str| !question.has_text(text);
+    // Without this the loop could have nothing to find; the first text nearly always does.
+    texts.find(is_foreign)?;
     loop {
-        let text = rng.choice(texts)?;
-        if !question.has_text(text) {
+        if let Some(text) = draw().filter(is_foreign) {
             return Some(text);
         }
     }

@@ -76,11 +76,7 @@ impl PythonRandom {
 
     /// `choice(items)`, or nothing if there are none.
     pub fn choice<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
-        if items.is_empty() {
-            None
-        } else {
-            Some(&items[self.randbelow(items.len())])
-        }
+        (!items.is_empty()).then(|| &items[self.randbelow(items.len())])
     }
 
     /// `shuffle(items)`.
@@ -98,22 +94,12 @@ impl PythonRandom {
     pub fn sample(&mut self, n: usize, k: usize) -> Vec<usize> {
         assert!(k <= n, "{k} different numbers cannot be drawn from {n}");
         if n <= set_size(k) {
-            self.sample_from_pool(n, k)
-        } else {
-            self.sample_by_rejection(n, k)
+            // Taken out of a pool, each gap filled with the pool's last number.
+            let mut pool: Vec<usize> = (0..n).collect();
+            let mut take = || pool.swap_remove(self.randbelow(pool.len()));
+            return (0..k).map(|_| take()).collect();
         }
-    }
-
-    /// Takes numbers out of a pool, each gap filled with the pool's last number.
-    fn sample_from_pool(&mut self, n: usize, k: usize) -> Vec<usize> {
-        let mut pool: Vec<usize> = (0..n).collect();
-        (0..k)
-            .map(|_| pool.swap_remove(self.randbelow(pool.len())))
-            .collect()
-    }
-
-    /// Draws again what has been drawn before.
-    fn sample_by_rejection(&mut self, n: usize, k: usize) -> Vec<usize> {
+        // What has been drawn before is drawn again.
         let mut seen = HashSet::with_capacity(k);
         let mut fresh = || loop {
             let drawn = self.randbelow(n);

@@ -6,6 +6,8 @@
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+use crate::values::{items, pairs};
+
 /// What Python's `str.strip` takes off: Unicode's white space and four separators of ASCII.
 pub(crate) fn is_python_space(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
@@ -18,10 +20,8 @@ pub(crate) fn capitalize(text: &str) -> String {
     };
     // All of it, for a sigma is final or not by what stands before it.
     let lower = text.to_lowercase();
-    title_case(first)
-        .into_iter()
-        .chain(lower.chars().skip(first.to_lowercase().count()))
-        .collect()
+    let rest = lower.chars().skip(first.to_lowercase().count());
+    title_case(first).into_iter().chain(rest).collect()
 }
 
 /// Unicode's full title case, which for most characters is the upper case.
@@ -40,20 +40,15 @@ fn title_case(character: char) -> Vec<char> {
         'ᾳ' | 'ᾼ' => vec!['ᾼ'],
         'ῃ' | 'ῌ' => vec!['ῌ'],
         'ῳ' | 'ῼ' => vec!['ῼ'],
-        _ => title_of_upper(character),
+        _ => {
+            // The upper case, of which only the first letter stays a capital: `ﬀ` gives `Ff`.
+            let mut upper = character.to_uppercase();
+            let first = upper.next().into_iter();
+            // An iota below goes beside the letter only in upper case.
+            let rest = upper.map(|letter| if letter == 'Ι' { '\u{345}' } else { letter });
+            first.chain(rest.flat_map(char::to_lowercase)).collect()
+        }
     }
-}
-
-/// The upper case, of which only the first letter stays a capital: `ﬀ` gives `Ff`.
-fn title_of_upper(character: char) -> Vec<char> {
-    let mut upper = character.to_uppercase();
-    let first = upper.next();
-    let rest = upper.flat_map(|letter| match letter {
-        // An iota below goes beside the letter only in upper case.
-        'Ι' => '\u{345}'.to_lowercase(),
-        _ => letter.to_lowercase(),
-    });
-    first.into_iter().chain(rest).collect()
 }
 
 /// `str(value)`.
@@ -67,8 +62,8 @@ pub(crate) fn display(value: &Value) -> String {
 /// `repr(value)`, of values that JSON can hold.
 pub(crate) fn repr(value: &Value) -> String {
     let items = || {
-        let items = value.try_iter().into_iter().flatten();
-        items.map(|item| repr(&item)).collect::<Vec<_>>().join(", ")
+        let items = items(value).map(|item| repr(&item));
+        items.collect::<Vec<_>>().join(", ")
     };
     match value.kind() {
         ValueKind::String => quoted(value.as_str().unwrap_or_default()),
@@ -80,12 +75,9 @@ pub(crate) fn repr(value: &Value) -> String {
         ValueKind::Seq if value.is_tuple() => format!("({})", items()),
         ValueKind::Seq | ValueKind::Iterable => format!("[{}]", items()),
         ValueKind::Map => {
-            let keys = value.try_iter().into_iter().flatten();
-            let pair = |key: Value| {
-                let value = value.get_item(&key).unwrap_or_default();
-                format!("{}: {}", repr(&key), repr(&value))
-            };
-            format!("{{{}}}", keys.map(pair).collect::<Vec<_>>().join(", "))
+            let pairs = pairs(value).into_iter();
+            let pairs = pairs.map(|(key, value)| format!("{}: {}", repr(&key), repr(&value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
         _ => value.to_string(),
     }
@@ -102,19 +94,15 @@ fn display_float(value: f64) -> String {
     }
     let text = format!("{value:e}");
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, exponent) = match exponent.strip_prefix('-') {
-        Some(exponent) => ('-', exponent),
-        None => ('+', exponent),
-    };
-    format!("{digits}e{sign}{exponent:0>2}")
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    format!("{digits}e{exponent:+03}")
 }
 
 /// `repr` of a text.
 fn quoted(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') {
-        '"'
-    } else {
-        '\''
+    let quote = match text.contains('\'') && !text.contains('"') {
+        true => '"',
+        false => '\'',
     };
     let mut result = String::from(quote);
     for c in text.chars() {
@@ -125,8 +113,7 @@ fn quoted(text: &str) -> String {
             '\r' => result += "\\r",
             '\t' => result += "\\t",
             _ if c == quote => result.extend(['\\', c]),
-            ' ' => result.push(c),
-            _ if !is_unprintable(c) => result.push(c),
+            _ if c == ' ' || !is_unprintable(c) => result.push(c),
             _ if code < 0x100 => result.extend(format!("\\x{code:02x}").chars()),
             _ if code < 0x1_0000 => result.extend(format!("\\u{code:04x}").chars()),
             _ => result.extend(format!("\\U{code:08x}").chars()),

@@ -11,7 +11,7 @@ use crate::LineError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     pub(crate) id: String,
-    /// What stands before the shots.
+    /// What stands before the shots: the task's description.
     pub(crate) description: String,
     /// What stands before a choice; nothing where the choices are contexts.
     pub(crate) context: String,
@@ -22,7 +22,8 @@ pub struct Question {
     pub(crate) right: Vec<usize>,
     /// What the choices stand for, where they are letters.
     pub(crate) texts: Option<Vec<String>>,
-    pub(crate) solved: Solved,
+    /// The question with its answer; nothing if the harness can make no shot of it.
+    pub(crate) shot: Option<String>,
     pub(crate) delimiters: Arc<Delimiters>,
 }
 
@@ -35,12 +36,14 @@ pub(crate) struct Delimiters {
     pub(crate) few_shot: String,
 }
 
-/// A question with its answer, as a shot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Solved {
-    pub(crate) question: String,
-    /// Empty if the shot is the question alone; nothing if the harness can make no shot of it.
-    pub(crate) answer: Option<String>,
+impl Delimiters {
+    /// A question with its answer, as a shot: the question alone if the answer is empty.
+    pub(crate) fn shot(&self, question: &str, answer: &str) -> String {
+        match answer.is_empty() {
+            true => question.into(),
+            false => format!("{question}{}{answer}{}", self.target, self.few_shot),
+        }
+    }
 }
 
 impl Question {
@@ -55,12 +58,10 @@ impl Question {
         choices: Vec<String>,
         gold: usize,
     ) -> Result<Self, LineError> {
-        let expected = || format!("less than {}", choices.len());
-        let answer = choices.get(gold).cloned().ok_or_else(|| LineError::Value {
-            field: "the right answer's index",
-            found: gold.to_string(),
-            expected: expected(),
-        })?;
+        let expected = format!("less than {}", choices.len());
+        let answer = choices
+            .get(gold)
+            .ok_or_else(|| LineError::value("the right answer's index", gold, &expected))?;
         let delimiters = Delimiters {
             target: " ".into(),
             few_shot: "\n\n".into(),
@@ -68,10 +69,7 @@ impl Question {
         let question = Self {
             id,
             description: String::new(),
-            solved: Solved {
-                question: context.clone(),
-                answer: Some(answer),
-            },
+            shot: Some(delimiters.shot(&context, answer)),
             context,
             choices,
             continuation: None,
@@ -85,11 +83,7 @@ impl Question {
     /// The question, if it can be asked.
     pub(crate) fn checked(self) -> Result<Self, LineError> {
         match self.choices.len() {
-            found if found < 2 => Err(LineError::Count {
-                what: "choices",
-                found,
-                expected: "at least 2".into(),
-            }),
+            found if found < 2 => Err(LineError::Count(found, "choices", "at least 2".into())),
             _ => Ok(self),
         }
     }
@@ -121,12 +115,9 @@ impl Question {
     /// The choices that are not right, in order. Compared by text, so that a copy of a right answer is never
     /// among them (ARC has none, but has pairs that differ only in case, such as the genotypes `Ss` and `SS`).
     pub fn wrong(&self) -> impl Iterator<Item = usize> {
-        let is_right = |place: &usize| {
-            self.right
-                .iter()
-                .any(|right| self.choices[*right] == self.choices[*place])
-        };
-        (0..self.choices.len()).filter(move |place| !is_right(place))
+        let text = |place: usize| &self.choices[place];
+        let is_right = move |place| self.right.iter().any(|right| text(*right) == text(place));
+        (0..self.choices.len()).filter(move |place| !is_right(*place))
     }
 
     /// The contexts of the candidates: one for all, or one for each choice.
@@ -147,18 +138,11 @@ impl Question {
         }
     }
 
-    /// What stands before an answer that is none of the choices.
-    #[must_use]
-    pub fn context_of_others(&self) -> &str {
-        self.context(self.gold().unwrap_or(0))
-    }
-
     /// What continues the context of a choice, without the delimiter between them.
     #[must_use]
     pub fn answer(&self, choice: usize) -> &str {
-        self.continuation
-            .as_deref()
-            .unwrap_or(&self.choices[choice])
+        let all = self.continuation.as_deref();
+        all.unwrap_or(&self.choices[choice])
     }
 
     /// An answer as it continues a context: after the delimiter, which most often is a space.
@@ -176,30 +160,18 @@ impl Question {
         }
     }
 
+    /// All of them.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
+        (0..self.choices.len()).map(|choice| self.text(choice).to_owned())
+    }
+
     /// Whether an answer's text is one of its own.
     pub(crate) fn has_text(&self, text: &str) -> bool {
         (0..self.choices.len()).any(|place| self.text(place) == text || self.answer(place) == text)
     }
 
-    /// What stands before the shots: the task's description.
-    #[must_use]
-    pub fn description(&self) -> &str {
-        &self.description
-    }
-
-    /// The question with its answer, as a shot.
-    pub(crate) fn as_shot(&self) -> Option<String> {
-        let Solved { question, answer } = &self.solved;
-        let Delimiters { target, few_shot } = &*self.delimiters;
-        answer.as_ref().map(|answer| match answer.is_empty() {
-            true => question.clone(),
-            false => format!("{question}{target}{answer}{few_shot}"),
-        })
-    }
-
     /// Whether it is `other`: by its text, or by its id.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.id == other.id
             || (self.context == other.context
                 && self.right == other.right

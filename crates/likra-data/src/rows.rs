@@ -1,6 +1,7 @@
 //! Rows of files, whatever form they have.
 
-use std::io::Read as _;
+use std::ffi::OsStr;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,9 +10,11 @@ use flate2::read::MultiGzDecoder;
 use liblzma::read::XzDecoder;
 use likra_files::decode_text;
 use minijinja::Value;
-use minijinja::value::ValueKind;
+use minijinja::value::{Serde, ValueKind};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use rayon::prelude::*;
 
+use crate::values::{get, items, pairs};
 use crate::{Error, LineError, Result, ai2, python_text};
 
 /// A row, and where it stands.
@@ -25,50 +28,19 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    pub(crate) fn new(path: &Path, line: usize, value: Value) -> Self {
-        Self {
-            path: path.into(),
-            line,
-            value,
-        }
-    }
-
     /// Gives the row another value for a column, which is made if need be.
     pub(crate) fn set(&mut self, name: &str, value: Value) {
-        let mut pairs = pairs(&self.value);
-        match pairs
-            .iter_mut()
-            .find(|(known, _)| known.as_str() == Some(name))
-        {
-            Some(pair) => pair.1 = value,
-            None => pairs.push((name.into(), value)),
-        }
-        self.value = Value::from_pairs(pairs);
+        let added = (Value::from(name), value);
+        self.value = Value::from_pairs(pairs(&self.value).into_iter().chain([added]));
     }
 
     pub(crate) fn refused(&self, source: LineError) -> Error {
-        refused(&self.path, self.line, source)
+        Error::Line(self.path.as_ref().into(), self.line, source)
     }
 }
 
-fn refused(path: &Path, line: usize, source: LineError) -> Error {
-    Error::Line {
-        path: path.into(),
-        line,
-        source,
-    }
-}
-
-/// The pairs of a map.
-pub(crate) fn pairs(map: &Value) -> Vec<(Value, Value)> {
-    let keys = map
-        .try_iter()
-        .into_iter()
-        .flatten()
-        .filter(|_| map.as_str().is_none());
-    keys.map(|key| (key.clone(), map.get_item(&key).unwrap_or_default()))
-        .collect()
-}
+/// Values with their lines or numbers, from 1.
+type Found = Vec<(usize, Value)>;
 
 /// The rows of a split, from one file or several.
 #[derive(Debug, Clone, Default)]
@@ -88,16 +60,33 @@ impl Rows {
     pub(crate) fn read(files: &[PathBuf], header: Option<&[String]>) -> Result<Self> {
         let mut rows = Vec::new();
         for path in files {
-            rows.extend(parse(likra_files::read(path)?, path, header)?);
+            let found = parse(likra_files::read(path)?, path, header)?;
+            let no_map = |(_, value): &&(usize, Value)| value.kind() != ValueKind::Map;
+            if let Some((line, value)) = found.iter().find(no_map) {
+                let source = LineError::value("the row", value, "an object");
+                return Err(Error::Line(path.into(), *line, source));
+            }
+            rows.extend(Self::of(path, found));
         }
         Ok(Self::new(files, rows))
+    }
+
+    /// Rows that stand in one file.
+    pub(crate) fn of(path: &Path, found: Found) -> Vec<Row> {
+        let path: Arc<Path> = path.into();
+        let row = |(line, value)| Row {
+            path: Arc::clone(&path),
+            line,
+            value,
+        };
+        found.into_iter().map(row).collect()
     }
 
     pub(crate) fn new(files: &[PathBuf], mut rows: Vec<Row>) -> Self {
         let mut columns: Vec<String> = Vec::new();
         for row in &rows {
             let mut expected = columns.iter();
-            for name in row.value.try_iter().into_iter().flatten() {
+            for name in items(&row.value) {
                 let name = name.to_string();
                 // Most rows have the columns of the first, in its order.
                 if expected.next() != Some(&name) && !columns.contains(&name) {
@@ -119,57 +108,52 @@ impl Rows {
 
 /// A column with one float among integers has floats alone, as the harness's library for data sets has it.
 fn unify(rows: &mut [Row], name: &str) {
-    let cell = |row: &Row| row.value.get_attr(name).unwrap_or_default();
-    let is_number = |value: &Value| value.kind() == ValueKind::Number;
-    let numbers = || rows.iter().map(cell).filter(is_number);
+    let number = |row: &Row| get(&row.value, name).filter(|cell| cell.kind() == ValueKind::Number);
+    let numbers = || rows.iter().filter_map(number);
     if numbers().all(|value| value.is_integer()) || numbers().all(|value| !value.is_integer()) {
         return;
     }
     for row in rows {
-        let value = cell(row);
-        if is_number(&value)
-            && let Some(float) = python_text::float(&value)
-        {
+        if let Some(float) = number(row).and_then(|value| python_text::float(&value)) {
             row.set(name, Value::from(float));
         }
     }
 }
+
+const UNKNOWN: &str = "neither JSON nor parquet, and the name does not end in .csv";
 
 /// Finds the rows in a file's bytes, which may be compressed with gzip, xz or Zstandard.
 ///
 /// The content decides, for endings are often wrong: parquet begins with its name, JSON is an array, the
 /// object around it that the hub's viewer gives, or an object a line. A table is known by its ending
 /// alone.
-pub(crate) fn parse(bytes: Vec<u8>, path: &Path, header: Option<&[String]>) -> Result<Vec<Row>> {
+fn parse(bytes: Vec<u8>, path: &Path, header: Option<&[String]>) -> Result<Found> {
     let bytes = decompressed(bytes)
         .map_err(|error| malformed(path, "a compressed file that is whole", error))?;
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
-    let mut endings = [".gz", ".xz", ".zst"].iter();
-    let name = endings
-        .find_map(|ending| name.strip_suffix(ending))
-        .unwrap_or(&name);
-    if bytes.starts_with(b"PAR1") || name.ends_with(".parquet") {
+    let name = path.to_string_lossy().to_lowercase();
+    let ending = Path::new(without_compression(&name)).extension();
+    if bytes.starts_with(b"PAR1") || ending == Some(OsStr::new("parquet")) {
         return parquet_rows(bytes, path);
     }
     let text = decode_text(path, &bytes)?;
-    if Path::new(name).extension() == Some("csv".as_ref()) {
+    if ending == Some(OsStr::new("csv")) {
         return table(text, path, header);
     }
     match text.trim_start().chars().next() {
         Some('[' | '{') => json_rows(text, path),
-        Some(_) => Err(Error::Unknown { path: path.into() }),
-        None => Err(Error::Nothing {
-            path: path.into(),
-            what: "rows",
-        }),
+        Some(_) => Err(Error::file(path, UNKNOWN)),
+        None => Err(Error::file(path, "no rows found, expected at least one")),
     }
 }
 
-fn decompressed(bytes: Vec<u8>) -> std::io::Result<Vec<u8>> {
+/// The name of a file that is compressed, before it was.
+pub(crate) fn without_compression(name: &str) -> &str {
+    let mut endings = [".gz", ".xz", ".zst"].iter();
+    let plain = endings.find_map(|ending| name.strip_suffix(ending));
+    plain.unwrap_or(name)
+}
+
+fn decompressed(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     match bytes.as_slice() {
         [0x1f, 0x8b, ..] => MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut content)?,
@@ -185,206 +169,130 @@ fn decompressed(bytes: Vec<u8>) -> std::io::Result<Vec<u8>> {
 }
 
 /// The rows of a table. A field in quotes may hold commas and new lines.
-fn table(text: &str, path: &Path, header: Option<&[String]>) -> Result<Vec<Row>> {
-    let place = |position: Option<&csv::Position>| position.map_or(1, |at| at.line() as usize);
-    let reader = ReaderBuilder::new()
-        .has_headers(false)
+fn table(text: &str, path: &Path, header: Option<&[String]>) -> Result<Found> {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(header.is_none())
         .flexible(true)
         .from_reader(text.as_bytes());
-    let mut records: Vec<(usize, StringRecord)> = Vec::new();
-    for record in reader.into_records() {
-        match record {
-            Ok(record) => records.push((place(record.position()), record)),
-            Err(error) => {
-                let message = error.to_string();
-                return Err(refused(
-                    path,
-                    place(error.position()),
-                    LineError::Csv { message },
-                ));
-            }
-        }
-    }
+    // A text in memory whose records may have any length has no errors.
     let names: Vec<String> = match header {
         Some(names) => names.to_vec(),
-        None if records.is_empty() => Vec::new(),
-        None => records.remove(0).1.iter().map(String::from).collect(),
+        None => {
+            let header = reader.headers().map_err(io::Error::from)?;
+            header.iter().map(String::from).collect()
+        }
     };
-    if let Some((line, record)) = records
-        .iter()
-        .find(|(_, record)| record.len() != names.len())
-    {
-        return Err(refused(
-            path,
-            *line,
-            LineError::Count {
-                what: "fields",
-                found: record.len(),
-                expected: names.len().to_string(),
-            },
-        ));
+    let records = reader.into_records().collect();
+    let records: Vec<StringRecord> = Result::map_err(records, io::Error::from)?;
+    let line = |record: &StringRecord| record.position().map_or(1, |at| at.line() as usize);
+    if let Some(record) = records.iter().find(|record| record.len() != names.len()) {
+        let source = LineError::Count(record.len(), "fields", names.len().to_string());
+        return Err(Error::Line(path.into(), line(record), source));
     }
     if ai2::is_table(&names) {
-        let row = |(line, record): (usize, StringRecord)| {
-            let value = ai2::row(&names, &record).map_err(|source| refused(path, line, source))?;
-            Ok(Row::new(path, line, value))
+        let row = |record: &StringRecord| match ai2::row(&names, record) {
+            Ok(row) => Ok((line(record), row)),
+            Err(source) => Err(Error::Line(path.into(), line(record), source)),
         };
-        return records.into_iter().map(row).collect();
+        return records.iter().map(row).collect();
     }
-    let columns: Vec<Vec<Value>> = (0..names.len())
-        .map(|place| cells(records.iter().map(|(_, record)| &record[place])))
-        .collect();
-    let row = |(number, (line, _)): (usize, &(usize, StringRecord))| {
-        let pairs = names
-            .iter()
-            .zip(&columns)
-            .map(|(name, column)| (name.clone(), column[number].clone()));
-        Row::new(path, *line, Value::from_pairs(pairs))
+    let column = |place| {
+        let texts: Vec<&str> = records.iter().map(|record| &record[place]).collect();
+        cells(&texts)
+    };
+    let columns: Vec<Vec<Value>> = (0..names.len()).map(column).collect();
+    let row = |(number, record): (usize, &StringRecord)| {
+        let cells = columns.iter().map(|column| column[number].clone());
+        let names = names.iter().map(String::as_str);
+        (line(record), Value::from_pairs(names.zip(cells)))
     };
     Ok(records.iter().enumerate().map(row).collect())
 }
 
 /// What pandas takes for no value.
-const NOTHING: [&str; 18] = [
+const NOTHING: [&str; 19] = [
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
-    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan",
+    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
 ];
 
 /// A column of a table as pandas reads it: integers, floats or truth values where all are such, else texts.
-fn cells<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Vec<Value> {
-    let is_nothing = |text: &str| NOTHING.contains(&text) || text == "null";
-    let all = |read: fn(&str) -> Option<Value>| {
-        let cell = |text: &str| {
-            if is_nothing(text) {
-                Some(Value::from(()))
-            } else {
-                read(text)
-            }
+fn cells(texts: &[&str]) -> Vec<Value> {
+    let is_nothing = |text: &&str| NOTHING.contains(text);
+    let integer = |text: &str| python_text::integer(text).map(Value::from);
+    let float = |text: &str| text.trim().parse::<f64>().ok().map(Value::from);
+    let truth = |text: &str| match text {
+        "True" | "TRUE" | "true" => Some(Value::from(true)),
+        "False" | "FALSE" | "false" => Some(Value::from(false)),
+        _ => None,
+    };
+    let text = |text: &str| Some(Value::from(text));
+    let kinds: &[fn(&str) -> Option<Value>] = match texts.iter().any(is_nothing) {
+        true => &[float, text],
+        false => &[integer, float, truth, text],
+    };
+    let all = |read: &fn(&str) -> Option<Value>| {
+        let cell = |text| match is_nothing(text) {
+            true => Some(Value::from(())),
+            false => read(text),
         };
-        texts.clone().map(cell).collect::<Option<Vec<Value>>>()
+        texts.iter().map(cell).collect()
     };
-    let some = texts.clone().any(|text| !is_nothing(text));
-    let whole = !texts.clone().any(is_nothing);
-    let integers = || all(|text| python_text::integer(text).map(Value::from)).filter(|_| whole);
-    let floats = || all(|text| text.trim().parse::<f64>().ok().map(Value::from));
-    let truths = || {
-        let truth =
-            |text: &str| matches!(text, "True" | "TRUE" | "true" | "False" | "FALSE" | "false");
-        let texts = texts.clone();
-        let is_truth = whole && texts.clone().all(truth);
-        is_truth.then(|| {
-            texts
-                .map(|text| Value::from(text.eq_ignore_ascii_case("true")))
-                .collect()
-        })
-    };
-    let typed = some
-        .then(|| integers().or_else(floats).or_else(truths))
-        .flatten();
-    typed.unwrap_or_else(|| all(|text| Some(Value::from(text))).unwrap_or_default())
+    kinds.iter().find_map(all).unwrap_or_default()
 }
 
-/// An array of rows, `{"rows": [{"row": ...}, ...]}`, or an object a line; blank lines are passed over
-/// and counted.
-fn json_rows(text: &str, path: &Path) -> Result<Vec<Row>> {
-    let whole: Result<Value, serde_json::Error> = serde_json::from_str(text);
-    let rows = match whole {
+/// An array of rows, `{"rows": [{"row": ...}, ...]}`, or an object a line.
+fn json_rows(text: &str, path: &Path) -> Result<Found> {
+    let wrong = |message: String| Err(malformed(path, "an array of rows in JSON", message));
+    let rows = match serde_json::from_str::<Value>(text) {
         Ok(value) if value.kind() == ValueKind::Seq => value,
-        Ok(value) => match value.get_attr("rows") {
-            Ok(rows) if rows.kind() == ValueKind::Seq => rows,
-            Ok(rows) if !rows.is_undefined() => {
-                return Err(malformed(
-                    path,
-                    "an array of rows in JSON",
-                    "an object whose `rows` is no array",
-                ));
-            }
-            _ => return lines(text, path),
+        Ok(value) => match get(&value, "rows") {
+            Some(rows) if rows.kind() == ValueKind::Seq => rows,
+            Some(_) => return wrong("an object whose `rows` is no array".into()),
+            None => return lines(text, path),
         },
-        Err(error) if text.trim_start().starts_with('[') => {
-            return Err(malformed(path, "an array of rows in JSON", error));
-        }
-        _ => return lines(text, path),
+        Err(error) if text.trim_start().starts_with('[') => return wrong(error.to_string()),
+        Err(_) => return lines(text, path),
     };
-    let row = |(line, value): (usize, Value)| {
-        let inner = value.get_attr("row").unwrap_or_default();
-        map(
-            path,
-            line,
-            if inner.kind() == ValueKind::Map {
-                inner
-            } else {
-                value
-            },
-        )
+    let row = |value: Value| {
+        let inner = get(&value, "row").filter(|inner| inner.kind() == ValueKind::Map);
+        inner.unwrap_or(value)
     };
-    (1..)
-        .zip(rows.try_iter().into_iter().flatten())
-        .map(row)
-        .collect()
+    Ok((1..).zip(items(&rows).map(row)).collect())
 }
 
-fn lines(text: &str, path: &Path) -> Result<Vec<Row>> {
-    use rayon::prelude::*;
-    let lines = (1..)
-        .zip(text.split('\n'))
-        .filter(|(_, line)| !line.trim().is_empty());
-    let lines: Vec<(usize, &str)> = lines.collect();
-    let row = |(line, text): &(usize, &str)| match serde_json::from_str(text) {
-        Ok(value) => map(path, *line, value),
-        Err(error) => Err(refused(path, *line, json_error(&error))),
+/// An object a line; blank lines are passed over and counted.
+fn lines(text: &str, path: &Path) -> Result<Found> {
+    let lines = (1..).zip(text.split('\n'));
+    let lines: Vec<(usize, &str)> = lines.filter(|(_, line)| !line.trim().is_empty()).collect();
+    let row = |(line, text)| match serde_json::from_str(text) {
+        Ok(value) => Ok((line, value)),
+        Err(error) => Err(Error::Line(path.into(), line, json_error(&error))),
     };
-    lines.par_iter().map(row).collect()
-}
-
-fn map(path: &Path, line: usize, value: Value) -> Result<Row> {
-    match value.kind() {
-        ValueKind::Map => Ok(Row::new(path, line, value)),
-        _ => Err(refused(
-            path,
-            line,
-            LineError::Value {
-                field: "the row",
-                found: value.to_string(),
-                expected: "an object".into(),
-            },
-        )),
-    }
+    lines.into_par_iter().map(row).collect()
 }
 
 /// What the parser said, without its own line number: each line is parsed by itself.
 fn json_error(error: &serde_json::Error) -> LineError {
     let message = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    let message = message.strip_suffix(&place).unwrap_or(&message).to_owned();
-    LineError::Json {
-        column: error.column(),
-        message,
-    }
+    let message = message.strip_suffix(&place).unwrap_or(&message);
+    LineError::Json(error.column(), message.to_owned())
 }
 
-fn malformed(path: &Path, expected: &'static str, message: impl std::fmt::Display) -> Error {
-    Error::Malformed {
-        path: path.into(),
-        expected,
-        message: message.to_string(),
-    }
+fn malformed(path: &Path, expected: &str, message: impl std::fmt::Display) -> Error {
+    Error::file(path, format!("not {expected}: {message}"))
 }
 
 /// All rows of a parquet file.
-fn parquet_rows(bytes: Vec<u8>, path: &Path) -> Result<Vec<Row>> {
+fn parquet_rows(bytes: Vec<u8>, path: &Path) -> Result<Found> {
     // The library panics on some damaged files (parquet 60.1, in its decoders).
     let read = likra_files::guarded(|| {
         let reader = SerializedFileReader::new(bytes::Bytes::from(bytes))?;
         let rows = reader.get_row_iter(None)?;
-        let rows =
-            rows.map(|row| row.map(|row| minijinja::value::Serde(row.to_json_value()).into()));
+        let rows = rows.map(|row| row.map(|row| Serde(row.to_json_value()).into()));
         rows.collect::<Result<Vec<_>, parquet::errors::ParquetError>>()
     });
     let rows = read.map_err(|message| malformed(path, "a parquet file", message))?;
     let rows = rows.map_err(|error| malformed(path, "a parquet file", error))?;
-    (1..)
-        .zip(rows)
-        .map(|(line, value)| map(path, line, value))
-        .collect()
+    Ok((1..).zip(rows).collect())
 }

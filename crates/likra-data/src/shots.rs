@@ -36,30 +36,34 @@ pub struct Shots {
 /// The seed of lm-evaluation-harness (0.4.13, the fourth number of `--seed`) for drawing shots.
 pub const HARNESS_SEED: u64 = 1234;
 
+impl Shots {
+    /// Fixed shots or a question's own, where a task file that decides `takes_first` of the pool or not.
+    pub(crate) fn rule(&self, takes_first: bool) -> ShotRule {
+        match self.rule {
+            ShotRule::Task if takes_first || self.ids.is_some() => ShotRule::Fixed,
+            ShotRule::Task => ShotRule::PerQuestion,
+            rule => rule,
+        }
+    }
+}
+
 /// The same `count` shots for every question: the first of `pool`, or, with a seed, what Python's
 /// `random.Random(seed).sample(pool, count)` takes from it. Behind them, those that may stand in.
 ///
 /// # Errors
 ///
 /// If the pool has fewer questions.
-pub(crate) fn fixed(
-    pool: &[Question],
-    count: usize,
-    seed: Option<u64>,
-) -> Result<(Vec<&Question>, Vec<&Question>)> {
+pub(crate) fn fixed(pool: &[Question], count: usize, seed: Option<u64>) -> Result<Vec<&Question>> {
     check(pool, count)?;
-    Ok(match seed {
-        None => (
-            pool[..count].iter().collect(),
-            pool[count..].iter().collect(),
-        ),
-        Some(seed) => {
-            let mut rng = PythonRandom::new(seed);
-            let shots = draw(pool, count, &mut rng);
-            let spare = if count == 0 { 0 } else { pool.len() };
-            (shots, draw(pool, spare, &mut rng))
-        }
-    })
+    let Some(seed) = seed else {
+        return Ok(pool.iter().collect());
+    };
+    let mut rng = PythonRandom::new(seed);
+    let mut shots = draw(pool, count, &mut rng);
+    if count > 0 {
+        shots.extend(draw(pool, pool.len(), &mut rng));
+    }
+    Ok(shots)
 }
 
 /// The shots with these ids, in this order.
@@ -67,23 +71,15 @@ pub(crate) fn fixed(
 /// # Errors
 ///
 /// If the pool lacks one.
-pub(crate) fn by_id<'a>(
-    pool: &'a [Question],
-    ids: &[impl AsRef<str>],
-) -> Result<Vec<&'a Question>> {
-    let find = |id: &str| pool.iter().find(|question| question.id() == id);
-    ids.iter()
-        .map(AsRef::as_ref)
-        .map(|id| {
-            find(id).ok_or_else(|| Error::UnknownShot {
-                id: id.into(),
-                pool: pool.len(),
-            })
-        })
-        .collect()
+pub(crate) fn by_id<'a>(pool: &'a [Question], ids: &[String]) -> Result<Vec<&'a Question>> {
+    let find = |id: &String| {
+        let found = pool.iter().find(|question| question.id() == id);
+        found.ok_or_else(|| Error::UnknownShot(id.into(), pool.len()))
+    };
+    ids.iter().map(find).collect()
 }
 
-/// The first `count` of `shots` that are not `question` itself; for want of some, others from `spare`.
+/// The first `count` of `shots` that are not `question` itself.
 ///
 /// # Errors
 ///
@@ -91,21 +87,17 @@ pub(crate) fn by_id<'a>(
 pub(crate) fn without<'a>(
     question: &Question,
     shots: &[&'a Question],
-    spare: &[&'a Question],
     count: usize,
 ) -> Result<Vec<&'a Question>> {
     let mut kept: Vec<&Question> = Vec::with_capacity(count);
-    for shot in shots.iter().chain(spare) {
+    for shot in shots {
         let taken = || kept.iter().any(|kept| std::ptr::eq(*kept, *shot));
         if kept.len() < count && !shot.is_same(question) && !taken() {
             kept.push(shot);
         }
     }
     match kept.len() {
-        found if found < count => Err(Error::OwnShot {
-            id: question.id().into(),
-            count,
-        }),
+        found if found < count => Err(Error::OwnShot(question.id().into(), count)),
         _ => Ok(kept),
     }
 }
@@ -136,13 +128,14 @@ impl<'a> PerQuestion<'a> {
     pub(crate) fn new(pool: &'a [Question], count: usize, seed: u64, spare: bool) -> Result<Self> {
         check(pool, count)?;
         // Without shots, the harness draws nothing.
-        if spare && count > 0 && count == pool.len() {
-            return Err(Error::NoSpareShot { count });
+        let spare = spare && count > 0;
+        if spare && count == pool.len() {
+            return Err(Error::NoSpareShot(count));
         }
         Ok(Self {
             pool,
             count,
-            spare: spare && count > 0,
+            spare,
             rng: PythonRandom::new(seed),
         })
     }
@@ -153,52 +146,37 @@ impl<'a> PerQuestion<'a> {
     ///
     /// If the pool has too few others.
     pub(crate) fn next(&mut self, question: &Question) -> Result<Vec<&'a Question>> {
-        let drawn = draw(
-            self.pool,
-            self.count + usize::from(self.spare),
-            &mut self.rng,
-        );
-        let own = drawn.iter().filter(|shot| shot.is_same(question)).count();
-        if drawn.len() - own >= self.count {
-            return without(question, &drawn, &[], self.count);
+        let is_other = |shot: &&Question| !shot.is_same(question);
+        let count = self.count + usize::from(self.spare);
+        let mut drawn = draw(self.pool, count, &mut self.rng);
+        if drawn.iter().copied().filter(is_other).count() >= self.count {
+            return without(question, &drawn, self.count);
         }
         // The harness draws anew from the others. Where it does not look for the question at all, what
         // stands in is drawn aside, so that the next questions' shots stay the harness's.
-        let others: Vec<&Question> = self
-            .pool
-            .iter()
-            .filter(|shot| !shot.is_same(question))
-            .collect();
-        let (shots, mut aside) = match self.spare {
-            true => (Vec::new(), None),
-            false => (drawn, Some(self.rng.clone())),
-        };
-        let rng = aside.as_mut().unwrap_or(&mut self.rng);
-        let count = self.count.min(others.len());
-        let anew: Vec<&Question> = rng
-            .sample(others.len(), count)
-            .into_iter()
-            .map(|place| others[place])
-            .collect();
-        without(question, &shots, &anew, self.count)
+        let others = self.pool.iter().filter(is_other).collect::<Vec<_>>();
+        let mut rng = self.rng.clone();
+        let anew = rng.sample(others.len(), self.count.min(others.len()));
+        if self.spare {
+            self.rng = rng;
+            drawn.clear();
+        }
+        drawn.extend(anew.into_iter().map(|place| others[place]));
+        without(question, &drawn, self.count)
     }
 }
 
 fn check(pool: &[Question], count: usize) -> Result<()> {
-    if count > pool.len() {
-        return Err(Error::TooManyShots {
-            count,
-            pool: pool.len(),
-        });
+    let pool = pool.len();
+    match count > pool {
+        true => Err(Error::TooManyShots(count, pool)),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 fn draw<'a>(pool: &'a [Question], count: usize, rng: &mut PythonRandom) -> Vec<&'a Question> {
-    rng.sample(pool.len(), count)
-        .into_iter()
-        .map(|place| &pool[place])
-        .collect()
+    let places = rng.sample(pool.len(), count).into_iter();
+    places.map(|place| &pool[place]).collect()
 }
 
 #[cfg(test)]
@@ -246,9 +224,10 @@ mod tests {
     fn without_a_seed_the_first_are_taken_and_with_one_pythons_sample() {
         let golden = golden();
         let pool = pool(golden.pool);
-        assert_eq!(places(&fixed(&pool, 3, None).unwrap().0), [0, 1, 2]);
-        let (drawn, _) = fixed(&pool, golden.places.len(), Some(golden.seed)).unwrap();
-        assert_eq!(places(&drawn), golden.places);
+        assert_eq!(places(&fixed(&pool, 3, None).unwrap()[..3]), [0, 1, 2]);
+        let count = golden.places.len();
+        let drawn = fixed(&pool, count, Some(golden.seed)).unwrap();
+        assert_eq!(places(&drawn[..count]), golden.places);
         assert_eq!(golden.ids[0], "CSZ10245");
     }
 
@@ -305,13 +284,13 @@ mod tests {
     fn fixed_shots_make_room_for_the_next() {
         let pool = pool(4);
         for seed in [None, Some(3)] {
-            let (shots, spare) = fixed(&pool, 3, seed).unwrap();
-            let found = without(shots[1], &shots, &spare, 3).unwrap();
+            let shots = fixed(&pool, 3, seed).unwrap();
+            let found = without(shots[1], &shots, 3).unwrap();
             assert_eq!(places(&found)[..2], [places(&shots)[0], places(&shots)[2]]);
             assert!(!places(&found).contains(&places(&shots)[1]) && found.len() == 3);
         }
-        let (all, none) = fixed(&pool, 4, None).unwrap();
-        let error = without(&pool[1], &all, &none, 4).unwrap_err().to_string();
+        let all = fixed(&pool, 4, None).unwrap();
+        let error = without(&pool[1], &all, 4).unwrap_err().to_string();
         assert!(
             error.starts_with("question `1` is among its own 4 shots"),
             "{error}"
@@ -327,8 +306,11 @@ mod tests {
     #[test]
     fn shots_are_found_by_id_in_the_order_asked() {
         let pool = pool(5);
-        assert_eq!(places(&by_id(&pool, &["3", "0"]).unwrap()), [3, 0]);
-        let error = by_id(&pool, &["3", "x"]).unwrap_err();
+        assert_eq!(
+            places(&by_id(&pool, &["3", "0"].map(String::from)).unwrap()),
+            [3, 0]
+        );
+        let error = by_id(&pool, &["3", "x"].map(String::from)).unwrap_err();
         assert_eq!(
             error.to_string(),
             "no question `x` among the 5 questions that shots are taken from"

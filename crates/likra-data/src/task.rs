@@ -10,13 +10,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use minijinja::Value;
+use minijinja::value::ValueKind;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::values::{get, items, pairs, texts};
 use crate::{Error, Result};
 
 pub(crate) use fields::questions;
-pub use load::{carried, open};
+pub use load::open;
 
 /// A multiple-choice task, with all that its file includes.
 #[derive(Debug, Clone)]
@@ -26,70 +28,58 @@ pub struct Task {
     /// The file, as errors name it.
     pub(crate) file: String,
     pub(crate) keys: Keys,
-    /// Metrics of the file that are not computed.
-    pub left_out: Vec<String>,
+    pub(crate) few_shot: FewShot,
+    pub(crate) own: Own,
     /// All its keys, as JSON.
     pub(crate) definition: String,
 }
 
-/// The keys of a task file that decide something here.
+/// The keys of a task file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    dead_code,
+    reason = "some are words, or have no effect on prompts and log-likelihoods"
+)]
 pub(crate) struct Keys {
-    pub(crate) task: String,
+    task: String,
     pub(crate) dataset_path: Option<String>,
     pub(crate) dataset_name: Option<String>,
-    #[serde(default)]
-    pub(crate) dataset_kwargs: Option<BTreeMap<String, Value>>,
+    dataset_kwargs: Option<BTreeMap<String, Value>>,
     pub(crate) training_split: Option<String>,
     pub(crate) validation_split: Option<String>,
     pub(crate) test_split: Option<String>,
     fewshot_split: Option<String>,
-    pub(crate) doc_to_text: Option<Value>,
-    pub(crate) doc_to_target: Option<Value>,
-    pub(crate) doc_to_choice: Option<Value>,
-    #[serde(default)]
-    pub(crate) description: Value,
+    doc_to_text: Option<Value>,
+    doc_to_target: Option<Value>,
+    doc_to_choice: Option<Value>,
+    description: Option<Value>,
     target_delimiter: Option<String>,
     fewshot_delimiter: Option<String>,
     pub(crate) num_fewshot: Option<usize>,
     fewshot_config: Option<FewShot>,
     output_type: Option<String>,
-    metric_list: Option<Vec<Metric>>,
+    metric_list: Option<IgnoredAny>,
     repeats: Option<i64>,
-    #[serde(default)]
-    pub(crate) likra: Option<Own>,
-    // Words, and what has no effect on prompts and log-likelihoods.
-    #[serde(default, rename = "task_alias")]
-    _alias: IgnoredAny,
-    #[serde(default, rename = "tag")]
-    _tag: IgnoredAny,
-    #[serde(default, rename = "metadata")]
-    _metadata: IgnoredAny,
-    #[serde(default, rename = "should_decontaminate")]
-    _should: IgnoredAny,
-    #[serde(default, rename = "doc_to_decontamination_query")]
-    _query: IgnoredAny,
-    #[serde(default, rename = "generation_kwargs")]
-    _generation: IgnoredAny,
-    #[serde(default, rename = "unsafe_code")]
-    _unsafe: IgnoredAny,
+    likra: Option<Own>,
+    task_alias: Option<IgnoredAny>,
+    tag: Option<IgnoredAny>,
+    metadata: Option<IgnoredAny>,
+    should_decontaminate: Option<IgnoredAny>,
+    doc_to_decontamination_query: Option<IgnoredAny>,
+    generation_kwargs: Option<IgnoredAny>,
+    unsafe_code: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FewShot {
+pub(crate) struct FewShot {
     sampler: Option<String>,
     split: Option<String>,
-    samples: Option<Vec<Value>>,
-    #[serde(default, rename = "fewshot_indices")]
-    _indices: IgnoredAny,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Metric {
-    metric: Value,
-    aggregation: Option<Value>,
+    /// Rows in the file itself.
+    pub(crate) samples: Option<Vec<Value>>,
+    #[serde(rename = "fewshot_indices")]
+    _indices: Option<IgnoredAny>,
 }
 
 /// Our own keys, for what the harness does with Python.
@@ -97,31 +87,31 @@ struct Metric {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Own {
     /// Rows are kept where these columns, if they are there, have these values.
-    pub(crate) keep: Option<Value>,
+    keep: Value,
     /// Columns that are made, in order: a map of names and templates.
-    pub(crate) columns: Option<Value>,
+    columns: Value,
     /// A template of a question's id, in place of its split and row.
-    pub(crate) id: Option<String>,
+    id: Option<String>,
     /// The answers' texts, where the choices only name them by letters: a column or template.
-    pub(crate) answers: Option<String>,
+    answers: Option<String>,
     /// Which choices are right, as a list of 0 and 1: a column or template.
-    pub(crate) labels: Option<String>,
-    /// What heads are trained on, in place of the training split.
+    labels: Option<String>,
+    /// What heads are trained on: if the file does not say so, the training split.
     pub(crate) training: Option<Vec<Part>>,
     /// Names under which a split's file may be found, without their endings; `*` stands for anything.
     pub(crate) files: BTreeMap<String, Vec<String>>,
     /// The columns of a table that has no line of names.
     pub(crate) header: Option<Vec<String>>,
     /// The benchmark in the paper.
-    pub(crate) paper: Option<InPaper>,
+    paper: Option<InPaper>,
 }
 
 /// A split of another task, or of this one.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Part {
-    pub(crate) task: Option<String>,
-    pub(crate) split: String,
+    task: Option<String>,
+    split: String,
 }
 
 /// What the paper says of a benchmark.
@@ -134,84 +124,65 @@ pub struct InPaper {
     pub questions: usize,
 }
 
-/// Where shots come from.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Pool {
-    /// A split of the task.
-    Split(String),
-    /// Rows in the file itself.
-    Samples(Vec<Value>),
-}
-
 impl Task {
     /// From the keys of a file, with what it includes.
-    pub(crate) fn new(file: String, value: &Value) -> Result<Self> {
-        refuse_functions(&file, value)?;
-        let refused = |key: &str, message: String| Error::Task {
-            file: file.clone(),
-            key: key.into(),
-            message,
-        };
-        let keys = Keys::deserialize(value.clone());
-        let keys = keys.map_err(|error| refused("task file", error.to_string()))?;
-        if keys.output_type.as_deref() != Some("multiple_choice") {
-            let found = keys.output_type.as_deref().unwrap_or("generate_until");
+    fn new(file: String, value: &Value) -> Result<Self> {
+        let refused = |key: &str, message: String| Error::task(&file, key, message);
+        if let Some((key, name)) = function(value) {
+            let message = "is not supported; docs/tasks.md says what takes its place";
             return Err(refused(
-                "output_type",
-                format!("{found} is not supported; expected multiple_choice"),
+                &key,
+                format!("the Python function {name} {message}"),
             ));
         }
+        let keys = Keys::deserialize(value.clone());
+        let mut keys = keys.map_err(|error| refused("task file", error.to_string()))?;
+        let output = keys.output_type.as_deref().unwrap_or("generate_until");
+        if output != "multiple_choice" {
+            let message = format!("{output} is not supported; expected multiple_choice");
+            return Err(refused("output_type", message));
+        }
         let evaluated = keys.test_split.as_ref().or(keys.validation_split.as_ref());
-        for (key, there) in [
-            ("doc_to_text", keys.doc_to_text.is_some()),
-            ("doc_to_target", keys.doc_to_target.is_some()),
-            ("doc_to_choice", keys.doc_to_choice.is_some()),
-            ("test_split", evaluated.is_some()),
+        for (key, is_missing) in [
+            ("doc_to_text", keys.doc_to_text.is_none()),
+            ("doc_to_target", keys.doc_to_target.is_none()),
+            ("doc_to_choice", keys.doc_to_choice.is_none()),
+            ("test_split", evaluated.is_none()),
         ] {
-            if !there {
+            if is_missing {
                 return Err(refused(key, "is missing".into()));
             }
         }
         if keys.repeats.is_some_and(|repeats| repeats != 1) {
             return Err(refused("repeats", "expected 1".into()));
         }
-        if let Some(sampler) = keys
-            .fewshot_config
-            .as_ref()
-            .and_then(|shots| shots.sampler.as_deref())
-            && !["default", "first_n"].contains(&sampler)
-        {
+        let mut few_shot = keys.fewshot_config.take().unwrap_or_default();
+        few_shot.split = few_shot.split.or(keys.fewshot_split.take());
+        let sampler = few_shot.sampler.as_deref().unwrap_or("default");
+        if !["default", "first_n"].contains(&sampler) {
             let message = format!("{sampler} is not supported; expected default or first_n");
             return Err(refused("fewshot_config.sampler", message));
         }
-        let left_out = keys
-            .metric_list
-            .iter()
-            .flatten()
-            .filter_map(Metric::left_out)
-            .collect();
-        let name = keys.task.clone();
+        let mut own = keys.likra.take().unwrap_or_default();
+        let split = keys.training_split.clone();
+        let usual = split.map(|split| vec![Part { task: None, split }]);
+        own.training = own.training.or(usual);
         Ok(Self {
-            name,
+            name: keys.task.clone(),
             definition: serde_json::to_string(value).unwrap_or_default(),
             file,
+            few_shot,
+            own,
             keys,
-            left_out,
         })
     }
 
     /// The split whose questions are asked.
     #[must_use]
     pub fn evaluated(&self) -> &str {
-        let Keys {
-            test_split,
-            validation_split,
-            ..
-        } = &self.keys;
-        test_split
-            .as_deref()
-            .or(validation_split.as_deref())
-            .unwrap_or_default()
+        let test = self.keys.test_split.as_deref();
+        let split = test.or(self.keys.validation_split.as_deref());
+        split.unwrap_or_default()
     }
 
     /// How many shots it is asked with if nobody says so.
@@ -223,145 +194,76 @@ impl Task {
     /// What the paper says of it.
     #[must_use]
     pub fn in_paper(&self) -> Option<&InPaper> {
-        self.keys.likra.as_ref()?.paper.as_ref()
+        self.own.paper.as_ref()
     }
 
-    /// Where shots come from (`fewshot_docs` of the harness).
-    pub(crate) fn pool(&self) -> Pool {
-        let keys = &self.keys;
-        let config = keys.fewshot_config.as_ref();
-        if let Some(split) = self.fewshot_split() {
-            return Pool::Split(split.into());
+    /// The split that shots come from (`fewshot_docs` of the harness); none if they are samples in the file.
+    pub(crate) fn pool(&self) -> Option<&str> {
+        let FewShot { split, samples, .. } = &self.few_shot;
+        if split.is_none() && samples.is_some() {
+            return None;
         }
-        if let Some(samples) = config.and_then(|config| config.samples.clone()) {
-            return Pool::Samples(samples);
-        }
-        let split = keys
-            .training_split
-            .as_deref()
-            .or(keys.validation_split.as_deref());
-        Pool::Split(
-            split
-                .or(keys.test_split.as_deref())
-                .unwrap_or_default()
-                .into(),
-        )
+        let mut splits = split.iter().chain(self.splits());
+        splits.next().map(String::as_str)
     }
 
-    fn fewshot_split(&self) -> Option<&str> {
-        let config = self.keys.fewshot_config.as_ref();
-        config
-            .and_then(|config| config.split.as_deref())
-            .or(self.keys.fewshot_split.as_deref())
+    /// The splits for training, validation and test, those that the file names.
+    pub(crate) fn splits(&self) -> impl Iterator<Item = &String> {
+        let splits = self.keys.training_split.iter();
+        let splits = splits.chain(&self.keys.validation_split);
+        splits.chain(&self.keys.test_split)
     }
 
     /// Whether the first shots are taken, the same for all questions, rather than drawn for each.
     pub(crate) fn takes_first(&self) -> bool {
-        let config = self.keys.fewshot_config.as_ref();
-        config.is_some_and(|config| config.sampler.as_deref() == Some("first_n"))
+        self.few_shot.sampler.as_deref() == Some("first_n")
     }
 
     /// Whether one shot more is drawn, in case that the question itself is among them: where the split of
     /// the shots is the test split, or neither is named.
     pub(crate) fn draws_spare(&self) -> bool {
-        self.fewshot_split() == self.keys.test_split.as_deref()
+        self.few_shot.split == self.keys.test_split
     }
 
-    pub(crate) fn target_delimiter(&self) -> &str {
-        self.keys.target_delimiter.as_deref().unwrap_or(" ")
-    }
-
-    pub(crate) fn fewshot_delimiter(&self) -> &str {
-        self.keys.fewshot_delimiter.as_deref().unwrap_or("\n\n")
-    }
-
-    pub(crate) fn own(&self) -> Own {
-        self.keys.likra.clone().unwrap_or_default()
-    }
-
-    /// The task's files that `dataset_kwargs` names, by split.
-    pub(crate) fn data_files(&self) -> BTreeMap<String, Vec<PathBuf>> {
-        let named = self
-            .keys
-            .dataset_kwargs
-            .as_ref()
-            .and_then(|kwargs| kwargs.get("data_files"));
-        let mut files = BTreeMap::new();
-        for split in named
-            .iter()
-            .filter_map(|files| files.try_iter().ok())
-            .flatten()
-        {
-            let found = named
-                .and_then(|files| files.get_item(&split).ok())
-                .unwrap_or_default();
-            let paths = match found.as_str() {
-                Some(path) => vec![PathBuf::from(path)],
-                None => found
-                    .try_iter()
-                    .into_iter()
-                    .flatten()
-                    .map(|path| path.to_string().into())
-                    .collect(),
+    /// The splits that heads are trained on, each of a task; none if it has no training set.
+    pub(crate) fn training(&self) -> Result<Vec<(Self, String)>> {
+        let mut splits = Vec::new();
+        for Part { task, split } in self.own.training.iter().flatten() {
+            let tasks = match task {
+                Some(name) => open(name)?,
+                None => vec![self.clone()],
             };
-            files.insert(split.to_string(), paths);
+            splits.extend(tasks.into_iter().map(|task| (task, split.clone())));
         }
-        files
+        Ok(splits)
+    }
+
+    /// The files of a split that `dataset_kwargs` names.
+    pub(crate) fn data_files(&self, split: &str) -> Option<Vec<PathBuf>> {
+        let named = self.keys.dataset_kwargs.as_ref()?.get("data_files")?;
+        let files = texts(&get(named, split)?).into_iter();
+        Some(files.map(PathBuf::from).collect())
     }
 
     pub(crate) fn refused(&self, key: &str, message: impl Into<String>) -> Error {
-        Error::Task {
-            file: self.file.clone(),
-            key: key.into(),
-            message: message.into(),
-        }
+        Error::task(&self.file, key, message)
     }
 }
 
-impl Metric {
-    /// Its name, if it is not computed here.
-    fn left_out(&self) -> Option<String> {
-        let known = ["acc", "acc_norm"]
-            .map(Some)
-            .contains(&self.metric.as_str());
-        let mean = self
-            .aggregation
-            .as_ref()
-            .is_none_or(|how| how.as_str() == Some("mean"));
-        (!known || !mean).then(|| self.metric.to_string())
+/// A Python function, and the key of the file that needs it. A metric's own way to be aggregated changes no
+/// prompt.
+fn function(file: &Value) -> Option<(String, Value)> {
+    fn inside(value: &Value) -> Option<Value> {
+        let found = get(value, yaml::FUNCTION);
+        found.or_else(|| match value.kind() {
+            ValueKind::Map => pairs(value).iter().find_map(|(_, value)| inside(value)),
+            ValueKind::Seq => items(value).find_map(|value| inside(&value)),
+            _ => None,
+        })
     }
-}
-
-/// Refuses Python, by the key that needs it. A metric's own way to be aggregated changes no prompt.
-fn refuse_functions(file: &str, value: &Value) -> Result<()> {
-    fn function(value: &Value) -> Option<Value> {
-        let found = value
-            .get_attr(yaml::FUNCTION)
-            .ok()
-            .filter(|name| !name.is_undefined());
-        let nested = || {
-            let keys: Vec<Value> = value.try_iter().ok()?.collect();
-            let inner = |key: Value| match value.get_item(&key) {
-                Ok(inner) if !inner.is_undefined() => function(&inner),
-                _ => function(&key),
-            };
-            keys.into_iter().find_map(inner)
-        };
-        found.or_else(|| value.as_str().is_none().then(nested).flatten())
-    }
-    for key in value.try_iter().into_iter().flatten() {
-        let inner = value.get_item(&key).unwrap_or_default();
-        if key.as_str() != Some("metric_list")
-            && let Some(name) = function(&inner)
-        {
-            return Err(Error::Task {
-                file: file.into(),
-                key: key.to_string(),
-                message: format!(
-                    "the Python function {name} is not supported; docs/tasks.md says what takes its place"
-                ),
-            });
-        }
-    }
-    Ok(())
+    let mut keys = pairs(file).into_iter();
+    keys.find_map(|(key, value)| match key.as_str() {
+        Some("metric_list") => None,
+        _ => inside(&value).map(|name| (key.to_string(), name)),
+    })
 }

@@ -51,10 +51,8 @@ impl Templates {
     pub(crate) fn add(&mut self, name: &str, source: &str) -> Result<(), String> {
         // As jinja2 does.
         let source = &source.replace("\r\n", "\n").replace('\r', "\n");
-        let expression = expression(source);
-        let source = match expression
-            .filter(|source| self.0.compile_expression_owned(source.to_string()).is_ok())
-        {
+        let compiles = |source: &&str| self.0.compile_expression_owned(source.to_string()).is_ok();
+        let source = match expression(source).filter(compiles) {
             Some(expression) => format!("{{% set {VALUE} = {expression} %}}"),
             None => source.to_owned(),
         };
@@ -72,10 +70,7 @@ impl Templates {
                 None => Ok(Value::from(captured.into_output())),
             }
         };
-        rendered().map_err(|error: Error| LineError::Template {
-            key: name.into(),
-            message: message(&error),
-        })
+        rendered().map_err(|error: Error| LineError::Template(name.into(), message(&error)))
     }
 }
 
@@ -83,10 +78,9 @@ impl Templates {
 fn expression(source: &str) -> Option<&str> {
     let inside = source.strip_prefix("{{")?.strip_suffix("}}")?;
     let marks = ["{{", "}}", "{%", "{#"];
-    (!inside.starts_with(['-', '+'])
-        && !inside.ends_with(['-', '+'])
-        && !marks.iter().any(|mark| inside.contains(mark)))
-    .then_some(inside)
+    let is_trimmed = inside.starts_with(['-', '+']) || inside.ends_with(['-', '+']);
+    let has_marks = marks.iter().any(|mark| inside.contains(mark));
+    Some(inside).filter(|_| !is_trimmed && !has_marks)
 }
 
 /// What went wrong, without the template's name and line.
@@ -129,9 +123,8 @@ fn text_method(text: &str, method: &str, argument: Option<&Value>) -> Option<Res
             .collect(),
         "capitalize" => capitalize(text).into(),
         "title" | "splitlines" | "isdigit" | "isnumeric" if !text.is_ascii() => {
-            return Some(Err(invalid(format!(
-                "{method}() of a text beyond ASCII is not supported"
-            ))));
+            let message = format!("{method}() of a text beyond ASCII is not supported");
+            return Some(Err(invalid(message)));
         }
         _ => return None,
     };
@@ -157,15 +150,13 @@ fn int(value: Value, default: Option<i64>, rest: Rest<Value>) -> Result<i64, Err
     if !rest.is_empty() {
         return Err(invalid("int with a base is not supported".into()));
     }
-    let whole = value
-        .as_i64()
-        .or_else(|| value.as_str().and_then(python_text::integer));
-    let float = || {
-        python_text::float(&value)
-            .filter(|float| float.is_finite())
-            .map(|float| float.trunc() as i64)
+    let whole = match value.as_str() {
+        Some(text) => python_text::integer(text),
+        None => value.as_i64(),
     };
-    Ok(whole.or_else(float).unwrap_or(default.unwrap_or(0)))
+    let float = python_text::float(&value).filter(|float| float.is_finite());
+    let whole = whole.or(float.map(|float| float.trunc() as i64));
+    Ok(whole.unwrap_or(default.unwrap_or(0)))
 }
 
 /// Python's `re.sub(pattern, replacement, text, count)`.
@@ -177,43 +168,41 @@ fn regex_replace(
 ) -> Result<String, Error> {
     let regex = Regex::with_options(pattern, RegexOptions::REGEX_OPTION_NONE, Syntax::python());
     let regex = regex.map_err(|error| invalid(format!("{pattern}: {error}")))?;
-    let limit = count.filter(|count| *count > 0).unwrap_or(usize::MAX);
-    let (mut result, mut end) = (String::new(), 0);
-    for captures in regex.captures_iter(text).take(limit) {
-        let Some((start, stop)) = captures.pos(0) else {
-            continue;
-        };
-        result += &text[end..start];
-        expand(replacement, &captures, &mut result)?;
-        end = stop;
+    let mut wrong = None;
+    let result = regex.replacen(text, count.unwrap_or(0), |captures: &Captures| {
+        let expanded = expand(replacement, captures);
+        expanded.unwrap_or_else(|message| wrong.insert(message).clone())
+    });
+    match wrong {
+        Some(message) => Err(invalid(format!("{replacement}: {message}"))),
+        None => Ok(result),
     }
-    Ok(result + &text[end..])
 }
 
 /// A replacement with its groups `\1` put in.
-fn expand(replacement: &str, captures: &Captures, result: &mut String) -> Result<(), Error> {
+fn expand(replacement: &str, captures: &Captures) -> Result<String, String> {
+    let mut result = String::new();
     let mut rest = replacement.chars();
     while let Some(c) = rest.next() {
-        match (c, if c == '\\' { rest.next() } else { None }) {
-            ('\\', Some('n')) => result.push('\n'),
-            ('\\', Some('t')) => result.push('\t'),
-            ('\\', Some('\\')) => result.push('\\'),
-            ('\\', Some(digit)) if digit.is_ascii_digit() && digit != '0' => {
+        if c != '\\' {
+            result.push(c);
+            continue;
+        }
+        match rest.next() {
+            Some('n') => result.push('\n'),
+            Some('t') => result.push('\t'),
+            Some('\\') => result.push('\\'),
+            Some(digit @ '1'..='9') => {
                 let group = digit as usize - '0' as usize;
                 if group >= captures.len() {
-                    return Err(invalid(format!("{replacement}: no group {group}")));
+                    return Err(format!("no group {group}"));
                 }
-                *result += captures.at(group).unwrap_or_default();
+                result += captures.at(group).unwrap_or_default();
             }
-            ('\\', _) => {
-                return Err(invalid(format!(
-                    "{replacement}: an escape other than \\1 to \\9"
-                )));
-            }
-            _ => result.push(c),
+            _ => return Err("an escape other than \\1 to \\9".into()),
         }
     }
-    Ok(())
+    Ok(result)
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use crate::benchmark::{Needs, Test};
-use crate::{Benchmark, Error, Question, Result, Source};
+use crate::{Benchmark, Error, Needs, Question, Result, Source};
 
 /// The texts of another benchmark's choices, right and wrong ones, in the order of its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +19,9 @@ pub struct Unrelated {
     pub definition: String,
 }
 
+const SAME_ANSWERS: &str = "all its questions have the same few answers, which say nothing by themselves; name \
+    their texts in the key likra.answers of its file, or take another task for unrelated answers";
+
 impl Unrelated {
     /// Reads them from the files of a task.
     ///
@@ -28,28 +30,21 @@ impl Unrelated {
     /// If files are missing or refused, or all questions have the same answers.
     pub fn open(task: &str, source: &Source) -> Result<Self> {
         let needs = Needs {
-            train: true,
-            test: Some(Test::Own(None)),
             shots: false,
+            ..Needs::all()
         };
         let benchmark = Benchmark::open(task, source, &needs)?;
-        let texts = |questions: &[Question]| -> Vec<String> {
-            let texts = questions.iter().flat_map(|question| {
-                (0..question.choices().len()).map(|place| question.text(place).to_owned())
-            });
-            texts.collect()
-        };
-        let found = Self {
-            train: texts(benchmark.train()),
+        let texts = |questions: &[Question]| questions.iter().flat_map(Question::texts).collect();
+        let train: Vec<String> = texts(benchmark.train());
+        // Letters, or yes and no, are no answers to another question.
+        if train.iter().collect::<HashSet<_>>().len() < 10 && benchmark.train().len() > 10 {
+            return Err(Error::Rows(task.into(), SAME_ANSWERS.into()));
+        }
+        Ok(Self {
+            train,
             test: texts(benchmark.test()),
             files: benchmark.files().to_vec(),
             definition: benchmark.definition(),
-        };
-        let distinct: HashSet<&String> = found.train.iter().collect();
-        // Letters, or yes and no, are no answers to another question.
-        match distinct.len() < 10 && benchmark.train().len() > 10 {
-            true => Err(Error::SameAnswers { task: task.into() }),
-            false => Ok(found),
-        }
+        })
     }
 }

@@ -1,3 +1,5 @@
+use minijinja::Value;
+
 use super::*;
 
 const ARC: &str = include_str!("../../../../fixtures/data/arc-sample.jsonl");
@@ -12,7 +14,10 @@ fn sample() -> Benchmark {
 }
 
 fn text(shots: Vec<&Question>) -> String {
-    shots.into_iter().filter_map(Question::as_shot).collect()
+    shots
+        .into_iter()
+        .filter_map(|shot| shot.shot.clone())
+        .collect()
 }
 
 #[test]
@@ -63,7 +68,7 @@ fn fixed_shots_are_the_first_or_named_or_sampled() {
         fixed(Some(ids.into()), None),
         text(vec![&pool[7], &pool[4]])
     );
-    let (sample, _) = shots::fixed(pool, 2, Some(7)).unwrap();
+    let sample = shots::fixed(pool, 2, Some(7)).unwrap()[..2].to_vec();
     assert_eq!(fixed(None, Some(7)), text(sample));
 }
 

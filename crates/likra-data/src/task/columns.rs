@@ -4,15 +4,15 @@ use rayon::prelude::*;
 
 use super::Task;
 use crate::Result;
-use crate::rows::{Row, Rows, pairs};
+use crate::rows::{Row, Rows};
 use crate::template::Templates;
+use crate::values::pairs;
 
 /// What `process_docs` does in the harness.
 pub(crate) fn prepare(task: &Task, rows: &Rows) -> Result<Rows> {
-    let own = task.own();
-    let keep = pairs(&own.keep.unwrap_or_default());
+    let keep = pairs(&task.own.keep);
     let (mut templates, mut names) = (Templates::new(), Vec::new());
-    for (name, source) in pairs(&own.columns.unwrap_or_default()) {
+    for (name, source) in pairs(&task.own.columns) {
         let key = format!("likra.columns.{name}");
         let added = templates.add(&key, &source.to_string());
         added.map_err(|message| task.refused(&key, message))?;
@@ -32,10 +32,6 @@ pub(crate) fn prepare(task: &Task, rows: &Rows) -> Result<Rows> {
         }
         Ok(row)
     };
-    let kept: Vec<&Row> = rows.all.iter().filter(is_kept).collect();
-    let made = kept
-        .par_iter()
-        .map(|row| made(row))
-        .collect::<Result<_>>()?;
-    Ok(Rows::new(&rows.files, made))
+    let made = rows.all.par_iter().filter(is_kept).map(made);
+    Ok(Rows::new(&rows.files, made.collect::<Result<_>>()?))
 }

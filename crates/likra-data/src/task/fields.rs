@@ -7,32 +7,21 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 use rayon::prelude::*;
 
-use super::target::{Target, Text, from_either_end, wrong};
+use super::target::{Answer, Target, from_either_end};
 use super::{Task, columns};
-use crate::question::{Delimiters, Question, Solved};
-use crate::rows::{Row, Rows, pairs};
+use crate::question::{Delimiters, Question};
+use crate::rows::{Row, Rows};
 use crate::template::Templates;
+use crate::values::{get, items, pairs};
 use crate::{Error, LineError, Result, literal, python_text};
 
 /// A task's fields, ready for rows.
 #[derive(Debug)]
 struct Fields {
     templates: Templates,
-    text: Field,
-    target: Field,
-    choices: Field,
-    description: Field,
-    id: Option<Field>,
-    answers: Option<Field>,
-    labels: Option<Field>,
+    /// By the keys of the fields that the task has.
+    sources: HashMap<&'static str, Source>,
     delimiters: Arc<Delimiters>,
-}
-
-/// A field, and its key for errors.
-#[derive(Debug)]
-struct Field {
-    key: &'static str,
-    source: Source,
 }
 
 #[derive(Debug)]
@@ -45,19 +34,16 @@ enum Source {
 /// The questions of a split's rows, those that the task keeps.
 pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Question>> {
     let rows = columns::prepare(task, rows)?;
-    let nothing = || Error::Nothing {
-        path: rows.files.first().cloned().unwrap_or_default(),
-        what: "questions",
-    };
     let fields = Fields::new(task, &rows.columns)?;
+    let path = rows.files.first().cloned().unwrap_or_default();
+    let nothing = || Error::file(&path, "no questions found, expected at least one");
     let first = rows.all.first().ok_or_else(nothing)?;
     // What the first row gives holds for all.
-    let text = fields
-        .text(&first.value)
-        .map_err(|source| first.refused(source))?;
-    let multiple = matches!(text, Text::Place(_));
+    let text = fields.text(&first.value);
+    let text = text.map_err(|source| first.refused(source))?;
+    let multiple = matches!(text, Answer::Place(_));
     let question = |(number, row): (usize, &Row)| {
-        let question = fields.question(&row.value, multiple, || format!("{split}#{number}"));
+        let question = fields.question(&row.value, multiple, format!("{split}#{number}"));
         question.map_err(|source| row.refused(source))
     };
     let found = rows.all.par_iter().enumerate().map(question);
@@ -65,8 +51,7 @@ pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Que
     let mut lines = HashMap::new();
     for (row, question) in rows.all.iter().zip(&found) {
         if let Some(first) = lines.insert(question.id(), row.line) {
-            let id = question.id().to_owned();
-            return Err(row.refused(LineError::DuplicateId { id, first }));
+            return Err(row.refused(LineError::DuplicateId(question.id().into(), first)));
         }
     }
     Ok(found)
@@ -75,99 +60,71 @@ pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Que
 impl Fields {
     /// A field that is the name of one of the columns is that cell.
     fn new(task: &Task, columns: &[String]) -> Result<Self> {
-        let (keys, own) = (&task.keys, task.own());
-        let mut templates = Templates::new();
-        let mut field = |key: &'static str, source: Option<Value>| -> Result<Option<Field>> {
-            let Some(source) = source else {
-                return Ok(None);
-            };
-            let source = match source.as_str() {
-                Some(text) if columns.iter().any(|name| name == text) => {
-                    Source::Column(text.into())
-                }
+        let (keys, own) = (&task.keys, &task.own);
+        let (mut templates, mut sources) = (Templates::new(), HashMap::new());
+        for (key, value) in [
+            ("doc_to_text", &keys.doc_to_text),
+            ("doc_to_target", &keys.doc_to_target),
+            ("doc_to_choice", &keys.doc_to_choice),
+            ("description", &keys.description),
+            ("likra.id", &own.id.clone().map(Value::from)),
+            ("likra.answers", &own.answers.clone().map(Value::from)),
+            ("likra.labels", &own.labels.clone().map(Value::from)),
+        ] {
+            let Some(value) = value else { continue };
+            let is_column = |text: &str| columns.iter().any(|name| name == text);
+            let source = match value.as_str() {
+                Some(text) if is_column(text) => Source::Column(text.into()),
                 Some(text) => {
                     let added = templates.add(key, text);
                     added.map_err(|message| task.refused(key, message))?;
                     Source::Template
                 }
-                None => Source::Constant(source),
+                None => Source::Constant(value.clone()),
             };
-            Ok(Some(Field { key, source }))
-        };
-        let missing = || {
-            task.refused(
-                "task file",
-                "expected doc_to_text, doc_to_target and doc_to_choice",
-            )
-        };
+            sources.insert(key, source);
+        }
+        let delimiters = Arc::new(Delimiters {
+            target: keys.target_delimiter.clone().unwrap_or(" ".into()),
+            few_shot: keys.fewshot_delimiter.clone().unwrap_or("\n\n".into()),
+        });
         Ok(Self {
-            text: field("doc_to_text", keys.doc_to_text.clone())?.ok_or_else(missing)?,
-            target: field("doc_to_target", keys.doc_to_target.clone())?.ok_or_else(missing)?,
-            choices: field("doc_to_choice", keys.doc_to_choice.clone())?.ok_or_else(missing)?,
-            description: field("description", Some(keys.description.clone()))?
-                .ok_or_else(missing)?,
-            id: field("likra.id", own.id.map(Value::from))?,
-            answers: field("likra.answers", own.answers.map(Value::from))?,
-            labels: field("likra.labels", own.labels.map(Value::from))?,
             templates,
-            delimiters: Arc::new(Delimiters {
-                target: task.target_delimiter().into(),
-                few_shot: task.fewshot_delimiter().into(),
-            }),
+            sources,
+            delimiters,
         })
     }
 
-    fn question(
-        &self,
-        row: &Value,
-        multiple: bool,
-        number: impl FnOnce() -> String,
-    ) -> Result<Question, LineError> {
-        let choices = self.list(&self.choices, row)?;
+    fn question(&self, row: &Value, multiple: bool, number: String) -> Result<Question, LineError> {
+        let choices = self.list("doc_to_choice", row)?;
         let (text, target) = (self.text(row)?, self.target(row)?);
-        let (context, continuation, solved) = match (&text, multiple) {
-            (Text::Text(text), false) => (text.clone(), None, text.clone()),
-            (Text::Place(place), true) => {
-                let expected = || {
-                    wrong(
-                        "doc_to_text",
-                        place,
-                        &format!("one of {} choices", choices.len()),
-                    )
-                };
-                let shown = from_either_end(*place, &choices).ok_or_else(expected)?;
-                (String::new(), Some(target.continuation()?), shown)
-            }
-            (Text::Place(found), false) => {
-                return Err(wrong("doc_to_text", found, "a text, as in the first row"));
-            }
-            (Text::Text(found), true) => {
-                return Err(wrong("doc_to_text", found, "a number, as in the first row"));
-            }
+        let wrong = |found: &dyn ToString, expected: &str| {
+            Err(LineError::value("doc_to_text", found.to_string(), expected))
         };
-        let right = match (self.of_each(self.labels.as_ref(), row, &choices)?, &text) {
-            (Some(labels), _) => {
-                let is_right = |label: &String| label == "1" || label == "True";
-                (0..choices.len())
-                    .filter(|place| is_right(&labels[*place]))
-                    .collect()
-            }
-            (None, Text::Place(place)) => Target::Place(*place).right(&choices),
-            (None, Text::Text(_)) => target.right(&choices),
-        };
-        let id = self
-            .id
-            .as_ref()
-            .map(|field| self.printed(field, row))
-            .transpose()?;
-        let question = Question {
-            id: id.filter(|id| !id.is_empty()).unwrap_or_else(number),
-            description: self.printed(&self.description, row)?,
-            texts: self.of_each(self.answers.as_ref(), row, &choices)?,
-            solved: Solved {
-                question: solved,
-                answer: target.shown(&choices),
+        let (context, continuation, shown) = match (&text, multiple) {
+            (Answer::Text(text), false) => (text.clone(), None, text.clone()),
+            (Answer::Place(place), true) => match from_either_end(*place, &choices) {
+                Some(choice) => (String::new(), Some(target.continuation()?), choice),
+                None => return wrong(place, &format!("one of {} choices", choices.len())),
             },
+            (Answer::Place(place), false) => return wrong(place, "a text, as in the first row"),
+            (Answer::Text(text), true) => return wrong(text, "a number, as in the first row"),
+        };
+        let right = match (self.of_each("likra.labels", row, &choices)?, &text) {
+            (Some(labels), _) => {
+                let is_right = |place: &usize| ["1", "True"].contains(&labels[*place].as_str());
+                (0..choices.len()).filter(is_right).collect()
+            }
+            (None, Answer::Place(_)) => text.place(&choices).into_iter().collect(),
+            (None, Answer::Text(_)) => target.right(&choices),
+        };
+        let id = self.printed("likra.id", row)?;
+        let answer = target.shown(&choices);
+        let question = Question {
+            id: if id.is_empty() { number } else { id },
+            description: self.printed("description", row)?,
+            texts: self.of_each("likra.answers", row, &choices)?,
+            shot: answer.map(|answer| self.delimiters.shot(&shown, &answer)),
             context,
             choices,
             continuation,
@@ -177,90 +134,85 @@ impl Fields {
         question.checked()
     }
 
-    fn value(&self, field: &Field, row: &Value) -> Result<Value, LineError> {
-        match &field.source {
+    /// What a field gives for a row; None if the task has no such field.
+    fn value(&self, key: &'static str, row: &Value) -> Result<Value, LineError> {
+        match self.sources.get(key) {
             // Where a row lacks a column that others have, the harness has None.
-            Source::Column(name) => Ok(match row.get_attr(name) {
-                Ok(value) if !value.is_undefined() => value,
-                _ => Value::from(()),
-            }),
-            Source::Template => self.templates.value(field.key, row),
-            Source::Constant(value) => Ok(value.clone()),
+            Some(Source::Column(name)) => Ok(get(row, name).unwrap_or(Value::from(()))),
+            Some(Source::Template) => self.templates.value(key, row),
+            Some(Source::Constant(value)) => Ok(value.clone()),
+            None => Ok(Value::from(())),
         }
+    }
+
+    fn is_template(&self, key: &'static str) -> bool {
+        matches!(self.sources.get(key), Some(Source::Template))
     }
 
     /// A field as a text; what is absent is none.
-    fn printed(&self, field: &Field, row: &Value) -> Result<String, LineError> {
-        let value = self.value(field, row)?;
-        Ok(if value.is_none() {
-            String::new()
-        } else {
-            python_text::display(&value)
+    fn printed(&self, key: &'static str, row: &Value) -> Result<String, LineError> {
+        let value = self.value(key, row)?;
+        Ok(match value.is_none() {
+            true => String::new(),
+            false => python_text::display(&value),
         })
     }
 
-    /// `doc_to_text`.
-    fn text(&self, row: &Value) -> Result<Text, LineError> {
-        let value = self.value(&self.text, row)?;
-        match self.text.source {
-            Source::Template => Text::printed(python_text::display(&value)),
-            _ => Text::of(&value),
+    fn text(&self, row: &Value) -> Result<Answer, LineError> {
+        let value = self.value("doc_to_text", row)?;
+        match self.is_template("doc_to_text") {
+            true => Answer::printed("doc_to_text", python_text::display(&value)),
+            false => Answer::text(&value),
         }
     }
 
-    /// `doc_to_target`.
     fn target(&self, row: &Value) -> Result<Target, LineError> {
-        let value = self.value(&self.target, row)?;
-        match self.target.source {
-            Source::Template => Target::printed(python_text::display(&value)),
-            _ => Target::of(&value),
+        let value = self.value("doc_to_target", row)?;
+        match self.is_template("doc_to_target") {
+            true => Target::printed(python_text::display(&value)),
+            false => Target::of(&value),
         }
     }
 
-    /// A list with a text for each choice, if there is such a field.
+    /// A list with a text for each choice, if the task has such a field.
     fn of_each(
         &self,
-        field: Option<&Field>,
+        key: &'static str,
         row: &Value,
         choices: &[String],
     ) -> Result<Option<Vec<String>>, LineError> {
-        let Some(field) = field else { return Ok(None) };
-        let found = self.list(field, row)?;
+        if !self.sources.contains_key(key) {
+            return Ok(None);
+        }
+        let found = self.list(key, row)?;
         let expected = format!("one for each of {} choices", choices.len());
         match found.len() == choices.len() {
             true => Ok(Some(found)),
-            false => Err(wrong(field.key, found.len(), &expected)),
+            false => Err(LineError::value(key, found.len(), &expected)),
         }
     }
 
     /// The texts of a list; one that a template prints is read back as Python would.
-    fn list(&self, field: &Field, row: &Value) -> Result<Vec<String>, LineError> {
-        let refused = |message: String| LineError::Template {
-            key: field.key.into(),
-            message,
-        };
-        let mut value = self.value(field, row)?;
-        let is_template = matches!(field.source, Source::Template);
+    fn list(&self, key: &'static str, row: &Value) -> Result<Vec<String>, LineError> {
+        let refused = |message: String| LineError::Template(key.into(), message);
+        let is_template = self.is_template(key);
+        let mut value = self.value(key, row)?;
         if let (true, Some(text)) = (is_template, value.as_str()) {
             value = literal::parse(text).map_err(refused)?;
         }
-        let items: Vec<Value> = match value.kind() {
+        let texts: Vec<Value> = match value.kind() {
             ValueKind::Map if !is_template => {
-                pairs(&value).into_iter().map(|(_, value)| value).collect()
+                pairs(&value).into_iter().map(|(_, text)| text).collect()
             }
-            ValueKind::Seq | ValueKind::Iterable => {
-                value.try_iter().into_iter().flatten().collect()
-            }
+            ValueKind::Seq | ValueKind::Iterable => items(&value).collect(),
             _ => {
-                return Err(refused(format!(
-                    "{}: expected a list of texts",
-                    python_text::repr(&value)
-                )));
+                let found = python_text::repr(&value);
+                return Err(refused(format!("{found}: expected a list of texts")));
             }
         };
-        match items.iter().any(Value::is_undefined) {
+        match texts.iter().any(Value::is_undefined) {
             true => Err(refused("one of the list is undefined".into())),
-            false => Ok(items.iter().map(python_text::display).collect()),
+            false => Ok(texts.iter().map(python_text::display).collect()),
         }
     }
 }

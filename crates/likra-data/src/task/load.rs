@@ -1,33 +1,18 @@
 //! Where tasks are found: those that the program carries, and files of a user's.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use super::{Task, yaml};
-use crate::rows::pairs;
+use crate::values::{get, items, pairs, texts};
 use crate::{Error, Result};
 
 static CARRIED: Dir = include_dir!("$CARGO_MANIFEST_DIR/tasks");
-
-/// The names of the tasks and groups that the program carries.
-///
-/// # Errors
-///
-/// If one of their files is wrong.
-pub fn carried() -> Result<Vec<String>> {
-    let index = Index::of(&Folder::Carried)?;
-    let mut names: Vec<String> = index
-        .0
-        .iter()
-        .filter_map(|(_, entry)| entry.name())
-        .collect();
-    names.sort();
-    Ok(names)
-}
 
 /// The tasks of a name that the program carries, of a tag or a group, or of a path to a YAML file.
 ///
@@ -36,82 +21,48 @@ pub fn carried() -> Result<Vec<String>> {
 /// If there is none, or it asks for what is not supported; the message names file and key.
 pub fn open(name: &str) -> Result<Vec<Task>> {
     let path = Path::new(name);
-    let is_path = name.contains(std::path::MAIN_SEPARATOR)
-        || path
-            .extension()
-            .is_some_and(|ending| ending == "yaml" || ending == "yml");
-    if !is_path {
-        let index = [Index::of(&Folder::Carried)?];
-        let found = Group::default().named(&index, name)?;
-        return match found {
-            Some(tasks) => Ok(tasks),
-            None => Err(Error::UnknownTask {
-                name: name.into(),
-                known: carried()?
-                    .into_iter()
-                    .filter(|name| !name.starts_with("mmlu_"))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            }),
+    let ending = path.extension().and_then(OsStr::to_str);
+    if name.contains(MAIN_SEPARATOR) || matches!(ending, Some("yaml" | "yml")) {
+        let entry = load(path, false, &mut BTreeSet::new())?;
+        // Only a group needs the files beside it.
+        let indices = match entry.key("group") {
+            Some(_) => vec![beside(path)?, carried()?],
+            None => Vec::new(),
         };
+        return Group::default().tasks(&indices, &entry);
     }
-    let folder = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let folder = Folder::Disk(folder.unwrap_or(Path::new(".")).into());
-    let file = File {
-        folder: folder.clone(),
-        path: path.into(),
-    };
-    let entry = file.load(&mut BTreeSet::new())?;
-    // Only a group needs the files beside it.
-    let index = match entry.key("group") {
-        Some(_) => vec![Index::of(&folder)?, Index::of(&Folder::Carried)?],
-        None => Vec::new(),
-    };
-    Group::default().tasks(&index, &file, &entry)
-}
-
-/// A folder tree of task files.
-#[derive(Debug, Clone)]
-enum Folder {
-    Carried,
-    Disk(PathBuf),
-}
-
-/// A task file.
-#[derive(Debug, Clone)]
-struct File {
-    folder: Folder,
-    path: PathBuf,
-}
-
-/// The keys of a file, with what it includes.
-struct Entry(Value);
-
-impl Folder {
-    /// Its files that are indexed, in the order of their paths.
-    fn files(&self) -> Result<Vec<File>> {
-        let mut paths = Vec::new();
-        match self {
-            Self::Carried => {
-                let folders = CARRIED.dirs().chain([&CARRIED]);
-                let files = folders
-                    .flat_map(Dir::files)
-                    .map(|file| file.path().to_owned());
-                paths.extend(
-                    files.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")),
-                );
-            }
-            Self::Disk(folder) => list(folder, &mut paths, 0)?,
-        }
-        paths.sort();
-        let file = |path| File {
-            folder: self.clone(),
-            path,
-        };
-        Ok(paths.into_iter().map(file).collect())
+    let indices = [carried()?];
+    if let Some(tasks) = Group::default().named(&indices, name)? {
+        return Ok(tasks);
     }
+    let known = indices.iter().flatten().filter_map(Entry::name);
+    let mut known: Vec<String> = known.filter(|name| !name.starts_with("mmlu_")).collect();
+    known.sort();
+    Err(Error::UnknownTask(name.into(), known.join(", ")))
+}
+
+/// The files that the program carries, in the order of their paths.
+fn carried() -> Result<Vec<Entry>> {
+    let folders = CARRIED.dirs().chain([&CARRIED]);
+    let paths = folders.flat_map(Dir::files).map(|file| file.path().into());
+    let entry = |path: PathBuf| load(&path, true, &mut BTreeSet::new());
+    indexed(paths.collect()).map(entry).collect()
+}
+
+/// Those in the folder of a user's file, likewise. What cannot be read is passed over: it may be anything.
+fn beside(path: &Path) -> Result<Vec<Entry>> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let mut paths = Vec::new();
+    list(folder.unwrap_or(Path::new(".")), &mut paths, 0)?;
+    let entry = |path: PathBuf| load(&path, false, &mut BTreeSet::new()).ok();
+    Ok(indexed(paths).filter_map(entry).collect())
+}
+
+/// The files that the harness looks into.
+fn indexed(mut paths: Vec<PathBuf>) -> impl Iterator<Item = PathBuf> {
+    paths.sort();
+    let paths = paths.into_iter();
+    paths.filter(|path| path.extension() == Some("yaml".as_ref()))
 }
 
 fn list(folder: &Path, paths: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
@@ -120,127 +71,67 @@ fn list(folder: &Path, paths: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
         if path.is_dir() && !path.is_symlink() && depth < 8 {
             // A folder that may not be listed holds none of the task's files.
             let _ = list(&path, paths, depth + 1);
-        } else if path.extension().is_some_and(|ending| ending == "yaml") {
+        } else {
             paths.push(path);
         }
     }
     Ok(())
 }
 
-impl File {
-    fn name(&self) -> String {
-        match &self.folder {
-            Folder::Carried => format!("likra:{}", self.path.display()),
-            Folder::Disk(_) => self.path.display().to_string(),
-        }
-    }
+/// A task file.
+struct Entry {
+    /// The file, as errors name it.
+    file: String,
+    /// Its keys, with what it includes.
+    keys: Value,
+}
 
-    fn refused(&self, key: &str, message: impl Into<String>) -> Error {
-        Error::Task {
-            file: self.name(),
-            key: key.into(),
-            message: message.into(),
-        }
+/// Reads a file, which has the keys of those that it includes where it has none of its own; `seen` are the files
+/// on the way.
+fn load(path: &Path, is_carried: bool, seen: &mut BTreeSet<PathBuf>) -> Result<Entry> {
+    let file = match is_carried {
+        true => format!("likra:{}", path.display()),
+        false => path.display().to_string(),
+    };
+    let refused = |key: &str, message: &str| Error::task(&file, key, message);
+    if !seen.insert(path.into()) {
+        return Err(refused("include", "the file is included twice"));
     }
-
-    /// The keys, with those of the files that it includes where it has none of its own; `seen` are the
-    /// files on the way.
-    fn load(&self, seen: &mut BTreeSet<PathBuf>) -> Result<Entry> {
-        if !seen.insert(self.path.clone()) {
-            return Err(self.refused("include", "the file is included twice"));
-        }
-        let text = match &self.folder {
-            Folder::Carried => CARRIED
-                .get_file(&self.path)
-                .and_then(|file| file.contents_utf8())
-                .map(String::from),
-            Folder::Disk(_) => {
-                let bytes = likra_files::read(&self.path)?;
-                Some(
-                    String::from_utf8(bytes)
-                        .map_err(|_| self.refused("task file", "is not UTF-8"))?,
-                )
-            }
+    let missing = || refused("include", "there is no such file");
+    let bytes = match is_carried {
+        true => CARRIED
+            .get_file(path)
+            .ok_or_else(missing)?
+            .contents()
+            .into(),
+        false => likra_files::read(path)?,
+    };
+    let text = String::from_utf8(bytes).map_err(|_| refused("task file", "is not UTF-8"))?;
+    let own = yaml::parse(&text).map_err(|message| refused("YAML", &message))?;
+    let mut keys = Value::default();
+    for name in texts(&get(&own, "include").unwrap_or_default()) {
+        // Beside this one, or one that the program carries.
+        let beside = path.parent().unwrap_or(Path::new("")).join(&name);
+        let is_missing = !is_carried && !beside.exists();
+        let included = match is_missing && CARRIED.get_file(&name).is_some() {
+            true => load(Path::new(&name), true, seen)?,
+            false => load(&beside, is_carried, seen)?,
         };
-        let text = text.ok_or_else(|| self.refused("include", "there is no such file"))?;
-        let own = yaml::parse(&text).map_err(|message| self.refused("YAML", message))?;
-        let mut maps = Vec::new();
-        let include = own.get_attr("include").unwrap_or_default();
-        let names = match include.as_str() {
-            Some(name) => vec![name.to_owned()],
-            None => include
-                .try_iter()
-                .into_iter()
-                .flatten()
-                .map(|name| name.to_string())
-                .collect(),
-        };
-        for name in names {
-            maps.push(pairs(&self.beside(&name).load(seen)?.0));
-        }
-        maps.push(pairs(&own));
-        let mut keys = merged(maps);
-        keys.retain(|(key, _)| key.as_str() != Some("include"));
-        Ok(Entry(Value::from_pairs(keys)))
+        keys = merged(&keys, &included.keys, false);
     }
-
-    /// The file that an `include` names: beside this one, or one that the program carries.
-    fn beside(&self, name: &str) -> Self {
-        let path = self.path.parent().unwrap_or(Path::new("")).join(name);
-        if matches!(self.folder, Folder::Disk(_))
-            && !path.exists()
-            && CARRIED.get_file(name).is_some()
-        {
-            return Self {
-                folder: Folder::Carried,
-                path: name.into(),
-            };
-        }
-        Self {
-            folder: self.folder.clone(),
-            path,
-        }
-    }
+    let keys = pairs(&merged(&keys, &own, false)).into_iter();
+    let keys = Value::from_pairs(keys.filter(|(key, _)| key.as_str() != Some("include")));
+    Ok(Entry { file, keys })
 }
 
 impl Entry {
     fn key(&self, name: &str) -> Option<Value> {
-        let value = self.0.get_attr(name).ok()?;
-        (!value.is_undefined() && !value.is_none()).then_some(value)
+        get(&self.keys, name).filter(|value| !value.is_none())
     }
 
     fn name(&self) -> Option<String> {
         let name = self.key("group").or_else(|| self.key("task"))?;
         name.as_str().map(String::from)
-    }
-
-    fn has_tag(&self, name: &str) -> bool {
-        let tag = self.key("tag").unwrap_or_default();
-        tag.as_str() == Some(name)
-            || tag.as_str().is_none()
-                && tag
-                    .try_iter()
-                    .into_iter()
-                    .flatten()
-                    .any(|tag| tag.as_str() == Some(name))
-    }
-}
-
-/// The files of a folder tree, read.
-struct Index(Vec<(File, Entry)>);
-
-impl Index {
-    /// Of a user's files those that cannot be read are passed over: they may be anything.
-    fn of(folder: &Folder) -> Result<Self> {
-        let mut entries = Vec::new();
-        for file in folder.files()? {
-            match file.load(&mut BTreeSet::new()) {
-                Ok(entry) => entries.push((file, entry)),
-                Err(error) if matches!(folder, Folder::Carried) => return Err(error),
-                Err(_) => {}
-            }
-        }
-        Ok(Self(entries))
     }
 }
 
@@ -248,7 +139,62 @@ impl Index {
 #[derive(Default)]
 struct Group {
     names: Vec<String>,
-    keys: Vec<(Value, Value)>,
+    keys: Value,
+}
+
+impl Group {
+    /// The tasks of a name: of the first file with it, else of all with that tag.
+    fn named(&self, indices: &[Vec<Entry>], name: &str) -> Result<Option<Vec<Task>>> {
+        for entries in indices {
+            let has_name = |entry: &&Entry| entry.name().as_deref() == Some(name);
+            if let Some(entry) = entries.iter().find(has_name) {
+                return self.tasks(indices, entry).map(Some);
+            }
+            let has_tag = |entry: &&Entry| {
+                let tags = entry.key("tag").unwrap_or_default();
+                texts(&tags).iter().any(|tag| tag == name)
+            };
+            let tagged = entries.iter().filter(has_tag);
+            let found = tagged.map(|entry| self.tasks(indices, entry));
+            let found: Vec<Vec<Task>> = found.collect::<Result<_>>()?;
+            if !found.is_empty() {
+                return Ok(Some(found.concat()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The task of a file, or those of its group.
+    fn tasks(&self, indices: &[Vec<Entry>], entry: &Entry) -> Result<Vec<Task>> {
+        let Entry { file, keys } = entry;
+        let Some(name) = entry.key("group").map(|name| name.to_string()) else {
+            let keys = merged(keys, &self.keys, false);
+            return Ok(vec![Task::new(file.clone(), &keys)?]);
+        };
+        let refused = |message: String| Error::task(file, "task", message);
+        if self.names.contains(&name) {
+            return Err(refused(format!("the group {name} is in itself")));
+        }
+        let parts = entry.key("task").filter(|parts| parts.as_str().is_none());
+        let parts = parts.ok_or_else(|| refused("expected a list of tasks".into()))?;
+        let mut found = Vec::new();
+        for part in items(&parts) {
+            let task = match part.as_str() {
+                Some(_) => Some(part.clone()),
+                None => get(&part, "task").filter(|name| name.as_str().is_some()),
+            };
+            let expected = || refused(format!("{part}: expected a name, or a map with `task`"));
+            let task = task.ok_or_else(expected)?.to_string();
+            let keys = merged(&handed_down(&part), &handed_down(keys), false);
+            let group = Self {
+                names: [self.names.clone(), vec![name.clone()]].concat(),
+                keys: merged(&keys, &self.keys, false),
+            };
+            let missing = || refused(format!("there is no task or group {task}"));
+            found.extend(group.named(indices, &task)?.ok_or_else(missing)?);
+        }
+        Ok(found)
+    }
 }
 
 /// The keys of a group that are not handed down to its tasks.
@@ -261,84 +207,21 @@ const OF_GROUP: [&str; 6] = [
     "tag",
 ];
 
-impl Group {
-    /// The tasks of a name: of the first file with it, else of all with that tag.
-    fn named(&self, indices: &[Index], name: &str) -> Result<Option<Vec<Task>>> {
-        for Index(entries) in indices {
-            if let Some((file, entry)) = entries
-                .iter()
-                .find(|(_, entry)| entry.name().as_deref() == Some(name))
-            {
-                return self.tasks(indices, file, entry).map(Some);
-            }
-            let tagged = entries.iter().filter(|(_, entry)| entry.has_tag(name));
-            let found: Vec<Vec<Task>> = tagged
-                .map(|(file, entry)| self.tasks(indices, file, entry))
-                .collect::<Result<_>>()?;
-            if !found.is_empty() {
-                return Ok(Some(found.concat()));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The task of a file, or those of its group.
-    fn tasks(&self, indices: &[Index], file: &File, entry: &Entry) -> Result<Vec<Task>> {
-        let Some(name) = entry.key("group").map(|name| name.to_string()) else {
-            let keys = merged([pairs(&entry.0), self.keys.clone()]);
-            return Ok(vec![Task::new(file.name(), &Value::from_pairs(keys))?]);
-        };
-        let refused = |message: String| file.refused("task", message);
-        if self.names.contains(&name) {
-            return Err(refused(format!("the group {name} is in itself")));
-        }
-        let handed_down = |value: &Value| {
-            let own = |(key, _): &(Value, Value)| !OF_GROUP.map(Some).contains(&key.as_str());
-            pairs(value).into_iter().filter(own).collect::<Vec<_>>()
-        };
-        let parts = entry.key("task").filter(|parts| parts.as_str().is_none());
-        let parts = parts.ok_or_else(|| refused("expected a list of tasks".into()))?;
-        let mut found = Vec::new();
-        for part in parts.try_iter().into_iter().flatten() {
-            let task = match part.as_str() {
-                Some(_) => Some(part.clone()),
-                None => Entry(part.clone())
-                    .key("task")
-                    .filter(|name| name.as_str().is_some()),
-            };
-            let task = task
-                .ok_or_else(|| refused(format!("{part}: expected a name, or a map with `task`")))?;
-            let group = Self {
-                names: [self.names.clone(), vec![name.clone()]].concat(),
-                keys: merged([handed_down(&part), handed_down(&entry.0), self.keys.clone()]),
-            };
-            let tasks = group.named(indices, &task.to_string())?;
-            found
-                .extend(tasks.ok_or_else(|| refused(format!("there is no task or group {task}")))?);
-        }
-        Ok(found)
-    }
+fn handed_down(group: &Value) -> Value {
+    let is_own = |(key, _): &(Value, Value)| !OF_GROUP.map(Some).contains(&key.as_str());
+    Value::from_pairs(pairs(group).into_iter().filter(is_own))
 }
 
-/// All pairs, of those with one key the last. Only our own key, and the maps in it, are merged in their turn.
-fn merged(maps: impl IntoIterator<Item = Vec<(Value, Value)>>) -> Vec<(Value, Value)> {
-    fn add(merged: &mut Vec<(Value, Value)>, own: Vec<(Value, Value)>, deep: bool) {
-        for (key, value) in own {
-            let into = deep || key.as_str() == Some("likra");
-            match merged.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, known)) if into && known.kind() == ValueKind::Map => {
-                    let mut both = pairs(known);
-                    add(&mut both, pairs(&value), true);
-                    *known = Value::from_pairs(both);
-                }
-                Some(known) => known.1 = value,
-                None => merged.push((key, value)),
-            }
+/// The pairs of both maps, of those with one key the second. Only our own key is merged in its turn, and with
+/// `deep` all maps.
+fn merged(map: &Value, over: &Value, deep: bool) -> Value {
+    let over = pairs(over).into_iter().map(|(key, value)| {
+        let known = map.get_item(&key).unwrap_or_default();
+        let into = deep || key.as_str() == Some("likra");
+        match into && known.kind() == ValueKind::Map {
+            true => (key, merged(&known, &value, true)),
+            false => (key, value),
         }
-    }
-    let mut merged = Vec::new();
-    for pairs in maps {
-        add(&mut merged, pairs, false);
-    }
-    merged
+    });
+    Value::from_pairs(pairs(map).into_iter().chain(over))
 }

@@ -1,9 +1,9 @@
 //! YAML as `PyYAML` reads it, which is YAML 1.1: `no` is false, `012` is ten, and of two equal keys the last counts.
 
-use std::iter::Peekable;
+use std::collections::HashMap;
 
 use minijinja::Value;
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
 /// The key of the map that stands for `!function NAME`.
 pub(crate) const FUNCTION: &str = "!function";
@@ -16,93 +16,19 @@ pub(crate) const FUNCTION: &str = "!function";
 pub(crate) fn parse(text: &str) -> Result<Value, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader {
-        events: Parser::new_from_str(text).peekable(),
-        anchors: Vec::new(),
+        events: Parser::new_from_str(text),
+        line: 0,
+        anchors: HashMap::new(),
     };
     let mut document = None;
     loop {
         match reader.next()? {
-            (Event::StreamStart | Event::DocumentEnd | Event::Nothing, _) => {}
-            (Event::DocumentStart(_), span) if document.is_some() => {
-                return Err(at(&span, "a second document; expected one"));
+            Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
+            Event::DocumentStart(_) if document.is_some() => {
+                return Err(reader.wrong("a second document; expected one"));
             }
-            (Event::DocumentStart(_), _) => {
-                let event = reader.next()?;
-                document = Some(reader.value(event, 0)?);
-            }
+            Event::DocumentStart(_) => document = reader.value(0)?,
             _ => return Ok(document.unwrap_or_default()),
-        }
-    }
-}
-
-struct Reader<'a> {
-    events: Peekable<Parser<'a, StrInput<'a>>>,
-    /// What has an anchor, by its number.
-    anchors: Vec<(usize, Value)>,
-}
-
-type Found<'a> = (Event<'a>, Span);
-
-impl<'a> Reader<'a> {
-    fn next(&mut self) -> Result<Found<'a>, String> {
-        let end = || Ok((Event::StreamEnd, Span::default()));
-        let event: Result<Found<'a>, ScanError> = self.events.next().unwrap_or_else(end);
-        event.map_err(|error| error.to_string())
-    }
-
-    fn value(&mut self, (event, span): Found<'a>, depth: usize) -> Result<Value, String> {
-        if depth > DEEPEST {
-            return Err(at(&span, "lists or maps in one another too deep"));
-        }
-        let (anchor, value) = match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let tag = tag.as_deref().map(name);
-                let value = scalar(&text, style == ScalarStyle::Plain, tag.as_deref());
-                (anchor, value.map_err(|message| at(&span, &message))?)
-            }
-            Event::SequenceStart(anchor, None) => {
-                let mut items = Vec::new();
-                loop {
-                    match self.next()? {
-                        (Event::SequenceEnd, _) => break (anchor, Value::from(items)),
-                        event => items.push(self.value(event, depth + 1)?),
-                    }
-                }
-            }
-            Event::MappingStart(anchor, None) => (anchor, self.map(depth)?),
-            Event::Alias(anchor) => {
-                let found = self.anchors.iter().rev().find(|(name, _)| *name == anchor);
-                let unknown = || at(&span, "an alias of what is not yet complete");
-                return found.map(|(_, value)| value.clone()).ok_or_else(unknown);
-            }
-            Event::SequenceStart(_, Some(tag)) | Event::MappingStart(_, Some(tag)) => {
-                return Err(at(&span, &format!("the tag {}", name(&tag))));
-            }
-            _ => return Err(at(&span, "the file ends too early")),
-        };
-        if anchor > 0 {
-            self.anchors.push((anchor, value.clone()));
-        }
-        Ok(value)
-    }
-
-    fn map(&mut self, depth: usize) -> Result<Value, String> {
-        let mut pairs: Vec<(Value, Value)> = Vec::new();
-        loop {
-            let (event, span) = self.next()?;
-            if event == Event::MappingEnd {
-                return Ok(Value::from_pairs(pairs));
-            }
-            let key = self.value((event, span), depth + 1)?;
-            if key.as_str() == Some("<<") {
-                return Err(at(&span, "a merge key `<<`; write the keys out"));
-            }
-            let event = self.next()?;
-            let value = self.value(event, depth + 1)?;
-            match pairs.iter_mut().find(|(known, _)| *known == key) {
-                Some(pair) => pair.1 = value,
-                None => pairs.push((key, value)),
-            }
         }
     }
 }
@@ -110,8 +36,75 @@ impl<'a> Reader<'a> {
 /// How deep lists and maps may stand in one another.
 const DEEPEST: usize = 60;
 
-fn at(span: &Span, message: &str) -> String {
-    format!("line {}: {message}", span.start.line())
+struct Reader<'a> {
+    events: Parser<'a, StrInput<'a>>,
+    /// Where the last event begins.
+    line: usize,
+    /// What has an anchor, by its number.
+    anchors: HashMap<usize, Value>,
+}
+
+impl<'a> Reader<'a> {
+    fn next(&mut self) -> Result<Event<'a>, String> {
+        let Some(event) = self.events.next() else {
+            return Ok(Event::StreamEnd);
+        };
+        let (event, span) = event.map_err(|error| error.to_string())?;
+        self.line = span.start.line();
+        Ok(event)
+    }
+
+    fn wrong(&self, message: &str) -> String {
+        format!("line {}: {message}", self.line)
+    }
+
+    /// The next value; none at the end of a list or map.
+    fn value(&mut self, depth: usize) -> Result<Option<Value>, String> {
+        let event = self.next()?;
+        if matches!(event, Event::SequenceEnd | Event::MappingEnd) {
+            return Ok(None);
+        }
+        if depth > DEEPEST {
+            return Err(self.wrong("lists or maps in one another too deep"));
+        }
+        let (anchor, value) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let tag = tag.as_deref().map(name);
+                let value = scalar(&text, style == ScalarStyle::Plain, tag.as_deref());
+                (anchor, value.map_err(|message| self.wrong(&message))?)
+            }
+            Event::SequenceStart(anchor, None) => {
+                let mut items = Vec::new();
+                while let Some(item) = self.value(depth + 1)? {
+                    items.push(item);
+                }
+                (anchor, Value::from(items))
+            }
+            Event::MappingStart(anchor, None) => {
+                let mut pairs = Vec::new();
+                while let Some(key) = self.value(depth + 1)? {
+                    if key.as_str() == Some("<<") {
+                        return Err(self.wrong("a merge key `<<`; write the keys out"));
+                    }
+                    pairs.push((key, self.value(depth + 1)?.unwrap_or_default()));
+                }
+                (anchor, Value::from_pairs(pairs))
+            }
+            Event::Alias(anchor) => {
+                let found = self.anchors.get(&anchor).cloned();
+                let unknown = || self.wrong("an alias of what is not yet complete");
+                return found.map(Some).ok_or_else(unknown);
+            }
+            Event::SequenceStart(_, Some(tag)) | Event::MappingStart(_, Some(tag)) => {
+                return Err(self.wrong(&format!("the tag {}", name(&tag))));
+            }
+            _ => return Err(self.wrong("the file ends too early")),
+        };
+        if anchor > 0 {
+            self.anchors.insert(anchor, value.clone());
+        }
+        Ok(Some(value))
+    }
 }
 
 fn name(tag: &Tag) -> String {
@@ -131,55 +124,49 @@ fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Result<Value, String> {
 
 /// What a scalar without quotes is: the resolvers of `PyYAML` 6.
 fn resolve(text: &str) -> Result<Value, String> {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::from(())),
-        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            return Ok(Value::from(true));
-        }
-        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return Ok(Value::from(false));
-        }
-        _ => {}
-    }
-    let date = |text: &str| {
-        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let mut parts = text.splitn(3, '-');
-        let mut next = || parts.next().unwrap_or_default();
-        let (year, month, day) = (next(), next(), next());
-        year.len() == 4
-            && digits(year)
-            && digits(month)
-            && day.starts_with(|c: char| c.is_ascii_digit())
+    let number = || {
+        let integer = integer(text).map(Value::from);
+        integer.or_else(|| float(text).map(Value::from))
     };
-    if date(text)
-        || (text.contains(':')
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_digit() || b":.".contains(&b)))
-    {
-        return Err(format!("{text}: a date or time; put it into quotes"));
-    }
-    let number = integer(text)
-        .map(Value::from)
-        .or_else(|| float(text).map(Value::from));
-    Ok(number.unwrap_or_else(|| Value::from(text)))
+    Ok(match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::from(()),
+        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Value::from(true),
+        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            Value::from(false)
+        }
+        _ if is_time(text) => {
+            return Err(format!("{text}: a date or time; put it into quotes"));
+        }
+        _ => number().unwrap_or_else(|| Value::from(text)),
+    })
+}
+
+/// Whether it begins as a date, such as `2020-1-1`, or is digits with colons.
+fn is_time(text: &str) -> bool {
+    let shape = text.replace(|c: char| c.is_ascii_digit(), "0");
+    let month = shape.strip_prefix("0000-").unwrap_or_default();
+    let after = month.trim_start_matches('0');
+    let is_date = month.starts_with('0') && after.starts_with("-0");
+    is_date || shape.contains(':') && shape.chars().all(|c| "0:.".contains(c))
 }
 
 fn integer(text: &str) -> Option<i64> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let first = digits.bytes().next()?;
-    let plain = digits.replace('_', "");
-    let number = match plain.as_bytes() {
-        _ if !first.is_ascii_digit() => None,
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let plain = unsigned.replace('_', "");
+    let number: Option<i64> = match plain.as_bytes() {
+        _ if !unsigned.starts_with(|c: char| c.is_ascii_digit()) => None,
         [b'0', b'x', ..] => i64::from_str_radix(&plain[2..], 16).ok(),
         [b'0', b'b', ..] => i64::from_str_radix(&plain[2..], 2).ok(),
         [b'0', _, ..] => i64::from_str_radix(&plain[1..], 8).ok(),
         _ => plain.parse().ok(),
     };
-    number.map(|number: i64| if negative { -number } else { number })
+    number.map(|number| {
+        if text.starts_with('-') {
+            -number
+        } else {
+            number
+        }
+    })
 }
 
 /// A float has a point, and a sign in its exponent: `1e3` is text.
@@ -192,14 +179,13 @@ fn float(text: &str) -> Option<f64> {
         _ => {}
     }
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "+0"));
-    let numeric = mantissa.contains('.')
-        && mantissa
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b"._".contains(&b))
-        && exponent.starts_with(['+', '-']);
-    numeric
-        .then(|| text.replace('_', "").parse().ok())
-        .flatten()
+    let is_decimal = |b: u8| b.is_ascii_digit() || b"._".contains(&b);
+    let numeric = mantissa.contains('.') && mantissa.bytes().all(is_decimal);
+    let plain = text.replace('_', "");
+    plain
+        .parse()
+        .ok()
+        .filter(|_| numeric && exponent.starts_with(['+', '-']))
 }
 
 #[cfg(test)]
