@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
+use anyhow::{Context as _, Result};
 use likra_analysis::{Negative, Replicate, ScoreTable, Study, findings, summary};
 use likra_data::{Answers, InPaper, ShotRule, open_task};
 use likra_report::{CostRow, Facts, write_report};
 use likra_results::{Manifest, RunDir, ScoreRecord, Stamp, read_rows};
 
-use crate::error::{At as _, Result};
 use crate::experiment::{Experiment, Head};
 
 /// Writes the report of a run and returns its summary.
@@ -20,7 +20,8 @@ use crate::experiment::{Experiment, Head};
 /// If the folder is no run's, scores do not fit each other, or a file cannot be written.
 pub fn draw(run: &RunDir) -> Result<String> {
     let manifest = Manifest::read(&run.manifest())?;
-    let experiment = Experiment::of_run(&manifest).at(|| run.manifest().display().to_string())?;
+    let experiment = Experiment::of_run(&manifest);
+    let experiment = experiment.with_context(|| run.manifest().display().to_string())?;
     let scores = Scores::read(run, &experiment)?;
     let findings = findings(&scores.study(&experiment)?)?;
     let Experiment { spec, heads, .. } = &experiment;
@@ -147,21 +148,19 @@ fn in_paper(task: &str) -> Option<InPaper> {
 
 /// What took how long, by the stamps of what is done.
 fn cost(run: &RunDir, experiment: &Experiment) -> Vec<CostRow> {
-    let base = ["score-base", "score-answer-only", "score-base-train"].map(String::from);
+    let base = ["base", "answer-only", "base-train"].map(|name| format!("score-{name}"));
     let mut work = vec![("scoring by the base".to_owned(), base.to_vec())];
     for head in &experiment.heads {
-        let (name, examples) = (&head.name, head.examples);
+        let (name, examples, checkpoints) = (&head.name, head.examples, &head.checkpoints);
         let what = format!("training {name}, {examples} examples");
         work.push((what, vec![format!("train-{name}")]));
-        let stamp = |examples: &usize| format!("score-{name}-n{examples:05}");
-        let scored: Vec<String> = head.checkpoints.iter().map(stamp).collect();
-        let what = format!("scoring by {name}, {} checkpoints", scored.len());
-        work.push((what, scored));
+        let stamps = checkpoints.iter().map(|n| format!("score-{name}-n{n:05}"));
+        let what = format!("scoring by {name}, {} checkpoints", checkpoints.len());
+        work.push((what, stamps.collect()));
     }
     let row = |(what, stamps): (String, Vec<String>)| {
-        let stamps = stamps
-            .iter()
-            .filter_map(|name| Stamp::read(&run.step(name)));
+        let stamps = stamps.iter();
+        let stamps = stamps.filter_map(|name| Stamp::read(&run.step(name)));
         let seconds = stamps.map(|stamp| stamp.seconds).sum();
         (seconds > 0.0).then_some(CostRow { what, seconds })
     };

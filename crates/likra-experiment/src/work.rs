@@ -2,29 +2,27 @@
 
 use std::time::Instant;
 
-use likra_lora::{Adapter, LoraConfig};
+use anyhow::Result;
+use likra_lora::Adapter;
 use likra_model::Model;
-use likra_results::{HeadDir, ScoreRecord};
+use likra_results::{HeadDir, ScoreRecord, StepRecord};
 use likra_score::Plan;
 use likra_tokenizer::EncodedPair;
-use likra_train::{TrainSettings, train_head};
+use likra_train::train_head;
 
-use crate::error::Result;
 use crate::event::{Event, Listener};
+use crate::experiment::Head;
+use crate::spec::Spec;
 
 /// What is to be trained, beside the examples.
 #[derive(Debug, Clone, Copy)]
 pub struct Training<'a> {
-    /// What the work is called.
-    pub title: &'a str,
     /// The model, as PEFT is to find it: a path, or a name.
     pub base: &'a str,
-    /// The adapter's shape.
-    pub lora: &'a LoraConfig,
-    /// How it is trained.
-    pub settings: &'a TrainSettings,
-    /// The seed of the initial adapter.
-    pub seed: u32,
+    /// The experiment.
+    pub spec: &'a Spec,
+    /// The head.
+    pub head: &'a Head,
     /// A hash of all that decides the head's checkpoints.
     pub key: &'a str,
 }
@@ -42,15 +40,16 @@ impl Training<'_> {
         &self,
         model: &Model,
         examples: &[EncodedPair],
-        head: &HeadDir,
+        dir: &HeadDir,
         listener: &Listener,
     ) -> Result<usize> {
-        let seed = u64::from(self.seed);
-        let start = Adapter::init(self.lora.clone(), &model.targets(), seed, model.device())?;
+        let (title, seed) = (format!("train {}", self.head.name), self.head.seed.into());
+        let (lora, settings) = (&self.spec.lora, &self.spec.training);
+        let start = Adapter::init(lora.clone(), &model.targets(), seed, model.device())?;
         let start = start.of_base(Some(self.base.to_owned()));
-        listener(Event::Begun(self.title.into(), examples.len(), "examples"));
+        listener(Event::Begun(title.clone(), examples.len(), "examples"));
         let (mut seen, mut tokens, mut started) = (0, 0, Instant::now());
-        let mut progress = |step: &likra_results::StepRecord, resumed: bool| {
+        let mut progress = |step: &StepRecord, resumed: bool| {
             if resumed {
                 listener(Event::Resumed(step.examples));
                 started = Instant::now();
@@ -61,10 +60,17 @@ impl Training<'_> {
             }
             seen = step.examples;
         };
-        let (settings, key) = (self.settings, self.key);
-        train_head(model, start, examples, settings, head, key, &mut progress)?;
+        train_head(
+            model,
+            start,
+            examples,
+            settings,
+            dir,
+            self.key,
+            &mut progress,
+        )?;
         let seconds = started.elapsed().as_secs_f64();
-        tracing::info!(title = self.title, tokens, seconds, "trained");
+        tracing::info!(title, tokens, seconds, "trained");
         let pace = tokens as f64 / seconds;
         listener(Event::Ended(format!(", {pace:.0} tokens/s")));
         Ok(tokens)
