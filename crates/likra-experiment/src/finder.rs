@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use include_dir::{Dir, include_dir};
 use likra_data::{Source, datasets};
 use likra_files::write_atomically;
@@ -11,7 +11,6 @@ use likra_hub::{Kind, Name, fetch};
 
 use crate::base::Base;
 use crate::event::{Event, Listener};
-use crate::mistake::Mistake;
 
 /// What an experiment writes for `model` or `data` to mean the small model and benchmark that the program carries, so
 /// that it runs anywhere.
@@ -46,10 +45,8 @@ impl<'a> Finder<'a> {
     ///
     /// If none is named, its configuration is refused, or for what [`fetch`] refuses.
     pub fn base(&mut self, model: Option<&str>) -> Result<Base> {
-        let Some(text) = model else {
-            let message = "this experiment names no model; expected a folder or OWNER/NAME";
-            return Err(Mistake::new("--model DIR", message).into());
-        };
+        let none = "--model DIR: this experiment names no model; expected a folder or OWNER/NAME";
+        let text = model.context(none)?;
         let name = Name::parse(text).filter(|_| !Path::new(text).exists());
         let folder = match (self.embedded, name) {
             (Some(dir), _) if text == TINY => unpack(dir)?,

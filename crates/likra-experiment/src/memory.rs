@@ -99,16 +99,17 @@ pub fn check_memory(bytes: usize, placement: &Placement) -> Result<()> {
 /// The most memory that this process has held, where the system says so (Linux), in MiB.
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
-    Some(status("VmHWM:")? >> 20)
+    Some(own("VmHWM:")? >> 20)
 }
 
 /// The bytes that this process can still take, its own included, and who says so; on Linux alone.
 fn available() -> Option<(u64, &'static str)> {
-    let own = status("VmRSS:")?;
-    let machine = kibibytes("/proc/meminfo", "MemAvailable:")? + own;
+    let held = own("VmRSS:")?;
+    let machine = number("/proc/meminfo", "MemAvailable:")? << 10;
+    let group = control_group().map(|left| left + held);
     let limits = [
-        (Some(machine), "the machine"),
-        (control_group().map(|left| left + own), "its control group"),
+        (Some(machine + held), "the machine"),
+        (group, "its control group"),
         (address_space(), "`ulimit -v`"),
     ];
     let known = limits.into_iter();
@@ -116,16 +117,15 @@ fn available() -> Option<(u64, &'static str)> {
 }
 
 /// What the system says of this process, in bytes.
-fn status(name: &str) -> Option<u64> {
-    kibibytes("/proc/self/status", name)
+fn own(name: &str) -> Option<u64> {
+    Some(number("/proc/self/status", name)? << 10)
 }
 
-/// A line of a file of the system's, in bytes.
-fn kibibytes(path: &str, name: &str) -> Option<u64> {
-    let text = fs_err::read_to_string(path).ok()?;
+/// The number behind a name at the beginning of a line of a file of the system's.
+fn number(path: impl AsRef<Path>, name: &str) -> Option<u64> {
+    let text = fs_err::read_to_string(path.as_ref()).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let number: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(number << 10)
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// What the control groups of this process leave, versions 2 and 1: the least of all that it is in.
@@ -146,20 +146,14 @@ fn control_group() -> Option<u64> {
 /// What the groups of one version leave, from that which `/proc/self/cgroup` has behind `mark` up to all.
 fn group_left(root: &str, mark: &str, [limit, used, inactive]: [&str; 3]) -> Option<u64> {
     let groups = fs_err::read_to_string("/proc/self/cgroup").ok()?;
-    let own = groups
-        .lines()
-        .find_map(|line| Some(line.split_once(mark)?.1));
-    let folder = Path::new(root).join(own.unwrap_or_default());
+    let mut lines = groups.lines();
+    let group = lines.find_map(|line| Some(line.split_once(mark)?.1));
+    let folder = Path::new(root).join(group.unwrap_or_default());
     let left = folder.ancestors().filter_map(|folder| {
-        let read = |name| fs_err::read_to_string(folder.join(name)).ok();
-        let number = |name| read(name)?.trim().parse::<u64>().ok();
-        let stat = read("memory.stat")?;
         // Pages of files that can be dropped are free.
-        let free = stat.lines().find_map(|line| line.strip_prefix(inactive));
-        let free: u64 = free
-            .and_then(|number| number.trim().parse().ok())
-            .unwrap_or(0);
-        Some((number(limit)? + free).saturating_sub(number(used)?))
+        let free = number(folder.join("memory.stat"), inactive).unwrap_or(0);
+        let limit = number(folder.join(limit), "")?;
+        Some((limit + free).saturating_sub(number(folder.join(used), "")?))
     });
     left.min()
 }
@@ -167,11 +161,8 @@ fn group_left(root: &str, mark: &str, [limit, used, inactive]: [&str; 3]) -> Opt
 /// What `ulimit -v` leaves for data, that of this process included: what its allocator has reserved is
 /// room, too.
 fn address_space() -> Option<u64> {
-    let limits = fs_err::read_to_string("/proc/self/limits").ok()?;
-    let mut lines = limits.lines();
-    let line = lines.find_map(|line| line.strip_prefix("Max address space"))?;
-    let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some((limit + status("VmData:")?).saturating_sub(status("VmSize:")?))
+    let limit = number("/proc/self/limits", "Max address space")?;
+    Some((limit + own("VmData:")?).saturating_sub(own("VmSize:")?))
 }
 
 #[cfg(test)]

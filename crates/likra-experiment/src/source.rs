@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use include_dir::{Dir, include_dir};
 use likra_data::{Answers, Task, open_task};
 use toml::de::DeTable;
@@ -35,11 +35,9 @@ impl Assignment {
             let mut names = key.trim().split('.');
             names.all(|name| !name.is_empty())
         });
-        let Some((key, value)) = assignment else {
-            let message =
-                format!("expected key=value, such as training.batch-size=4; found `{text}`");
-            return Err(Mistake::new("--set", message).into());
-        };
+        let expected = "expected key=value, such as training.batch-size=4";
+        let (key, value) =
+            assignment.with_context(|| format!("--set: {expected}; found `{text}`"))?;
         let parsed = format!("value = {value}").parse::<Table>();
         let parsed = parsed.ok().and_then(|mut table| table.remove("value"));
         Ok(Self {
@@ -177,10 +175,8 @@ fn extend(table: &mut Table, folder: &Path, depth: usize) -> Result<()> {
         return Ok(());
     };
     let name = base.as_str();
-    let name = name.ok_or_else(|| Mistake::new("extends", "expected a name or a path"))?;
-    if depth > 8 {
-        return Err(Mistake::new("extends", format!("`{name}` extends itself")).into());
-    }
+    let name = name.context("extends: expected a name or a path")?;
+    ensure!(depth <= 8, "extends: `{name}` extends itself");
     let text = match built_in(&EXPERIMENTS, &format!("bases/{name}")) {
         Some(text) => text.into(),
         None => text_of(name, folder)?,

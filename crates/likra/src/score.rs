@@ -29,16 +29,15 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         ..Source::default()
     };
     let finder = Finder::new(None, &show);
-    let Inputs {
-        base, benchmark, ..
-    } = Inputs::open(&spec, own, &spec.needs(), finder)?;
+    let inputs = Inputs::open(&spec, own, &spec.needs(), finder)?;
+    let (base, benchmark) = (&inputs.base, &inputs.benchmark);
     let heads = heads(arguments, &base.config, &placement)?;
     let evaluation = Evaluation {
         // The first of each task, and not of all, are in the benchmark.
         questions: None,
         ..spec.evaluation
     };
-    let (plan, truncated) = base.plan(&benchmark, &evaluation, &[], &placement)?;
+    let (plan, truncated) = base.plan(benchmark, &evaluation, &[], &placement)?;
     if truncated > 0 {
         let positions = base.config.max_positions;
         say!(
@@ -78,10 +77,8 @@ fn check_names(arguments: &ScoreArgs) -> Result<()> {
         let message = "the name is taken; expected another";
         ensure!(names.insert(name), "--adapter {name}=...: {message}");
     }
-    for Ratio {
-        positive, negative, ..
-    } in &arguments.ratios
-    {
+    for ratio in &arguments.ratios {
+        let (positive, negative) = (&ratio.positive, &ratio.negative);
         for name in [positive, negative] {
             let message = "expected base or the name of an --adapter";
             ensure!(
