@@ -1,5 +1,6 @@
 //! The base before its weights are read: what it is asked and what its heads learn, in tokens that it can run.
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Error, Result, anyhow};
@@ -11,7 +12,7 @@ use likra_train::{LongExample, TrainSettings};
 
 use crate::spec::{Evaluation, LongPrompt};
 
-/// A checkpoint folder and its configuration.
+/// A checkpoint folder, its configuration, and the model once it is needed.
 #[derive(Debug)]
 pub struct Base {
     /// The folder.
@@ -20,6 +21,9 @@ pub struct Base {
     pub name: String,
     /// Its `config.json`.
     pub config: Config,
+    /// Where it is computed.
+    pub placement: Placement,
+    model: OnceCell<Model>,
 }
 
 /// What a model is asked, laid out in passes, and how many texts of it were cut at their beginning.
@@ -31,22 +35,28 @@ impl Base {
     /// # Errors
     ///
     /// If it is missing or refused.
-    pub fn open(folder: PathBuf) -> Result<Self> {
+    pub fn open(folder: PathBuf, placement: Placement) -> Result<Self> {
         Ok(Self {
             name: std::path::absolute(&folder)?.display().to_string(),
             config: Config::read(&folder.join("config.json"))?,
             folder,
+            placement,
+            model: OnceCell::new(),
         })
     }
 
-    /// Reads the weights.
+    /// The model, opened when first asked for: a run whose jobs are all done needs none.
     ///
     /// # Errors
     ///
     /// For what [`Model::open`] refuses.
-    pub fn load(&self, placement: &Placement) -> Result<Model> {
-        let Placement { device, dtype, .. } = placement;
-        Ok(Model::open(&self.folder, (*dtype).into(), device)?)
+    pub fn model(&self) -> Result<&Model> {
+        if let Some(model) = self.model.get() {
+            return Ok(model);
+        }
+        let Placement { device, dtype, .. } = &self.placement;
+        let model = Model::open(&self.folder, (*dtype).into(), device)?;
+        Ok(self.model.get_or_init(|| model))
     }
 
     /// The first test questions of `benchmark`, as many as `evaluation` says, each after its shots, and
@@ -60,14 +70,13 @@ impl Base {
         benchmark: &Benchmark,
         evaluation: &Evaluation,
         others: &[Vec<Other>],
-        placement: &Placement,
     ) -> Result<Planned> {
         let test = benchmark.test();
         let count = evaluation.questions.unwrap_or(test.len()).min(test.len());
         let prefixes = benchmark.prefixes(&evaluation.shots(), count)?;
         let asked = test.iter().zip(&prefixes);
         let asked = asked.map(|(question, prefix)| Asked::after(prefix, question));
-        self.plan_of(asked, others, evaluation, placement)
+        self.plan_of(asked, others, evaluation)
     }
 
     /// What is asked, after or without BOS and cut or not as `evaluation` says.
@@ -76,7 +85,6 @@ impl Base {
         asked: impl Iterator<Item = Asked<'a>>,
         others: &[Vec<Other>],
         evaluation: &Evaluation,
-        placement: &Placement,
     ) -> Result<Planned> {
         let tokenizer = Tokenizer::open(&self.folder, evaluation.bos)?;
         let mut requests = tokenizer.requests(asked, others)?;
@@ -85,7 +93,7 @@ impl Base {
             self.config.max_positions,
             evaluation.too_long,
         )?;
-        Ok((Plan::new(requests, placement.batch_tokens)?, truncated))
+        Ok((Plan::new(requests, self.placement.batch_tokens)?, truncated))
     }
 
     /// What a head learns, and how many of the examples are too long and will be skipped.

@@ -12,7 +12,7 @@ use likra_score::{Head, Plan};
 use likra_tokenizer::EncodedPair;
 use likra_train::loss_and_gradients;
 
-use crate::inputs::Asked;
+use crate::inputs::{Asked, Inputs};
 use crate::jobs::Job;
 use crate::run::Run;
 
@@ -122,7 +122,7 @@ impl Run<'_> {
         let names = self.jobs.iter().map(|job| job.name.as_str());
         let width = names.chain(["report"]).map(str::len).max();
         let width = width.unwrap_or_default();
-        let mut text = format!("{}\n", self.experiment.spec.title);
+        let mut text = format!("{}\n", self.inputs.experiment.spec.title);
         for job in &self.jobs {
             let state = match left.iter().find(|left| left.job.name == job.name) {
                 Some(left) => format!("{}, {}", left.size, pace.words([left.cost])),
@@ -137,7 +137,7 @@ impl Run<'_> {
             return Ok(text + "Nothing is left but to draw the report.\n");
         }
         let time = pace.words(left.iter().map(|left| left.cost));
-        let device = &self.placement.name;
+        let device = &self.inputs.base.placement.name;
         let rest = format!(
             "The rest takes {time} and about {memory} MiB of memory on {device},\nby a probe of {probe}.\n"
         );
@@ -147,7 +147,10 @@ impl Run<'_> {
     /// Does a little of the work, to know the pace; says what it did.
     fn probe(&self, left: &[Left]) -> Result<String> {
         let started = Instant::now();
-        let (model, spec) = (self.model()?, &self.experiment.spec);
+        let Inputs {
+            base, experiment, ..
+        } = &self.inputs;
+        let (model, spec) = (base.model()?, &experiment.spec);
         let adapter = Adapter::init(spec.lora.clone(), &model.targets(), 0, model.device())?;
         let mut done = String::new();
         if let Some((head, _)) = left.iter().find_map(|left| left.job.head.as_ref()) {
@@ -163,11 +166,11 @@ impl Run<'_> {
             }
             done = format!("{BATCHES} batches of training and ");
         }
-        let all = self.plan(Asked::Test(self.experiment.questions));
+        let all = self.plan(Asked::Test(experiment.questions));
         // Evenly from the first to the last.
         let step = all.requests().len().div_ceil(QUESTIONS).max(1);
         let some: Vec<_> = all.requests().iter().step_by(step).cloned().collect();
-        let (questions, plan) = (some.len(), Plan::new(some, self.placement.batch_tokens)?);
+        let (questions, plan) = (some.len(), Plan::new(some, base.placement.batch_tokens)?);
         let head = Head {
             name: BASE,
             examples: 0,

@@ -11,6 +11,7 @@ use likra_hub::{Kind, Name, fetch};
 
 use crate::base::Base;
 use crate::event::{Event, Listener};
+use crate::spec::Spec;
 
 /// What an experiment writes for `model` or `data` to mean the small model and benchmark that the program carries, so
 /// that it runs anywhere.
@@ -38,30 +39,29 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// The model at a path, or the one called `OWNER/NAME[@REVISION]`. A path that exists is never taken
-    /// for a name.
+    /// The model of an experiment: at a path, or called `OWNER/NAME[@REVISION]`. A path that exists is never
+    /// taken for a name.
     ///
     /// # Errors
     ///
-    /// If none is named, its configuration is refused, or for what [`fetch`] refuses.
-    pub fn base(&mut self, model: Option<&str>) -> Result<Base> {
+    /// If none is named, it or the device is refused, or for what [`fetch`] refuses.
+    pub(crate) fn base(&mut self, spec: &Spec) -> Result<Base> {
+        let placement = spec.placement()?;
         let none = "--model DIR: this experiment names no model; expected a folder or OWNER/NAME";
-        let text = model.context(none)?;
+        let text = spec.model.as_deref().context(none)?;
         let name = Name::parse(text).filter(|_| !Path::new(text).exists());
         let folder = match (self.embedded, name) {
             (Some(dir), _) if text == TINY => unpack(dir)?,
-            (_, None) => return Base::open(text.into()),
+            (_, None) => return Base::open(text.into(), placement),
             (_, Some(name)) => {
                 let expected = "config.json, safetensors or tokenizer.json";
                 self.fetch(Kind::Model, &name, expected, &is_of_model)?
             }
         };
+        let mut base = Base::open(folder, placement)?;
         // A name stays a name, by which PEFT finds it, too.
-        let name = text.to_owned();
-        Ok(Base {
-            name,
-            ..Base::open(folder)?
-        })
+        base.name = text.into();
+        Ok(base)
     }
 
     /// A task's rows: in the folder that is named, else in its data sets on the hub.

@@ -7,7 +7,7 @@ use likra_data::{
     ANSWER_ONLY, Benchmark, Draw, Needs, Ranking, Source, Unrelated, other_answers, training_order,
     training_pairs,
 };
-use likra_model::{Model, Placement};
+use likra_model::Model;
 use likra_results::{AnswerRecord, Input, sha256};
 use likra_tokenizer::{self as tokens, EncodedPair, Tokenizer};
 
@@ -16,9 +16,11 @@ use crate::experiment::{Experiment, Head};
 use crate::finder::Finder;
 use crate::spec::Spec;
 
-/// The opened files of an experiment.
+/// An experiment and its opened files.
 #[derive(Debug)]
 pub struct Inputs {
+    /// The experiment.
+    pub experiment: Experiment,
     /// The model.
     pub base: Base,
     /// The questions.
@@ -60,8 +62,8 @@ impl Inputs {
     /// # Errors
     ///
     /// If the experiment does not say where its files are, one is missing, or one is refused.
-    pub fn open(spec: &Spec, own: Source, needs: &Needs, mut finder: Finder) -> Result<Self> {
-        let base = finder.base(spec.model.as_deref())?;
+    pub fn open(mut spec: Spec, own: Source, needs: &Needs, mut finder: Finder) -> Result<Self> {
+        let base = finder.base(&spec)?;
         let has_own = !own.train.is_empty() || !own.test.is_empty();
         let found = match has_own && spec.data.is_none() {
             true => Source::default(),
@@ -80,12 +82,25 @@ impl Inputs {
             repos,
             ..own
         };
+        let benchmark = Benchmark::open(&spec.task, &source, needs)?;
+        let (training, test) = (benchmark.train().len(), benchmark.test().len());
+        // The first of each task are in the benchmark already.
+        spec.evaluation.questions = Some(test);
         Ok(Self {
+            experiment: Experiment::new(spec, training, test),
             base,
-            benchmark: Benchmark::open(&spec.task, &source, needs)?,
+            benchmark,
             unrelated,
             hub: finder.hub,
         })
+    }
+
+    /// Says of all questions whether they stand after the same shots, where each task would.
+    pub(crate) fn settle_shots(&mut self) {
+        let mut spec = self.experiment.spec.clone();
+        spec.evaluation.shots = self.benchmark.shot_rule(&spec.evaluation.shots());
+        let (training, test) = (self.benchmark.train().len(), self.benchmark.test().len());
+        self.experiment = Experiment::new(spec, training, test);
     }
 
     /// Every file that decides a number, with its hash, and the hash of each group. In a group, the same
@@ -125,12 +140,8 @@ impl Inputs {
     }
 
     /// What models are asked, in tokens.
-    pub(crate) fn plan(
-        &self,
-        experiment: &Experiment,
-        asked: Asked,
-        placement: &Placement,
-    ) -> Result<Planned> {
+    pub(crate) fn plan(&self, asked: Asked) -> Result<Planned> {
+        let experiment = &self.experiment;
         let (base, benchmark) = (&self.base, &self.benchmark);
         let (train, test) = (benchmark.train(), benchmark.test());
         let unrelated = self.unrelated.as_ref().map(|texts| texts.test.as_slice());
@@ -139,12 +150,12 @@ impl Inputs {
         match asked {
             Asked::Test(questions) => {
                 evaluation.questions = Some(questions);
-                base.plan(benchmark, &evaluation, &others()?, placement)
+                base.plan(benchmark, &evaluation, &others()?)
             }
             Asked::AnswerOnly => {
                 let test = test.iter().take(experiment.questions);
                 let asked = test.map(|question| tokens::Asked::instead(ANSWER_ONLY, question));
-                base.plan_of(asked, &others()?, &evaluation, placement)
+                base.plan_of(asked, &others()?, &evaluation)
             }
             Asked::Ranking => {
                 let seen = experiment.ranked().flat_map(|head| {
@@ -155,7 +166,7 @@ impl Inputs {
                 let places = places.into_iter();
                 let asked = places.map(|place| tokens::Asked::after("", &train[place]));
                 evaluation.bos = experiment.spec.training.bos;
-                base.plan_of(asked, &[], &evaluation, placement)
+                base.plan_of(asked, &[], &evaluation)
             }
         }
     }
@@ -166,12 +177,8 @@ impl Inputs {
     ///
     /// If there is no such answer to a question, a text cannot be encoded, or one is too long and that is
     /// not allowed.
-    pub fn training_set(
-        &self,
-        spec: &Spec,
-        head: &Head,
-        ranking: Option<&Ranking>,
-    ) -> Result<TrainingSet> {
+    pub fn training_set(&self, head: &Head, ranking: Option<&Ranking>) -> Result<TrainingSet> {
+        let spec = &self.experiment.spec;
         let unrelated = self.unrelated.as_ref();
         let draw = Draw {
             unrelated: unrelated.map_or(&[], |texts| &texts.train),

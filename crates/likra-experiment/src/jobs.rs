@@ -65,9 +65,10 @@ impl Job {
 impl Run<'_> {
     /// All jobs in the order of work.
     pub(crate) fn list(&self, hashes: &Hashes) -> Result<Vec<Job>> {
-        let Experiment { spec, heads, .. } = &self.experiment;
-        let mut asked = vec![Asked::Test(self.experiment.questions), Asked::AnswerOnly];
-        if self.experiment.ranked().next().is_some() {
+        let experiment = &self.inputs.experiment;
+        let Experiment { spec, heads, .. } = experiment;
+        let mut asked = vec![Asked::Test(experiment.questions), Asked::AnswerOnly];
+        if experiment.ranked().next().is_some() {
             asked.push(Asked::Ranking);
         }
         let base = asked.into_iter().map(|asked| {
@@ -84,7 +85,7 @@ impl Run<'_> {
             scores: base.collect::<Result<_>>()?,
         }];
         for head in heads {
-            let key = training_key(hashes, &self.placement, spec, head)?;
+            let key = training_key(hashes, &self.inputs.base.placement, spec, head)?;
             let scores = head.checkpoints.iter().map(|&examples| {
                 let path = self.dir.scores(&head.name, examples);
                 let asked = Asked::Test(head.questions);
@@ -108,7 +109,8 @@ impl Run<'_> {
         head: &str,
         examples: usize,
     ) -> Result<Product> {
-        let spec = &self.experiment.spec;
+        let (experiment, placement) = (&self.inputs.experiment, &self.inputs.base.placement);
+        let spec = &experiment.spec;
         let what = match asked {
             Asked::Test(questions) => {
                 let mut evaluation = spec.evaluation.clone();
@@ -116,9 +118,9 @@ impl Run<'_> {
                 // TOML leaves out what is absent.
                 json!(toml::Value::try_from(evaluation)?)
             }
-            Asked::AnswerOnly => json!([self.experiment.questions, spec.evaluation.bos]),
+            Asked::AnswerOnly => json!([experiment.questions, spec.evaluation.bos]),
             Asked::Ranking => {
-                let ranked = self.experiment.ranked();
+                let ranked = experiment.ranked();
                 let seen: Vec<_> = ranked.map(|head| (head.examples, head.seed)).collect();
                 json!([seen, spec.training.bos])
             }
@@ -129,7 +131,7 @@ impl Run<'_> {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let stamp = format!("score-{}", file.trim_end_matches(".csv.gz"));
         Ok(Product {
-            key: key(hashes, &self.placement, &decides)?,
+            key: key(hashes, placement, &decides)?,
             stamp: self.dir.step(&stamp),
             path,
             asked,

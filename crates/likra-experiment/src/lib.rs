@@ -23,7 +23,7 @@ pub use experiment::{Experiment, Head};
 pub use finder::Finder;
 pub use inputs::{Asked, Hashes, Inputs, TrainingSet};
 pub use jobs::{Job, Product, training_key};
-pub use memory::{check_memory, peak_memory};
+pub use memory::peak_memory;
 pub use report::{draw, part_of_paper};
 pub use run::Run;
 pub use source::{Assignment, experiments, protocols};
@@ -31,4 +31,4 @@ pub use spec::{
     AnalysisSettings, CandidateScore, Evaluation, HeadSpec, LongPrompt, Replicates, Spec,
     UnrelatedSpec,
 };
-pub use work::{Training, score};
+pub use work::{score, train};

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use likra_model::Placement;
 use likra_results::HeadDir;
 use likra_score::Plan;
 use likra_tokenizer::EncodedPair;
@@ -15,9 +14,10 @@ use crate::spec::Spec;
 impl Base {
     /// The bytes of memory that scoring takes at most.
     #[must_use]
-    pub fn scoring_bytes(&self, plan: &Plan, placement: &Placement) -> usize {
+    pub fn scoring_bytes(&self, plan: &Plan) -> usize {
         let (prefix, pass) = (plan.prefix().len(), plan.largest_pass());
-        self.config.scoring_bytes(placement.dtype, prefix, pass)
+        let dtype = self.placement.dtype;
+        self.config.scoring_bytes(dtype, prefix, pass)
     }
 
     /// The bytes of memory that training takes at most.
@@ -25,12 +25,7 @@ impl Base {
     /// # Errors
     ///
     /// If the adapter's shape is impossible.
-    pub fn training_bytes(
-        &self,
-        spec: &Spec,
-        examples: &[EncodedPair],
-        placement: &Placement,
-    ) -> Result<usize> {
+    pub fn training_bytes(&self, spec: &Spec, examples: &[EncodedPair]) -> Result<usize> {
         let sum = |of: fn(&EncodedPair) -> usize| {
             let batches = examples.chunks(spec.training.batch_size.max(1));
             let sums = batches.map(|batch| batch.iter().map(of).sum());
@@ -38,7 +33,7 @@ impl Base {
         };
         let tokens = sum(|example| example.tokens.len());
         let answers = sum(|example| example.tokens.len() - example.start);
-        let (dtype, parameters) = (placement.dtype, self.parameters(spec)?);
+        let (dtype, parameters) = (self.placement.dtype, self.parameters(spec)?);
         Ok(self
             .config
             .training_bytes(dtype, tokens, answers, parameters))
@@ -62,6 +57,27 @@ impl Base {
         Ok((copies * self.parameters(spec)? * size_of::<f32>()) as u64)
     }
 
+    /// Refuses what does not fit into what is left of a CPU's memory; how much a GPU has is not known.
+    ///
+    /// # Errors
+    ///
+    /// If it does not fit; the message has both numbers.
+    pub fn check_memory(&self, bytes: usize) -> Result<()> {
+        let needed = bytes >> 20;
+        tracing::info!(mebibytes = needed, "memory, estimated");
+        if self.placement.kind == "cpu"
+            && let Some((left, of)) = available()
+        {
+            ensure!(
+                bytes as u64 <= left,
+                "about {needed} MiB of memory are needed, but {of} leaves {} MiB; lower --batch-tokens (scoring) or \
+                 training.batch-size, take --dtype bf16, a smaller model or a larger machine",
+                left >> 20
+            );
+        }
+        Ok(())
+    }
+
     /// How many numbers an adapter has.
     fn parameters(&self, spec: &Spec) -> Result<usize> {
         let mut parameters = 0;
@@ -73,27 +89,6 @@ impl Base {
         }
         Ok(parameters)
     }
-}
-
-/// Refuses what does not fit into what is left of a CPU's memory; how much a GPU has is not known.
-///
-/// # Errors
-///
-/// If it does not fit; the message has both numbers.
-pub fn check_memory(bytes: usize, placement: &Placement) -> Result<()> {
-    let needed = bytes >> 20;
-    tracing::info!(mebibytes = needed, "memory, estimated");
-    if placement.kind == "cpu"
-        && let Some((left, of)) = available()
-    {
-        ensure!(
-            bytes as u64 <= left,
-            "about {needed} MiB of memory are needed, but {of} leaves {} MiB; lower --batch-tokens (scoring) or \
-             training.batch-size, take --dtype bf16, a smaller model or a larger machine",
-            left >> 20
-        );
-    }
-    Ok(())
 }
 
 /// The most memory that this process has held, where the system says so (Linux), in MiB.
@@ -168,27 +163,25 @@ fn address_space() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use likra_data::Answers;
+    use likra_model::DeviceName;
 
     use super::*;
 
     #[test]
     fn what_does_not_fit_is_refused_with_both_numbers() {
         let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny");
-        let base = Base::open(tiny).unwrap();
+        let base = Base::open(tiny, DeviceName::Cpu.find().unwrap()).unwrap();
         let spec = Spec::of_command(Answers::Correct, &[]).unwrap();
-        let placement = spec.placement().unwrap();
         let example = |tokens| EncodedPair {
             tokens: vec![1; tokens],
             start: 1,
         };
-        let bytes = base
-            .training_bytes(&spec, &[example(20)], &placement)
-            .unwrap();
+        let bytes = base.training_bytes(&spec, &[example(20)]).unwrap();
         assert!((40..80).contains(&(bytes >> 20)), "{bytes}");
-        check_memory(bytes, &placement).unwrap();
+        base.check_memory(bytes).unwrap();
         let many = vec![example(1 << 20); 8];
-        let bytes = base.training_bytes(&spec, &many, &placement).unwrap();
-        let error = check_memory(bytes, &placement).unwrap_err().to_string();
+        let bytes = base.training_bytes(&spec, &many).unwrap();
+        let error = base.check_memory(bytes).unwrap_err().to_string();
         let needed = (bytes >> 20).to_string();
         assert!(
             error.contains(&needed) && error.contains("--batch-tokens"),

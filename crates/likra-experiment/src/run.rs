@@ -1,6 +1,6 @@
 //! A run: the folder of an experiment, its jobs and what of them is done.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
@@ -10,7 +10,6 @@ use anyhow::Result;
 use likra_data::{Needs, Ranking, Source};
 use likra_files::check_room;
 use likra_lora::Adapter;
-use likra_model::{Model, Placement};
 use likra_report::humantime;
 use likra_results::{
     ANSWER_ONLY, AnswerRecord, BASE, Input, Manifest, Questions, Row, RunDir, ScoreRecord, Stamp,
@@ -21,30 +20,24 @@ use likra_score::Plan;
 use crate::base::Planned;
 use crate::estimate::{Cost, Left, Pace};
 use crate::event::{Event, Listener};
-use crate::experiment::{Experiment, Head};
+use crate::experiment::Head;
 use crate::finder::Finder;
 use crate::inputs::{Asked, Inputs, TrainingSet};
 use crate::jobs::{Job, Product};
-use crate::memory::check_memory;
 use crate::spec::Spec;
-use crate::work::{Training, score};
+use crate::work::{score, train};
 
-/// A run in progress: the folder, the experiment, its inputs and jobs, and the model once it is needed.
+/// A run in progress: the folder, the experiment with its files, and its jobs.
 pub struct Run<'a> {
     /// The folder.
     pub dir: RunDir,
-    /// The experiment.
-    pub experiment: Experiment,
-    /// Its files.
+    /// The experiment and its files.
     pub inputs: Inputs,
-    /// Where it is computed.
-    pub placement: Placement,
     /// The jobs in the order of work.
     pub jobs: Vec<Job>,
     /// Every file that decides a number, with its hash.
     files: Vec<Input>,
     listener: &'a Listener<'a>,
-    model: OnceCell<Model>,
     /// What models are asked; the same for all heads.
     plans: BTreeMap<Asked, Planned>,
     pub(crate) pace: RefCell<Pace>,
@@ -57,53 +50,35 @@ impl<'a> Run<'a> {
     ///
     /// If a file or the device is missing or refused.
     pub fn open(
-        mut spec: Spec,
+        spec: Spec,
         dir: &Path,
         embedded: &Path,
         listener: &'a Listener<'a>,
     ) -> Result<Self> {
-        let placement = spec.placement()?;
         let needs = Needs {
             train: true,
             ..spec.needs()
         };
         let finder = Finder::new(Some(embedded), listener);
-        let inputs = Inputs::open(&spec, Source::default(), &needs, finder)?;
+        let mut inputs = Inputs::open(spec, Source::default(), &needs, finder)?;
+        inputs.settle_shots();
         let (files, hashes) = inputs.hash()?;
-        let benchmark = &inputs.benchmark;
-        let (training, test) = (benchmark.train().len(), benchmark.test().len());
-        spec.evaluation.shots = benchmark.shot_rule(&spec.evaluation.shots());
-        spec.evaluation.questions = Some(test);
         let mut run = Self {
             dir: RunDir::new(dir),
-            experiment: Experiment::new(spec, training, test),
             inputs,
-            placement,
             jobs: Vec::new(),
             files,
             listener,
-            model: OnceCell::new(),
             plans: BTreeMap::new(),
             pace: RefCell::default(),
         };
         run.jobs = run.list(&hashes)?;
-        let scores = run.jobs.iter().flat_map(|job| &job.scores);
-        for asked in scores.map(|product| product.asked) {
-            if let Entry::Vacant(place) = run.plans.entry(asked) {
-                let (experiment, placement) = (&run.experiment, &run.placement);
-                place.insert(run.inputs.plan(experiment, asked, placement)?);
+        for product in run.jobs.iter().flat_map(|job| &job.scores) {
+            if let Entry::Vacant(place) = run.plans.entry(product.asked) {
+                place.insert(run.inputs.plan(product.asked)?);
             }
         }
         Ok(run)
-    }
-
-    /// The model, opened when first asked for: a run whose jobs are all done needs none.
-    pub(crate) fn model(&self) -> Result<&Model> {
-        if let Some(model) = self.model.get() {
-            return Ok(model);
-        }
-        let model = self.inputs.base.load(&self.placement)?;
-        Ok(self.model.get_or_init(|| model))
     }
 
     /// What models are asked, laid out in passes.
@@ -114,7 +89,7 @@ impl<'a> Run<'a> {
     /// What is longer than the model's positions, and how much memory takes what is left, or with `fresh`
     /// all: found, and refused if need be, before the model is loaded.
     pub(crate) fn survey(&self, fresh: bool) -> Result<(TooLong, usize)> {
-        let (base, spec, placement) = (&self.inputs.base, &self.experiment.spec, &self.placement);
+        let (base, spec) = (&self.inputs.base, &self.inputs.experiment.spec);
         let (mut truncated, mut skipped, mut bytes) = (0, BTreeMap::new(), 0);
         let left = |job: &Job| fresh || !job.missing().is_empty();
         let scored = self.jobs.iter().any(left);
@@ -122,7 +97,7 @@ impl<'a> Run<'a> {
             let (plan, cut) = &self.plans[&product.asked];
             truncated += cut;
             if scored {
-                bytes = bytes.max(base.scoring_bytes(plan, placement));
+                bytes = bytes.max(base.scoring_bytes(plan));
             }
         }
         for (job, head) in self.heads() {
@@ -132,7 +107,7 @@ impl<'a> Run<'a> {
             }
             let set = self.training_set(head)?;
             if left(job) && (fresh || self.room(head)? > 0) {
-                bytes = bytes.max(base.training_bytes(spec, &set.examples, placement)?);
+                bytes = bytes.max(base.training_bytes(spec, &set.examples)?);
             }
             if set.skipped > 0 {
                 skipped.insert(head.name.clone(), set.skipped);
@@ -140,7 +115,7 @@ impl<'a> Run<'a> {
         }
         // A run that is finished loads no model.
         if scored {
-            check_memory(bytes, placement)?;
+            base.check_memory(bytes)?;
         }
         let too_long = TooLong {
             positions: base.config.max_positions,
@@ -158,8 +133,10 @@ impl<'a> Run<'a> {
 
     /// The bytes of the adapters of a head that are still to be made.
     fn room(&self, head: &Head) -> Result<u64> {
-        let (spec, dir) = (&self.experiment.spec, self.dir.head(&head.name));
-        self.inputs.base.room(spec, head, &dir)
+        let Inputs {
+            base, experiment, ..
+        } = &self.inputs;
+        base.room(&experiment.spec, head, &self.dir.head(&head.name))
     }
 
     fn say(&self, line: String) {
@@ -251,7 +228,13 @@ impl<'a> Run<'a> {
 
     /// Says what the run is made of, by name and hash, and not where it lay.
     fn manifest(&self, command: &str, fresh: bool) -> Result<Manifest> {
-        let mut spec = self.experiment.spec.clone();
+        let Inputs {
+            experiment,
+            base,
+            benchmark,
+            ..
+        } = &self.inputs;
+        let mut spec = experiment.spec.clone();
         let unrelated = spec.unrelated.as_mut().and_then(|from| from.data.as_mut());
         let named = [spec.model.as_mut(), spec.data.as_mut(), unrelated];
         for path in named.into_iter().flatten() {
@@ -259,10 +242,9 @@ impl<'a> Run<'a> {
                 *path = name.to_string_lossy().into_owned();
             }
         }
-        let benchmark = &self.inputs.benchmark;
         Ok(Manifest {
             likra: env!("CARGO_PKG_VERSION").into(),
-            device: self.placement.name.clone(),
+            device: base.placement.name.clone(),
             command: command.into(),
             questions: Questions {
                 training: benchmark.train().len(),
@@ -328,7 +310,7 @@ impl<'a> Run<'a> {
     /// A head's adapter after so many examples, trained anew if it is damaged.
     fn adapter(&self, head: &Head, key: &str, examples: usize) -> Result<Adapter> {
         let dir = self.dir.head(&head.name);
-        let device = self.model()?.device();
+        let device = self.inputs.base.model()?.device();
         let load = || Adapter::load(&dir.checkpoint(examples), device);
         Ok(match load() {
             Err(damage) if damage.is_damage() => {
@@ -348,7 +330,7 @@ impl<'a> Run<'a> {
         name: &str,
         adapter: Option<&Adapter>,
     ) -> Result<()> {
-        let (model, plan) = (self.model()?, self.plan(product.asked));
+        let (model, plan) = (self.inputs.base.model()?, self.plan(product.asked));
         let examples = product.examples;
         let head = likra_score::Head {
             name,
@@ -400,15 +382,10 @@ impl<'a> Run<'a> {
             ))?;
         }
         let set = self.training_set(head)?;
-        let training = Training {
-            base: &self.inputs.base.name,
-            spec: &self.experiment.spec,
-            head,
-            key,
-        };
         let train = || -> Result<usize> {
             write_rows(&dir.answers(), &set.answers)?;
-            training.run(self.model()?, &set.examples, &dir, self.listener)
+            let examples = &set.examples;
+            train(&self.inputs, head, key, examples, &dir, self.listener)
         };
         self.stamped(&stamp, key, || {
             let trained = train().or_else(|error| {
@@ -436,7 +413,6 @@ impl<'a> Run<'a> {
             };
             ranking = Some(Ranking::new(records.into_iter().map(per_character)));
         }
-        let spec = &self.experiment.spec;
-        self.inputs.training_set(spec, head, ranking.as_ref())
+        self.inputs.training_set(head, ranking.as_ref())
     }
 }

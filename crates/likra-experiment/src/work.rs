@@ -12,69 +12,49 @@ use likra_train::train_head;
 
 use crate::event::{Event, Listener};
 use crate::experiment::Head;
-use crate::spec::Spec;
+use crate::inputs::Inputs;
 
-/// What is to be trained, beside the examples.
-#[derive(Debug, Clone, Copy)]
-pub struct Training<'a> {
-    /// The model, as PEFT is to find it: a path, or a name.
-    pub base: &'a str,
-    /// The experiment.
-    pub spec: &'a Spec,
-    /// The head.
-    pub head: &'a Head,
-    /// A hash of all that decides the head's checkpoints.
-    pub key: &'a str,
-}
-
-impl Training<'_> {
-    /// Trains a head to its end, from its newest checkpoint if there is one of the same key.
-    ///
-    /// All heads of a seed start from the same adapter and see the questions in the same order: they
-    /// differ in the answers alone. Returns how many tokens were run.
-    ///
-    /// # Errors
-    ///
-    /// If the adapter's shape is impossible, or for what [`train_head`] refuses.
-    pub fn run(
-        &self,
-        model: &Model,
-        examples: &[EncodedPair],
-        dir: &HeadDir,
-        listener: &Listener,
-    ) -> Result<usize> {
-        let (title, seed) = (format!("train {}", self.head.name), self.head.seed.into());
-        let (lora, settings) = (&self.spec.lora, &self.spec.training);
-        let start = Adapter::init(lora.clone(), &model.targets(), seed, model.device())?;
-        let start = start.of_base(Some(self.base.to_owned()));
-        listener(Event::Begun(title.clone(), examples.len(), "examples"));
-        let (mut seen, mut tokens, mut started) = (0, 0, Instant::now());
-        let mut progress = |step: &StepRecord, resumed: bool| {
-            if resumed {
-                listener(Event::Resumed(step.examples));
-                started = Instant::now();
-            } else {
-                tokens += step.tokens;
-                let note = format!("loss {:.3}", step.loss);
-                listener(Event::Advanced(step.examples - seen, note));
-            }
-            seen = step.examples;
-        };
-        train_head(
-            model,
-            start,
-            examples,
-            settings,
-            dir,
-            self.key,
-            &mut progress,
-        )?;
-        let seconds = started.elapsed().as_secs_f64();
-        tracing::info!(title, tokens, seconds, "trained");
-        let pace = tokens as f64 / seconds;
-        listener(Event::Ended(format!(", {pace:.0} tokens/s")));
-        Ok(tokens)
-    }
+/// Trains a head to its end, from its newest checkpoint if there is one of the same `key`: a hash of all that
+/// decides its checkpoints.
+///
+/// All heads of a seed start from the same adapter and see the questions in the same order: they differ in
+/// the answers alone. Returns how many tokens were run.
+///
+/// # Errors
+///
+/// If the adapter's shape is impossible, or for what [`train_head`] refuses.
+pub fn train(
+    inputs: &Inputs,
+    head: &Head,
+    key: &str,
+    examples: &[EncodedPair],
+    dir: &HeadDir,
+    listener: &Listener,
+) -> Result<usize> {
+    let (base, spec) = (&inputs.base, &inputs.experiment.spec);
+    let (model, lora, seed) = (base.model()?, spec.lora.clone(), head.seed.into());
+    let start = Adapter::init(lora, &model.targets(), seed, model.device())?;
+    let start = start.of_base(Some(base.name.clone()));
+    let (title, settings) = (format!("train {}", head.name), &spec.training);
+    listener(Event::Begun(title.clone(), examples.len(), "examples"));
+    let (mut seen, mut tokens, mut started) = (0, 0, Instant::now());
+    let mut progress = |step: &StepRecord, resumed: bool| {
+        if resumed {
+            listener(Event::Resumed(step.examples));
+            started = Instant::now();
+        } else {
+            tokens += step.tokens;
+            let note = format!("loss {:.3}", step.loss);
+            listener(Event::Advanced(step.examples - seen, note));
+        }
+        seen = step.examples;
+    };
+    train_head(model, start, examples, settings, dir, key, &mut progress)?;
+    let seconds = started.elapsed().as_secs_f64();
+    tracing::info!(title, tokens, seconds, "trained");
+    let pace = tokens as f64 / seconds;
+    listener(Event::Ended(format!(", {pace:.0} tokens/s")));
+    Ok(tokens)
 }
 
 /// Scores the questions of `plan` under a head.

@@ -78,10 +78,10 @@ fn a_training_is_bound_to_its_kind_of_device_and_its_type() {
         ..Needs::default()
     };
     let finder = Finder::new(None, &drop);
-    let inputs = Inputs::open(&spec, Source::default(), &needs, finder).unwrap();
+    let inputs = Inputs::open(spec, Source::default(), &needs, finder).unwrap();
     let (_, hashes) = inputs.hash().unwrap();
-    let Experiment { spec, heads, .. } = Experiment::new(spec, 64, 0);
-    let key = |placement: &Placement| training_key(&hashes, placement, &spec, &heads[0]).unwrap();
+    let Experiment { spec, heads, .. } = &inputs.experiment;
+    let key = |placement: &Placement| training_key(&hashes, placement, spec, &heads[0]).unwrap();
     let cpu = DeviceName::Cpu.find().unwrap();
     let narrower = Placement {
         dtype: Dtype::Bf16,

@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     let words = std::env::args_os().skip(1);
     let words = words.map(|word| word.to_string_lossy().into_owned());
     run.begin(&command(words), arguments.fresh)?;
-    let (spec, device) = (&run.experiment.spec, &run.placement.name);
+    let (spec, device) = (&run.inputs.experiment.spec, &run.inputs.base.placement.name);
     say!("{}, on {device}, into {}", spec.title, out.display());
     if let Some(part) = part_of_paper(&spec.task, run.inputs.benchmark.train().len()) {
         say!("  {part}");

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use likra_analysis::{Norm, ScoreTable, accuracies, accuracy};
 use likra_data::Source;
-use likra_experiment::{Evaluation, Finder, Inputs, check_memory, score};
+use likra_experiment::{Base, Finder, Inputs, score};
 use likra_files::check_room;
 use likra_lora::Adapter;
-use likra_model::{Config, Placement};
 use likra_results::{BASE, ScoreRecord, checkpoint_examples, write_rows};
 use likra_score::Head;
 
@@ -22,22 +21,17 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let progress = Progress::default();
     let show = |event| progress.show(event);
     // What can be wrong is found before the weights are read.
-    let placement = spec.placement()?;
     let own = Source {
         test: arguments.questions.iter().cloned().collect(),
         shots: arguments.shots_from.iter().cloned().collect(),
         ..Source::default()
     };
     let finder = Finder::new(None, &show);
-    let inputs = Inputs::open(&spec, own, &spec.needs(), finder)?;
-    let (base, benchmark) = (&inputs.base, &inputs.benchmark);
-    let heads = heads(arguments, &base.config, &placement)?;
-    let evaluation = Evaluation {
-        // The first of each task, and not of all, are in the benchmark.
-        questions: None,
-        ..spec.evaluation
-    };
-    let (plan, truncated) = base.plan(benchmark, &evaluation, &[], &placement)?;
+    let needs = spec.needs();
+    let inputs = Inputs::open(spec, own, &needs, finder)?;
+    let (base, evaluation) = (&inputs.base, &inputs.experiment.spec.evaluation);
+    let heads = heads(arguments, base)?;
+    let (plan, truncated) = base.plan(&inputs.benchmark, evaluation, &[])?;
     if truncated > 0 {
         let positions = base.config.max_positions;
         say!(
@@ -48,8 +42,8 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let candidates: usize = requests.map(|request| request.candidates.len()).sum();
     let rows = candidates * heads.len();
     check_room(out, rows as u64 * BYTES_PER_ROW)?;
-    check_memory(base.scoring_bytes(&plan, &placement), &placement)?;
-    let model = base.load(&placement)?;
+    base.check_memory(base.scoring_bytes(&plan))?;
+    let model = base.model()?;
     let mut records = Vec::new();
     for (name, examples, adapter) in &heads {
         let head = Head {
@@ -57,7 +51,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
             examples: *examples,
             adapter: adapter.as_ref(),
         };
-        records.extend(score(&model, name, &head, &plan, &show)?);
+        records.extend(score(model, name, &head, &plan, &show)?);
     }
     write_rows(out, &records)?;
     match table(&records, &heads, &arguments.ratios) {
@@ -94,16 +88,12 @@ fn check_names(arguments: &ScoreArgs) -> Result<()> {
 type Scored<'a> = (&'a str, usize, Option<Adapter>);
 
 /// The base, and the adapters.
-fn heads<'a>(
-    arguments: &'a ScoreArgs,
-    config: &Config,
-    placement: &Placement,
-) -> Result<Vec<Scored<'a>>> {
+fn heads<'a>(arguments: &'a ScoreArgs, base: &Base) -> Result<Vec<Scored<'a>>> {
     let mut heads = vec![(BASE, 0, None)];
     for (name, dir) in &arguments.adapters {
-        let adapter = Adapter::load(dir, &placement.device)?;
+        let adapter = Adapter::load(dir, &base.placement.device)?;
         let refused = || format!("--adapter {name}={}", dir.display());
-        config.check_adapter(&adapter).with_context(refused)?;
+        base.config.check_adapter(&adapter).with_context(refused)?;
         let folder = dir.file_name().and_then(|name| name.to_str());
         let examples = folder.and_then(checkpoint_examples).unwrap_or(0);
         heads.push((name.as_str(), examples, Some(adapter)));

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use likra_data::{Answers, Needs, Source};
-use likra_experiment::{Experiment, Finder, Inputs, Training, check_memory, training_key};
+use likra_experiment::{Experiment, Finder, Inputs, train, training_key};
 use likra_files::check_room;
 use likra_results::HeadDir;
 
@@ -28,36 +28,26 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
         train: true,
         ..Needs::default()
     };
-    let inputs = Inputs::open(&spec, own, &needs, Finder::new(None, &show))?;
-    let Experiment { spec, heads, .. } = Experiment::new(spec, inputs.benchmark.train().len(), 0);
+    let inputs = Inputs::open(spec, own, &needs, Finder::new(None, &show))?;
+    let (base, Experiment { spec, heads, .. }) = (&inputs.base, &inputs.experiment);
     let head = &heads[0];
     ensure!(head.examples > 0, "--examples 0: expected at least 1");
-    let set = inputs.training_set(&spec, head, None)?;
+    let set = inputs.training_set(head, None)?;
 
     let dir = HeadDir::new(&arguments.out);
     let _lock = dir.lock()?;
     refuse_fewer(&dir, head.examples)?;
-    let base = &inputs.base;
-    check_room(&dir.log(), base.room(&spec, head, &dir)?)?;
-    let placement = spec.placement()?;
-    let bytes = base.training_bytes(&spec, &set.examples, &placement)?;
-    check_memory(bytes, &placement)?;
-
+    check_room(&dir.log(), base.room(spec, head, &dir)?)?;
+    base.check_memory(base.training_bytes(spec, &set.examples)?)?;
     let (_, hashes) = inputs.hash()?;
-    let training = Training {
-        base: &base.name,
-        spec: &spec,
-        head,
-        key: &training_key(&hashes, &placement, &spec, head)?,
-    };
-    let model = base.load(&placement)?;
+    let key = training_key(&hashes, &base.placement, spec, head)?;
     if set.skipped > 0 {
         let (skipped, positions) = (set.skipped, base.config.max_positions);
         say!(
             "Warning: examples longer than the model's {positions} positions, which are skipped: {skipped}"
         );
     }
-    training.run(&model, &set.examples, &dir, &show)?;
+    train(&inputs, head, &key, &set.examples, &dir, &show)?;
     say!(
         "Adapters: {}, the last in {}",
         dir.path().display(),

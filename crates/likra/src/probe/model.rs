@@ -135,8 +135,8 @@ impl Scores {
             too_long: LongPrompt::Truncate,
             ..Evaluation::default()
         };
-        let base = Base::open(probe.model_dir()?.into())?;
-        let (plan, _) = base.plan(&benchmark, &evaluation, &[], &probe.placement)?;
+        let base = Base::open(probe.model_dir()?.into(), probe.placement.clone())?;
+        let (plan, _) = base.plan(&benchmark, &evaluation, &[])?;
         let head = Head {
             name: BASE,
             examples: 0,
