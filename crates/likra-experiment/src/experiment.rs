@@ -1,7 +1,7 @@
 //! An experiment, resolved: nothing is optional any more.
 
 use anyhow::{Context as _, Result};
-use likra_data::{Answers, Draw, HARNESS_SEED, ShotRule};
+use likra_data::{Answers, HARNESS_SEED, ShotRule};
 use likra_results::Manifest;
 
 use crate::spec::{HeadSpec, Spec};
@@ -38,16 +38,6 @@ pub struct Head {
     pub questions: usize,
     /// The numbers of examples after which it is scored; after 0 it is the base.
     pub checkpoints: Vec<usize>,
-}
-
-impl Head {
-    /// How its answers are drawn, but for texts and scores to draw them from.
-    pub(crate) fn draw(&self, spec: &Spec) -> Draw<'static> {
-        Draw {
-            contamination: self.contamination,
-            ..Draw::new(self.answers, spec.wrong_answer, self.seed)
-        }
-    }
 }
 
 impl Experiment {

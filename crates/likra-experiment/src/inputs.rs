@@ -95,14 +95,6 @@ impl Inputs {
         })
     }
 
-    /// Says of all questions whether they stand after the same shots, where each task would.
-    pub(crate) fn settle_shots(&mut self) {
-        let mut spec = self.experiment.spec.clone();
-        spec.evaluation.shots = self.benchmark.shot_rule(&spec.evaluation.shots());
-        let (training, test) = (self.benchmark.train().len(), self.benchmark.test().len());
-        self.experiment = Experiment::new(spec, training, test);
-    }
-
     /// Every file that decides a number, with its hash, and the hash of each group. In a group, the same
     /// file twice counts once; of a task, its definition counts, too.
     ///
@@ -181,9 +173,10 @@ impl Inputs {
         let spec = &self.experiment.spec;
         let unrelated = self.unrelated.as_ref();
         let draw = Draw {
+            contamination: head.contamination,
             unrelated: unrelated.map_or(&[], |texts| &texts.train),
             ranking,
-            ..head.draw(spec)
+            ..Draw::new(head.answers, spec.wrong_answer, head.seed)
         };
         let pairs = training_pairs(self.benchmark.train(), &draw, head.examples)?;
         let (examples, skipped) = self.base.examples(&pairs, &spec.training)?;

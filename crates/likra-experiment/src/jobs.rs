@@ -64,7 +64,7 @@ impl Job {
 
 impl Run<'_> {
     /// All jobs in the order of work.
-    pub(crate) fn list(&self, hashes: &Hashes) -> Result<Vec<Job>> {
+    pub(crate) fn list(&self) -> Result<Vec<Job>> {
         let experiment = &self.inputs.experiment;
         let Experiment { spec, heads, .. } = experiment;
         let mut asked = vec![Asked::Test(experiment.questions), Asked::AnswerOnly];
@@ -77,7 +77,7 @@ impl Run<'_> {
                 Asked::AnswerOnly => self.dir.answer_only_scores(),
                 Asked::Ranking => self.dir.training_scores(),
             };
-            self.product(path, asked, hashes, BASE, 0)
+            self.product(path, asked, BASE, 0)
         });
         let mut jobs = vec![Job {
             name: BASE.into(),
@@ -85,11 +85,12 @@ impl Run<'_> {
             scores: base.collect::<Result<_>>()?,
         }];
         for head in heads {
-            let key = training_key(hashes, &self.inputs.base.placement, spec, head)?;
+            let placement = &self.inputs.base.placement;
+            let key = training_key(&self.hashes, placement, spec, head)?;
             let scores = head.checkpoints.iter().map(|&examples| {
                 let path = self.dir.scores(&head.name, examples);
                 let asked = Asked::Test(head.questions);
-                self.product(path, asked, hashes, &key, examples)
+                self.product(path, asked, &key, examples)
             });
             jobs.push(Job {
                 name: head.name.clone(),
@@ -101,14 +102,7 @@ impl Run<'_> {
     }
 
     /// A file of scores; `head` is the key of the head's checkpoints, or `base`.
-    fn product(
-        &self,
-        path: PathBuf,
-        asked: Asked,
-        hashes: &Hashes,
-        head: &str,
-        examples: usize,
-    ) -> Result<Product> {
+    fn product(&self, path: PathBuf, asked: Asked, head: &str, examples: usize) -> Result<Product> {
         let (experiment, placement) = (&self.inputs.experiment, &self.inputs.base.placement);
         let spec = &experiment.spec;
         let what = match asked {
@@ -125,13 +119,13 @@ impl Run<'_> {
                 json!([seen, spec.training.bos])
             }
         };
-        let unrelated = &hashes["unrelated"];
+        let unrelated = &self.hashes["unrelated"];
         let decides =
             json!({"head": head, "examples": examples, "asked": what, "unrelated": unrelated});
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let stamp = format!("score-{}", file.trim_end_matches(".csv.gz"));
         Ok(Product {
-            key: key(hashes, placement, &decides)?,
+            key: key(&self.hashes, placement, &decides)?,
             stamp: self.dir.step(&stamp),
             path,
             asked,

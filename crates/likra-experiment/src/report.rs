@@ -1,6 +1,6 @@
 //! The report of a run from its scores, without a model.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::{Context as _, Result};
 use likra_analysis::{Negative, Replicate, ScoreTable, Study, findings, summary};
@@ -45,8 +45,9 @@ pub fn draw(run: &RunDir) -> Result<String> {
 /// The scores of a run.
 struct Scores {
     base: Vec<ScoreRecord>,
-    /// Of each head, replicates too.
-    heads: Vec<(Head, Vec<ScoreRecord>)>,
+    heads: Vec<ScoreRecord>,
+    /// Those of replicates, by seed.
+    replicates: BTreeMap<u32, Vec<ScoreRecord>>,
     /// How many checkpoints are not scored yet.
     missing: usize,
 }
@@ -58,59 +59,54 @@ impl Scores {
         if alone.exists() {
             base.extend(read_rows::<ScoreRecord>(&alone)?);
         }
-        let (mut heads, mut missing) = (Vec::new(), 0);
+        let (mut heads, mut replicates, mut missing) = (Vec::new(), BTreeMap::new(), 0);
         for head in &experiment.heads {
-            let mut records = Vec::new();
             for &examples in &head.checkpoints {
                 let path = run.scores(&head.name, examples);
-                match path.exists() {
-                    true => records.extend(read_rows::<ScoreRecord>(&path)?),
-                    false => missing += 1,
+                if !path.exists() {
+                    missing += 1;
+                    continue;
                 }
+                let records: &mut Vec<ScoreRecord> = match head.replicate {
+                    true => replicates.entry(head.seed).or_default(),
+                    false => &mut heads,
+                };
+                records.extend(read_rows(&path)?);
             }
-            heads.push((head.clone(), records));
         }
         Ok(Self {
             base,
             heads,
+            replicates,
             missing,
         })
     }
 
     fn study(&self, experiment: &Experiment) -> Result<Study> {
-        let spec = &experiment.spec;
-        let own = || self.heads.iter().filter(|(head, _)| !head.replicate);
-        let records = own().flat_map(|(_, records)| records);
-        let negatives = own().filter(|(head, _)| head.name != "positive");
+        let Experiment { spec, heads, .. } = experiment;
+        let negatives = heads.iter();
+        let negatives = negatives.filter(|head| !head.replicate && head.name != "positive");
         let mut replicates = Vec::new();
-        for seed in spec.replicates.iter().flat_map(|again| &again.seeds) {
-            replicates.extend(self.replicate(*seed)?);
+        for &seed in spec.replicates.iter().flat_map(|again| &again.seeds) {
+            let Some(records) = self.replicates.get(&seed) else {
+                continue;
+            };
+            let asked: HashSet<&str> = records.iter().map(|r| r.question_id.as_str()).collect();
+            let base = self.base.iter();
+            let base = base.filter(|record| asked.contains(record.question_id.as_str()));
+            let table = ScoreTable::new(base.chain(records))?;
+            replicates.push(Replicate { seed, table });
         }
         Ok(Study {
-            table: ScoreTable::new(self.base.iter().chain(records))?,
+            table: ScoreTable::new(self.base.iter().chain(&self.heads))?,
             replicates,
             seed: spec.seed,
-            negatives: negatives.map(|(head, _)| negative(head)).collect(),
+            negatives: negatives.map(negative).collect(),
             weights: spec.analysis.weights.clone(),
             norm: spec.analysis.normalisation,
             benchmark: in_paper(&spec.task).map(|paper| paper.name),
             model: spec.analysis.paper_model.clone(),
         })
-    }
-
-    /// The replicates of a seed, if any is scored, and the base over the questions that they were asked.
-    fn replicate(&self, seed: u32) -> Result<Option<Replicate>> {
-        let heads = self.heads.iter();
-        let heads = heads.filter(|(head, _)| head.replicate && head.seed == seed);
-        let records: Vec<&ScoreRecord> = heads.flat_map(|(_, records)| records).collect();
-        if records.is_empty() {
-            return Ok(None);
-        }
-        let asked: HashSet<&str> = records.iter().map(|r| r.question_id.as_str()).collect();
-        let base = self.base.iter();
-        let base = base.filter(|record| asked.contains(record.question_id.as_str()));
-        let table = ScoreTable::new(base.chain(records.iter().copied()))?;
-        Ok(Some(Replicate { seed, table }))
     }
 }
 

@@ -20,9 +20,9 @@ use likra_score::Plan;
 use crate::base::Planned;
 use crate::estimate::{Cost, Left, Pace};
 use crate::event::{Event, Listener};
-use crate::experiment::Head;
+use crate::experiment::{Experiment, Head};
 use crate::finder::Finder;
-use crate::inputs::{Asked, Inputs, TrainingSet};
+use crate::inputs::{Asked, Hashes, Inputs, TrainingSet};
 use crate::jobs::{Job, Product};
 use crate::spec::Spec;
 use crate::work::{score, train};
@@ -37,6 +37,7 @@ pub struct Run<'a> {
     pub jobs: Vec<Job>,
     /// Every file that decides a number, with its hash.
     files: Vec<Input>,
+    pub(crate) hashes: Hashes,
     listener: &'a Listener<'a>,
     /// What models are asked; the same for all heads.
     plans: BTreeMap<Asked, Planned>,
@@ -61,18 +62,23 @@ impl<'a> Run<'a> {
         };
         let finder = Finder::new(Some(embedded), listener);
         let mut inputs = Inputs::open(spec, Source::default(), &needs, finder)?;
-        inputs.settle_shots();
+        let benchmark = &inputs.benchmark;
+        let (training, test) = (benchmark.train().len(), benchmark.test().len());
+        let mut spec = inputs.experiment.spec;
+        spec.evaluation.shots = benchmark.shot_rule(&spec.evaluation.shots());
+        inputs.experiment = Experiment::new(spec, training, test);
         let (files, hashes) = inputs.hash()?;
         let mut run = Self {
             dir: RunDir::new(dir),
             inputs,
             jobs: Vec::new(),
             files,
+            hashes,
             listener,
             plans: BTreeMap::new(),
             pace: RefCell::default(),
         };
-        run.jobs = run.list(&hashes)?;
+        run.jobs = run.list()?;
         for product in run.jobs.iter().flat_map(|job| &job.scores) {
             if let Entry::Vacant(place) = run.plans.entry(product.asked) {
                 place.insert(run.inputs.plan(product.asked)?);

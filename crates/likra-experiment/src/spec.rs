@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
 use likra_analysis::Norm;
 use likra_data::{Answers, Needs, ShotRule, Shots, Test, WrongAnswer};
 use likra_lora::LoraConfig;
-use likra_model::{DeviceName, Dtype, Placement};
+use likra_model::{DeviceName, Dtype};
 use likra_tokenizer::Bos;
 use likra_train::TrainSettings;
 use schemars::JsonSchema;
@@ -69,15 +68,6 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Where to compute, and in what.
-    ///
-    /// # Errors
-    ///
-    /// If the device is not there, or does not compute in that type.
-    pub fn placement(&self) -> Result<Placement> {
-        Ok(self.device.find_with(self.dtype, self.batch_tokens)?)
-    }
-
     /// The questions that are asked, and those that shots are taken from.
     #[must_use]
     pub fn needs(&self) -> Needs {

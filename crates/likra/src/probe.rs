@@ -14,10 +14,10 @@ use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Tensor;
 use fs_err as fs;
 use likra_data::{Benchmark, Needs, Source};
-use likra_experiment::Event;
+use likra_experiment::{Base, Event};
 use likra_files::write_atomically;
 use likra_lora::{Adapter, save_tensors};
-use likra_model::{Dtype, Model, Placement};
+use likra_model::{Dtype, Placement};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ struct Probe<'a> {
     model_dir: Option<PathBuf>,
     placement: Placement,
     out: &'a Path,
-    open: Option<(Dtype, Model)>,
+    open: Option<Base>,
     /// Tensors by job and name, in f32.
     tensors: Vec<(String, Tensor<2>)>,
     answers: BTreeMap<String, Value>,
@@ -151,11 +151,15 @@ impl Probe<'_> {
     }
 
     /// The model with its weights in `dtype`. One at a time: two of them may not fit.
-    fn model(&mut self, dtype: Dtype) -> Result<&Model> {
-        let model = match self.open.take() {
-            Some((open, model)) if open == dtype => model,
-            _ => Model::open(self.model_dir()?, dtype.into(), &self.placement.device)?,
+    fn base(&mut self, dtype: Dtype) -> Result<&Base> {
+        let base = match self.open.take() {
+            Some(open) if open.placement.dtype == dtype => open,
+            _ => {
+                let device = self.placement.clone();
+                let placement = Placement { dtype, ..device };
+                Base::open(self.model_dir()?.into(), placement)?
+            }
         };
-        Ok(&self.open.insert((dtype, model)).1)
+        Ok(self.open.insert(base))
     }
 }

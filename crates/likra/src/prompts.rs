@@ -3,7 +3,7 @@
 use std::io::{BufWriter, ErrorKind, Write as _};
 
 use anyhow::Result;
-use likra_data::{Benchmark, Question, Test};
+use likra_data::{Benchmark, Test};
 use likra_experiment::Finder;
 use serde_json::json;
 
@@ -26,7 +26,16 @@ pub(crate) fn run(arguments: &PromptsArgs) -> Result<()> {
     for (task, range) in benchmark.tasks() {
         for (doc, place) in range.enumerate() {
             let (question, prefix) = (&benchmark.test()[place], &prefixes[place]);
-            for line in lines(&task.name, doc, question, prefix) {
+            for candidate in 0..question.choices().len() {
+                let line = json!({
+                    "task": task.name,
+                    "doc": doc,
+                    "id": question.id(),
+                    "candidate": candidate,
+                    "context": format!("{prefix}{}", question.context(candidate)),
+                    "continuation": question.continued(question.answer(candidate)),
+                    "gold": question.is_right(candidate),
+                });
                 match writeln!(out, "{line}") {
                     // Whoever reads has seen enough.
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
@@ -39,24 +48,4 @@ pub(crate) fn run(arguments: &PromptsArgs) -> Result<()> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
-}
-
-/// The candidates of a question, in order.
-fn lines(
-    task: &str,
-    doc: usize,
-    question: &Question,
-    prefix: &str,
-) -> impl Iterator<Item = serde_json::Value> {
-    (0..question.choices().len()).map(move |candidate| {
-        json!({
-            "task": task,
-            "doc": doc,
-            "id": question.id(),
-            "candidate": candidate,
-            "context": format!("{prefix}{}", question.context(candidate)),
-            "continuation": question.continued(question.answer(candidate)),
-            "gold": question.is_right(candidate),
-        })
-    })
 }

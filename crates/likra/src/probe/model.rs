@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::{Tensor, TensorData};
 use likra_analysis::{Norm, ScoreTable, accuracy};
 use likra_data::ShotRule;
-use likra_experiment::{Base, Evaluation, LongPrompt, score};
+use likra_experiment::{Evaluation, LongPrompt, score};
 use likra_model::{Dtype, Row};
 use likra_results::BASE;
 use likra_score::Head;
@@ -71,7 +71,7 @@ impl Logits {
             bail!("row {number} is empty; expected at least one token");
         }
         let adapter = self.adapter.map(|dir| probe.adapter(&dir)).transpose()?;
-        let (model, adapter) = (probe.model(self.dtype)?, adapter.as_ref());
+        let (model, adapter) = (probe.base(self.dtype)?.model()?, adapter.as_ref());
         adapter.map_or(Ok(()), |adapter| model.config().check_adapter(adapter))?;
         let prefix = match self.prefix.as_slice() {
             [] => None,
@@ -96,7 +96,7 @@ impl Logits {
 impl Gradients {
     pub(super) fn run(self, probe: &mut Probe, name: &str) -> Result<()> {
         let adapter = probe.adapter(&self.adapter)?;
-        let model = probe.model(Dtype::F32)?;
+        let model = probe.base(Dtype::F32)?.model()?;
         model.config().check_adapter(&adapter)?;
         let (_, gradients) = loss_and_gradients(model, &adapter, &self.examples)?;
         for ((tensor, _), gradient) in adapter.tensors().iter().zip(gradients) {
@@ -109,7 +109,8 @@ impl Gradients {
 impl Training {
     pub(super) fn run(self, probe: &mut Probe, name: &str) -> Result<()> {
         let (start, copy) = (probe.adapter(&self.adapter)?, probe.copy(name));
-        let mut trainer = Trainer::new(probe.model(Dtype::F32)?, start, &self.settings)?;
+        let model = probe.base(Dtype::F32)?.model()?;
+        let mut trainer = Trainer::new(model, start, &self.settings)?;
         let (mut losses, mut norms) = (Vec::new(), Vec::new());
         for batch in self.examples.chunks(self.settings.batch_size) {
             let step = trainer.step(batch)?;
@@ -135,14 +136,14 @@ impl Scores {
             too_long: LongPrompt::Truncate,
             ..Evaluation::default()
         };
-        let base = Base::open(probe.model_dir()?.into(), probe.placement.clone())?;
+        let base = probe.base(Dtype::F32)?;
         let (plan, _) = base.plan(&benchmark, &evaluation, &[])?;
         let head = Head {
             name: BASE,
             examples: 0,
             adapter: None,
         };
-        let records = score(probe.model(Dtype::F32)?, BASE, &head, &plan, &drop)?;
+        let records = score(base.model()?, BASE, &head, &plan, &drop)?;
         let table = ScoreTable::new(&records)?;
         let rule = table.rule(BASE, 0).context("no scores")?;
         let accuracy = |norm| accuracy(&rule.right(norm)).value;
