@@ -55,11 +55,8 @@ impl Assignment {
             let no_table = || Mistake::new(name, "holds a value and no keys");
             table = inner.as_table_mut().ok_or_else(no_table)?;
         }
-        let draws = match self.key.as_str() {
-            "evaluation.shots" => self.value.as_str() != Some("fixed"),
-            key => key == "evaluation.shot-seed",
-        };
-        if draws {
+        let chooses = ["evaluation.shots", "evaluation.shot-seed"].contains(&self.key.as_str());
+        if chooses && self.value.as_str() != Some("fixed") {
             table.remove("shot-ids");
         }
         table.insert(last.into(), self.value.clone());
