@@ -12,15 +12,13 @@ type Imports = BTreeMap<String, BTreeSet<String>>;
 /// The modules at the top of the crate whose sources lie in `src`, with what they import of each other; tests may
 /// import what they like.
 pub(crate) fn imports(src: &Path) -> Result<Imports> {
-    let mut sources: BTreeMap<String, String> = BTreeMap::new();
+    let mut sources = BTreeMap::new();
     collect(src, None, &mut sources)?;
-    let names: BTreeSet<&String> = sources.keys().collect();
     let mut imports = Imports::new();
     for (name, text) in &sources {
-        let used = names
-            .iter()
-            .filter(|other| ***other != *name && uses(text, other));
-        imports.insert(name.clone(), used.map(|other| (*other).clone()).collect());
+        let used = named(text).into_iter();
+        let used = used.filter(|other| other != name && sources.contains_key(other));
+        imports.insert(name.clone(), used.collect());
     }
     Ok(imports)
 }
@@ -29,19 +27,15 @@ pub(crate) fn imports(src: &Path) -> Result<Imports> {
 fn collect(folder: &Path, top: Option<&str>, sources: &mut BTreeMap<String, String>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let stem = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let top = top.unwrap_or(&stem);
-        let is_test = stem == "tests" || stem.ends_with("_tests");
         if path.is_dir() {
             collect(&path, Some(top), sources)?;
-        } else if path.extension() == Some("rs".as_ref())
-            && !is_test
-            && !["lib", "main"].contains(&top)
-        {
+            continue;
+        }
+        let is_test = stem == "tests" || stem.ends_with("_tests");
+        let is_source = path.extension() == Some("rs".as_ref());
+        if is_source && !is_test && !["lib", "main"].contains(&top) {
             let text = fs::read_to_string(&path)?;
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             *sources.entry(top.to_owned()).or_default() += code;
@@ -50,59 +44,50 @@ fn collect(folder: &Path, top: Option<&str>, sources: &mut BTreeMap<String, Stri
     Ok(())
 }
 
-/// Whether a source imports or names a module of its crate.
-fn uses(text: &str, module: &str) -> bool {
-    let code = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
-    let code: String = code.collect::<Vec<_>>().join("\n");
-    let word = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-    let path = format!("crate::{module}");
-    let named = code
-        .match_indices(&path)
-        .any(|(at, _)| word(&code[at + path.len()..]));
-    // `use crate::{a, b::C}`, which may go over several lines.
-    let listed = code.match_indices("use crate::{").any(|(at, _)| {
-        let list = code[at..].split(';').next().unwrap_or_default();
-        let mut names = list["use crate::{".len()..]
-            .split([',', '{', '}'])
-            .map(str::trim);
-        names.any(|name| name.split("::").next() == Some(module))
-    });
-    named || listed
+/// What a source names behind `crate::`, alone or in a list, which may go over several lines.
+fn named(text: &str) -> BTreeSet<String> {
+    let lines = text.lines();
+    let code: Vec<&str> = lines
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    let mut names = BTreeSet::new();
+    for path in code.join("\n").split("crate::").skip(1) {
+        let list = path
+            .strip_prefix('{')
+            .and_then(|list| list.split(';').next());
+        let items = list.map_or(vec![path], |list| list.split([',', '{', '}']).collect());
+        for item in items {
+            let mut words = item
+                .trim()
+                .split(|c: char| !c.is_alphanumeric() && c != '_');
+            names.extend(words.next().map(String::from));
+        }
+    }
+    names
 }
 
 /// A way from a module back to itself, if there is any.
 pub(crate) fn cycle(imports: &Imports) -> Option<Vec<String>> {
-    fn walk<'a>(
-        imports: &'a Imports,
-        way: &mut Vec<&'a String>,
-        done: &mut BTreeSet<&'a String>,
-    ) -> bool {
-        let Some(last) = way.last().copied() else {
-            return false;
-        };
-        for next in imports.get(last).into_iter().flatten() {
-            if let Some(start) = way.iter().position(|name| *name == next) {
-                way.drain(..start);
-                way.push(next);
-                return true;
-            }
-            if !done.contains(next) {
-                way.push(next);
-                if walk(imports, way, done) {
-                    return true;
-                }
-            }
-        }
-        done.extend(way.pop());
-        false
+    // What imports nothing that is left is on no such way.
+    let mut left = imports.clone();
+    let mut count = 0;
+    while count != left.len() {
+        count = left.len();
+        let names: BTreeSet<String> = left.keys().cloned().collect();
+        left.retain(|_, used| {
+            used.retain(|name| names.contains(name));
+            !used.is_empty()
+        });
     }
-    let mut done = BTreeSet::new();
-    imports.keys().find_map(|name| {
-        let mut way = vec![name];
-        walk(imports, &mut way, &mut done).then(|| way.into_iter().cloned().collect())
-    })
+    let mut way = vec![left.keys().next()?];
+    loop {
+        let next = left[*way.last()?].first()?;
+        let start = way.iter().position(|name| *name == next);
+        way.push(next);
+        if let Some(start) = start {
+            return Some(way[start..].iter().map(|name| (*name).clone()).collect());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,28 +7,7 @@ mod peers;
 
 use std::process::ExitCode;
 
-const HELP: &str = "\
-Usage: cargo xtask COMMAND [ARGUMENTS]
-
-Commands of likra (built in release, then run):
-  reproduce [SPEC]   run an experiment; without SPEC one that needs no files
-  report RUN         redraw the report of a run
-  train, score       train one head; score questions under the base and any number of adapters
-  probe JOBS         compute what a file of jobs asks for, to compare it with another program
-  COMMAND --help     say more
-
-Comparisons with other programs (Python, in an environment of its own):
-  parity             compare numbers with transformers, PEFT, torch and lm-evaluation-harness
-  compare            compare speed and memory with them
-
-Chores:
-  check              formatting, lints, documentation, dependencies, the CUDA build: run it before a commit
-  help               this text
-
-Examples:
-  cargo xtask reproduce
-  cargo xtask parity --arc ARC
-";
+const HELP: &str = include_str!("../help.txt");
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

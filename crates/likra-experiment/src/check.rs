@@ -7,7 +7,7 @@ use likra_analysis::paper::TABLE1;
 use likra_data::{Answers, ShotRule};
 use likra_results::check_head_name;
 
-use crate::error::Mistake;
+use crate::mistake::Mistake;
 use crate::spec::{AnalysisSettings, Evaluation, HeadSpec, Replicates, Spec};
 
 type Checked = Result<(), Mistake>;
@@ -25,16 +25,14 @@ fn at_least_one(key: impl Into<String>, count: Option<usize>) -> Checked {
 impl Spec {
     /// Refuses what no run could do.
     pub(crate) fn check(&self) -> Checked {
-        if let Err(error) = self.training.validate() {
-            let key = match &error {
-                likra_train::Error::Setting { setting, .. } => format!("training.{setting}"),
-                _ => "training".into(),
-            };
-            return Err(Mistake::new(key, error));
-        }
-        self.lora
-            .validate()
-            .map_err(|error| Mistake::new("lora", error))?;
+        self.training.validate().map_err(|error| match &error {
+            likra_train::Error::Setting { setting, .. } => {
+                Mistake::new(format!("training.{setting}"), &error)
+            }
+            _ => Mistake::new("training", &error),
+        })?;
+        let lora = self.lora.validate();
+        lora.map_err(|error| Mistake::new("lora", error))?;
         let message = "expected at least one table [heads.NAME]";
         ensure(!self.heads.is_empty(), "heads", message)?;
         for (name, head) in &self.heads {
@@ -56,22 +54,23 @@ impl Spec {
     fn check_replicates(&self, replicates: &Replicates) -> Checked {
         at_least_one("replicates.examples", replicates.examples)?;
         at_least_one("replicates.questions", replicates.questions)?;
-        for (place, seed) in replicates.seeds.iter().enumerate() {
+        let Replicates { seeds, heads, .. } = replicates;
+        for (place, seed) in seeds.iter().enumerate() {
             let own = self.seed;
-            let taken = *seed == own || replicates.seeds[..place].contains(seed);
             let message = format!("{seed} is there already; expected other seeds than {own}");
-            ensure(!taken, "replicates.seeds", message)?;
+            let free = *seed != own && !seeds[..place].contains(seed);
+            ensure(free, "replicates.seeds", message)?;
         }
-        for (place, name) in replicates.heads.iter().enumerate() {
-            let known = self.heads.contains_key(name) && !replicates.heads[..place].contains(name);
+        for (place, name) in heads.iter().enumerate() {
             let names: Vec<&String> = self.heads.keys().collect();
             let message =
                 format!("expected names of [heads], each once: {names:?}; found `{name}`");
+            let known = names.contains(&name) && !heads[..place].contains(name);
             ensure(known, "replicates.heads", message)?;
-            for seed in &replicates.seeds {
+            for seed in seeds {
                 let taken = format!("{name}-seed{seed}");
-                let message = "a replicate has this name; expected another";
                 let free = !self.heads.contains_key(&taken);
+                let message = "a replicate has this name; expected another";
                 ensure(free, format!("heads.{taken}"), message)?;
             }
         }

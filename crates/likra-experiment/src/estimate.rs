@@ -1,20 +1,19 @@
 //! What is left of a run, and how long that takes: by a probe before it, by its own pace in it.
 
 use std::fmt::Write as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use likra_data::Answers;
 use likra_lora::Adapter;
 use likra_report::humantime;
 use likra_results::BASE;
 use likra_score::{Head, Plan};
-use likra_tokenizer::{EncodedPair, Request};
+use likra_tokenizer::EncodedPair;
 use likra_train::loss_and_gradients;
 
-use crate::error::Result;
-use crate::inputs::Asked;
-use crate::jobs::{Job, Work};
-use crate::pace::Cost;
+use crate::inputs::{Asked, Inputs};
+use crate::jobs::Job;
 use crate::run::Run;
 
 /// How many batches of training are timed, after one that is not.
@@ -23,34 +22,78 @@ const BATCHES: usize = 2;
 /// How many questions are scored to time that.
 const QUESTIONS: usize = 24;
 
-impl Run {
-    /// The jobs of which something is left to do, but for the report, and what that costs.
-    pub(crate) fn left(&self) -> Result<Vec<(&Job, Cost)>> {
+/// Work in tokens that a model runs: forward and back to train, forward alone to score.
+pub(crate) type Cost = [usize; 2];
+
+/// Tokens that were run to train and to score, and how long that took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pace([(usize, Duration); 2]);
+
+impl Pace {
+    /// Adds what was measured: work of one kind.
+    pub(crate) fn add(&mut self, cost: Cost, took: Duration) {
+        let kinds = self.0.iter_mut().zip(cost);
+        for (measured, tokens) in kinds.filter(|(_, tokens)| *tokens > 0) {
+            measured.0 += tokens;
+            measured.1 += took;
+        }
+    }
+
+    /// How long all of this work takes; `None` if nothing of its kind was measured.
+    pub(crate) fn time(&self, costs: impl IntoIterator<Item = Cost>) -> Option<Duration> {
+        let part = |((measured, took), tokens): ((usize, Duration), usize)| match (tokens, measured)
+        {
+            (0, _) => Some(Duration::ZERO),
+            (_, 0) => None,
+            _ => Some(took.mul_f64(tokens as f64 / measured as f64)),
+        };
+        let parts = costs
+            .into_iter()
+            .flat_map(|cost| self.0.into_iter().zip(cost));
+        parts.map(part).sum()
+    }
+
+    /// `about 3 min 20 s`, or a question mark.
+    pub(crate) fn words(&self, costs: impl IntoIterator<Item = Cost>) -> String {
+        let words = |time: Duration| format!("about {}", humantime(time));
+        self.time(costs).map_or_else(|| "?".into(), words)
+    }
+}
+
+/// A job of which something is left to do.
+pub(crate) struct Left<'a> {
+    pub(crate) job: &'a Job,
+    /// How much is left, in what people count.
+    size: String,
+    pub(crate) cost: Cost,
+}
+
+impl Run<'_> {
+    /// The jobs of which something is left to do, and what that costs.
+    pub(crate) fn left(&self) -> Result<Vec<Left<'_>>> {
         let mut left = Vec::new();
         for job in &self.jobs {
             let missing = job.missing();
-            if missing.is_empty() {
+            let Some(first) = missing.first() else {
                 continue;
-            }
-            let trained = match &job.work {
-                Work::Head(head, _) => self.tokens_to_train(head)?,
-                _ => 0,
             };
-            let mut scored = 0;
-            for product in missing {
-                scored += self.plan(product.asked)?.tokens();
+            let questions = self.plan(first.asked).requests().len();
+            let scored = missing
+                .iter()
+                .map(|product| self.plan(product.asked).tokens());
+            let mut cost = [0, scored.sum()];
+            let mut size = format!("{questions} questions");
+            if let Some((head, _)) = &job.head {
+                // From the newest checkpoint on.
+                let checkpoints = self.dir.head(&head.name).checkpoints()?;
+                let newest = checkpoints.keys().next_back().copied().unwrap_or_default();
+                cost[0] = tokens(self.examples(head)?.get(newest..).unwrap_or_default());
+                let (examples, count) = (head.examples, missing.len());
+                size = format!("{examples} examples, {count} checkpoints of {size}");
             }
-            left.push((job, [trained, scored]));
+            left.push(Left { job, size, cost });
         }
         Ok(left)
-    }
-
-    /// From the newest checkpoint on.
-    fn tokens_to_train(&self, head: &crate::Head) -> Result<usize> {
-        let checkpoints = self.dir.head(&head.name).checkpoints()?;
-        let newest = checkpoints.keys().next_back().copied().unwrap_or_default();
-        let left = self.examples(head)?.split_off(newest.min(head.examples));
-        Ok(left.iter().map(|example| example.tokens.len()).sum())
     }
 
     /// What a head learns. The base may not have ranked the answers yet: any wrong choices of the same
@@ -71,78 +114,63 @@ impl Run {
     pub fn describe(&self) -> Result<String> {
         let left = self.left()?;
         let (_, memory) = self.survey(false)?;
-        let probe = self.probe(&left)?;
+        let probe = match left.is_empty() {
+            true => String::new(),
+            false => self.probe(&left)?,
+        };
         let pace = self.pace.borrow();
-        let width = self.jobs.iter().map(|job| job.name.len()).max();
+        let names = self.jobs.iter().map(|job| job.name.as_str());
+        let width = names.chain(["report"]).map(str::len).max();
         let width = width.unwrap_or_default();
-        let mut text = format!("{}\n", self.experiment.spec.title);
+        let mut text = format!("{}\n", self.inputs.experiment.spec.title);
         for job in &self.jobs {
-            let state = match left.iter().find(|(other, _)| other.name == job.name) {
-                Some((_, cost)) => format!("{}, {}", self.size(job)?, pace.words([*cost])),
-                None if job.work == Work::Report => "each time".into(),
+            let state = match left.iter().find(|left| left.job.name == job.name) {
+                Some(left) => format!("{}, {}", left.size, pace.words([left.cost])),
                 None => "done".into(),
             };
-            let _ = writeln!(text, "{:<width$}  {state}", job.name);
+            writeln!(text, "{:<width$}  {state}", job.name)?;
         }
-        let (all, count) = (self.jobs.len() - 1, left.len());
-        let _ = write!(text, "{} of {all} jobs are done. ", all - count);
+        writeln!(text, "{:<width$}  each time", "report")?;
+        let (all, count) = (self.jobs.len(), left.len());
+        write!(text, "{} of {all} jobs are done. ", all - count)?;
         if left.is_empty() {
             return Ok(text + "Nothing is left but to draw the report.\n");
         }
-        let time = pace.words(left.iter().map(|(_, cost)| *cost));
-        let device = &self.placement.name;
+        let time = pace.words(left.iter().map(|left| left.cost));
+        let device = &self.inputs.base.placement.name;
         let rest = format!(
             "The rest takes {time} and about {memory} MiB of memory on {device},\nby a probe of {probe}.\n"
         );
         Ok(text + &rest)
     }
 
-    /// How much is left of a job, in what people count.
-    fn size(&self, job: &Job) -> Result<String> {
-        let missing = job.missing();
-        let plan = missing.first().map(|product| self.plan(product.asked));
-        let questions = plan.transpose()?.map_or(0, |plan| plan.requests().len());
-        Ok(match &job.work {
-            Work::Head(head, _) => format!(
-                "{} examples, {} checkpoints of {questions} questions",
-                head.examples,
-                missing.len()
-            ),
-            _ => format!("{questions} questions"),
-        })
-    }
-
     /// Does a little of the work, to know the pace; says what it did.
-    fn probe(&self, left: &[(&Job, Cost)]) -> Result<String> {
-        if left.is_empty() {
-            return Ok(String::new());
-        }
+    fn probe(&self, left: &[Left]) -> Result<String> {
         let started = Instant::now();
-        let (model, spec) = (self.model()?, &self.experiment.spec);
+        let Inputs {
+            base, experiment, ..
+        } = &self.inputs;
+        let (model, spec) = (base.model()?, &experiment.spec);
         let adapter = Adapter::init(spec.lora.clone(), &model.targets(), 0, model.device())?;
         let mut done = String::new();
-        let head = left.iter().find_map(|(job, _)| match &job.work {
-            Work::Head(head, _) => Some(head),
-            _ => None,
-        });
-        if let Some(head) = head {
+        if let Some((head, _)) = left.iter().find_map(|left| left.job.head.as_ref()) {
             let examples = self.examples(head)?;
             let batches = examples.chunks(spec.training.batch_size);
             for (place, batch) in batches.take(1 + BATCHES).enumerate() {
                 let began = Instant::now();
                 loss_and_gradients(model, &adapter, batch)?;
-                let trained = batch.iter().map(|example| example.tokens.len()).sum();
                 if place > 0 {
-                    self.pace.borrow_mut().add([trained, 0], began.elapsed());
+                    let cost = [tokens(batch), 0];
+                    self.pace.borrow_mut().add(cost, began.elapsed());
                 }
             }
             done = format!("{BATCHES} batches of training and ");
         }
-        let all = self.plan(Asked::Test(self.experiment.questions))?;
-        let plan = Plan::new(
-            spread(all.requests(), QUESTIONS),
-            self.placement.batch_tokens,
-        )?;
+        let all = self.plan(Asked::Test(experiment.questions));
+        // Evenly from the first to the last.
+        let step = all.requests().len().div_ceil(QUESTIONS).max(1);
+        let some: Vec<_> = all.requests().iter().step_by(step).cloned().collect();
+        let (questions, plan) = (some.len(), Plan::new(some, base.placement.batch_tokens)?);
         let head = Head {
             name: BASE,
             examples: 0,
@@ -152,13 +180,33 @@ impl Run {
         likra_score::score(model, &head, &plan, &mut |_| ())?;
         let cost = [0, plan.tokens()];
         self.pace.borrow_mut().add(cost, began.elapsed());
-        let (questions, took) = (plan.requests().len(), humantime(started.elapsed()));
+        let took = humantime(started.elapsed());
         Ok(format!("{done}{questions} questions in {took}"))
     }
 }
 
-/// So many questions, evenly from the first to the last.
-fn spread(asked: &[Request], count: usize) -> Vec<Request> {
-    let step = asked.len().div_ceil(count.max(1)).max(1);
-    asked.iter().step_by(step).cloned().collect()
+fn tokens(examples: &[EncodedPair]) -> usize {
+    examples.iter().map(|example| example.tokens.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_grows_with_tokens_of_a_kind() {
+        let (train, score) = ([100, 0], [0, 1000]);
+        let mut pace = Pace::default();
+        assert_eq!(pace.time([train]), None);
+        assert_eq!(pace.time([]), Some(Duration::ZERO));
+        pace.add(train, Duration::from_secs(10));
+        assert_eq!(pace.words([score]), "?");
+        pace.add(score, Duration::from_secs(2));
+        pace.add(score, Duration::from_secs(4));
+        assert_eq!(
+            pace.time([train, score, score]),
+            Some(Duration::from_secs(16))
+        );
+        assert_eq!(pace.words([train, score, score]), "about 16.0 s");
+    }
 }

@@ -1,9 +1,9 @@
 //! An experiment, resolved: nothing is optional any more.
 
-use likra_data::{Answers, Draw, HARNESS_SEED, ShotRule};
+use anyhow::{Context as _, Result};
+use likra_data::{Answers, HARNESS_SEED, ShotRule};
 use likra_results::Manifest;
 
-use crate::error::{Mistake, Result};
 use crate::spec::{HeadSpec, Spec};
 
 /// An experiment with its numbers of examples and questions as the benchmark has them.
@@ -40,16 +40,6 @@ pub struct Head {
     pub checkpoints: Vec<usize>,
 }
 
-impl Head {
-    /// How its answers are drawn, but for texts and scores to draw them from.
-    pub(crate) fn draw(&self, spec: &Spec) -> Draw<'static> {
-        Draw {
-            contamination: self.contamination,
-            ..Draw::new(self.answers, spec.wrong_answer, self.seed)
-        }
-    }
-}
-
 impl Experiment {
     /// Resolves `spec` for a benchmark with so many training and test questions.
     #[must_use]
@@ -80,6 +70,11 @@ impl Experiment {
         }
     }
 
+    /// The heads of answers that the base ranks.
+    pub(crate) fn ranked(&self) -> impl Iterator<Item = &Head> {
+        self.heads.iter().filter(|head| head.answers.is_ranked())
+    }
+
     /// The experiment of a run, from its manifest.
     ///
     /// # Errors
@@ -88,9 +83,8 @@ impl Experiment {
     pub fn of_run(manifest: &Manifest) -> Result<Self> {
         let spec: Spec = manifest.experiment.clone().try_into()?;
         let counts = spec.examples.zip(spec.evaluation.questions);
-        let unresolved =
-            || Mistake::new("experiment", "expected examples and evaluation.questions");
-        let (examples, questions) = counts.ok_or_else(unresolved)?;
+        let unresolved = "experiment: expected examples and evaluation.questions";
+        let (examples, questions) = counts.context(unresolved)?;
         spec.check()?;
         Ok(Self::new(spec, examples, questions))
     }
@@ -98,11 +92,6 @@ impl Experiment {
 
 /// The positive head, its negative, all others, and then the replicates.
 fn heads(spec: &Spec, questions: usize) -> Vec<Head> {
-    let mut named: Vec<(&String, &HeadSpec)> = spec.heads.iter().collect();
-    named.sort_by(|(_, a), (_, b)| {
-        let order = a.contamination.total_cmp(&b.contamination);
-        order.then(a.answers.cmp(&b.answers))
-    });
     let head = |(name, head): (&String, &HeadSpec)| {
         let examples = head.examples.unwrap_or_default();
         Head {
@@ -117,24 +106,30 @@ fn heads(spec: &Spec, questions: usize) -> Vec<Head> {
             checkpoints: checkpoints(spec, examples),
         }
     };
-    let own: Vec<Head> = named.into_iter().map(head).collect();
+    let mut own: Vec<Head> = spec.heads.iter().map(head).collect();
+    own.sort_by(|a, b| {
+        let order = a.contamination.total_cmp(&b.contamination);
+        order.then(a.answers.cmp(&b.answers))
+    });
     let mut heads = own.clone();
-    if let Some(again) = &spec.replicates {
-        let roles = |seed| again.heads.iter().map(move |role| (seed, role));
-        for (seed, role) in again.seeds.iter().flat_map(roles) {
-            let Some(head) = own.iter().find(|head| head.role == *role) else {
-                continue;
-            };
-            let examples = again.examples.unwrap_or_default().min(head.examples);
-            heads.push(Head {
-                name: format!("{role}-seed{seed}"),
-                replicate: true,
-                seed: *seed,
-                examples,
-                questions: again.questions.unwrap_or_default(),
-                checkpoints: checkpoints(spec, examples),
-                ..head.clone()
-            });
+    let Some(again) = &spec.replicates else {
+        return heads;
+    };
+    for seed in &again.seeds {
+        for role in &again.heads {
+            let head = own.iter().find(|head| head.role == *role);
+            heads.extend(head.map(|head| {
+                let examples = again.examples.unwrap_or_default().min(head.examples);
+                Head {
+                    name: format!("{role}-seed{seed}"),
+                    replicate: true,
+                    seed: *seed,
+                    examples,
+                    questions: again.questions.unwrap_or_default(),
+                    checkpoints: checkpoints(spec, examples),
+                    ..head.clone()
+                }
+            }));
         }
     }
     heads

@@ -6,44 +6,32 @@
 
 use std::path::PathBuf;
 
-use likra_data::{Answers, Draw};
-use likra_lora::LoraConfig;
+use anyhow::Result;
+use likra_data::Answers;
 use likra_model::Placement;
-use likra_results::{ANSWER_ONLY, BASE, RunDir, Stamp, sha256};
-use likra_train::TrainSettings;
+use likra_results::{BASE, Stamp, sha256};
 use serde_json::{Value, json};
 
-use crate::error::Result;
 use crate::experiment::{Experiment, Head};
-use crate::inputs::{Asked, Hashes, Inputs};
+use crate::inputs::{Asked, Hashes};
+use crate::run::Run;
+use crate::spec::Spec;
 
 /// Raised when the same inputs and settings give other numbers than before, so that older runs are
 /// not continued.
 const VERSION: u32 = 3;
 
-/// A part of an experiment that one process can do.
+/// A part of an experiment that one process can do: the base, or a head that is trained, answers test
+/// questions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
-    /// Its name: `base`, a head's name, or `report`.
+    /// Its name: `base`, or the head's.
     pub name: String,
-    /// The names of the jobs that must be done before it.
-    pub needs: Vec<String>,
-    /// What is done.
-    pub work: Work,
-    /// The files of scores that it leaves.
+    /// The head, and the key of its checkpoints.
+    pub head: Option<(Head, String)>,
+    /// The files of scores that it leaves: the base one for each way to ask, a head one for each of its
+    /// checkpoints.
     pub scores: Vec<Product>,
-}
-
-/// What is done in a job.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Work {
-    /// The base answers the test questions, and ranks answers that heads are to learn.
-    ScoreBase,
-    /// A head is trained, and answers the test questions at each of its checkpoints. The key is that of
-    /// its checkpoints.
-    Head(Head, String),
-    /// The tables and figures are drawn. This is never done: it takes no time and no model.
-    Report,
 }
 
 /// A file that is made once.
@@ -74,112 +62,71 @@ impl Job {
     }
 }
 
-/// What keys are made of.
-#[derive(Clone, Copy)]
-pub(crate) struct Keys<'a> {
-    pub(crate) experiment: &'a Experiment,
-    pub(crate) inputs: &'a Inputs,
-    pub(crate) placement: &'a Placement,
-    pub(crate) dir: &'a RunDir,
-}
-
-impl Keys<'_> {
+impl Run<'_> {
     /// All jobs in the order of work.
-    pub(crate) fn jobs(&self) -> Result<Vec<Job>> {
-        let mut jobs = vec![self.base()?];
-        for head in &self.experiment.heads {
-            jobs.push(self.head(head)?);
+    pub(crate) fn list(&self) -> Result<Vec<Job>> {
+        let experiment = &self.inputs.experiment;
+        let Experiment { spec, heads, .. } = experiment;
+        let mut asked = vec![Asked::Test(experiment.questions), Asked::AnswerOnly];
+        if experiment.ranked().next().is_some() {
+            asked.push(Asked::Ranking);
         }
-        jobs.push(Job {
-            name: "report".into(),
-            needs: jobs.iter().map(|job| job.name.clone()).collect(),
-            work: Work::Report,
-            scores: Vec::new(),
+        let base = asked.into_iter().map(|asked| {
+            let path = match asked {
+                Asked::Test(_) => self.dir.base_scores(),
+                Asked::AnswerOnly => self.dir.answer_only_scores(),
+                Asked::Ranking => self.dir.training_scores(),
+            };
+            self.product(path, asked, BASE, 0)
         });
+        let mut jobs = vec![Job {
+            name: BASE.into(),
+            head: None,
+            scores: base.collect::<Result<_>>()?,
+        }];
+        for head in heads {
+            let placement = &self.inputs.base.placement;
+            let key = training_key(&self.hashes, placement, spec, head)?;
+            let scores = head.checkpoints.iter().map(|&examples| {
+                let path = self.dir.scores(&head.name, examples);
+                let asked = Asked::Test(head.questions);
+                self.product(path, asked, &key, examples)
+            });
+            jobs.push(Job {
+                name: head.name.clone(),
+                scores: scores.collect::<Result<_>>()?,
+                head: Some((head.clone(), key)),
+            });
+        }
         Ok(jobs)
     }
 
-    fn base(&self) -> Result<Job> {
-        let Experiment {
-            heads, questions, ..
-        } = self.experiment;
-        let product =
-            |name: &str, path, asked| self.product(&format!("score-{name}"), path, asked, BASE, 0);
-        let mut scores = vec![
-            product(BASE, self.dir.base_scores(), Asked::Test(*questions))?,
-            product(
-                ANSWER_ONLY,
-                self.dir.answer_only_scores(),
-                Asked::AnswerOnly,
-            )?,
-        ];
-        if heads.iter().any(|head| head.answers.is_ranked()) {
-            scores.push(product(
-                "base-train",
-                self.dir.training_scores(),
-                Asked::Ranking,
-            )?);
-        }
-        Ok(Job {
-            name: BASE.into(),
-            needs: Vec::new(),
-            work: Work::ScoreBase,
-            scores,
-        })
-    }
-
-    fn head(&self, head: &Head) -> Result<Job> {
-        let (spec, hashes) = (&self.experiment.spec, &self.inputs.hashes);
-        let (settings, lora) = (&spec.training, &spec.lora);
-        let key = training_key(hashes, self.placement, settings, lora, &head.draw(spec))?;
-        let mut scores = Vec::new();
-        for &examples in &head.checkpoints {
-            let stamp = format!("score-{}-n{examples:05}", head.name);
-            let path = self.dir.scores(&head.name, examples);
-            let asked = Asked::Test(head.questions);
-            scores.push(self.product(&stamp, path, asked, &key, examples)?);
-        }
-        let ranked = head.answers.is_ranked();
-        Ok(Job {
-            name: head.name.clone(),
-            needs: ranked.then(|| BASE.into()).into_iter().collect(),
-            work: Work::Head(head.clone(), key),
-            scores,
-        })
-    }
-
     /// A file of scores; `head` is the key of the head's checkpoints, or `base`.
-    fn product(
-        &self,
-        stamp: &str,
-        path: PathBuf,
-        asked: Asked,
-        head: &str,
-        examples: usize,
-    ) -> Result<Product> {
-        let Experiment { spec, heads, .. } = self.experiment;
-        let hashes = &self.inputs.hashes;
-        let evaluation = &spec.evaluation;
+    fn product(&self, path: PathBuf, asked: Asked, head: &str, examples: usize) -> Result<Product> {
+        let (experiment, placement) = (&self.inputs.experiment, &self.inputs.base.placement);
+        let spec = &experiment.spec;
         let what = match asked {
             Asked::Test(questions) => {
-                let mut evaluation = evaluation.clone();
+                let mut evaluation = spec.evaluation.clone();
                 evaluation.questions = Some(questions);
                 // TOML leaves out what is absent.
                 json!(toml::Value::try_from(evaluation)?)
             }
-            Asked::AnswerOnly => json!([self.experiment.questions, evaluation.bos]),
+            Asked::AnswerOnly => json!([experiment.questions, spec.evaluation.bos]),
             Asked::Ranking => {
-                let ranked = heads.iter().filter(|head| head.answers.is_ranked());
+                let ranked = experiment.ranked();
                 let seen: Vec<_> = ranked.map(|head| (head.examples, head.seed)).collect();
                 json!([seen, spec.training.bos])
             }
         };
-        let unrelated = &hashes["unrelated"];
+        let unrelated = &self.hashes["unrelated"];
         let decides =
             json!({"head": head, "examples": examples, "asked": what, "unrelated": unrelated});
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let stamp = format!("score-{}", file.trim_end_matches(".csv.gz"));
         Ok(Product {
-            key: key(hashes, self.placement, &decides)?,
-            stamp: self.dir.step(stamp),
+            key: key(&self.hashes, placement, &decides)?,
+            stamp: self.dir.step(&stamp),
             path,
             asked,
             examples,
@@ -195,19 +142,18 @@ impl Keys<'_> {
 pub fn training_key(
     hashes: &Hashes,
     placement: &Placement,
-    settings: &TrainSettings,
-    lora: &LoraConfig,
-    draw: &Draw,
+    spec: &Spec,
+    head: &Head,
 ) -> Result<String> {
     let mut decides = json!({
-        "training": settings,
-        "lora": lora,
-        "wrong-answer": draw.wrong,
-        "answers": draw.answers,
-        "contamination": draw.contamination,
-        "seed": draw.seed,
+        "training": spec.training,
+        "lora": spec.lora,
+        "wrong-answer": spec.wrong_answer,
+        "answers": head.answers,
+        "contamination": head.contamination,
+        "seed": head.seed,
     });
-    if draw.answers == Answers::Unrelated {
+    if head.answers == Answers::Unrelated {
         decides["unrelated"] = json!(hashes["unrelated"]);
     }
     key(hashes, placement, &decides)
@@ -230,6 +176,8 @@ fn key(hashes: &Hashes, placement: &Placement, decides: &Value) -> Result<String
 
 #[cfg(test)]
 mod tests {
+    use likra_train::TrainSettings;
+
     use super::*;
 
     /// A key is made of TOML, which has the names that users see, and not of Rust's names of fields. If

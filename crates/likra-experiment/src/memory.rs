@@ -1,75 +1,60 @@
-//! Whether what is to be done fits into memory, found before the model is loaded.
+//! Whether what is to be done fits into memory and onto the disk, found before the model is loaded.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use likra_lora::LoraConfig;
-use likra_model::{Config, Placement};
+use anyhow::{Result, ensure};
 use likra_results::HeadDir;
 use likra_score::Plan;
 use likra_tokenizer::EncodedPair;
 
-use crate::error::{Error, Result};
+use crate::base::Base;
+use crate::experiment::Head;
+use crate::spec::Spec;
 
-/// The most that a model will take for what is planned so far, in bytes.
-#[derive(Debug)]
-pub struct Memory<'a> {
-    config: &'a Config,
-    placement: &'a Placement,
-    most: usize,
-}
-
-impl<'a> Memory<'a> {
-    /// Nothing is planned yet.
+impl Base {
+    /// The bytes of memory that scoring takes at most.
     #[must_use]
-    pub fn new(config: &'a Config, placement: &'a Placement) -> Self {
-        Self {
-            config,
-            placement,
-            most: 0,
-        }
-    }
-
-    /// Questions are to be scored.
-    pub fn score(&mut self, plan: &Plan) {
+    pub fn scoring_bytes(&self, plan: &Plan) -> usize {
         let (prefix, pass) = (plan.prefix().len(), plan.largest_pass());
         let dtype = self.placement.dtype;
-        self.most = self
-            .most
-            .max(self.config.scoring_bytes(dtype, prefix, pass));
+        self.config.scoring_bytes(dtype, prefix, pass)
     }
 
-    /// A head is to be trained, in batches of so many examples.
+    /// The bytes of memory that training takes at most.
     ///
     /// # Errors
     ///
     /// If the adapter's shape is impossible.
-    pub fn train(
-        &mut self,
-        lora: &LoraConfig,
-        examples: &[EncodedPair],
-        batch: usize,
-    ) -> Result<()> {
-        let parameters = parameters(self.config, lora)?;
+    pub fn training_bytes(&self, spec: &Spec, examples: &[EncodedPair]) -> Result<usize> {
         let sum = |of: fn(&EncodedPair) -> usize| {
-            let batches = examples
-                .chunks(batch.max(1))
-                .map(|batch| batch.iter().map(of).sum());
-            batches.max().unwrap_or_default()
+            let batches = examples.chunks(spec.training.batch_size.max(1));
+            let sums = batches.map(|batch| batch.iter().map(of).sum());
+            sums.max().unwrap_or_default()
         };
         let tokens = sum(|example| example.tokens.len());
         let answers = sum(|example| example.tokens.len() - example.start);
-        let dtype = self.placement.dtype;
-        let bytes = self
+        let (dtype, parameters) = (self.placement.dtype, self.parameters(spec)?);
+        Ok(self
             .config
-            .training_bytes(dtype, tokens, answers, parameters);
-        self.most = self.most.max(bytes);
-        Ok(())
+            .training_bytes(dtype, tokens, answers, parameters))
     }
 
-    /// The estimate in MiB.
-    #[must_use]
-    pub fn mebibytes(&self) -> usize {
-        self.most >> 20
+    /// How many bytes training `head` will leave in `dir`: the checkpoints that are not there, and beside them
+    /// the optimiser's two moments with the newest two, and one checkpoint in the making. None if there is
+    /// nothing to train.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be listed, or the adapter's shape is impossible.
+    pub fn room(&self, spec: &Spec, head: &Head, dir: &HeadDir) -> Result<u64> {
+        let there = dir.checkpoints()?;
+        let checkpoints = head.checkpoints.iter();
+        let absent = checkpoints.filter(|examples| !there.contains_key(examples));
+        let copies = match absent.count() {
+            0 => 0,
+            absent => absent + 1 + 2 * 2 + 3,
+        };
+        Ok((copies * self.parameters(spec)? * size_of::<f32>()) as u64)
     }
 
     /// Refuses what does not fit into what is left of a CPU's memory; how much a GPU has is not known.
@@ -77,163 +62,127 @@ impl<'a> Memory<'a> {
     /// # Errors
     ///
     /// If it does not fit; the message has both numbers.
-    pub fn check(&self) -> Result<()> {
-        tracing::info!(mebibytes = self.mebibytes(), "memory, estimated");
-        let left = (self.placement.kind == "cpu").then(available).flatten();
-        match left {
-            Some((left, of)) if left < self.most as u64 => Err(Error::Memory {
-                needed: self.mebibytes(),
-                left: left >> 20,
-                of,
-            }),
-            _ => Ok(()),
+    pub fn check_memory(&self, bytes: usize) -> Result<()> {
+        let needed = bytes >> 20;
+        tracing::info!(mebibytes = needed, "memory, estimated");
+        if self.placement.kind == "cpu"
+            && let Some((left, of)) = available()
+        {
+            ensure!(
+                bytes as u64 <= left,
+                "about {needed} MiB of memory are needed, but {of} leaves {} MiB; lower --batch-tokens (scoring) or \
+                 training.batch-size, take --dtype bf16, a smaller model or a larger machine",
+                left >> 20
+            );
         }
+        Ok(())
+    }
+
+    /// How many numbers an adapter has.
+    fn parameters(&self, spec: &Spec) -> Result<usize> {
+        let mut parameters = 0;
+        for target in self.config.targets() {
+            if spec.lora.targets(&target.module)? {
+                let rank = spec.lora.rank_of(&target.module)?;
+                parameters += rank * (target.input + target.output);
+            }
+        }
+        Ok(parameters)
     }
 }
 
-/// How many numbers an adapter of this shape has for a model.
-///
-/// # Errors
-///
-/// If a pattern of the shape is none.
-pub fn parameters(config: &Config, lora: &LoraConfig) -> Result<usize> {
-    let mut parameters = 0;
-    for target in config.targets() {
-        if lora.targets(&target.module)? {
-            parameters += lora.rank_of(&target.module)? * (target.input + target.output);
-        }
-    }
-    Ok(parameters)
-}
-
-/// How many copies of an adapter training will leave in `head`: the checkpoints that are not there, and
-/// beside them the optimiser's two moments with the newest two, and one checkpoint in the making. None if
-/// there is nothing to train.
-///
-/// # Errors
-///
-/// If the folder cannot be listed.
-pub fn copies(head: &HeadDir, checkpoints: &[usize]) -> Result<usize> {
-    let there = head.checkpoints()?;
-    let absent = checkpoints
-        .iter()
-        .filter(|examples| !there.contains_key(examples));
-    Ok(match absent.count() {
-        0 => 0,
-        absent => absent + 1 + 2 * 2 + 3,
-    })
+/// The most memory that this process has held, where the system says so (Linux), in MiB.
+#[must_use]
+pub fn peak_memory() -> Option<u64> {
+    Some(own("VmHWM:")? >> 20)
 }
 
 /// The bytes that this process can still take, its own included, and who says so; on Linux alone.
 fn available() -> Option<(u64, &'static str)> {
-    let own = kibibytes("/proc/self/status", "VmRSS:")?;
-    let machine = kibibytes("/proc/meminfo", "MemAvailable:")? + own;
+    let held = own("VmRSS:")?;
+    let machine = number("/proc/meminfo", "MemAvailable:")? << 10;
+    let group = control_group().map(|left| left + held);
     let limits = [
-        (Some(machine), "the machine"),
-        (control_group().map(|left| left + own), "its control group"),
+        (Some(machine + held), "the machine"),
+        (group, "its control group"),
         (address_space(), "`ulimit -v`"),
     ];
-    let known = limits
-        .into_iter()
-        .filter_map(|(left, of)| Some((left?, of)));
-    known.min()
+    let known = limits.into_iter();
+    known.filter_map(|(left, of)| Some((left?, of))).min()
 }
 
-/// A line of a file of the system's, in bytes.
-fn kibibytes(path: &str, name: &str) -> Option<u64> {
-    let text = fs_err::read_to_string(path).ok()?;
+/// What the system says of this process, in bytes.
+fn own(name: &str) -> Option<u64> {
+    Some(number("/proc/self/status", name)? << 10)
+}
+
+/// The number behind a name at the beginning of a line of a file of the system's.
+fn number(path: impl AsRef<Path>, name: &str) -> Option<u64> {
+    let text = fs_err::read_to_string(path.as_ref()).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let number: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(number << 10)
+    line.split_whitespace().next()?.parse().ok()
 }
 
-/// What the control groups of this process leave, versions 2 and 1: the least of all that it is in. Pages
-/// of files that can be dropped are free.
+/// What the control groups of this process leave, versions 2 and 1: the least of all that it is in.
 fn control_group() -> Option<u64> {
-    let groups = fs_err::read_to_string("/proc/self/cgroup").ok()?;
-    let second = groups.lines().find_map(|line| line.strip_prefix("0::/"));
-    let first = groups.lines().find_map(|line| line.split_once(":memory:/"));
-    let roots = [
-        (
-            "/sys/fs/cgroup",
-            second,
-            "memory.max",
-            "memory.current",
-            "inactive_file ",
-        ),
-        (
-            "/sys/fs/cgroup/memory",
-            first.map(|(_, path)| path),
-            "memory.limit_in_bytes",
-            "memory.usage_in_bytes",
-            "total_inactive_file ",
-        ),
+    let second = ["memory.max", "memory.current", "inactive_file "];
+    let first = [
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file ",
     ];
-    let left = roots
-        .into_iter()
-        .flat_map(|(root, path, limit, used, inactive)| {
-            let folder = Path::new(root).join(path.unwrap_or_default());
-            let folders: Vec<PathBuf> = folder.ancestors().map(PathBuf::from).collect();
-            folders.into_iter().filter_map(move |folder| {
-                let number = |name| {
-                    fs_err::read_to_string(folder.join(name))
-                        .ok()?
-                        .trim()
-                        .parse::<u64>()
-                        .ok()
-                };
-                let stat = fs_err::read_to_string(folder.join("memory.stat")).ok()?;
-                let free = stat.lines().find_map(|line| line.strip_prefix(inactive));
-                let free = free
-                    .and_then(|number| number.trim().parse().ok())
-                    .unwrap_or(0);
-                Some((number(limit)? + free).saturating_sub(number(used)?))
-            })
-        });
+    let left = [
+        group_left("/sys/fs/cgroup", "0::/", second),
+        group_left("/sys/fs/cgroup/memory", ":memory:/", first),
+    ];
+    left.into_iter().flatten().min()
+}
+
+/// What the groups of one version leave, from that which `/proc/self/cgroup` has behind `mark` up to all.
+fn group_left(root: &str, mark: &str, [limit, used, inactive]: [&str; 3]) -> Option<u64> {
+    let groups = fs_err::read_to_string("/proc/self/cgroup").ok()?;
+    let mut lines = groups.lines();
+    let group = lines.find_map(|line| Some(line.split_once(mark)?.1));
+    let folder = Path::new(root).join(group.unwrap_or_default());
+    let left = folder.ancestors().filter_map(|folder| {
+        // Pages of files that can be dropped are free.
+        let free = number(folder.join("memory.stat"), inactive).unwrap_or(0);
+        let limit = number(folder.join(limit), "")?;
+        Some((limit + free).saturating_sub(number(folder.join(used), "")?))
+    });
     left.min()
 }
 
 /// What `ulimit -v` leaves for data, that of this process included: what its allocator has reserved is
 /// room, too.
 fn address_space() -> Option<u64> {
-    let limits = fs_err::read_to_string("/proc/self/limits").ok()?;
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max address space"))?;
-    let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
-    let [mapped, data] = ["VmSize:", "VmData:"].map(|name| kibibytes("/proc/self/status", name));
-    Some((limit + data?).saturating_sub(mapped?))
+    let limit = number("/proc/self/limits", "Max address space")?;
+    Some((limit + own("VmData:")?).saturating_sub(own("VmSize:")?))
 }
 
 #[cfg(test)]
 mod tests {
+    use likra_data::Answers;
     use likra_model::DeviceName;
 
     use super::*;
 
     #[test]
     fn what_does_not_fit_is_refused_with_both_numbers() {
-        let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny/config.json");
-        let config = Config::read(&tiny).unwrap();
-        let placement = DeviceName::Cpu.find().unwrap();
+        let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny");
+        let base = Base::open(tiny, DeviceName::Cpu.find().unwrap()).unwrap();
+        let spec = Spec::of_command(Answers::Correct, &[]).unwrap();
         let example = |tokens| EncodedPair {
             tokens: vec![1; tokens],
             start: 1,
         };
-        let mut memory = Memory::new(&config, &placement);
-        memory
-            .train(&LoraConfig::default(), &[example(20)], 8)
-            .unwrap();
-        assert!(
-            (40..80).contains(&memory.mebibytes()),
-            "{}",
-            memory.mebibytes()
-        );
-        memory.check().unwrap();
-        let many = vec![example(1 << 20); 64];
-        memory.train(&LoraConfig::default(), &many, 64).unwrap();
-        let error = memory.check().unwrap_err().to_string();
-        let needed = memory.mebibytes().to_string();
+        let bytes = base.training_bytes(&spec, &[example(20)]).unwrap();
+        assert!((40..80).contains(&(bytes >> 20)), "{bytes}");
+        base.check_memory(bytes).unwrap();
+        let many = vec![example(1 << 20); 8];
+        let bytes = base.training_bytes(&spec, &many).unwrap();
+        let error = base.check_memory(bytes).unwrap_err().to_string();
+        let needed = (bytes >> 20).to_string();
         assert!(
             error.contains(&needed) && error.contains("--batch-tokens"),
             "{error}"

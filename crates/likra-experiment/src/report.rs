@@ -1,13 +1,13 @@
 //! The report of a run from its scores, without a model.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
+use anyhow::{Context as _, Result};
 use likra_analysis::{Negative, Replicate, ScoreTable, Study, findings, summary};
 use likra_data::{Answers, InPaper, ShotRule, open_task};
 use likra_report::{CostRow, Facts, write_report};
 use likra_results::{Manifest, RunDir, ScoreRecord, Stamp, read_rows};
 
-use crate::error::{At as _, Result};
 use crate::experiment::{Experiment, Head};
 
 /// Writes the report of a run and returns its summary.
@@ -20,7 +20,8 @@ use crate::experiment::{Experiment, Head};
 /// If the folder is no run's, scores do not fit each other, or a file cannot be written.
 pub fn draw(run: &RunDir) -> Result<String> {
     let manifest = Manifest::read(&run.manifest())?;
-    let experiment = Experiment::of_run(&manifest).at(|| run.manifest().display().to_string())?;
+    let experiment = Experiment::of_run(&manifest);
+    let experiment = experiment.with_context(|| run.manifest().display().to_string())?;
     let scores = Scores::read(run, &experiment)?;
     let findings = findings(&scores.study(&experiment)?)?;
     let Experiment { spec, heads, .. } = &experiment;
@@ -44,8 +45,9 @@ pub fn draw(run: &RunDir) -> Result<String> {
 /// The scores of a run.
 struct Scores {
     base: Vec<ScoreRecord>,
-    /// Of each head, replicates too.
-    heads: Vec<(Head, Vec<ScoreRecord>)>,
+    heads: Vec<ScoreRecord>,
+    /// Those of replicates, by seed.
+    replicates: BTreeMap<u32, Vec<ScoreRecord>>,
     /// How many checkpoints are not scored yet.
     missing: usize,
 }
@@ -57,59 +59,54 @@ impl Scores {
         if alone.exists() {
             base.extend(read_rows::<ScoreRecord>(&alone)?);
         }
-        let (mut heads, mut missing) = (Vec::new(), 0);
+        let (mut heads, mut replicates, mut missing) = (Vec::new(), BTreeMap::new(), 0);
         for head in &experiment.heads {
-            let mut records = Vec::new();
             for &examples in &head.checkpoints {
                 let path = run.scores(&head.name, examples);
-                match path.exists() {
-                    true => records.extend(read_rows::<ScoreRecord>(&path)?),
-                    false => missing += 1,
+                if !path.exists() {
+                    missing += 1;
+                    continue;
                 }
+                let records: &mut Vec<ScoreRecord> = match head.replicate {
+                    true => replicates.entry(head.seed).or_default(),
+                    false => &mut heads,
+                };
+                records.extend(read_rows(&path)?);
             }
-            heads.push((head.clone(), records));
         }
         Ok(Self {
             base,
             heads,
+            replicates,
             missing,
         })
     }
 
     fn study(&self, experiment: &Experiment) -> Result<Study> {
-        let spec = &experiment.spec;
-        let own = || self.heads.iter().filter(|(head, _)| !head.replicate);
-        let records = own().flat_map(|(_, records)| records);
-        let negatives = own().filter(|(head, _)| head.name != "positive");
+        let Experiment { spec, heads, .. } = experiment;
+        let negatives = heads.iter();
+        let negatives = negatives.filter(|head| !head.replicate && head.name != "positive");
         let mut replicates = Vec::new();
-        for seed in spec.replicates.iter().flat_map(|again| &again.seeds) {
-            replicates.extend(self.replicate(*seed)?);
+        for &seed in spec.replicates.iter().flat_map(|again| &again.seeds) {
+            let Some(records) = self.replicates.get(&seed) else {
+                continue;
+            };
+            let asked: HashSet<&str> = records.iter().map(|r| r.question_id.as_str()).collect();
+            let base = self.base.iter();
+            let base = base.filter(|record| asked.contains(record.question_id.as_str()));
+            let table = ScoreTable::new(base.chain(records))?;
+            replicates.push(Replicate { seed, table });
         }
         Ok(Study {
-            table: ScoreTable::new(self.base.iter().chain(records))?,
+            table: ScoreTable::new(self.base.iter().chain(&self.heads))?,
             replicates,
             seed: spec.seed,
-            negatives: negatives.map(|(head, _)| negative(head)).collect(),
+            negatives: negatives.map(negative).collect(),
             weights: spec.analysis.weights.clone(),
             norm: spec.analysis.normalisation,
             benchmark: in_paper(&spec.task).map(|paper| paper.name),
             model: spec.analysis.paper_model.clone(),
         })
-    }
-
-    /// The replicates of a seed, if any is scored, and the base over the questions that they were asked.
-    fn replicate(&self, seed: u32) -> Result<Option<Replicate>> {
-        let heads = self.heads.iter();
-        let heads = heads.filter(|(head, _)| head.replicate && head.seed == seed);
-        let records: Vec<&ScoreRecord> = heads.flat_map(|(_, records)| records).collect();
-        if records.is_empty() {
-            return Ok(None);
-        }
-        let asked: HashSet<&str> = records.iter().map(|r| r.question_id.as_str()).collect();
-        let base = self.base.iter();
-        let base = base.filter(|record| asked.contains(record.question_id.as_str()));
-        let table = ScoreTable::new(base.chain(records.iter().copied()))?;
-        Ok(Some(Replicate { seed, table }))
     }
 }
 
@@ -147,21 +144,19 @@ fn in_paper(task: &str) -> Option<InPaper> {
 
 /// What took how long, by the stamps of what is done.
 fn cost(run: &RunDir, experiment: &Experiment) -> Vec<CostRow> {
-    let base = ["score-base", "score-answer-only", "score-base-train"].map(String::from);
+    let base = ["base", "answer-only", "base-train"].map(|name| format!("score-{name}"));
     let mut work = vec![("scoring by the base".to_owned(), base.to_vec())];
     for head in &experiment.heads {
-        let (name, examples) = (&head.name, head.examples);
+        let (name, examples, checkpoints) = (&head.name, head.examples, &head.checkpoints);
         let what = format!("training {name}, {examples} examples");
         work.push((what, vec![format!("train-{name}")]));
-        let stamp = |examples: &usize| format!("score-{name}-n{examples:05}");
-        let scored: Vec<String> = head.checkpoints.iter().map(stamp).collect();
-        let what = format!("scoring by {name}, {} checkpoints", scored.len());
-        work.push((what, scored));
+        let stamps = checkpoints.iter().map(|n| format!("score-{name}-n{n:05}"));
+        let what = format!("scoring by {name}, {} checkpoints", checkpoints.len());
+        work.push((what, stamps.collect()));
     }
     let row = |(what, stamps): (String, Vec<String>)| {
-        let stamps = stamps
-            .iter()
-            .filter_map(|name| Stamp::read(&run.step(name)));
+        let stamps = stamps.iter();
+        let stamps = stamps.filter_map(|name| Stamp::read(&run.step(name)));
         let seconds = stamps.map(|stamp| stamp.seconds).sum();
         (seconds > 0.0).then_some(CostRow { what, seconds })
     };

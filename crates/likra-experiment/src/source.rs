@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use anyhow::{Context as _, Result, bail, ensure};
 use include_dir::{Dir, include_dir};
-use toml::de::{DeTable, DeValue};
+use likra_data::{Answers, Task, open_task};
+use toml::de::DeTable;
 use toml::map::Entry;
-use toml::{Spanned, Table, Value};
+use toml::{Table, Value};
 
-use crate::error::{At as _, Error, Mistake, Result};
+use crate::mistake::Mistake;
 use crate::spec::Spec;
 
 static EXPERIMENTS: Dir = include_dir!("$CARGO_MANIFEST_DIR/experiments");
@@ -33,11 +35,9 @@ impl Assignment {
             let mut names = key.trim().split('.');
             names.all(|name| !name.is_empty())
         });
-        let Some((key, value)) = assignment else {
-            let message =
-                format!("expected key=value, such as training.batch-size=4; found `{text}`");
-            return Err(Mistake::new("--set", message).into());
-        };
+        let expected = "expected key=value, such as training.batch-size=4";
+        let (key, value) =
+            assignment.with_context(|| format!("--set: {expected}; found `{text}`"))?;
         let parsed = format!("value = {value}").parse::<Table>();
         let parsed = parsed.ok().and_then(|mut table| table.remove("value"));
         Ok(Self {
@@ -48,20 +48,15 @@ impl Assignment {
 
     /// Sets the key. Another way to choose shots replaces a list of them.
     fn apply(&self, to: &mut Table) -> Result<(), Mistake> {
-        let mut names: Vec<&str> = self.key.split('.').collect();
-        let last = names.pop().unwrap_or_default();
+        let (tables, last) = self.key.rsplit_once('.').unwrap_or(("", &self.key));
         let mut table = to;
-        for name in names {
+        for name in tables.split_terminator('.') {
             let inner = table.entry(name).or_insert_with(|| Table::new().into());
-            let message = "holds a value and no keys";
-            let no_table = || Mistake::new(name, message);
+            let no_table = || Mistake::new(name, "holds a value and no keys");
             table = inner.as_table_mut().ok_or_else(no_table)?;
         }
-        let draws = match self.key.as_str() {
-            "evaluation.shots" => self.value.as_str() != Some("fixed"),
-            key => key == "evaluation.shot-seed",
-        };
-        if draws {
+        let chooses = ["evaluation.shots", "evaluation.shot-seed"].contains(&self.key.as_str());
+        if chooses && self.value.as_str() != Some("fixed") {
             table.remove("shot-ids");
         }
         table.insert(last.into(), self.value.clone());
@@ -106,14 +101,35 @@ impl Spec {
     pub fn open(name: &str, assignments: &[Assignment]) -> Result<Self> {
         let text = text_of(name, Path::new(""))?;
         let folder = Path::new(name).parent().unwrap_or(Path::new(""));
-        Self::parse(&text, folder, assignments).at(|| name.into())
+        Self::parse(&text, folder, assignments).with_context(|| name.to_owned())
+    }
+
+    /// What a command alone does: defaults, and one head that learns `answers`. Without another number,
+    /// there are as many shots as the task's file says.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such task or protocol, or a key cannot stand as it does.
+    pub fn of_command(answers: Answers, assignments: &[Assignment]) -> Result<Self> {
+        let name = answers.name();
+        let text = format!(
+            "title = \"{name}\"\ntask = \"arc_challenge\"\n[heads.{name}]\nanswers = \"{name}\"\n"
+        );
+        let mut spec = Self::parse(&text, Path::new(""), assignments)?;
+        let mut keys = assignments.iter().map(|assignment| &assignment.key);
+        if !keys.any(|key| key == "evaluation.num-shots") {
+            let tasks = open_task(&spec.task)?;
+            let shots = tasks.iter().map(Task::num_shots).max();
+            spec.evaluation.num_shots = shots.unwrap_or_default();
+        }
+        Ok(spec)
     }
 
     /// The experiment of `text`; what it extends is looked for in `folder`.
     pub(crate) fn parse(text: &str, folder: &Path, assignments: &[Assignment]) -> Result<Self> {
-        let with_line = |mistake: Mistake| Error::Key {
+        let with_line = |mistake: Mistake| Mistake {
             line: line(text, &mistake.key),
-            mistake,
+            ..mistake
         };
         let mut table: Table = toml::from_str(text)?;
         extend(&mut table, folder, 0)?;
@@ -122,7 +138,7 @@ impl Spec {
             // One by one, so that the one at fault is named.
             let applied = assignment.apply(&mut table);
             let applied = applied.and_then(|()| read(&table).map(drop));
-            applied.at(|| format!("--set {}={}", assignment.key, assignment.value))?;
+            applied.with_context(|| format!("--set {}={}", assignment.key, assignment.value))?;
         }
         if let Some(protocol) = table.get("protocol").and_then(Value::as_str) {
             let settings = built_in(&PROTOCOLS, protocol).ok_or_else(|| {
@@ -143,16 +159,11 @@ fn text_of(name: &str, folder: &Path) -> Result<String> {
         return Ok(text.into());
     }
     let path = folder.join(name);
-    if path
-        .extension()
-        .is_some_and(|extension| extension == "toml")
-    {
-        return Ok(fs_err::read_to_string(path)?);
+    if path.extension() != Some("toml".as_ref()) {
+        let known = experiments().join(", ");
+        bail!("no experiment `{name}`: expected one of {known}, or a path to a .toml file");
     }
-    Err(Error::UnknownExperiment {
-        name: name.into(),
-        known: experiments().join(", "),
-    })
+    Ok(fs_err::read_to_string(path)?)
 }
 
 /// Adds what `table` extends, and what that extends.
@@ -160,17 +171,14 @@ fn extend(table: &mut Table, folder: &Path, depth: usize) -> Result<()> {
     let Some(base) = table.remove("extends") else {
         return Ok(());
     };
-    let Some(name) = base.as_str() else {
-        return Err(Mistake::new("extends", "expected a name or a path").into());
-    };
-    if depth > 8 {
-        return Err(Mistake::new("extends", format!("`{name}` extends itself")).into());
-    }
+    let name = base.as_str();
+    let name = name.context("extends: expected a name or a path")?;
+    ensure!(depth <= 8, "extends: `{name}` extends itself");
     let text = match built_in(&EXPERIMENTS, &format!("bases/{name}")) {
         Some(text) => text.into(),
         None => text_of(name, folder)?,
     };
-    let mut below: Table = toml::from_str(&text).at(|| name.into())?;
+    let mut below: Table = toml::from_str(&text).with_context(|| name.to_owned())?;
     let folder = folder.join(Path::new(name).parent().unwrap_or(Path::new("")));
     extend(&mut below, &folder, depth + 1)?;
     fill(table, below);
@@ -203,22 +211,17 @@ fn read(table: &Table) -> Result<Spec, Mistake> {
 /// the nearest table around it.
 fn line(text: &str, key: &str) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
-    let mut table = document.get_ref();
+    let mut table = Some(document.get_ref());
     let mut found = None;
-    // `seeds[0]` stands where `seeds` does.
-    for name in key
-        .split('.')
-        .map(|name| name.split('[').next().unwrap_or(name))
-    {
-        let Some((at, value)) = table.iter().find(|(at, _)| at.get_ref() == name) else {
+    for name in key.split('.') {
+        // `seeds[0]` stands where `seeds` does.
+        let name = name.split('[').next();
+        let mut keys = table.into_iter().flatten();
+        let Some((at, value)) = keys.find(|(at, _)| name == Some(at.get_ref())) else {
             break;
         };
         found = Some(at.span().start);
-        let inner: &Spanned<DeValue> = value;
-        match inner.get_ref().as_table() {
-            Some(inner) => table = inner,
-            None => break,
-        }
+        table = value.get_ref().as_table();
     }
     Some(1 + text[..found?].matches('\n').count())
 }

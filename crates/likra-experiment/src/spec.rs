@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use likra_analysis::Norm;
-use likra_data::{Answers, ShotRule, Shots, WrongAnswer};
+use likra_data::{Answers, Needs, ShotRule, Shots, Test, WrongAnswer};
 use likra_lora::LoraConfig;
 use likra_model::{DeviceName, Dtype};
 use likra_tokenizer::Bos;
@@ -65,6 +65,18 @@ pub struct Spec {
     /// What is made of the scores.
     #[serde(default)]
     pub analysis: AnalysisSettings,
+}
+
+impl Spec {
+    /// The questions that are asked, and those that shots are taken from.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        Needs {
+            train: false,
+            test: Some(Test::Own(self.evaluation.questions)),
+            shots: self.evaluation.num_shots > 0,
+        }
+    }
 }
 
 /// `[unrelated]`: the task whose answers are unrelated ones.

@@ -2,73 +2,59 @@
 
 use std::time::Instant;
 
-use likra_lora::{Adapter, LoraConfig};
+use anyhow::Result;
+use likra_lora::Adapter;
 use likra_model::Model;
-use likra_results::{HeadDir, ScoreRecord};
+use likra_results::{HeadDir, ScoreRecord, StepRecord};
 use likra_score::Plan;
 use likra_tokenizer::EncodedPair;
-use likra_train::{TrainSettings, train_head};
+use likra_train::train_head;
 
-use crate::error::Result;
 use crate::event::{Event, Listener};
+use crate::experiment::Head;
+use crate::inputs::Inputs;
 
-/// What is to be trained, beside the examples.
-#[derive(Debug, Clone, Copy)]
-pub struct Training<'a> {
-    /// What the work is called.
-    pub title: &'a str,
-    /// The model, as PEFT is to find it: a path, or a name.
-    pub base: &'a str,
-    /// The adapter's shape.
-    pub lora: &'a LoraConfig,
-    /// How it is trained.
-    pub settings: &'a TrainSettings,
-    /// The seed of the initial adapter.
-    pub seed: u32,
-    /// A hash of all that decides the head's checkpoints.
-    pub key: &'a str,
-}
-
-impl Training<'_> {
-    /// Trains a head to its end, from its newest checkpoint if there is one of the same key.
-    ///
-    /// All heads of a seed start from the same adapter and see the questions in the same order: they
-    /// differ in the answers alone. Returns how many tokens were run.
-    ///
-    /// # Errors
-    ///
-    /// If the adapter's shape is impossible, or for what [`train_head`] refuses.
-    pub fn run(
-        &self,
-        model: &Model,
-        examples: &[EncodedPair],
-        head: &HeadDir,
-        listener: &Listener,
-    ) -> Result<usize> {
-        let seed = u64::from(self.seed);
-        let start = Adapter::init(self.lora.clone(), &model.targets(), seed, model.device())?;
-        let start = start.of_base(Some(self.base.to_owned()));
-        listener(Event::Begun(self.title.into(), examples.len(), "examples"));
-        let (mut seen, mut tokens, mut started) = (0, 0, Instant::now());
-        let mut progress = |step: &likra_results::StepRecord, resumed: bool| {
-            if resumed {
-                listener(Event::Resumed(step.examples));
-                started = Instant::now();
-            } else {
-                tokens += step.tokens;
-                let note = format!("loss {:.3}", step.loss);
-                listener(Event::Advanced(step.examples - seen, note));
-            }
-            seen = step.examples;
-        };
-        let (settings, key) = (self.settings, self.key);
-        train_head(model, start, examples, settings, head, key, &mut progress)?;
-        let seconds = started.elapsed().as_secs_f64();
-        tracing::info!(title = self.title, tokens, seconds, "trained");
-        let pace = tokens as f64 / seconds;
-        listener(Event::Ended(format!(", {pace:.0} tokens/s")));
-        Ok(tokens)
-    }
+/// Trains a head to its end, from its newest checkpoint if there is one of the same `key`: a hash of all that
+/// decides its checkpoints.
+///
+/// All heads of a seed start from the same adapter and see the questions in the same order: they differ in
+/// the answers alone. Returns how many tokens were run.
+///
+/// # Errors
+///
+/// If the adapter's shape is impossible, or for what [`train_head`] refuses.
+pub fn train(
+    inputs: &Inputs,
+    head: &Head,
+    key: &str,
+    examples: &[EncodedPair],
+    dir: &HeadDir,
+    listener: &Listener,
+) -> Result<usize> {
+    let (base, spec) = (&inputs.base, &inputs.experiment.spec);
+    let (model, lora, seed) = (base.model()?, spec.lora.clone(), head.seed.into());
+    let start = Adapter::init(lora, &model.targets(), seed, model.device())?;
+    let start = start.of_base(Some(base.name.clone()));
+    let (title, settings) = (format!("train {}", head.name), &spec.training);
+    listener(Event::Begun(title.clone(), examples.len(), "examples"));
+    let (mut seen, mut tokens, mut started) = (0, 0, Instant::now());
+    let mut progress = |step: &StepRecord, resumed: bool| {
+        if resumed {
+            listener(Event::Resumed(step.examples));
+            started = Instant::now();
+        } else {
+            tokens += step.tokens;
+            let note = format!("loss {:.3}", step.loss);
+            listener(Event::Advanced(step.examples - seen, note));
+        }
+        seen = step.examples;
+    };
+    train_head(model, start, examples, settings, dir, key, &mut progress)?;
+    let seconds = started.elapsed().as_secs_f64();
+    tracing::info!(title, tokens, seconds, "trained");
+    let pace = tokens as f64 / seconds;
+    listener(Event::Ended(format!(", {pace:.0} tokens/s")));
+    Ok(tokens)
 }
 
 /// Scores the questions of `plan` under a head.

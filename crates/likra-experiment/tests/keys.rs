@@ -3,13 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use likra_data::{Answers, Draw, WrongAnswer};
-use likra_experiment::{Assignment, Run, Spec, hash_files, training_key};
-use likra_lora::LoraConfig;
+use likra_data::{Answers, Needs, Source};
+use likra_experiment::{Assignment, Experiment, Finder, Inputs, Run, Spec, training_key};
 use likra_model::{DeviceName, Dtype, Placement};
-use likra_train::TrainSettings;
 
 /// The key of every file of scores of the tiny experiment, by its stamp.
 fn keys(set: &[&str]) -> BTreeMap<String, String> {
@@ -66,25 +64,24 @@ fn only_what_depends_on_a_key_is_done_again() {
     );
 }
 
-fn tiny() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny")
-}
-
 /// A head that was begun on a CPU is not continued elsewhere, nor in another type.
 #[test]
 fn a_training_is_bound_to_its_kind_of_device_and_its_type() {
-    let files = |names: &[&str]| names.iter().map(|name| tiny().join(name)).collect();
-    let (_, hashes) = hash_files([
-        ("model", files(&["config.json", "model.safetensors"])),
-        ("tokenizer", files(&["tokenizer.json"])),
-        ("data", files(&["train.jsonl"])),
-    ])
-    .unwrap();
-    let draw = Draw::new(Answers::Correct, WrongAnswer::Random, 1);
-    let key = |placement: &Placement| {
-        let (settings, lora) = (TrainSettings::default(), LoraConfig::default());
-        training_key(&hashes, placement, &settings, &lora, &draw).unwrap()
+    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny");
+    let folder = |key: &str| Assignment {
+        key: key.into(),
+        value: tiny.to_str().unwrap().into(),
     };
+    let spec = Spec::of_command(Answers::Correct, &[folder("model"), folder("data")]).unwrap();
+    let needs = Needs {
+        train: true,
+        ..Needs::default()
+    };
+    let finder = Finder::new(None, &drop);
+    let inputs = Inputs::open(spec, Source::default(), &needs, finder).unwrap();
+    let (_, hashes) = inputs.hash().unwrap();
+    let Experiment { spec, heads, .. } = &inputs.experiment;
+    let key = |placement: &Placement| training_key(&hashes, placement, spec, &heads[0]).unwrap();
     let cpu = DeviceName::Cpu.find().unwrap();
     let narrower = Placement {
         dtype: Dtype::Bf16,

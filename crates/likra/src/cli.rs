@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
 
@@ -8,8 +9,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use likra_analysis::Norm;
 use likra_data::{Answers, ShotRule, WrongAnswer};
-use likra_experiment::{Assignment, LongPrompt, protocols};
-use likra_model::{DeviceName, Dtype, Placement};
+use likra_experiment::{Assignment, LongPrompt, Spec, protocols};
+use likra_model::{DeviceName, Dtype};
 use likra_tokenizer::Bos;
 use likra_train::LongExample;
 use serde::Serialize;
@@ -47,6 +48,149 @@ pub(crate) enum Command {
     Probe(ProbeArgs),
 }
 
+// Flags that commands share. Each stands for the key of an experiment that it is named for; these structs
+// are the only place that says which. A command takes those that mean something to it.
+
+/// What is learned or asked.
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct TaskFlags {
+    /// The task: a name such as openbookqa, or a path to a task file in YAML [default: the experiment's,
+    /// else `arc_challenge`].
+    #[arg(long, alias = "benchmark", value_name = "TASK")]
+    task: Option<String>,
+    /// The folder with the task's rows [default: they are taken from the Hugging Face hub].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A set of keys that applies where neither a flag nor the experiment says anything.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(protocols()))]
+    protocol: Option<String>,
+}
+
+/// Which questions are asked, and after which solved ones.
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct QuestionFlags {
+    /// Ask only the first N test questions of each task.
+    #[arg(long, value_name = "N")]
+    #[serde(rename = "evaluation.questions")]
+    limit: Option<NonZero<usize>>,
+    /// How many solved questions stand before each question [default: the experiment's, else 0; of prompts and
+    /// score: as the task's file says, else 0].
+    #[arg(long, value_name = "K")]
+    #[serde(rename = "evaluation.num-shots")]
+    num_shots: Option<usize>,
+    /// Whether they are the same for all questions: task (as its file says: drawn anew for each, or the first
+    /// of the split), fixed, or per-question (drawn as the harness does).
+    #[arg(long, value_name = "RULE", value_parser = named::<ShotRule>)]
+    #[serde(rename = "evaluation.shots")]
+    shots: Option<ShotRule>,
+    /// Draw them with this seed [default: fixed ones are the first K of the split; those per question are
+    /// drawn with the harness's seed, 1234].
+    #[arg(long, value_name = "S")]
+    #[serde(rename = "evaluation.shot-seed")]
+    shot_seed: Option<u64>,
+}
+
+/// How questions are scored.
+#[derive(Debug, Args, Serialize)]
+pub(crate) struct ScoringFlags {
+    /// What becomes of a question that is longer than the model can run: refuse, or truncate as the harness does.
+    #[arg(long, value_name = "RULE", value_parser = named::<LongPrompt>)]
+    #[serde(rename = "evaluation.too-long")]
+    too_long: Option<LongPrompt>,
+}
+
+/// The model, and how it is run.
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ModelFlags {
+    /// The checkpoint folder, or its name on the Hugging Face hub.
+    #[arg(long, value_name = "DIR|OWNER/NAME")]
+    model: Option<String>,
+    /// Whether texts begin with the BOS token: auto (as the tokenizer does), always or never.
+    #[arg(long, value_name = "RULE", value_parser = named::<Bos>)]
+    bos: Option<Bos>,
+    /// Where to compute: auto, cpu, cuda or cuda:N [default: the experiment's, else auto].
+    #[arg(long, value_name = "D", value_parser = named::<DeviceName>)]
+    device: Option<DeviceName>,
+    /// What the model's weights are held in: f32 or bf16 [default: f32 on a CPU, bf16 on a GPU].
+    #[arg(long, value_name = "TYPE", value_parser = named::<Dtype>)]
+    dtype: Option<Dtype>,
+    /// Score N tokens in one pass: fewer take less memory [default: 768 on a CPU, 16384 on a GPU].
+    #[arg(long, value_name = "N")]
+    batch_tokens: Option<NonZero<usize>>,
+}
+
+/// How heads are trained.
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct TrainingFlags {
+    /// Train each head on the first N examples of the shuffled order [default: the experiment's, else all].
+    #[arg(long, value_name = "N")]
+    examples: Option<usize>,
+    /// The seed of the examples' order, the wrong answers and the initial adapters.
+    #[arg(long, value_name = "S")]
+    seed: Option<u32>,
+    /// The constant learning rate [default: the experiment's, else 0.0001].
+    #[arg(long, value_name = "RATE")]
+    #[serde(rename = "training.learning-rate")]
+    learning_rate: Option<f64>,
+    /// How many examples an optimiser step takes [default: the experiment's, else 8].
+    #[arg(long, value_name = "N")]
+    #[serde(rename = "training.batch-size")]
+    batch_size: Option<usize>,
+    /// An adapter's rank [default: the experiment's, else 8].
+    #[arg(long, value_name = "R")]
+    #[serde(rename = "lora.rank")]
+    rank: Option<usize>,
+    /// The numerator of an adapter's scale [default: the experiment's, else 8].
+    #[arg(long, value_name = "ALPHA")]
+    #[serde(rename = "lora.alpha")]
+    alpha: Option<f64>,
+    /// Which wrong choice a negative head learns: random or first.
+    #[arg(long, value_name = "RULE", value_parser = named::<WrongAnswer>)]
+    wrong_answer: Option<WrongAnswer>,
+}
+
+/// What only a whole experiment has.
+#[derive(Debug, Args, Serialize)]
+struct ExperimentFlags {
+    /// The folder of the benchmark that unrelated answers are from.
+    #[arg(long, value_name = "DIR")]
+    #[serde(rename = "unrelated.data")]
+    unrelated: Option<PathBuf>,
+    /// What scores are divided by: chars (as the harness does), bytes, tokens or none.
+    #[arg(long, value_name = "UNIT", value_parser = named::<Norm>)]
+    #[serde(rename = "analysis.normalisation")]
+    normalisation: Option<Norm>,
+}
+
+/// Flags that stand for keys.
+trait Flags {
+    /// The keys, and the values of those that are given.
+    fn keys(&self) -> Result<toml::Table>;
+}
+
+impl<T: Serialize> Flags for T {
+    fn keys(&self) -> Result<toml::Table> {
+        Ok(toml::Table::try_from(self)?)
+    }
+}
+
+/// What all of these flags change.
+fn assignments(flags: &[&dyn Flags]) -> Result<Vec<Assignment>> {
+    let mut all = Vec::new();
+    for flags in flags {
+        let mut keys = flags.keys()?;
+        if let Some(bos) = keys.remove("bos") {
+            keys.insert("training.bos".into(), bos.clone());
+            keys.insert("evaluation.bos".into(), bos);
+        }
+        let keys = keys.into_iter();
+        all.extend(keys.map(|(key, value)| Assignment { key, value }));
+    }
+    Ok(all)
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("../help/reproduce.txt"))]
 pub(crate) struct ReproduceArgs {
@@ -54,110 +198,53 @@ pub(crate) struct ReproduceArgs {
     /// [default: general if --model or --task is given, else tiny].
     spec: Option<String>,
     #[command(flatten)]
-    flags: Flags,
+    model: ModelFlags,
+    #[command(flatten)]
+    task: TaskFlags,
+    #[command(flatten)]
+    own: ExperimentFlags,
+    #[command(flatten)]
+    asking: QuestionFlags,
+    #[command(flatten)]
+    scoring: ScoringFlags,
+    #[command(flatten)]
+    training: TrainingFlags,
     /// Set any key of the experiment, such as training.batch-size=4. May be given many times.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// The folder for the run's files [default: runs/NAME].
-    #[arg(long, value_name = "DIR", display_order = 3)]
+    #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Only say which jobs there are, which are done, and how much time and memory the rest takes.
-    #[arg(long, display_order = 4)]
+    #[arg(long)]
     pub(crate) dry_run: bool,
     /// Start over: remove what an earlier run left in the folder.
-    #[arg(long, display_order = 5)]
+    #[arg(long)]
     pub(crate) fresh: bool,
-}
-
-/// The flags that stand for a key of the experiment. This is the only place that says which.
-#[derive(Debug, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Flags {
-    /// The checkpoint folder, or its name on the Hugging Face hub.
-    #[arg(long, value_name = "DIR|OWNER/NAME", display_order = 1)]
-    model: Option<String>,
-    /// The task: a name such as openbookqa, or a path to a task file in YAML.
-    #[arg(long, value_name = "TASK", display_order = 1)]
-    task: Option<String>,
-    /// The folder with the task's rows [default: they are taken from the Hugging Face hub].
-    #[arg(long, value_name = "DIR", display_order = 1)]
-    data: Option<PathBuf>,
-    /// The folder of the benchmark that unrelated answers are from.
-    #[arg(long, value_name = "DIR", display_order = 1)]
-    #[serde(rename = "unrelated.data")]
-    unrelated: Option<PathBuf>,
-    /// Where to compute: auto, cpu, cuda or cuda:N [default: the experiment's, else auto].
-    #[arg(long, value_name = "D", display_order = 2, value_parser = named::<DeviceName>)]
-    device: Option<DeviceName>,
-    /// What the model's weights are held in: f32 or bf16 [default: f32 on a CPU, bf16 on a GPU].
-    #[arg(long, value_name = "TYPE", display_order = 2, value_parser = named::<Dtype>)]
-    dtype: Option<Dtype>,
-    /// Score N tokens in one pass: fewer take less memory [default: 768 on a CPU, 16384 on a GPU].
-    #[arg(long, value_name = "N", display_order = 2)]
-    batch_tokens: Option<usize>,
-    /// Score only the first N test questions.
-    #[arg(long, value_name = "N", display_order = 2)]
-    #[serde(rename = "evaluation.questions")]
-    limit: Option<usize>,
-    /// Train each head on N examples.
-    #[arg(long, value_name = "N", display_order = 2)]
-    examples: Option<usize>,
-    /// The seed of the examples' order, the wrong answers and the initial adapters.
-    #[arg(long, value_name = "S", display_order = 2)]
-    seed: Option<u32>,
-    /// A set of keys that applies where the experiment says nothing.
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(protocols()))]
-    protocol: Option<String>,
-    /// Which wrong choice a negative head learns: random or first.
-    #[arg(long, value_name = "RULE", value_parser = named::<WrongAnswer>)]
-    wrong_answer: Option<WrongAnswer>,
-    /// How many solved questions stand before each question.
-    #[arg(long, value_name = "K")]
-    #[serde(rename = "evaluation.num-shots")]
-    num_shots: Option<usize>,
-    /// Whether they are the same for all questions: task (as its file says), fixed or per-question.
-    #[arg(long, value_name = "RULE", value_parser = named::<ShotRule>)]
-    #[serde(rename = "evaluation.shots")]
-    shots: Option<ShotRule>,
-    /// The seed that they are drawn by.
-    #[arg(long, value_name = "S")]
-    #[serde(rename = "evaluation.shot-seed")]
-    shot_seed: Option<u32>,
-    /// What becomes of a question that is longer than the model can run: refuse, or truncate as the harness does.
-    #[arg(long, value_name = "RULE", value_parser = named::<LongPrompt>)]
-    #[serde(rename = "evaluation.too-long")]
-    too_long: Option<LongPrompt>,
-    /// What scores are divided by: chars (as the harness does), bytes, tokens or none.
-    #[arg(long, value_name = "UNIT", value_parser = named::<Norm>)]
-    #[serde(rename = "analysis.normalisation")]
-    normalisation: Option<Norm>,
 }
 
 impl ReproduceArgs {
     /// The experiment's name or path.
-    pub(crate) fn spec(&self) -> &str {
-        let own = self.flags.model.is_some() || self.flags.task.is_some();
+    pub(crate) fn name(&self) -> &str {
+        let own = self.model.model.is_some() || self.task.task.is_some();
         let default = if own { "general" } else { "tiny" };
         self.spec.as_deref().unwrap_or(default)
     }
 
-    /// What the command line says of the experiment: `--set` first, so that flags win.
-    pub(crate) fn assignments(&self) -> Result<Vec<Assignment>> {
+    /// The experiment as the command line changes it: by `--set` first, so that flags win.
+    pub(crate) fn spec(&self) -> Result<Spec> {
         let set = self.set.iter().map(|text| Assignment::parse(text));
-        let mut assignments: Vec<Assignment> = set.collect::<Result<_, _>>()?;
-        for (key, value) in toml::Table::try_from(&self.flags)? {
-            assignments.push(Assignment { key, value });
-        }
-        Ok(assignments)
+        let mut all: Vec<Assignment> = set.collect::<Result<_>>()?;
+        all.extend(assignments(&[&self.model, &self.task, &self.own])?);
+        all.extend(assignments(&[&self.asking, &self.scoring, &self.training])?);
+        Spec::open(self.name(), &all)
     }
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("../help/train.txt"))]
+#[command(mut_arg("model", |model| model.required(true)))]
 pub(crate) struct TrainArgs {
-    /// The checkpoint folder, or its name on the Hugging Face hub.
-    #[arg(long, value_name = "DIR|OWNER/NAME")]
-    pub(crate) model: String,
     /// Files to train on, in place of the training split in the folder of --data.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) questions: Vec<PathBuf>,
@@ -167,40 +254,30 @@ pub(crate) struct TrainArgs {
     /// The folder for the head's adapters.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Train on the first N examples of the shuffled order [default: all].
-    #[arg(long, value_name = "N")]
-    pub(crate) examples: Option<usize>,
-    /// The seed of the examples' order, the wrong answers and the initial adapter.
-    #[arg(long, value_name = "S", default_value_t = 0)]
-    pub(crate) seed: u32,
-    /// The constant learning rate.
-    #[arg(long, value_name = "RATE", default_value_t = 1e-4)]
-    pub(crate) learning_rate: f64,
-    /// How many examples an optimiser step takes.
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub(crate) batch_size: usize,
-    /// The adapter's rank.
-    #[arg(long, value_name = "R", default_value_t = 8)]
-    pub(crate) rank: usize,
-    /// The numerator of the adapter's scale.
-    #[arg(long, value_name = "ALPHA", default_value_t = 8.0)]
-    pub(crate) alpha: f64,
-    /// Which wrong choice a wrong answer is: random or first.
-    #[arg(long, value_name = "RULE", default_value = "random", value_parser = named::<WrongAnswer>)]
-    pub(crate) wrong_answer: WrongAnswer,
-    /// What becomes of an example that is longer than the model can run: refuse or skip.
-    #[arg(long, value_name = "RULE", default_value = "refuse", value_parser = named::<LongExample>)]
-    pub(crate) too_long: LongExample,
+    /// What becomes of an example that is longer than the model can run: refuse or skip [default: refuse].
+    #[arg(long, value_name = "RULE", value_parser = named::<LongExample>)]
+    too_long: Option<LongExample>,
     #[command(flatten)]
-    pub(crate) common: CommonArgs,
+    training: TrainingFlags,
+    #[command(flatten)]
+    task: TaskFlags,
+    #[command(flatten)]
+    model: ModelFlags,
+}
+
+impl TrainArgs {
+    /// An experiment of this head alone.
+    pub(crate) fn spec(&self) -> Result<Spec> {
+        let too_long = BTreeMap::from([("training.too-long", self.too_long)]);
+        let flags = assignments(&[&too_long, &self.training, &self.task, &self.model])?;
+        Spec::of_command(self.kind, &flags)
+    }
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("../help/score.txt"))]
+#[command(mut_arg("model", |model| model.required(true)))]
 pub(crate) struct ScoreArgs {
-    /// The checkpoint folder, or its name on the Hugging Face hub.
-    #[arg(long, value_name = "DIR|OWNER/NAME")]
-    pub(crate) model: String,
     /// The name of a head and its adapter in PEFT's format. May be given many times.
     #[arg(long = "adapter", value_name = "NAME=DIR", value_parser = parse_adapter)]
     pub(crate) adapters: Vec<(String, PathBuf)>,
@@ -218,81 +295,48 @@ pub(crate) struct ScoreArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) shots_from: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) shots: ShotArgs,
-    /// What becomes of a question that is longer than the model can run: refuse, or truncate as the harness does.
-    #[arg(long, value_name = "RULE", default_value = "refuse", value_parser = named::<LongPrompt>)]
-    pub(crate) too_long: LongPrompt,
+    asking: QuestionFlags,
     #[command(flatten)]
-    pub(crate) common: CommonArgs,
+    scoring: ScoringFlags,
+    #[command(flatten)]
+    task: TaskFlags,
+    #[command(flatten)]
+    model: ModelFlags,
+}
+
+impl ScoreArgs {
+    /// What is asked, of which model, and how.
+    pub(crate) fn spec(&self) -> Result<Spec> {
+        let flags = assignments(&[&self.asking, &self.scoring, &self.task, &self.model])?;
+        Spec::of_command(Answers::Correct, &flags)
+    }
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("../help/prompts.txt"))]
 pub(crate) struct PromptsArgs {
-    /// The task: a name such as openbookqa, or a path to a task file in YAML.
-    pub(crate) task: String,
-    /// The folder with the task's rows [default: they are taken from the Hugging Face hub].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    /// The task, as --task takes it.
+    #[arg(
+        value_name = "TASK",
+        required_unless_present = "task",
+        conflicts_with = "task"
+    )]
+    name: Option<String>,
     /// Print another split than the one that the task is tested on.
     #[arg(long, value_name = "SPLIT")]
     pub(crate) split: Option<String>,
     #[command(flatten)]
-    pub(crate) shots: ShotArgs,
+    asking: QuestionFlags,
+    #[command(flatten)]
+    task: TaskFlags,
 }
 
-/// Which questions are asked, and after which solved ones.
-#[derive(Debug, Args)]
-pub(crate) struct ShotArgs {
-    /// Ask only the first N questions of each task.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<NonZero<usize>>,
-    /// How many solved questions stand before each question [default: as the task file says, else 0].
-    #[arg(long, value_name = "K")]
-    pub(crate) num_shots: Option<usize>,
-    /// Whether they are the same for all questions: task (as its file says: drawn anew for each, or the first
-    /// of the split), fixed, or per-question (drawn as the harness does).
-    #[arg(long, value_name = "RULE", default_value = "task", value_parser = named::<ShotRule>)]
-    pub(crate) shots: ShotRule,
-    /// Draw them with this seed [default: fixed ones are the first K of the split; those per question are
-    /// drawn with the harness's seed, 1234].
-    #[arg(long, value_name = "S")]
-    pub(crate) shot_seed: Option<u64>,
-}
-
-/// What `train` and `score` have in common.
-#[derive(Debug, Args)]
-pub(crate) struct CommonArgs {
-    /// The task: a name such as openbookqa, or a path to a task file in YAML.
-    #[arg(
-        long,
-        alias = "benchmark",
-        value_name = "TASK",
-        default_value = "arc_challenge"
-    )]
-    pub(crate) task: String,
-    /// The folder with the task's rows [default: they are taken from the Hugging Face hub].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
-    /// Whether texts begin with the BOS token: auto (as the tokenizer does), always or never.
-    #[arg(long, value_name = "RULE", default_value = "auto", value_parser = named::<Bos>)]
-    pub(crate) bos: Bos,
-    /// Where to compute: auto, cpu, cuda or cuda:N.
-    #[arg(long, value_name = "D", default_value = "auto", value_parser = named::<DeviceName>)]
-    pub(crate) device: DeviceName,
-    /// What the model's weights are held in: f32 or bf16 [default: f32 on a CPU, bf16 on a GPU].
-    #[arg(long, value_name = "TYPE", value_parser = named::<Dtype>)]
-    pub(crate) dtype: Option<Dtype>,
-    /// Score N tokens in one pass: fewer take less memory [default: 768 on a CPU, 16384 on a GPU].
-    #[arg(long, value_name = "N")]
-    pub(crate) batch_tokens: Option<NonZero<usize>>,
-}
-
-impl CommonArgs {
-    /// Where to compute, and in what.
-    pub(crate) fn placement(&self) -> Result<Placement> {
-        let batch_tokens = self.batch_tokens.map(NonZero::get);
-        Ok(self.device.find_with(self.dtype, batch_tokens)?)
+impl PromptsArgs {
+    /// What is asked, and how.
+    pub(crate) fn spec(&self) -> Result<Spec> {
+        let name = BTreeMap::from([("task", &self.name)]);
+        let flags = assignments(&[&self.asking, &self.task, &name])?;
+        Spec::of_command(Answers::Correct, &flags)
     }
 }
 

@@ -14,10 +14,10 @@ use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Tensor;
 use fs_err as fs;
 use likra_data::{Benchmark, Needs, Source};
-use likra_experiment::Event;
+use likra_experiment::{Base, Event};
 use likra_files::write_atomically;
 use likra_lora::{Adapter, save_tensors};
-use likra_model::{Dtype, Model, Placement};
+use likra_model::{Dtype, Placement};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -47,15 +47,15 @@ enum Job {
     Logits(model::Logits),
     Gradients(model::Gradients),
     Training(model::Training),
-    CopyAdapter(model::CopyAdapter),
+    /// Reads an adapter and writes it to `OUT/adapters/NAME`.
+    CopyAdapter {
+        adapter: PathBuf,
+    },
     Scores(model::Scores),
     Encode(data::Encode),
     Pairs(data::Pairs),
     Draws(data::Draws),
 }
-
-/// Tensors by name, in f32.
-type Tensors = Vec<(String, Tensor<2>)>;
 
 /// Where jobs are done, and what they have found.
 struct Probe<'a> {
@@ -64,20 +64,19 @@ struct Probe<'a> {
     model_dir: Option<PathBuf>,
     placement: Placement,
     out: &'a Path,
-    open: Option<(Dtype, Model)>,
-    tensors: Tensors,
+    open: Option<Base>,
+    /// Tensors by job and name, in f32.
+    tensors: Vec<(String, Tensor<2>)>,
     answers: BTreeMap<String, Value>,
 }
 
 /// Runs every job and writes what they found.
 pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
     let (path, out) = (&arguments.jobs, &arguments.out);
-    let text = fs::read(path)?;
-    let Jobs { model, jobs } =
-        serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
+    let (text, file) = (fs::read(path)?, path.display());
+    let Jobs { model, jobs } = serde_json::from_slice(&text).with_context(|| file.to_string())?;
     let mut names = BTreeSet::new();
     for Named { name, .. } in &jobs {
-        let file = path.display();
         ensure!(names.insert(name), "{file}: two jobs are called `{name}`");
     }
     let dir = path.parent().unwrap_or(Path::new(""));
@@ -95,16 +94,13 @@ pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
     progress.show(Event::Begun("probe".into(), jobs.len(), "jobs"));
     for Named { name, job } in jobs {
         let done = probe.job(&name, job);
-        done.with_context(|| format!("{}: job `{name}`", path.display()))?;
+        done.with_context(|| format!("{file}: job `{name}`"))?;
         progress.show(Event::Advanced(1, name));
     }
     progress.show(Event::Ended(String::new()));
     let (tensors, answers) = (out.join("tensors.safetensors"), out.join("answers.json"));
-    save_tensors(
-        &tensors,
-        probe.tensors,
-        ("likra", env!("CARGO_PKG_VERSION")),
-    )?;
+    let version = ("likra", env!("CARGO_PKG_VERSION"));
+    save_tensors(&tensors, probe.tensors, version)?;
     let text = serde_json::to_vec(&probe.answers)?;
     write_atomically(&answers, |to| to.write_all(&text))?;
     let (tensors, answers) = (tensors.display(), answers.display());
@@ -114,27 +110,25 @@ pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
 
 impl Probe<'_> {
     fn job(&mut self, name: &str, job: Job) -> Result<()> {
-        let none = (Tensors::new(), Value::Null);
-        let (tensors, answer) = match job {
-            Job::Logits(job) => (job.run(self)?, none.1),
-            Job::Gradients(job) => (job.run(self)?, none.1),
-            Job::Training(job) => (job.run(self, name)?, none.1),
-            Job::CopyAdapter(job) => {
-                self.adapter(&job.adapter)?.save(&self.copy(name))?;
-                none
-            }
-            Job::Scores(job) => job.run(self)?,
-            Job::Encode(job) => (none.0, job.run(self)?),
-            Job::Pairs(job) => (none.0, job.run(self)?),
-            Job::Draws(job) => (none.0, job.run()?),
-        };
-        let tensors = tensors.into_iter();
-        let named = tensors.map(|(tensor, values)| (format!("{name}/{tensor}"), values));
-        self.tensors.extend(named);
-        if !answer.is_null() {
-            self.answers.insert(name.into(), answer);
+        match job {
+            Job::Logits(job) => job.run(self, name)?,
+            Job::Gradients(job) => job.run(self, name)?,
+            Job::Training(job) => job.run(self, name)?,
+            Job::CopyAdapter { adapter } => self.adapter(&adapter)?.save(&self.copy(name))?,
+            Job::Scores(job) => job.run(self, name)?,
+            Job::Encode(job) => self.answer(name, job.run(self)?),
+            Job::Pairs(job) => self.answer(name, job.run(self)?),
+            Job::Draws(job) => self.answer(name, job.run()?),
         }
         Ok(())
+    }
+
+    fn answer(&mut self, name: &str, answer: Value) {
+        self.answers.insert(name.into(), answer);
+    }
+
+    fn tensor(&mut self, job: &str, name: &str, values: Tensor<2>) {
+        self.tensors.push((format!("{job}/{name}"), values));
     }
 
     /// Where the adapter that a job makes goes.
@@ -143,11 +137,8 @@ impl Probe<'_> {
     }
 
     fn benchmark(&self, task: &str, dir: &Path) -> Result<Benchmark> {
-        Ok(Benchmark::open(
-            task,
-            &Source::folder(self.dir.join(dir)),
-            &Needs::all(),
-        )?)
+        let source = Source::folder(self.dir.join(dir));
+        Ok(Benchmark::open(task, &source, &Needs::all())?)
     }
 
     fn adapter(&self, dir: &Path) -> Result<Adapter> {
@@ -160,11 +151,15 @@ impl Probe<'_> {
     }
 
     /// The model with its weights in `dtype`. One at a time: two of them may not fit.
-    fn model(&mut self, dtype: Dtype) -> Result<&Model> {
-        let model = match self.open.take() {
-            Some((open, model)) if open == dtype => model,
-            _ => Model::open(self.model_dir()?, dtype.into(), &self.placement.device)?,
+    fn base(&mut self, dtype: Dtype) -> Result<&Base> {
+        let base = match self.open.take() {
+            Some(open) if open.placement.dtype == dtype => open,
+            _ => {
+                let device = self.placement.clone();
+                let placement = Placement { dtype, ..device };
+                Base::open(self.model_dir()?.into(), placement)?
+            }
         };
-        Ok(&self.open.insert((dtype, model)).1)
+        Ok(self.open.insert(base))
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use likra_experiment::{Run, Spec, draw, part_of_paper, peak_memory};
+use likra_experiment::{Run, draw, part_of_paper, peak_memory};
 use likra_report::humantime;
 use likra_results::RunDir;
 
@@ -14,33 +14,27 @@ use crate::progress::{Progress, print, say};
 /// Runs an experiment and prints what it found; or says what that would be.
 pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     let started = Instant::now();
-    let spec = Spec::open(arguments.spec(), &arguments.assignments()?)?;
-    let out = out(arguments);
+    let (spec, out) = (arguments.spec()?, out(arguments));
+    let progress = Progress::default();
+    let show = |event| progress.show(event);
     if arguments.dry_run {
         // What the program carries is unpacked elsewhere: a dry run leaves nothing.
         let scratch = tempfile::tempdir().context("a temporary folder")?;
-        let progress = Progress::default();
-        let run = Run::open(spec, &out, scratch.path(), &|event| progress.show(event))?;
-        print(&run.describe()?)?;
-        return Ok(());
+        let run = Run::open(spec, &out, scratch.path(), &show)?;
+        return print(&run.describe()?);
     }
-    let dir = RunDir::new(&out);
-    let _lock = dir.lock()?;
-    let progress = Progress::default();
-    let run = Run::open(spec, &out, &out.join("embedded"), &|event| {
-        progress.show(event);
-    })?;
+    let _lock = RunDir::new(&out).lock()?;
+    let embedded = out.join("embedded");
+    let run = Run::open(spec, &out, &embedded, &show)?;
     let words = std::env::args_os().skip(1);
     let words = words.map(|word| word.to_string_lossy().into_owned());
-    run.begin(&command(words), arguments.fresh, &|event| {
-        progress.show(event);
-    })?;
-    let (spec, device) = (&run.experiment.spec, &run.placement.name);
+    run.begin(&command(words), arguments.fresh)?;
+    let (spec, device) = (&run.inputs.experiment.spec, &run.inputs.base.placement.name);
     say!("{}, on {device}, into {}", spec.title, out.display());
     if let Some(part) = part_of_paper(&spec.task, run.inputs.benchmark.train().len()) {
         say!("  {part}");
     }
-    run.run_all(&|event| progress.show(event))?;
+    run.run_all()?;
     print(&format_args!("{}\n", draw(&run.dir)?))?;
     let memory = peak_memory().map(|peak| format!(", at most {peak} MiB of memory"));
     let (took, memory) = (humantime(started.elapsed()), memory.unwrap_or_default());
@@ -50,7 +44,7 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
 }
 
 fn out(arguments: &ReproduceArgs) -> PathBuf {
-    let name = Path::new(arguments.spec().trim_end_matches(".toml"));
+    let name = Path::new(arguments.name().trim_end_matches(".toml"));
     let default = || Path::new("runs").join(name.file_name().unwrap_or_default());
     arguments.out.clone().unwrap_or_else(default)
 }

@@ -20,7 +20,7 @@ fn open(name: &str, set: &[&str]) -> Result<Spec> {
 
 /// As `my.toml` beside this test.
 fn parse(text: &str, set: &[&str]) -> Result<Spec> {
-    Spec::parse(text, Path::new(""), &assignments(set)).at(|| "my.toml".into())
+    Spec::parse(text, Path::new(""), &assignments(set)).context("my.toml")
 }
 
 /// As little as an experiment can say, and a line more.
@@ -29,7 +29,7 @@ fn small(more: &str) -> String {
 }
 
 fn expect(found: Result<Spec>, messages: &[&str]) {
-    let error = found.unwrap_err().to_string();
+    let error = format!("{:#}", found.unwrap_err());
     for message in messages {
         assert!(error.contains(message), "expected {message:?} in {error}");
     }
@@ -425,7 +425,7 @@ fn the_command_line_changes_shots_as_a_whole() {
     };
     let fewer: Result<Evaluation> = with(&["evaluation.num-shots=1"]);
     assert_eq!(fewer.unwrap().shot_ids, Some(vec!["a".into()]));
-    let more = with(&["evaluation.num-shots=3"]).unwrap_err().to_string();
+    let more = format!("{:#}", with(&["evaluation.num-shots=3"]).unwrap_err());
     assert!(more.contains("evaluation.num-shots"), "{more}");
     let drawn = with(&["evaluation.shots=per-question"]).unwrap();
     assert_eq!(

@@ -6,16 +6,16 @@ use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::{Tensor, TensorData};
 use likra_analysis::{Norm, ScoreTable, accuracy};
 use likra_data::ShotRule;
-use likra_experiment::{Evaluation, LongPrompt, requests, score};
-use likra_model::{Dtype, Model, Row};
+use likra_experiment::{Evaluation, LongPrompt, score};
+use likra_model::{Dtype, Row};
 use likra_results::BASE;
-use likra_score::{Head, Plan};
+use likra_score::Head;
 use likra_tokenizer::{Bos, EncodedPair};
 use likra_train::{TrainSettings, Trainer, loss_and_gradients};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Probe, Tensors};
+use super::Probe;
 
 /// Logits of some rows of tokens, run together: `NAME/ROW`, `[tokens, vocab]`.
 #[derive(Deserialize)]
@@ -41,20 +41,11 @@ pub(super) struct Gradients {
 /// The loss and the gradient norm of every step, `NAME/losses` and `NAME/norms`, `[1, steps]`, and the
 /// adapter after the last, `OUT/adapters/NAME`.
 #[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub(super) struct Training {
     adapter: PathBuf,
     examples: Vec<EncodedPair>,
-    learning_rate: f64,
-    batch_size: usize,
-    max_grad_norm: f64,
-    weight_decay: f64,
-}
-
-/// Reads an adapter and writes it to `OUT/adapters/NAME`.
-#[derive(Deserialize)]
-pub(super) struct CopyAdapter {
-    pub(super) adapter: PathBuf,
+    #[serde(flatten)]
+    settings: TrainSettings,
 }
 
 /// The first questions of a benchmark's test, each after shots drawn anew: `NAME/log-likelihoods`,
@@ -70,8 +61,8 @@ pub(super) struct Scores {
 }
 
 impl Logits {
-    pub(super) fn run(self, probe: &mut Probe) -> Result<Tensors> {
-        let Self { rows, prefix, .. } = self;
+    pub(super) fn run(self, probe: &mut Probe, name: &str) -> Result<()> {
+        let rows = &self.rows;
         ensure!(
             !rows.is_empty(),
             "`rows` is empty; expected at least one row of tokens"
@@ -80,9 +71,9 @@ impl Logits {
             bail!("row {number} is empty; expected at least one token");
         }
         let adapter = self.adapter.map(|dir| probe.adapter(&dir)).transpose()?;
-        let (model, adapter) = (probe.model(self.dtype)?, adapter.as_ref());
+        let (model, adapter) = (probe.base(self.dtype)?.model()?, adapter.as_ref());
         adapter.map_or(Ok(()), |adapter| model.config().check_adapter(adapter))?;
-        let prefix = match prefix.as_slice() {
+        let prefix = match self.prefix.as_slice() {
             [] => None,
             tokens => Some(model.prefill(tokens, adapter)?),
         };
@@ -92,52 +83,49 @@ impl Logits {
         let logits = |(number, row): (usize, &Row)| {
             let kept = self.last.unwrap_or(row.len()).min(row.len());
             let first = batch.index(number, row.len() - kept);
-            let logits = model.logits(hidden.clone().narrow(0, first, kept));
-            (number.to_string(), logits)
+            model.logits(hidden.clone().narrow(0, first, kept))
         };
-        Ok(rows.iter().enumerate().map(logits).collect())
+        let logits: Vec<Tensor<2>> = rows.iter().enumerate().map(logits).collect();
+        for (number, logits) in logits.into_iter().enumerate() {
+            probe.tensor(name, &number.to_string(), logits);
+        }
+        Ok(())
     }
 }
 
 impl Gradients {
-    pub(super) fn run(self, probe: &mut Probe) -> Result<Tensors> {
+    pub(super) fn run(self, probe: &mut Probe, name: &str) -> Result<()> {
         let adapter = probe.adapter(&self.adapter)?;
-        let model = probe.model(Dtype::F32)?;
+        let model = probe.base(Dtype::F32)?.model()?;
         model.config().check_adapter(&adapter)?;
         let (_, gradients) = loss_and_gradients(model, &adapter, &self.examples)?;
-        let names = adapter.tensors().into_iter().map(|(name, _)| name);
-        Ok(names.zip(gradients).collect())
+        for ((tensor, _), gradient) in adapter.tensors().iter().zip(gradients) {
+            probe.tensor(name, tensor, gradient);
+        }
+        Ok(())
     }
 }
 
 impl Training {
-    pub(super) fn run(self, probe: &mut Probe, name: &str) -> Result<Tensors> {
-        let settings = TrainSettings {
-            learning_rate: self.learning_rate,
-            batch_size: self.batch_size,
-            max_grad_norm: self.max_grad_norm,
-            weight_decay: self.weight_decay,
-            first_checkpoint: self.batch_size,
-            ..TrainSettings::default()
-        };
+    pub(super) fn run(self, probe: &mut Probe, name: &str) -> Result<()> {
         let (start, copy) = (probe.adapter(&self.adapter)?, probe.copy(name));
-        let model = probe.model(Dtype::F32)?;
-        let mut trainer = Trainer::new(model, start, &settings)?;
+        let model = probe.base(Dtype::F32)?.model()?;
+        let mut trainer = Trainer::new(model, start, &self.settings)?;
         let (mut losses, mut norms) = (Vec::new(), Vec::new());
-        for batch in self.examples.chunks(self.batch_size) {
+        for batch in self.examples.chunks(self.settings.batch_size) {
             let step = trainer.step(batch)?;
             losses.push(step.loss as f32);
             norms.push(step.grad_norm as f32);
         }
         trainer.adapter().save(&copy)?;
-        let named = [("losses", losses), ("norms", norms)];
-        let named = named.map(|(name, values)| (name.to_owned(), row(model, values)));
-        Ok(named.into())
+        probe.numbers(name, "losses", losses);
+        probe.numbers(name, "norms", norms);
+        Ok(())
     }
 }
 
 impl Scores {
-    pub(super) fn run(self, probe: &mut Probe) -> Result<(Tensors, Value)> {
+    pub(super) fn run(self, probe: &mut Probe, name: &str) -> Result<()> {
         let benchmark = probe.benchmark(&self.task, &self.data)?;
         let evaluation = Evaluation {
             num_shots: self.shots,
@@ -148,26 +136,31 @@ impl Scores {
             too_long: LongPrompt::Truncate,
             ..Evaluation::default()
         };
-        let found = requests(probe.model_dir()?, &benchmark, &evaluation, &[])?;
-        let plan = Plan::new(found.requests, probe.placement.batch_tokens)?;
-        let base = Head {
+        let base = probe.base(Dtype::F32)?;
+        let (plan, _) = base.plan(&benchmark, &evaluation, &[])?;
+        let head = Head {
             name: BASE,
             examples: 0,
             adapter: None,
         };
-        let model = probe.model(Dtype::F32)?;
-        let records = score(model, BASE, &base, &plan, &drop)?;
+        let records = score(base.model()?, BASE, &head, &plan, &drop)?;
         let table = ScoreTable::new(&records)?;
         let rule = table.rule(BASE, 0).context("no scores")?;
         let accuracy = |norm| accuracy(&rule.right(norm)).value;
         let accuracies = json!({"acc": accuracy(Norm::None), "acc_norm": accuracy(Norm::Chars)});
+        probe.answer(name, accuracies);
         let sums = records.iter().map(|record| record.log_likelihood as f32);
-        let sums = row(model, sums.collect());
-        Ok((vec![("log-likelihoods".into(), sums)], accuracies))
+        probe.numbers(name, "log-likelihoods", sums.collect());
+        Ok(())
     }
 }
 
-fn row(model: &Model, values: Vec<f32>) -> Tensor<2> {
-    let shape = [1, values.len()];
-    Tensor::from_data(TensorData::new(values, shape), model.device())
+impl Probe<'_> {
+    /// A tensor of one row.
+    fn numbers(&mut self, job: &str, name: &str, values: Vec<f32>) {
+        let shape = [1, values.len()];
+        let data = TensorData::new(values, shape);
+        let tensor = Tensor::from_data(data, &self.placement.device);
+        self.tensor(job, name, tensor);
+    }
 }

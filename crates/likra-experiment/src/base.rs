@@ -1,0 +1,148 @@
+//! The base before its weights are read: what it is asked and what its heads learn, in tokens that it can run.
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Error, Result, anyhow};
+use likra_data::{Benchmark, TrainingPair};
+use likra_model::{Config, Model, Placement};
+use likra_score::Plan;
+use likra_tokenizer::{Asked, EncodedPair, Other, Request, Tokenizer};
+use likra_train::{LongExample, TrainSettings};
+
+use crate::spec::{Evaluation, LongPrompt};
+
+/// A checkpoint folder, its configuration, and the model once it is needed.
+#[derive(Debug)]
+pub struct Base {
+    /// The folder.
+    pub folder: PathBuf,
+    /// What adapters call it: an absolute path, or the name by which it was found.
+    pub name: String,
+    /// Its `config.json`.
+    pub config: Config,
+    /// Where it is computed.
+    pub placement: Placement,
+    model: OnceCell<Model>,
+}
+
+/// What a model is asked, laid out in passes, and how many texts of it were cut at their beginning.
+pub type Planned = (Plan, usize);
+
+impl Base {
+    /// Reads the configuration of the checkpoint in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// If it is missing or refused.
+    pub fn open(folder: PathBuf, placement: Placement) -> Result<Self> {
+        Ok(Self {
+            name: std::path::absolute(&folder)?.display().to_string(),
+            config: Config::read(&folder.join("config.json"))?,
+            folder,
+            placement,
+            model: OnceCell::new(),
+        })
+    }
+
+    /// The model, opened when first asked for: a run whose jobs are all done needs none.
+    ///
+    /// # Errors
+    ///
+    /// For what [`Model::open`] refuses.
+    pub fn model(&self) -> Result<&Model> {
+        if let Some(model) = self.model.get() {
+            return Ok(model);
+        }
+        let Placement { device, dtype, .. } = &self.placement;
+        let model = Model::open(&self.folder, (*dtype).into(), device)?;
+        Ok(self.model.get_or_init(|| model))
+    }
+
+    /// The first test questions of `benchmark`, as many as `evaluation` says, each after its shots, and
+    /// beside its choices the answers that `others` has for it, if any.
+    ///
+    /// # Errors
+    ///
+    /// If there are not enough shots, a text cannot be encoded, or one is too long and that is not allowed.
+    pub fn plan(
+        &self,
+        benchmark: &Benchmark,
+        evaluation: &Evaluation,
+        others: &[Vec<Other>],
+    ) -> Result<Planned> {
+        let test = benchmark.test();
+        let count = evaluation.questions.unwrap_or(test.len()).min(test.len());
+        let prefixes = benchmark.prefixes(&evaluation.shots(), count)?;
+        let asked = test.iter().zip(&prefixes);
+        let asked = asked.map(|(question, prefix)| Asked::after(prefix, question));
+        self.plan_of(asked, others, evaluation)
+    }
+
+    /// What is asked, after or without BOS and cut or not as `evaluation` says.
+    pub(crate) fn plan_of<'a>(
+        &self,
+        asked: impl Iterator<Item = Asked<'a>>,
+        others: &[Vec<Other>],
+        evaluation: &Evaluation,
+    ) -> Result<Planned> {
+        let tokenizer = Tokenizer::open(&self.folder, evaluation.bos)?;
+        let mut requests = tokenizer.requests(asked, others)?;
+        let truncated = fit(
+            &mut requests,
+            self.config.max_positions,
+            evaluation.too_long,
+        )?;
+        Ok((Plan::new(requests, self.placement.batch_tokens)?, truncated))
+    }
+
+    /// What a head learns, and how many of the examples are too long and will be skipped.
+    pub(crate) fn examples(
+        &self,
+        pairs: &[TrainingPair],
+        settings: &TrainSettings,
+    ) -> Result<(Vec<EncodedPair>, usize)> {
+        let examples = Tokenizer::open(&self.folder, settings.bos)?.examples(pairs)?;
+        let positions = self.config.max_positions;
+        let long = pairs.iter().zip(&examples);
+        let mut long = long.filter(|(_, example)| !example.fits(positions));
+        if settings.too_long == LongExample::Refuse
+            && let Some((pair, example)) = long.next()
+        {
+            let remedy =
+                "training.too-long = \"skip\" leaves such examples out (train: --too-long skip)";
+            let what = format!("training question `{}`", pair.question.id());
+            return Err(too_long(&what, example, positions, remedy));
+        }
+        let skipped = long.count();
+        Ok((examples, skipped))
+    }
+}
+
+/// Refuses what a model of so many positions cannot run, or cuts it; returns how many candidates' texts
+/// were cut.
+fn fit(requests: &mut [Request], positions: usize, rule: LongPrompt) -> Result<usize> {
+    let mut cut = 0;
+    for request in requests {
+        let what = format!("question `{}`", request.question_id);
+        for candidate in &mut request.candidates {
+            let encoded = &mut candidate.encoded;
+            if rule == LongPrompt::Refuse && !encoded.fits(positions) {
+                let remedy = "--too-long truncate (evaluation.too-long) keeps the end of the text, as \
+                              lm-evaluation-harness does";
+                return Err(too_long(&what, encoded, positions, remedy));
+            }
+            let truncated = encoded.truncate(positions);
+            cut += usize::from(truncated.with_context(|| what.clone())?);
+        }
+    }
+    Ok(cut)
+}
+
+fn too_long(what: &str, text: &EncodedPair, positions: usize, remedy: &str) -> Error {
+    let tokens = text.tokens.len();
+    anyhow!(
+        "{what}: {tokens} tokens with its answer, but the model has {positions} positions (max_position_embeddings); \
+         {remedy}"
+    )
+}
