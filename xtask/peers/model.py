@@ -11,7 +11,7 @@ import random
 import shutil
 from pathlib import Path
 
-from common import SAMPLE, Case, arc_rows, say
+from common import SAMPLE, Case, arc_rows, attention, say
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -24,12 +24,14 @@ ADAPTERS = {
     "attention-rslora": dict(r=4, lora_alpha=16, use_rslora=True,
                              target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj"]),
 }
+# As phi3 has them: one layer where others have two or three.
+FUSED = {"q_proj": "qkv_proj", "k_proj": "qkv_proj", "v_proj": "qkv_proj", "gate_proj": "gate_up_proj", "up_proj": "gate_up_proj"}
 TRAINING = dict(learning_rate=1e-3, batch_size=4, max_grad_norm=1.0, weight_decay=0.0)
 STEPS = 50
 
 
 def load(folder, dtype=torch.float32):
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **attention(folder)).eval()
 
 
 def ids(generator, vocab, length):
@@ -62,12 +64,12 @@ def compare_logits(case, model, name, rows, prefix=(), last=None, adapter=None):
         case.tensor(f"{name}/{number}", found)
 
 
-def base_logits(case, model, vocab):
+def base_logits(case, model, vocab, length):
     draw = torch.Generator().manual_seed(2)
-    whole = ids(draw, vocab, 48)
+    whole, half = ids(draw, vocab, length), length // 2
     compare_logits(case, model, "logits", [whole])
     compare_logits(case, model, "logits-padded", [whole[:5], ids(draw, vocab, 17), whole])
-    compare_logits(case, model, "logits-prefix", [whole[24:], whole[24:33]], prefix=whole[:24])
+    compare_logits(case, model, "logits-prefix", [whole[half:], whole[half:half + 9]], prefix=whole[:half])
     window = getattr(model.config, "sliding_window", None)
     if window:
         text = ids(draw, vocab, window + 40)
@@ -84,10 +86,17 @@ def bf16_logits(case, folder, model, whole):
     case.tensor("logits-bf16/0#f32", logits(model, [whole])[0])
 
 
+def adapt(model, name):
+    settings = dict(ADAPTERS[name])
+    if model.config.model_type == "phi3":
+        settings["target_modules"] = sorted({FUSED.get(module, module) for module in settings["target_modules"]})
+    return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", lora_dropout=0.0, bias="none", **settings))
+
+
 def make_adapter(case, model, name):
     """An adapter as PEFT writes it, its B not zero; returns the model with it."""
     torch.manual_seed(3)
-    head = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", lora_dropout=0.0, bias="none", **ADAPTERS[name]))
+    head = adapt(model, name)
     folder = case.folder / "adapters" / name
     shutil.rmtree(folder, ignore_errors=True)
     with torch.no_grad():
@@ -155,7 +164,7 @@ def gradients(case, head, folder, name, batch):
 def training(case, model, batches):
     """50 steps of torch's AdamW from an adapter that PEFT has initialised."""
     torch.manual_seed(6)
-    head = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", lora_dropout=0.0, bias="none", **ADAPTERS["mlp"]))
+    head = adapt(model, "mlp")
     folder = case.folder / "adapters" / "initial"
     shutil.rmtree(folder, ignore_errors=True)
     save_adapter(head, folder)
@@ -238,13 +247,14 @@ def main():
     arguments.add_argument("--read", type=Path)
     arguments.add_argument("--verify", type=Path)
     arguments.add_argument("--steps", type=int, default=STEPS)
+    arguments.add_argument("--tokens", type=int, default=48, help="of the text whose logits are compared")
     arguments = arguments.parse_args()
     model = load(arguments.model)
     if arguments.verify:
         return verify(model, arguments.case, arguments.verify)
     case = Case(arguments.case, arguments.read or arguments.model)
     say("  logits")
-    whole = base_logits(case, model, model.config.vocab_size)
+    whole = base_logits(case, model, model.config.vocab_size, arguments.tokens)
     bf16_logits(case, arguments.model, model, whole)
     harness = None
     if (arguments.model / "tokenizer.json").exists():

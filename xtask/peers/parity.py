@@ -17,7 +17,8 @@ WORK = ROOT / "target/peers"
 # The small random checkpoints that families.py makes, and whether likra reads them with the config as transformers 5
 # spells it.
 FAMILIES = {"mistral-7b-v0.1": False, "mistral-7b-instruct-v0.3": True, "llama-3.2-3b-instruct": True,
-            "smollm2-135m": False, "llama-biases": False}
+            "smollm2-135m": False, "llama-biases": False, "qwen2.5-0.5b": False, "qwen3-0.6b": False, "olmo-2-1b": False,
+            "gemma-2-2b": False, "gemma-3-1b": False, "smollm3-3b": False, "phi-4-mini": False}
 
 LOGITS, TORCH = ("norm", 1e-4, 1e-3), "torch + PEFT"
 # A quantity by the beginning of its job's name: what it is, the peer, how it is compared. The first that fits counts.

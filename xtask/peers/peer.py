@@ -12,7 +12,7 @@ import random
 import time
 from pathlib import Path
 
-from common import arc_rows
+from common import arc_rows, attention
 
 import torch
 
@@ -56,7 +56,8 @@ def train(arguments):
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
     found = list(examples(arguments))
-    model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=DTYPES[arguments.dtype]).to(arguments.device)
+    model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=DTYPES[arguments.dtype], **attention(arguments.model))
+    model.to(arguments.device)
     model.config.use_cache = False
     # Adapters stay in f32 over a base in bf16 (`autocast_adapter_dtype`).
     model = PeftModel.from_pretrained(model, arguments.adapter, is_trainable=True).train()
@@ -83,7 +84,8 @@ def score(arguments):
     from lm_eval.models.huggingface import HFLM
     from tasks import TASKS
     batch = BATCH[arguments.device.split(":")[0]]
-    harness = HFLM(pretrained=str(arguments.model), dtype=DTYPES[arguments.dtype], device=arguments.device, batch_size=batch)
+    harness = HFLM(pretrained=str(arguments.model), dtype=DTYPES[arguments.dtype], device=arguments.device, batch_size=batch,
+                   **attention(arguments.model))
     task = TASKS["arc"](arguments.data)
     task.set_config(key="num_fewshot", value=arguments.shots)
     if arguments.rule == "fixed":

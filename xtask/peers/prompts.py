@@ -106,10 +106,10 @@ def write_rows(out, made):
 
 # What the harness makes of rows
 
-def load(manager, folder, cache):
+def load(manager, folder, cache, **settings):
     files = {path.stem: path for path in sorted(folder.glob("*.jsonl"))}
     data = {"data_files": {split: str(path) for split, path in files.items()}, "cache_dir": cache}
-    local = {"task": folder.name, "dataset_path": "json", "dataset_name": None, "dataset_kwargs": data}
+    local = {"task": folder.name, "dataset_path": "json", "dataset_name": None, "dataset_kwargs": data} | settings
     made = manager.load({"group": "local", "task": [local]})["tasks"][folder.name]
     for split, path in files.items():
         assert list(made.dataset[split]) == lines(path), f"{path}: `datasets` reads other values"
@@ -126,20 +126,20 @@ def right(made, doc, count):
     return [place == gold for place in range(count)]
 
 
-def prompts(made, shots):
+def prompts(made, shots, **asked):
     """For each row, its candidates: context, continuation, whether it is right."""
     from lm_eval.defaults import DEFAULT_OTHER_SEED
     made.set_config(key="num_fewshot", value=shots)
     made.set_fewshot_seed(DEFAULT_OTHER_SEED)
-    made.build_all_requests()
+    made.build_all_requests(**asked)
     for _, requests in groupby(made.instances, lambda request: request.doc_id):
         requests = list(requests)
         rights = right(made, requests[0].doc, len(requests))
         yield [[*request.args, is_right] for request, is_right in zip(requests, rights, strict=True)]
 
 
-def record(made, shots, every):
-    rows = list(prompts(made, shots))
+def record(made, shots, every, **asked):
+    rows = list(prompts(made, shots, **asked))
     digest = hashlib.sha256()
     for row in rows:
         for context, continuation, is_right in row:

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
+use crate::chat::Chat;
 use crate::files::Source;
 use crate::rows::Rows;
 use crate::shots::{PerQuestion, ShotRule, Shots};
@@ -18,6 +21,8 @@ pub struct Benchmark {
     test: Vec<Question>,
     parts: Vec<Part>,
     files: Vec<PathBuf>,
+    /// What decides the prompts of a chat, if the questions are asked in one.
+    chat: Option<String>,
 }
 
 /// What one task gives.
@@ -104,6 +109,7 @@ impl Benchmark {
             test,
             parts,
             files: reader.files,
+            chat: None,
         })
     }
 
@@ -129,7 +135,8 @@ impl Benchmark {
     #[must_use]
     pub fn definition(&self) -> String {
         let tasks = self.parts.iter().map(|part| part.task.definition.as_str());
-        tasks.collect::<Vec<_>>().join("\n")
+        let chat = self.chat.as_deref();
+        tasks.chain(chat).collect::<Vec<_>>().join("\n")
     }
 
     /// The tasks, each with its questions in the test.
@@ -145,20 +152,57 @@ impl Benchmark {
     }
 
     /// The text before each of the first `count` test questions: the task's description, if it has one,
-    /// and the solved questions.
+    /// and the solved questions. Nothing if they are [in a chat](Self::in_chat), where it is in their contexts.
     ///
     /// # Errors
     ///
     /// If the pool has fewer questions than are drawn, lacks one that is named, or has one that can be no
     /// shot.
     pub fn prefixes(&self, shots: &Shots, count: usize) -> Result<Vec<String>> {
-        let mut prefixes = Vec::new();
+        let prefix = |(question, shots): (&Question, Vec<&Question>)| {
+            let mut prefix = question.description.clone();
+            for shot in shots {
+                let (asked, answer) = shot.solved()?;
+                prefix += &shot.delimiters.shot(asked, answer);
+            }
+            Ok(prefix)
+        };
+        if self.chat.is_some() {
+            return Ok(vec![String::new(); count.min(self.test.len())]);
+        }
+        self.drawn(shots, count)?.into_iter().map(prefix).collect()
+    }
+
+    /// The first `count` test questions, each with its shots.
+    fn drawn(&self, shots: &Shots, count: usize) -> Result<Vec<(&Question, Vec<&Question>)>> {
+        let mut all = Vec::new();
         for part in &self.parts {
             let asked = part.test.start..part.test.end.min(count);
             let questions = self.test.get(asked).unwrap_or_default();
-            prefixes.extend(part.prefixes(shots, questions)?);
+            all.extend(questions.iter().zip(part.drawn(shots, questions)?));
         }
-        Ok(prefixes)
+        Ok(all)
+    }
+
+    /// The same questions as messages of a chat: those to train on alone, those to test on after their shots.
+    ///
+    /// # Errors
+    ///
+    /// As [`prefixes`](Self::prefixes), and if the chat's template refuses the messages.
+    pub fn in_chat(mut self, chat: &Chat, shots: &Shots) -> Result<Self> {
+        let tested = self.drawn(shots, usize::MAX)?;
+        let trained = self.train.iter().map(|question| (question, Vec::new()));
+        let asked: Vec<(&Question, Vec<&Question>)> = tested.into_iter().chain(trained).collect();
+        let prompts = asked
+            .par_iter()
+            .map(|(question, shots)| chat.contexts(question, shots));
+        let prompts: Vec<Vec<String>> = prompts.collect::<Result<_>>()?;
+        let questions = self.test.iter_mut().chain(&mut self.train);
+        for (question, prompts) in questions.zip(prompts) {
+            question.prompts = prompts;
+        }
+        self.chat = Some(chat.definition().into());
+        Ok(self)
     }
 }
 
@@ -175,32 +219,23 @@ fn check(train: &[Question], test: &[Question]) -> Result<()> {
 }
 
 impl Part {
-    fn prefixes(&self, shots: &Shots, asked: &[Question]) -> Result<Vec<String>> {
+    /// The shots of each of `asked`.
+    fn drawn(&self, shots: &Shots, asked: &[Question]) -> Result<Vec<Vec<&Question>>> {
         let (pool, task) = (&self.pool, &self.task);
         if shots.count > 0 && task.keys.num_fewshot == Some(0) {
             return Err(task.refused("num_fewshot", "0, so that there can be no shots"));
         }
-        let prefix = |question: &Question, shots: Result<Vec<&Question>>| {
-            let mut prefix = question.description.clone();
-            for shot in shots? {
-                let missing = || Error::NoShot(shot.id().into());
-                prefix += shot.shot.as_ref().ok_or_else(missing)?;
-            }
-            Ok(prefix)
-        };
         if shots.rule(task.takes_first()) == ShotRule::PerQuestion {
             let seed = shots.seed.unwrap_or(shots::HARNESS_SEED);
             let mut drawn = PerQuestion::new(pool, shots.count, seed, task.draws_spare())?;
-            let prefix = |question| prefix(question, drawn.next(question));
-            return asked.iter().map(prefix).collect();
+            return asked.iter().map(|question| drawn.next(question)).collect();
         }
         let (candidates, count) = match &shots.ids {
             Some(ids) => (shots::by_id(pool, ids)?, shots.count.min(ids.len())),
             None => (shots::fixed(pool, shots.count, shots.seed)?, shots.count),
         };
         let shots = |question| shots::without(question, &candidates, count);
-        let prefix = |question| prefix(question, shots(question));
-        asked.iter().map(prefix).collect()
+        asked.iter().map(shots).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod ai2;
 mod benchmark;
+mod chat;
 mod error;
 mod files;
 mod literal;
@@ -17,6 +18,7 @@ mod unrelated;
 mod values;
 
 pub use benchmark::{Benchmark, Needs, Test};
+pub use chat::Chat;
 pub use error::{Error, LineError, Result};
 pub use files::{Dataset, Source, datasets};
 pub use likra_results::AnswerKind;

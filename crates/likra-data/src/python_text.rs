@@ -3,6 +3,7 @@
 //! The tests compare with `CPython` 3.11 over all of its characters (`fixtures/data/make_text.py`), but
 //! for 6 rare ones that its Unicode 14 treats otherwise than the later one of Rust.
 
+use likra_files::python_float;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
@@ -68,7 +69,7 @@ pub(crate) fn repr(value: &Value) -> String {
     match value.kind() {
         ValueKind::String => quoted(value.as_str().unwrap_or_default()),
         ValueKind::Number if !value.is_integer() => match f64::try_from(value.clone()) {
-            Ok(float) => display_float(float),
+            Ok(float) => python_float(float),
             Err(_) => value.to_string(),
         },
         ValueKind::Seq if value.is_tuple() && value.len() == Some(1) => format!("({},)", items()),
@@ -81,21 +82,6 @@ pub(crate) fn repr(value: &Value) -> String {
         }
         _ => value.to_string(),
     }
-}
-
-/// `repr` of a float: the shortest digits, with an exponent below 1e-4 and from 1e16 on.
-fn display_float(value: f64) -> String {
-    let size = value.abs();
-    if value.is_nan() {
-        return "nan".into();
-    }
-    if !value.is_finite() || size == 0.0 || (1e-4..1e16).contains(&size) {
-        return format!("{value:?}");
-    }
-    let text = format!("{value:e}");
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    format!("{digits}e{exponent:+03}")
 }
 
 /// `repr` of a text.

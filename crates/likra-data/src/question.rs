@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::LineError;
+use crate::{Error, LineError, Result};
 
 /// A multiple-choice question in words: what a model is asked, and what can continue it.
 ///
@@ -22,8 +22,10 @@ pub struct Question {
     pub(crate) right: Vec<usize>,
     /// What the choices stand for, where they are letters.
     pub(crate) texts: Option<Vec<String>>,
-    /// The question with its answer; nothing if the harness can make no shot of it.
-    pub(crate) shot: Option<String>,
+    /// What is asked, with its answer, as a shot; nothing if the harness can make no shot of it.
+    pub(crate) solved: Option<(String, String)>,
+    /// What stands before each choice, or before all, in place of the context or contexts: prompts of a chat.
+    pub(crate) prompts: Vec<String>,
     pub(crate) delimiters: Arc<Delimiters>,
 }
 
@@ -69,7 +71,8 @@ impl Question {
         let question = Self {
             id,
             description: String::new(),
-            shot: Some(delimiters.shot(&context, answer)),
+            solved: Some((context.clone(), answer.clone())),
+            prompts: Vec::new(),
             context,
             choices,
             continuation: None,
@@ -124,6 +127,7 @@ impl Question {
     #[must_use]
     pub fn contexts(&self) -> &[String] {
         match &self.continuation {
+            _ if !self.prompts.is_empty() => &self.prompts,
             None => std::slice::from_ref(&self.context),
             Some(_) => &self.choices,
         }
@@ -132,10 +136,8 @@ impl Question {
     /// What stands before a choice.
     #[must_use]
     pub fn context(&self, choice: usize) -> &str {
-        match &self.continuation {
-            None => &self.context,
-            Some(_) => &self.choices[choice],
-        }
+        let contexts = self.contexts();
+        contexts.get(choice).unwrap_or(&contexts[0])
     }
 
     /// What continues the context of a choice, without the delimiter between them.
@@ -145,10 +147,26 @@ impl Question {
         all.unwrap_or(&self.choices[choice])
     }
 
-    /// An answer as it continues a context: after the delimiter, which most often is a space.
+    /// An answer as it continues a context: after the delimiter.
     #[must_use]
     pub fn continued(&self, answer: &str) -> String {
-        format!("{}{answer}", self.delimiters.target)
+        [self.delimiter(), answer].concat()
+    }
+
+    /// What stands between a context and an answer: nothing in a chat, whose template ends where the answer
+    /// begins.
+    #[must_use]
+    pub fn delimiter(&self) -> &str {
+        match self.prompts.is_empty() {
+            true => self.own_delimiter(),
+            false => "",
+        }
+    }
+
+    /// The same out of a chat: most often a space.
+    #[must_use]
+    pub fn own_delimiter(&self) -> &str {
+        &self.delimiters.target
     }
 
     /// The answers in words, also where the choices are letters for them.
@@ -168,6 +186,12 @@ impl Question {
     /// Whether an answer's text is one of its own.
     pub(crate) fn has_text(&self, text: &str) -> bool {
         (0..self.choices.len()).any(|place| self.text(place) == text || self.answer(place) == text)
+    }
+
+    /// What is asked, with its answer, as a shot.
+    pub(crate) fn solved(&self) -> Result<&(String, String)> {
+        let missing = || Error::NoShot(self.id.clone());
+        self.solved.as_ref().ok_or_else(missing)
     }
 
     /// Whether it is `other`: by its text, or by its id.

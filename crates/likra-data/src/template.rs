@@ -1,13 +1,20 @@
-//! Jinja as lm-evaluation-harness renders it (`apply_template` of its 0.4.13), by minijinja.
+//! Jinja as lm-evaluation-harness renders it (`apply_template` of its 0.4.13), and transformers 4.57.1 for
+//! chats (`_compile_jinja_template`), by minijinja.
 //!
 //! Where minijinja is not Python, it is made so: white space, capitals, `list.index`, the filters `int` and
 //! `float`, how numbers and lists are printed, and the harness's own filter `regex_replace`.
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Rest, ValueKind};
+use std::fmt::Write as _;
+
+use chrono::NaiveDateTime;
+use likra_files::PythonJson;
+use minijinja::syntax::{SyntaxConfig, SyntaxConfigBuilder};
+use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use minijinja_contrib::pycompat;
 use onig::{Captures, Regex, RegexOptions, Syntax};
+use serde::Serialize as _;
+use serde_json::ser::{PrettyFormatter, Serializer};
 
 use crate::LineError;
 use crate::python_text::{self, capitalize, is_python_space};
@@ -19,31 +26,118 @@ pub(crate) struct Templates(Environment<'static>);
 /// The variable that holds the value of a template that is one expression.
 const VALUE: &str = "likra_value";
 
+/// What the two kinds of templates share.
+fn environment(syntax: &mut SyntaxConfigBuilder) -> Environment<'static> {
+    let mut env = Environment::new();
+    env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    if let Ok(syntax) = syntax.build() {
+        env.set_syntax(syntax);
+    }
+    env.set_unknown_method_callback(method);
+    env.add_filter("trim", |value: &Value, characters: Option<&str>| {
+        let text = match value.is_undefined() {
+            true => String::new(),
+            false => python_text::display(value),
+        };
+        let characters: Option<Vec<char>> = characters.map(|text| text.chars().collect());
+        let taken_off = |c| {
+            characters
+                .as_ref()
+                .map_or(is_python_space(c), |all| all.contains(&c))
+        };
+        text.trim_matches(taken_off).to_owned()
+    });
+    env.add_filter("capitalize", |text: &str| capitalize(text));
+    env.add_filter("join", join);
+    env.add_filter("int", int);
+    env.add_filter("float", |value: Value, default: Option<f64>| {
+        python_text::float(&value).unwrap_or(default.unwrap_or(0.0))
+    });
+    env
+}
+
+/// For chat templates; `now` is what their `strftime_now` says.
+pub(crate) fn chat_environment(now: NaiveDateTime) -> Environment<'static> {
+    let mut syntax = SyntaxConfig::builder();
+    let mut env = environment(syntax.trim_blocks(true).lstrip_blocks(true));
+    env.set_formatter(|out, _, value| match value.kind() {
+        ValueKind::Undefined => Ok(()),
+        _ => Ok(out.write_str(&python_text::display(value))?),
+    });
+    let has_items = |value: &Value| {
+        let kind = value.kind();
+        matches!(
+            kind,
+            ValueKind::Seq | ValueKind::Iterable | ValueKind::String | ValueKind::Map
+        )
+    };
+    env.add_test("sequence", has_items);
+    env.add_test("iterable", has_items);
+    env.add_filter("tojson", tojson);
+    env.add_function(
+        "raise_exception",
+        |message: String| -> Result<Value, Error> {
+            Err(invalid(message.clone()).with_source(Refusal(message)))
+        },
+    );
+    env.add_function("strftime_now", move |format: &str| {
+        let mut text = String::new();
+        let written = write!(text, "{}", now.format(format));
+        written.map_err(|_| invalid(format!("{format}: no format of a time")))?;
+        Ok::<_, Error>(text)
+    });
+    env
+}
+
+/// What a chat template says against messages.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refusal(String);
+
+impl Refusal {
+    /// Whether jinja2 calls it an error of the template, and not Python one of its own.
+    pub(crate) fn is(error: &Error) -> bool {
+        let refused = std::error::Error::source(error).is_some_and(|source| source.is::<Self>());
+        refused || error.kind() != ErrorKind::InvalidOperation
+    }
+}
+
+/// Python's `json.dumps(value, ensure_ascii=False, indent=indent)`.
+fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    options
+        .get::<Option<bool>>("ensure_ascii")?
+        .map_or(Ok(()), |ascii| match ascii {
+            true => Err(invalid("tojson with ensure_ascii is not supported".into())),
+            false => Ok(()),
+        })?;
+    options.assert_all_used()?;
+    if value.is_undefined() {
+        return Err(invalid("tojson of what is undefined".into()));
+    }
+    let mut json = Vec::new();
+    let written = match indent {
+        Some(indent) => {
+            let indent = " ".repeat(indent);
+            let pretty = PrettyFormatter::with_indent(indent.as_bytes());
+            value.serialize(&mut Serializer::with_formatter(&mut json, pretty))
+        }
+        None => value.serialize(&mut Serializer::with_formatter(&mut json, PythonJson)),
+    };
+    written.map_err(|error| invalid(error.to_string()))?;
+    Ok(String::from_utf8_lossy(&json).into_owned())
+}
+
 impl Templates {
     pub(crate) fn new() -> Self {
-        let mut env = Environment::new();
+        let mut env = environment(SyntaxConfig::builder().keep_trailing_newline(true));
         env.set_undefined_behavior(UndefinedBehavior::Strict);
-        env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        let mut syntax = SyntaxConfig::builder();
-        if let Ok(syntax) = syntax.keep_trailing_newline(true).build() {
-            env.set_syntax(syntax);
-        }
-        env.set_unknown_method_callback(method);
         env.set_formatter(|out, _, value| match value.kind() {
             // As jinja2 refuses it.
             ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
             _ => Ok(out.write_str(&python_text::display(value))?),
         });
-        env.add_filter("trim", |text: &str| {
-            text.trim_matches(is_python_space).to_owned()
-        });
-        env.add_filter("capitalize", |text: &str| capitalize(text));
-        env.add_filter("join", join);
         env.add_filter("regex_replace", regex_replace);
-        env.add_filter("int", int);
-        env.add_filter("float", |value: Value, default: Option<f64>| {
-            python_text::float(&value).unwrap_or(default.unwrap_or(0.0))
-        });
         Self(env)
     }
 
@@ -84,8 +178,9 @@ fn expression(source: &str) -> Option<&str> {
 }
 
 /// What went wrong, without the template's name and line.
-fn message(error: &Error) -> String {
+pub(crate) fn message(error: &Error) -> String {
     match error.detail() {
+        Some(detail) if std::error::Error::source(error).is_some() => detail.to_owned(),
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     }

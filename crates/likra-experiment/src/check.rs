@@ -101,6 +101,9 @@ fn check_head(name: &str, head: &HeadSpec) -> Checked {
 
 fn check_evaluation(evaluation: &Evaluation) -> Checked {
     at_least_one("evaluation.questions", evaluation.questions)?;
+    let in_chat = evaluation.chat_template || evaluation.fewshot_as_multiturn.is_none();
+    let message = "there are messages only in a chat; expected chat-template = true beside it";
+    ensure(in_chat, "evaluation.fewshot-as-multiturn", message)?;
     let Some(ids) = &evaluation.shot_ids else {
         return Ok(());
     };

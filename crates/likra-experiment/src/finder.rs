@@ -45,7 +45,7 @@ impl<'a> Finder<'a> {
     /// # Errors
     ///
     /// If none is named, it or the device is refused, or for what [`fetch`] refuses.
-    pub(crate) fn base(&mut self, spec: &Spec) -> Result<Base> {
+    pub fn base(&mut self, spec: &Spec) -> Result<Base> {
         let placement = spec.device.find_with(spec.dtype, spec.batch_tokens)?;
         let none = "--model DIR: this experiment names no model; expected a folder or OWNER/NAME";
         let text = spec.model.as_deref().context(none)?;
@@ -140,14 +140,18 @@ fn is_of_model(file: &str) -> bool {
         "generation_config.json",
         "special_tokens_map.json",
         "added_tokens.json",
-        "chat_template.jinja",
         "model.safetensors.index.json",
         "adapter_config.json",
         "adapter_model.safetensors",
     ];
     let weights = file.starts_with("model") && file.ends_with(".safetensors");
     let tokenizer = file.starts_with("tokenizer") && !file.contains(".bin");
-    !file.contains('/') && (known.contains(&file) || weights || tokenizer)
+    let chat = [
+        "chat_template.jinja",
+        "additional_chat_templates/default.jinja",
+    ]
+    .contains(&file);
+    chat || !file.contains('/') && (known.contains(&file) || weights || tokenizer)
 }
 
 #[cfg(test)]

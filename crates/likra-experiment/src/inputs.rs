@@ -1,20 +1,22 @@
 //! The opened files of an experiment, and what they give to training and scoring in tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::Result;
+use chrono::Local;
 use likra_data::{
-    ANSWER_ONLY, Benchmark, Draw, Needs, Ranking, Source, Unrelated, other_answers, training_order,
-    training_pairs,
+    ANSWER_ONLY, Benchmark, Chat, Draw, Needs, Ranking, Source, Unrelated, other_answers,
+    training_order, training_pairs,
 };
 use likra_model::Model;
 use likra_results::{AnswerRecord, Input, sha256};
-use likra_tokenizer::{self as tokens, EncodedPair, Tokenizer};
+use likra_tokenizer::{self as tokens, ChatTemplate, EncodedPair, Tokenizer};
 
 use crate::base::{Base, Planned};
 use crate::experiment::{Experiment, Head};
 use crate::finder::Finder;
-use crate::spec::Spec;
+use crate::spec::{Evaluation, Spec};
 
 /// An experiment and its opened files.
 #[derive(Debug)]
@@ -55,6 +57,25 @@ pub struct TrainingSet {
     pub skipped: usize,
 }
 
+/// The chat template of the checkpoint in `folder`, if `evaluation` wants it.
+///
+/// # Errors
+///
+/// If there is none that can be read.
+pub fn chat(folder: &Path, evaluation: &Evaluation) -> Result<Option<Chat>> {
+    if !evaluation.chat_template {
+        return Ok(None);
+    }
+    let ChatTemplate {
+        path,
+        source,
+        tokens,
+    } = ChatTemplate::read(folder)?;
+    let multiturn = evaluation.fewshot_as_multiturn.unwrap_or(true);
+    let now = Local::now().naive_local();
+    Ok(Some(Chat::new(path, &source, &tokens, now, multiturn)?))
+}
+
 impl Inputs {
     /// Finds and reads what is needed. The files of `own` take the place of the task's; if it has any to
     /// train or to test on, no others are looked for on the hub.
@@ -82,7 +103,10 @@ impl Inputs {
             repos,
             ..own
         };
-        let benchmark = Benchmark::open(&spec.task, &source, needs)?;
+        let mut benchmark = Benchmark::open(&spec.task, &source, needs)?;
+        if let Some(chat) = chat(&base.folder, &spec.evaluation)? {
+            benchmark = benchmark.in_chat(&chat, &spec.evaluation.shots())?;
+        }
         let (training, test) = (benchmark.train().len(), benchmark.test().len());
         // The first of each task are in the benchmark already.
         spec.evaluation.questions = Some(test);

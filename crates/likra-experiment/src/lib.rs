@@ -21,7 +21,7 @@ pub use base::{Base, Planned};
 pub use event::{Event, Listener};
 pub use experiment::{Experiment, Head};
 pub use finder::Finder;
-pub use inputs::{Asked, Hashes, Inputs, TrainingSet};
+pub use inputs::{Asked, Hashes, Inputs, TrainingSet, chat};
 pub use jobs::{Job, Product, training_key};
 pub use memory::peak_memory;
 pub use report::{draw, part_of_paper};

@@ -136,6 +136,10 @@ pub struct Evaluation {
     pub questions: Option<usize>,
     /// Whether a prompt begins with the BOS token: `auto` (as the tokenizer does), `always`, `never`.
     pub bos: Bos,
+    /// Whether questions are put into the checkpoint's own chat template, in training too.
+    pub chat_template: bool,
+    /// Whether shots are messages of their own in a chat: by default they are.
+    pub fewshot_as_multiturn: Option<bool>,
     /// What becomes of a question with more tokens than the model has positions: `refuse`, or `truncate`,
     /// which takes them off its beginning, as lm-evaluation-harness does.
     pub too_long: LongPrompt,

@@ -1,9 +1,11 @@
-//! JSON as Python reads it.
+//! JSON as Python reads and writes it.
 
 use std::borrow::Cow;
+use std::io;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::ser::Formatter;
 
 /// Parses JSON as Python's `json.load` does: `NaN`, `Infinity` and `-Infinity` are values, and of a
 /// key that stands twice the last one counts.
@@ -48,6 +50,52 @@ fn quoted(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
     text.extend_from_slice(&bytes[copied..]);
     Cow::Owned(text)
+}
+
+/// JSON on one line as Python's `json.dumps(value, ensure_ascii=False)` writes it.
+#[derive(Debug)]
+pub struct PythonJson;
+
+impl Formatter for PythonJson {
+    fn write_f64<W: ?Sized + io::Write>(&mut self, out: &mut W, value: f64) -> io::Result<()> {
+        out.write_all(python_float(value).as_bytes())
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        out.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.begin_array_value(out, first)
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(b": ")
+    }
+}
+
+/// Python's `repr` of a float: the shortest digits, with an exponent below 1e-4 and from 1e16 on.
+#[must_use]
+pub fn python_float(value: f64) -> String {
+    let size = value.abs();
+    if value.is_nan() {
+        return "nan".into();
+    }
+    if !value.is_finite() || size == 0.0 || (1e-4..1e16).contains(&size) {
+        return format!("{value:?}");
+    }
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    format!("{digits}e{exponent:+03}")
 }
 
 #[cfg(test)]

@@ -6,6 +6,6 @@ mod read;
 mod write;
 
 pub use guard::guarded;
-pub use json::parse_json;
+pub use json::{PythonJson, parse_json, python_float};
 pub use read::{check_kind, decode_text, is_damage, read};
 pub use write::{check_room, write_atomically};

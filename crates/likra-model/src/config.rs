@@ -337,6 +337,7 @@ fn refuse_two_rotations(path: &Path, given: &Map<String, Value>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use fs_err as fs;
+    use serde_json::json;
 
     use super::*;
 

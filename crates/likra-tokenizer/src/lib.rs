@@ -2,15 +2,18 @@
 
 mod auto;
 mod bos;
+mod chat;
 mod class;
 mod encoded_pair;
 mod error;
 mod questions;
 mod sentence_piece;
+mod settings;
 mod special;
 mod tokenizer;
 
 pub use bos::Bos;
+pub use chat::ChatTemplate;
 pub use encoded_pair::{EncodedContext, EncodedPair};
 pub use error::{Error, Result};
 pub use questions::{Asked, Candidate, Other, Request};

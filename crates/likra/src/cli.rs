@@ -64,6 +64,10 @@ pub(crate) struct TaskFlags {
     /// A set of keys that applies where neither a flag nor the experiment says anything.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(protocols()))]
     protocol: Option<String>,
+    /// Put questions into the model's own chat template.
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    #[serde(rename = "evaluation.chat-template")]
+    chat_template: Option<bool>,
 }
 
 /// Which questions are asked, and after which solved ones.
@@ -88,6 +92,10 @@ pub(crate) struct QuestionFlags {
     #[arg(long, value_name = "S")]
     #[serde(rename = "evaluation.shot-seed")]
     shot_seed: Option<u64>,
+    /// Whether they are messages of their own in a chat [default: true].
+    #[arg(long, value_name = "BOOL")]
+    #[serde(rename = "evaluation.fewshot-as-multiturn")]
+    fewshot_as_multiturn: Option<bool>,
 }
 
 /// How questions are scored.
@@ -325,6 +333,9 @@ pub(crate) struct PromptsArgs {
     /// Print another split than the one that the task is tested on.
     #[arg(long, value_name = "SPLIT")]
     pub(crate) split: Option<String>,
+    /// The model whose chat template is used: its folder, or its name on the Hugging Face hub.
+    #[arg(long, value_name = "DIR|OWNER/NAME")]
+    model: Option<String>,
     #[command(flatten)]
     asking: QuestionFlags,
     #[command(flatten)]
@@ -334,7 +345,7 @@ pub(crate) struct PromptsArgs {
 impl PromptsArgs {
     /// What is asked, and how.
     pub(crate) fn spec(&self) -> Result<Spec> {
-        let name = BTreeMap::from([("task", &self.name)]);
+        let name = BTreeMap::from([("task", &self.name), ("model", &self.model)]);
         let flags = assignments(&[&self.asking, &self.task, &name])?;
         Spec::of_command(Answers::Correct, &flags)
     }

@@ -4,7 +4,7 @@ use std::io::{BufWriter, ErrorKind, Write as _};
 
 use anyhow::Result;
 use likra_data::{Benchmark, Test};
-use likra_experiment::Finder;
+use likra_experiment::{Finder, chat};
 use serde_json::json;
 
 use crate::cli::PromptsArgs;
@@ -15,12 +15,18 @@ pub(crate) fn run(arguments: &PromptsArgs) -> Result<()> {
     let spec = arguments.spec()?;
     let progress = Progress::default();
     let show = |event| progress.show(event);
-    let source = Finder::new(None, &show).rows(&spec.task, spec.data.as_deref())?;
+    let mut finder = Finder::new(None, &show);
+    let source = finder.rows(&spec.task, spec.data.as_deref())?;
     let mut needs = spec.needs();
     if let Some(split) = &arguments.split {
         needs.test = Some(Test::Split(split.clone(), spec.evaluation.questions));
     }
-    let benchmark = Benchmark::open(&spec.task, &source, &needs)?;
+    let mut benchmark = Benchmark::open(&spec.task, &source, &needs)?;
+    if spec.evaluation.chat_template
+        && let Some(chat) = chat(&finder.base(&spec)?.folder, &spec.evaluation)?
+    {
+        benchmark = benchmark.in_chat(&chat, &spec.evaluation.shots())?;
+    }
     let prefixes = benchmark.prefixes(&spec.evaluation.shots(), benchmark.test().len())?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     for (task, range) in benchmark.tasks() {

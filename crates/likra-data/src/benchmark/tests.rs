@@ -16,7 +16,10 @@ fn sample() -> Benchmark {
 fn text(shots: Vec<&Question>) -> String {
     shots
         .into_iter()
-        .filter_map(|shot| shot.shot.clone())
+        .map(|shot| {
+            let (asked, answer) = shot.solved().unwrap();
+            shot.delimiters.shot(asked, answer)
+        })
         .collect()
 }
 

@@ -1,0 +1,201 @@
+//! Against transformers, and against what lm-evaluation-harness asks with chat templates (fixtures/chat).
+
+use std::path::Path;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::{Benchmark, Needs, Shots, Source, Test};
+
+#[derive(Deserialize)]
+struct Golden {
+    now: String,
+    tokens: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+    conversations: BTreeMap<String, Vec<(String, String)>>,
+    snippet_values: Value,
+    renders: Vec<Render>,
+    snippets: Vec<Snippet>,
+    prompts: Vec<Prompts>,
+}
+
+#[derive(Deserialize)]
+struct Render {
+    template: String,
+    conversation: String,
+    mode: String,
+    text: Option<String>,
+    error: Option<(String, String)>,
+}
+
+#[derive(Deserialize)]
+struct Snippet {
+    source: String,
+    text: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Prompts {
+    template: Option<String>,
+    settings: BTreeMap<String, String>,
+    multiturn: Option<bool>,
+    system: Option<String>,
+    task: String,
+    shots: usize,
+    candidates: usize,
+    sha256: String,
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
+}
+
+fn golden() -> Golden {
+    let file = fixtures().join("chat/expected.json");
+    serde_json::from_slice(&fs_err::read(file).unwrap()).unwrap()
+}
+
+impl Golden {
+    fn now(&self) -> NaiveDateTime {
+        self.now.parse().unwrap()
+    }
+
+    fn chat(&self, template: &str, multiturn: bool) -> Chat {
+        let path = fixtures().join(format!("chat/{template}.jinja"));
+        let source = fs_err::read_to_string(&path).unwrap();
+        Chat::new(path, &source, &self.tokens[template], self.now(), multiturn).unwrap()
+    }
+}
+
+/// Conversations of all kinds under ten templates: the same text, or refused where they are.
+#[test]
+fn conversations_become_the_text_of_transformers() {
+    let golden = golden();
+    let mut texts = 0;
+    for render in golden
+        .renders
+        .iter()
+        .filter(|render| render.mode == "generate")
+    {
+        let chat = golden.chat(&render.template, true);
+        let role = |role: &str| {
+            ["system", "user", "assistant", "tool"]
+                .into_iter()
+                .find(|r| *r == role)
+        };
+        let messages = &golden.conversations[&render.conversation];
+        let messages = messages
+            .iter()
+            .map(|(by, text)| message(role(by).unwrap(), text));
+        let found = chat.rendered(&messages.collect::<Vec<_>>());
+        let case = format!("{}, {}", render.template, render.conversation);
+        match (&render.text, &render.error) {
+            (Some(text), _) => assert_eq!(&found.unwrap(), text, "{case}"),
+            (None, Some((kind, message))) => {
+                let error = found.unwrap_err();
+                assert_eq!(Refusal::is(&error), kind == "TemplateError", "{case}");
+                assert_eq!(template::message(&error), *message, "{case}");
+            }
+            _ => panic!("{case}: neither text nor error"),
+        }
+        texts += usize::from(render.text.is_some());
+    }
+    assert!(texts > 100, "{texts}");
+}
+
+/// What minijinja does otherwise: what transformers refuses, and three rare ways to write a text.
+const OTHERWISE: [&str; 5] = [
+    "{{ texts|length }}",
+    "{% for m in none %}{% endfor %}",
+    "{{ missing|tojson }}",
+    "{{ '\\/' }} {{ \"it's\" }} {{ 'a' 'b' }} {{ '\\x41\\u00e9' }}",
+    "a{% raw %}\n  {% x %}\n{% endraw %}\nb",
+];
+
+/// Each expression prints the same, or is refused.
+#[test]
+fn what_templates_are_made_of_prints_the_same_or_is_refused() {
+    let golden = golden();
+    let (mut same, mut refused) = (0, Vec::new());
+    for Snippet { source, text } in &golden.snippets {
+        if OTHERWISE.contains(&source.as_str()) {
+            continue;
+        }
+        let mut environment = template::chat_environment(golden.now());
+        let found = environment
+            .add_template_owned(TEMPLATE, without_generation(source))
+            .and_then(|()| {
+                environment
+                    .get_template(TEMPLATE)?
+                    .render(golden.snippet_values.clone())
+            });
+        match (found, text) {
+            (Ok(found), Some(text)) => assert_eq!(&found, text, "{source}"),
+            (Ok(found), None) => panic!("{source}: {found}, which transformers refuses"),
+            (Err(_), None) => {}
+            (Err(error), Some(_)) => refused.push(format!("{source}: {error}")),
+        }
+        same += 1;
+    }
+    assert!(refused.len() <= 4, "{refused:#?}");
+    assert!(same > 55, "{same}");
+}
+
+/// Nine tasks without a prefix of their own for answers, at 0 and 2 shots.
+#[test]
+fn prompts_are_the_harness_s() {
+    let golden = golden();
+    let mut compared = 0;
+    for case in &golden.prompts {
+        let Some(template) = &case.template else {
+            continue;
+        };
+        if case.system.is_some() || !case.settings.is_empty() {
+            continue;
+        }
+        let rows = Source::folder(&fixtures().join("tasks/rows").join(&case.task));
+        let needs = Needs {
+            train: false,
+            test: Some(Test::Own(None)),
+            shots: case.shots > 0,
+        };
+        let shots = Shots {
+            count: case.shots,
+            ..Shots::default()
+        };
+        let chat = golden.chat(template, case.multiturn.unwrap_or(true));
+        let benchmark = Benchmark::open(&case.task, &rows, &needs).unwrap();
+        let benchmark = benchmark.in_chat(&chat, &shots).unwrap();
+        let mut hash = Sha256::new();
+        let mut candidates = 0;
+        for question in benchmark.test() {
+            for choice in 0..question.choices().len() {
+                let continuation = question.continued(question.answer(choice));
+                let (context, right) = (
+                    question.context(choice),
+                    u8::from(question.is_right(choice)),
+                );
+                hash.update(format!("{context}\0{continuation}\0{right}\n"));
+                candidates += 1;
+            }
+        }
+        let hash: String = hash
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let case = (
+            template,
+            &case.task,
+            case.shots,
+            case.multiturn,
+            candidates,
+            case.candidates,
+            hash,
+            &case.sha256,
+        );
+        assert_eq!((case.4, &case.6), (case.5, case.7), "{case:?}");
+        compared += 1;
+    }
+    assert_eq!(compared, 100);
+}

@@ -1,0 +1,91 @@
+//! A checkpoint's chat template, as transformers 4.57.1 finds it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::auto::{CONFIG, open};
+use crate::settings::Settings;
+use crate::special::{ADDITIONAL, SpecialToken};
+use crate::{Error, Result};
+
+/// A chat template, not yet compiled, and what it may read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatTemplate {
+    /// The file that it stands in.
+    pub path: PathBuf,
+    /// Jinja.
+    pub source: String,
+    /// Texts of special tokens by their keys, such as `bos_token`; of the additional ones a list.
+    pub tokens: BTreeMap<String, Value>,
+}
+
+const FILE: &str = "chat_template.jinja";
+const FOLDER: &str = "additional_chat_templates";
+const KEY: &str = "chat_template";
+const DEFAULT: &str = "default";
+
+impl ChatTemplate {
+    /// The template of the tokenizer in `dir`: of a file of its own, or if there is none of
+    /// `tokenizer_config.json`. Of several, the one called `default`.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or the tokenizer cannot be opened.
+    pub fn read(dir: &Path) -> Result<Self> {
+        let (_, specials, _) = open(dir)?;
+        let token = |(key, tokens): (String, Vec<SpecialToken>)| {
+            let texts = tokens.into_iter().map(|token| Value::from(token.0.content));
+            let texts: Vec<Value> = texts.collect();
+            let value = match texts.first()? {
+                _ if key == ADDITIONAL => texts.into(),
+                one => one.clone(),
+            };
+            Some((key, value))
+        };
+        let (path, source) = source(dir)?;
+        Ok(Self {
+            path,
+            source,
+            tokens: specials.into_iter().filter_map(token).collect(),
+        })
+    }
+}
+
+/// The template, and the file that has it.
+fn source(dir: &Path) -> Result<(PathBuf, String)> {
+    let none = |found: &str| Error::ChatTemplate(dir.into(), found.into());
+    let named = "templates, but none that is called `default`";
+    for file in [dir.join(FOLDER).join("default.jinja"), dir.join(FILE)] {
+        if file.exists() {
+            let bytes = likra_files::read(&file)?;
+            let text = likra_files::decode_text(&file, &bytes)?.to_owned();
+            return Ok((file, text));
+        }
+    }
+    if dir.join(FOLDER).exists() {
+        let files = fs_err::read_dir(dir.join(FOLDER))?;
+        let mut names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+        if names.any(|name| name.ends_with(".jinja")) {
+            return Err(none(named));
+        }
+    }
+    let config = Settings::read(dir.join(CONFIG))?;
+    let found = match config.get(KEY) {
+        None => return Err(none("none")),
+        Some(Value::Object(templates)) => templates.get(DEFAULT),
+        Some(Value::Array(list)) => {
+            let is_default = |entry: &&Value| entry["name"] == DEFAULT;
+            list.iter()
+                .rfind(is_default)
+                .map(|entry| &entry["template"])
+        }
+        one => one,
+    };
+    match found {
+        None => Err(none(named)),
+        Some(Value::String(source)) => Ok((config.path.clone(), source.clone())),
+        Some(_) => Err(config.refuse(KEY, "a template, or templates by their names")),
+    }
+}
