@@ -100,10 +100,8 @@ fn display_float(value: f64) -> String {
 
 /// `repr` of a text.
 fn quoted(text: &str) -> String {
-    let quote = match text.contains('\'') && !text.contains('"') {
-        true => '"',
-        false => '\'',
-    };
+    let double = text.contains('\'') && !text.contains('"');
+    let quote = if double { '"' } else { '\'' };
     let mut result = String::from(quote);
     for c in text.chars() {
         let code = u32::from(c);
