@@ -125,16 +125,19 @@ pub enum LineError {
 }
 
 impl Error {
+    /// What is wrong with a key of a task file.
     pub(crate) fn task(file: &str, key: &str, message: impl Into<String>) -> Self {
         Self::Task(file.into(), key.into(), message.into())
     }
 
+    /// What is wrong with a whole file.
     pub(crate) fn file(path: &Path, message: impl Into<String>) -> Self {
         Self::File(path.into(), message.into())
     }
 }
 
 impl LineError {
+    /// A value that is not what is expected.
     pub(crate) fn value(field: &'static str, found: impl ToString, expected: &str) -> Self {
         Self::Value(field, found.to_string(), expected.into())
     }

@@ -54,9 +54,8 @@ impl Source {
         }
         let looked = display_all(&looked);
         let forms = "(.jsonl, .json, .csv or .parquet, also compressed)";
-        Err(refused(format!(
-            "no file of split `{split}` found; looked for {looked} {forms}"
-        )))
+        let missing = format!("no file of split `{split}` found; looked for {looked} {forms}");
+        Err(refused(missing))
     }
 }
 
@@ -150,17 +149,15 @@ fn matching(stem: &Path) -> Result<Vec<PathBuf>> {
 
 /// Whether a file's name is `stem` with an ending; `*` stands for anything.
 fn is_named(file: &str, stem: &str) -> bool {
-    let Some((name, ending)) = without_compression(file).rsplit_once('.') else {
-        return false;
-    };
-    let is_named = match stem.split_once('*') {
+    let is_named = |name: &str| match stem.split_once('*') {
         Some((start, end)) => {
             let rest = name.strip_prefix(start);
             rest.is_some_and(|rest| rest.ends_with(end))
         }
         None => name == stem,
     };
-    is_named && ENDINGS.contains(&ending)
+    let parts = without_compression(file).rsplit_once('.');
+    parts.is_some_and(|(name, ending)| ENDINGS.contains(&ending) && is_named(name))
 }
 
 /// Whether files are the parts of one: `train-00000-of-00002.parquet`, or `0000.parquet` and so on.

@@ -144,9 +144,8 @@ impl Parser<'_> {
     /// What follows a backslash; an unknown escape stands for itself.
     fn escape(&mut self, raw: bool, text: &mut String) -> Result<(), String> {
         let escaped = &self.rest[1..];
-        let Some(c) = escaped.chars().next() else {
-            return Err(self.wrong("the closing quote"));
-        };
+        let next = escaped.chars().next();
+        let c = next.ok_or_else(|| self.wrong("the closing quote"))?;
         let octal = escaped.bytes().take(3);
         let octal = octal.take_while(|b| (b'0'..=b'7').contains(b)).count();
         let (digits, radix) = match c {
@@ -159,10 +158,8 @@ impl Parser<'_> {
         if !digits.is_empty() {
             let code = escaped.get(digits.clone());
             let code = code.and_then(|code| u32::from_str_radix(code, radix).ok());
-            let Some(decoded) = code.and_then(char::from_u32) else {
-                return Err(self.wrong("the number of a character"));
-            };
-            text.push(decoded);
+            let decoded = code.and_then(char::from_u32);
+            text.push(decoded.ok_or_else(|| self.wrong("the number of a character"))?);
             self.rest = &escaped[digits.end..];
             return Ok(());
         }
@@ -187,10 +184,8 @@ impl Parser<'_> {
     fn number(&mut self) -> Result<Value, String> {
         let body = self.rest.trim_start_matches(['+', '-', ' ']);
         let signs = &self.rest[..self.rest.len() - body.len()];
-        let sign = match signs.matches('-').count() % 2 {
-            0 => 1_i32,
-            _ => -1,
-        };
+        let negative = signs.matches('-').count() % 2 == 1;
+        let sign = if negative { -1_i32 } else { 1 };
         let mut before = ' ';
         let end = body.find(|c: char| {
             let signed = "+-".contains(c) && "eE".contains(before) && !body.starts_with("0x");
@@ -212,9 +207,7 @@ impl Parser<'_> {
         let float = plain.parse::<f64>().ok().filter(|_| decimal);
         let float = float.map(|float| Value::from(float * f64::from(sign)));
         let integer = integer.map(|integer: i64| Value::from(integer * i64::from(sign)));
-        let Some(value) = integer.or(float) else {
-            return Err(self.wrong("a number"));
-        };
+        let value = integer.or(float).ok_or_else(|| self.wrong("a number"))?;
         self.rest = rest;
         Ok(value)
     }

@@ -289,19 +289,14 @@ fn ranked<'a>(question: &'a Question, draw: &Draw) -> Result<TrainingPair<'a>> {
         let (found, expected) = (scores.len(), question.choices().len());
         return Err(Error::Scores(question.id().into(), found, expected));
     }
-    let sign = match draw.answers {
-        Answers::Easiest => -1.0,
-        _ => 1.0,
-    };
+    let easiest = draw.answers == Answers::Easiest;
+    let sign = if easiest { -1.0 } else { 1.0 };
     let is_better = |choice: usize, than: usize| sign * scores[choice] > sign * scores[than];
     let wrong = question.wrong();
     let best = wrong.reduce(|best, next| if is_better(next, best) { next } else { best });
-    let nothing = || Error::NothingToDraw(question.id().into(), AnswerKind::Incorrect);
-    Ok(TrainingPair::of_choice(
-        question,
-        best.ok_or_else(nothing)?,
-        AnswerKind::Incorrect,
-    ))
+    let kind = AnswerKind::Incorrect;
+    let pair = best.map(|choice| TrainingPair::of_choice(question, choice, kind));
+    pair.ok_or_else(|| Error::NothingToDraw(question.id().into(), kind))
 }
 
 /// A question with its right answer.
@@ -330,10 +325,7 @@ fn generator(seed: u32, stream: u64) -> PythonRandom {
 impl WrongAnswer {
     /// The wrong choices of `question` that can be its answer.
     fn among(self, question: &Question) -> impl Iterator<Item = usize> {
-        let count = match self {
-            Self::Random => usize::MAX,
-            Self::First => 1,
-        };
+        let count = if self == Self::First { 1 } else { usize::MAX };
         question.wrong().take(count)
     }
 
@@ -367,16 +359,12 @@ fn draw_irrelevant<'a>(
 fn draw_foreign<'a>(
     question: &Question,
     mut texts: impl Iterator<Item = &'a str>,
-    mut draw: impl FnMut() -> Option<&'a str>,
+    draw: impl FnMut() -> Option<&'a str>,
 ) -> Option<&'a str> {
     let is_foreign = |text: &&str| !question.has_text(text);
-    // Without this the loop could have nothing to find; the first text nearly always does.
+    // Without this the next line could have nothing to find; the first text nearly always does.
     texts.find(is_foreign)?;
-    loop {
-        if let Some(text) = draw().filter(is_foreign) {
-            return Some(text);
-        }
-    }
+    std::iter::repeat_with(draw).flatten().find(is_foreign)
 }
 
 #[cfg(test)]

@@ -43,11 +43,7 @@ impl PythonRandom {
         match bits {
             0 => 0,
             1..=32 => u64::from(self.words.next_u32() >> (32 - bits)),
-            _ => {
-                let low = u64::from(self.words.next_u32());
-                let high = u64::from(self.words.next_u32() >> (64 - bits));
-                high << 32 | low
-            }
+            _ => self.getrandbits(32) | self.getrandbits(bits - 32) << 32,
         }
     }
 
@@ -101,13 +97,9 @@ impl PythonRandom {
         }
         // What has been drawn before is drawn again.
         let mut seen = HashSet::with_capacity(k);
-        let mut fresh = || loop {
-            let drawn = self.randbelow(n);
-            if seen.insert(drawn) {
-                return drawn;
-            }
-        };
-        (0..k).map(|_| fresh()).collect()
+        let drawn = std::iter::repeat_with(|| self.randbelow(n));
+        let fresh = drawn.filter(|place| seen.insert(*place));
+        fresh.take(k).collect()
     }
 }
 

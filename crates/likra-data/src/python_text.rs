@@ -86,10 +86,8 @@ pub(crate) fn repr(value: &Value) -> String {
 
 /// `repr` of a text.
 fn quoted(text: &str) -> String {
-    let quote = match text.contains('\'') && !text.contains('"') {
-        true => '"',
-        false => '\'',
-    };
+    let double = text.contains('\'') && !text.contains('"');
+    let quote = if double { '"' } else { '\'' };
     let mut result = String::from(quote);
     for c in text.chars() {
         let code = u32::from(c);

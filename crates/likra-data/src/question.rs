@@ -61,9 +61,9 @@ impl Question {
         gold: usize,
     ) -> Result<Self, LineError> {
         let expected = format!("less than {}", choices.len());
-        let answer = choices
-            .get(gold)
-            .ok_or_else(|| LineError::value("the right answer's index", gold, &expected))?;
+        let answer = choices.get(gold);
+        let missing = || LineError::value("the right answer's index", gold, &expected);
+        let answer = answer.ok_or_else(missing)?;
         let delimiters = Delimiters {
             target: " ".into(),
             few_shot: "\n\n".into(),

@@ -1,7 +1,8 @@
 //! Rows of files, whatever form they have.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,8 +48,8 @@ type Found = Vec<(usize, Value)>;
 pub(crate) struct Rows {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) all: Vec<Row>,
-    /// The names of all columns, as they first occur.
-    pub(crate) columns: Vec<String>,
+    /// The names of all columns.
+    pub(crate) columns: BTreeSet<String>,
 }
 
 impl Rows {
@@ -83,18 +84,8 @@ impl Rows {
     }
 
     pub(crate) fn new(files: &[PathBuf], mut rows: Vec<Row>) -> Self {
-        let mut columns: Vec<String> = Vec::new();
-        for row in &rows {
-            let mut expected = columns.iter();
-            for name in items(&row.value) {
-                let name = name.to_string();
-                // Most rows have the columns of the first, in its order.
-                if expected.next() != Some(&name) && !columns.contains(&name) {
-                    columns.push(name);
-                    expected = [].iter();
-                }
-            }
-        }
+        let names = rows.iter().flat_map(|row| items(&row.value));
+        let columns: BTreeSet<String> = names.map(|name| name.to_string()).collect();
         for name in &columns {
             unify(&mut rows, name);
         }
@@ -154,17 +145,14 @@ pub(crate) fn without_compression(name: &str) -> &str {
 }
 
 fn decompressed(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    match bytes.as_slice() {
-        [0x1f, 0x8b, ..] => MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut content)?,
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
-            XzDecoder::new_multi_decoder(bytes.as_slice()).read_to_end(&mut content)?
-        }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            zstd::Decoder::new(bytes.as_slice())?.read_to_end(&mut content)?
-        }
+    let mut reader: Box<dyn Read> = match bytes.as_slice() {
+        gz @ [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(gz)),
+        xz @ [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Box::new(XzDecoder::new_multi_decoder(xz)),
+        zst @ [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::new(zst)?),
         _ => return Ok(bytes),
     };
+    let mut content = Vec::new();
+    reader.read_to_end(&mut content)?;
     Ok(content)
 }
 
@@ -175,15 +163,13 @@ fn table(text: &str, path: &Path, header: Option<&[String]>) -> Result<Found> {
         .flexible(true)
         .from_reader(text.as_bytes());
     // A text in memory whose records may have any length has no errors.
-    let names: Vec<String> = match header {
-        Some(names) => names.to_vec(),
-        None => {
-            let header = reader.headers().map_err(io::Error::from)?;
-            header.iter().map(String::from).collect()
-        }
-    };
-    let records = reader.into_records().collect();
-    let records: Vec<StringRecord> = Result::map_err(records, io::Error::from)?;
+    let mut names = header.unwrap_or_default().to_vec();
+    if header.is_none() {
+        let first = reader.headers().map_err(io::Error::from)?;
+        names.extend(first.iter().map(String::from));
+    }
+    let records: Result<Vec<StringRecord>, _> = reader.into_records().collect();
+    let records = records.map_err(io::Error::from)?;
     let line = |record: &StringRecord| record.position().map_or(1, |at| at.line() as usize);
     if let Some(record) = records.iter().find(|record| record.len() != names.len()) {
         let source = LineError::Count(record.len(), "fields", names.len().to_string());

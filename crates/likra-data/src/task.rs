@@ -37,10 +37,7 @@ pub struct Task {
 /// The keys of a task file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    dead_code,
-    reason = "some are words, or have no effect on prompts and log-likelihoods"
-)]
+#[expect(dead_code, reason = "some have no effect on what is asked")]
 pub(crate) struct Keys {
     task: String,
     pub(crate) dataset_path: Option<String>,
@@ -130,10 +127,8 @@ impl Task {
         let refused = |key: &str, message: String| Error::task(&file, key, message);
         if let Some((key, name)) = function(value) {
             let message = "is not supported; docs/tasks.md says what takes its place";
-            return Err(refused(
-                &key,
-                format!("the Python function {name} {message}"),
-            ));
+            let message = format!("the Python function {name} {message}");
+            return Err(refused(&key, message));
         }
         let keys = Keys::deserialize(value.clone());
         let mut keys = keys.map_err(|error| refused("task file", error.to_string()))?;

@@ -211,11 +211,10 @@ fn text_method(text: &str, method: &str, argument: Option<&Value>) -> Option<Res
         "strip" => text.trim_matches(is_python_space).into(),
         "lstrip" => text.trim_start_matches(is_python_space).into(),
         "rstrip" => text.trim_end_matches(is_python_space).into(),
-        "split" => text
-            .split(is_python_space)
-            .filter(|word| !word.is_empty())
-            .map(Value::from)
-            .collect(),
+        "split" => {
+            let words = text.split(is_python_space).filter(|word| !word.is_empty());
+            words.map(Value::from).collect()
+        }
         "capitalize" => capitalize(text).into(),
         "title" | "splitlines" | "isdigit" | "isnumeric" if !text.is_ascii() => {
             let message = format!("{method}() of a text beyond ASCII is not supported");

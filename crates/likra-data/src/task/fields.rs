@@ -1,6 +1,6 @@
 //! From a row to a question: what a task's fields make of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use minijinja::Value;
@@ -24,6 +24,7 @@ struct Fields {
     delimiters: Arc<Delimiters>,
 }
 
+/// What a field is made of.
 #[derive(Debug)]
 enum Source {
     Column(String),
@@ -59,9 +60,16 @@ pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Que
 
 impl Fields {
     /// A field that is the name of one of the columns is that cell.
-    fn new(task: &Task, columns: &[String]) -> Result<Self> {
+    fn new(task: &Task, columns: &BTreeSet<String>) -> Result<Self> {
         let (keys, own) = (&task.keys, &task.own);
-        let (mut templates, mut sources) = (Templates::new(), HashMap::new());
+        let mut fields = Self {
+            templates: Templates::new(),
+            sources: HashMap::new(),
+            delimiters: Arc::new(Delimiters {
+                target: keys.target_delimiter.clone().unwrap_or(" ".into()),
+                few_shot: keys.fewshot_delimiter.clone().unwrap_or("\n\n".into()),
+            }),
+        };
         for (key, value) in [
             ("doc_to_text", &keys.doc_to_text),
             ("doc_to_target", &keys.doc_to_target),
@@ -72,27 +80,18 @@ impl Fields {
             ("likra.labels", &own.labels.clone().map(Value::from)),
         ] {
             let Some(value) = value else { continue };
-            let is_column = |text: &str| columns.iter().any(|name| name == text);
             let source = match value.as_str() {
-                Some(text) if is_column(text) => Source::Column(text.into()),
+                Some(text) if columns.contains(text) => Source::Column(text.into()),
                 Some(text) => {
-                    let added = templates.add(key, text);
+                    let added = fields.templates.add(key, text);
                     added.map_err(|message| task.refused(key, message))?;
                     Source::Template
                 }
                 None => Source::Constant(value.clone()),
             };
-            sources.insert(key, source);
+            fields.sources.insert(key, source);
         }
-        let delimiters = Arc::new(Delimiters {
-            target: keys.target_delimiter.clone().unwrap_or(" ".into()),
-            few_shot: keys.fewshot_delimiter.clone().unwrap_or("\n\n".into()),
-        });
-        Ok(Self {
-            templates,
-            sources,
-            delimiters,
-        })
+        Ok(fields)
     }
 
     fn question(&self, row: &Value, multiple: bool, number: String) -> Result<Question, LineError> {
@@ -159,6 +158,7 @@ impl Fields {
         })
     }
 
+    /// `doc_to_text`.
     fn text(&self, row: &Value) -> Result<Answer, LineError> {
         let value = self.value("doc_to_text", row)?;
         match self.is_template("doc_to_text") {
@@ -167,6 +167,7 @@ impl Fields {
         }
     }
 
+    /// `doc_to_target`.
     fn target(&self, row: &Value) -> Result<Target, LineError> {
         let value = self.value("doc_to_target", row)?;
         match self.is_template("doc_to_target") {

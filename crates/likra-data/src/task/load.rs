@@ -98,12 +98,9 @@ fn load(path: &Path, is_carried: bool, seen: &mut BTreeSet<PathBuf>) -> Result<E
         return Err(refused("include", "the file is included twice"));
     }
     let missing = || refused("include", "there is no such file");
+    let carried = || CARRIED.get_file(path).ok_or_else(missing);
     let bytes = match is_carried {
-        true => CARRIED
-            .get_file(path)
-            .ok_or_else(missing)?
-            .contents()
-            .into(),
+        true => carried()?.contents().into(),
         false => likra_files::read(path)?,
     };
     let text = String::from_utf8(bytes).map_err(|_| refused("task file", "is not UTF-8"))?;
@@ -197,19 +194,16 @@ impl Group {
     }
 }
 
-/// The keys of a group that are not handed down to its tasks.
-const OF_GROUP: [&str; 6] = [
-    "group",
-    "group_alias",
-    "task",
-    "aggregate_metric_list",
-    "metadata",
-    "tag",
-];
-
+/// The keys of a group that its tasks have, too.
 fn handed_down(group: &Value) -> Value {
-    let is_own = |(key, _): &(Value, Value)| !OF_GROUP.map(Some).contains(&key.as_str());
-    Value::from_pairs(pairs(group).into_iter().filter(is_own))
+    let is_of_group = |key: &Value| {
+        matches!(
+            key.as_str(),
+            Some("group" | "group_alias" | "task" | "tag" | "metadata" | "aggregate_metric_list")
+        )
+    };
+    let keys = pairs(group).into_iter();
+    Value::from_pairs(keys.filter(|(key, _)| !is_of_group(key)))
 }
 
 /// The pairs of both maps, of those with one key the second. Only our own key is merged in its turn, and with

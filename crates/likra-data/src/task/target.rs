@@ -74,10 +74,8 @@ impl Target {
 
     /// Of what a template printed.
     pub(super) fn printed(text: String) -> Result<Self, LineError> {
-        if text.starts_with('[')
-            && text.ends_with(']')
-            && let Ok(list) = literal::parse(&text)
-        {
+        let is_list = text.starts_with('[') && text.ends_with(']');
+        if let Some(Ok(list)) = is_list.then(|| literal::parse(&text)) {
             return Self::of(&list);
         }
         Ok(Self {

@@ -117,28 +117,26 @@ fn scalar(text: &str, plain: bool, tag: Option<&str>) -> Result<Value, String> {
         Some("tag:yaml.org,2002:null") => Ok(Value::from(())),
         Some("tag:yaml.org,2002:str" | "!") => Ok(Value::from(text)),
         Some(tag) => Err(format!("the tag {tag}; expected !function or none")),
-        None if plain => resolve(text),
+        None if plain && is_time(text) => {
+            Err(format!("{text}: a date or time; put it into quotes"))
+        }
+        None if plain => Ok(resolve(text)),
         None => Ok(Value::from(text)),
     }
 }
 
 /// What a scalar without quotes is: the resolvers of `PyYAML` 6.
-fn resolve(text: &str) -> Result<Value, String> {
+fn resolve(text: &str) -> Value {
     let number = || {
         let integer = integer(text).map(Value::from);
         integer.or_else(|| float(text).map(Value::from))
     };
-    Ok(match text {
+    match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::from(()),
-        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Value::from(true),
-        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            Value::from(false)
-        }
-        _ if is_time(text) => {
-            return Err(format!("{text}: a date or time; put it into quotes"));
-        }
+        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => true.into(),
+        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => false.into(),
         _ => number().unwrap_or_else(|| Value::from(text)),
-    })
+    }
 }
 
 /// Whether it begins as a date, such as `2020-1-1`, or is digits with colons.
@@ -160,13 +158,8 @@ fn integer(text: &str) -> Option<i64> {
         [b'0', _, ..] => i64::from_str_radix(&plain[1..], 8).ok(),
         _ => plain.parse().ok(),
     };
-    number.map(|number| {
-        if text.starts_with('-') {
-            -number
-        } else {
-            number
-        }
-    })
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    number.map(|number| sign * number)
 }
 
 /// A float has a point, and a sign in its exponent: `1e3` is text.
@@ -181,11 +174,8 @@ fn float(text: &str) -> Option<f64> {
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "+0"));
     let is_decimal = |b: u8| b.is_ascii_digit() || b"._".contains(&b);
     let numeric = mantissa.contains('.') && mantissa.bytes().all(is_decimal);
-    let plain = text.replace('_', "");
-    plain
-        .parse()
-        .ok()
-        .filter(|_| numeric && exponent.starts_with(['+', '-']))
+    let float = text.replace('_', "").parse().ok();
+    float.filter(|_| numeric && exponent.starts_with(['+', '-']))
 }
 
 #[cfg(test)]
