@@ -1,7 +1,7 @@
 //! What is left of a run, and how long that takes: by a probe before it, by its own pace in it.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use likra_data::Answers;
@@ -14,6 +14,7 @@ use likra_train::loss_and_gradients;
 
 use crate::inputs::{Asked, Inputs};
 use crate::jobs::Job;
+use crate::pace::Cost;
 use crate::run::Run;
 
 /// How many batches of training are timed, after one that is not.
@@ -21,44 +22,6 @@ const BATCHES: usize = 2;
 
 /// How many questions are scored to time that.
 const QUESTIONS: usize = 24;
-
-/// Work in tokens that a model runs: forward and back to train, forward alone to score.
-pub(crate) type Cost = [usize; 2];
-
-/// Tokens that were run to train and to score, and how long that took.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Pace([(usize, Duration); 2]);
-
-impl Pace {
-    /// Adds what was measured: work of one kind.
-    pub(crate) fn add(&mut self, cost: Cost, took: Duration) {
-        let kinds = self.0.iter_mut().zip(cost);
-        for (measured, tokens) in kinds.filter(|(_, tokens)| *tokens > 0) {
-            measured.0 += tokens;
-            measured.1 += took;
-        }
-    }
-
-    /// How long all of this work takes; `None` if nothing of its kind was measured.
-    pub(crate) fn time(&self, costs: impl IntoIterator<Item = Cost>) -> Option<Duration> {
-        let part = |((measured, took), tokens): ((usize, Duration), usize)| match (tokens, measured)
-        {
-            (0, _) => Some(Duration::ZERO),
-            (_, 0) => None,
-            _ => Some(took.mul_f64(tokens as f64 / measured as f64)),
-        };
-        let parts = costs
-            .into_iter()
-            .flat_map(|cost| self.0.into_iter().zip(cost));
-        parts.map(part).sum()
-    }
-
-    /// `about 3 min 20 s`, or a question mark.
-    pub(crate) fn words(&self, costs: impl IntoIterator<Item = Cost>) -> String {
-        let words = |time: Duration| format!("about {}", humantime(time));
-        self.time(costs).map_or_else(|| "?".into(), words)
-    }
-}
 
 /// A job of which something is left to do.
 pub(crate) struct Left<'a> {
@@ -187,26 +150,4 @@ impl Run<'_> {
 
 fn tokens(examples: &[EncodedPair]) -> usize {
     examples.iter().map(|example| example.tokens.len()).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_grows_with_tokens_of_a_kind() {
-        let (train, score) = ([100, 0], [0, 1000]);
-        let mut pace = Pace::default();
-        assert_eq!(pace.time([train]), None);
-        assert_eq!(pace.time([]), Some(Duration::ZERO));
-        pace.add(train, Duration::from_secs(10));
-        assert_eq!(pace.words([score]), "?");
-        pace.add(score, Duration::from_secs(2));
-        pace.add(score, Duration::from_secs(4));
-        assert_eq!(
-            pace.time([train, score, score]),
-            Some(Duration::from_secs(16))
-        );
-        assert_eq!(pace.words([train, score, score]), "about 16.0 s");
-    }
 }

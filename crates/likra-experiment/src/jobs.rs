@@ -9,12 +9,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use likra_data::Answers;
 use likra_model::Placement;
-use likra_results::{BASE, Stamp, sha256};
+use likra_results::{BASE, RunDir, Stamp, sha256};
 use serde_json::{Value, json};
 
 use crate::experiment::{Experiment, Head};
-use crate::inputs::{Asked, Hashes};
-use crate::run::Run;
+use crate::inputs::{Asked, Hashes, Inputs};
 use crate::spec::Spec;
 
 /// Raised when the same inputs and settings give other numbers than before, so that older runs are
@@ -62,9 +61,16 @@ impl Job {
     }
 }
 
-impl Run<'_> {
+/// What all keys of a run are made of.
+pub(crate) struct Keys<'a> {
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) hashes: &'a Hashes,
+    pub(crate) dir: &'a RunDir,
+}
+
+impl Keys<'_> {
     /// All jobs in the order of work.
-    pub(crate) fn list(&self) -> Result<Vec<Job>> {
+    pub(crate) fn jobs(&self) -> Result<Vec<Job>> {
         let experiment = &self.inputs.experiment;
         let Experiment { spec, heads, .. } = experiment;
         let mut asked = vec![Asked::Test(experiment.questions), Asked::AnswerOnly];
@@ -86,7 +92,7 @@ impl Run<'_> {
         }];
         for head in heads {
             let placement = &self.inputs.base.placement;
-            let key = training_key(&self.hashes, placement, spec, head)?;
+            let key = training_key(self.hashes, placement, spec, head)?;
             let scores = head.checkpoints.iter().map(|&examples| {
                 let path = self.dir.scores(&head.name, examples);
                 let asked = Asked::Test(head.questions);
@@ -125,7 +131,7 @@ impl Run<'_> {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let stamp = format!("score-{}", file.trim_end_matches(".csv.gz"));
         Ok(Product {
-            key: key(&self.hashes, placement, &decides)?,
+            key: key(self.hashes, placement, &decides)?,
             stamp: self.dir.step(&stamp),
             path,
             asked,

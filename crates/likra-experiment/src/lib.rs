@@ -10,6 +10,7 @@ mod inputs;
 mod jobs;
 mod memory;
 mod mistake;
+mod pace;
 mod report;
 mod run;
 mod source;

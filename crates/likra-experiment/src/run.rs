@@ -18,12 +18,12 @@ use likra_results::{
 use likra_score::Plan;
 
 use crate::base::Planned;
-use crate::estimate::{Cost, Left, Pace};
 use crate::event::{Event, Listener};
 use crate::experiment::{Experiment, Head};
 use crate::finder::Finder;
-use crate::inputs::{Asked, Hashes, Inputs, TrainingSet};
-use crate::jobs::{Job, Product};
+use crate::inputs::{Asked, Inputs, TrainingSet};
+use crate::jobs::{Job, Keys, Product};
+use crate::pace::{Cost, Pace};
 use crate::spec::Spec;
 use crate::work::{score, train};
 
@@ -37,7 +37,6 @@ pub struct Run<'a> {
     pub jobs: Vec<Job>,
     /// Every file that decides a number, with its hash.
     files: Vec<Input>,
-    pub(crate) hashes: Hashes,
     listener: &'a Listener<'a>,
     /// What models are asked; the same for all heads.
     plans: BTreeMap<Asked, Planned>,
@@ -67,24 +66,27 @@ impl<'a> Run<'a> {
         let mut spec = inputs.experiment.spec;
         spec.evaluation.shots = benchmark.shot_rule(&spec.evaluation.shots());
         inputs.experiment = Experiment::new(spec, training, test);
-        let (files, hashes) = inputs.hash()?;
-        let mut run = Self {
-            dir: RunDir::new(dir),
-            inputs,
-            jobs: Vec::new(),
-            files,
-            hashes,
-            listener,
-            plans: BTreeMap::new(),
-            pace: RefCell::default(),
+        let ((files, hashes), dir) = (inputs.hash()?, RunDir::new(dir));
+        let keys = Keys {
+            inputs: &inputs,
+            hashes: &hashes,
+            dir: &dir,
         };
-        run.jobs = run.list()?;
-        for product in run.jobs.iter().flat_map(|job| &job.scores) {
-            if let Entry::Vacant(place) = run.plans.entry(product.asked) {
-                place.insert(run.inputs.plan(product.asked)?);
+        let (jobs, mut plans) = (keys.jobs()?, BTreeMap::new());
+        for product in jobs.iter().flat_map(|job| &job.scores) {
+            if let Entry::Vacant(place) = plans.entry(product.asked) {
+                place.insert(inputs.plan(product.asked)?);
             }
         }
-        Ok(run)
+        Ok(Self {
+            dir,
+            inputs,
+            jobs,
+            files,
+            listener,
+            plans,
+            pace: RefCell::default(),
+        })
     }
 
     /// What models are asked, laid out in passes.
@@ -275,8 +277,8 @@ impl<'a> Run<'a> {
         if count < all {
             self.say(format!("{} of {all} jobs are done", all - count));
         }
-        for (place, Left { job, .. }) in left.iter().enumerate() {
-            self.run(job)?;
+        for (place, now) in left.iter().enumerate() {
+            self.run(now.job)?;
             let (done, rest) = (place + 1, left[place + 1..].iter());
             let time = self.pace.borrow().time(rest.map(|left| left.cost));
             if let Some(time) = time.filter(|_| done < count) {
