@@ -49,25 +49,20 @@ impl Class {
     /// Whether the class replaces the post-processor of `tokenizer.json` by one of its own, from
     /// `add_bos_token` and `add_eos_token`.
     pub(crate) fn rebuilds_template(self) -> bool {
-        matches!(
-            self,
-            Self::Llama | Self::ConvertedLlama | Self::CodeLlama | Self::Gemma
-        )
+        !matches!(self, Self::Qwen2 | Self::Gpt2 | Self::Plain)
     }
 
     /// The special token that the class has where no file says anything of it.
     pub(crate) fn default_token(self, key: &str) -> Option<&'static str> {
-        let class = match self {
-            Self::ConvertedLlama => Self::Llama,
-            other => other,
-        };
-        Some(match (class, key) {
-            (Self::Llama | Self::CodeLlama, "bos_token") => "<s>",
-            (Self::Llama | Self::CodeLlama, "eos_token") => "</s>",
-            (Self::Llama | Self::CodeLlama | Self::Gemma, "unk_token") => "<unk>",
+        Some(match (self, key) {
             (Self::Gemma, "bos_token") => "<bos>",
             (Self::Gemma, "eos_token") => "<eos>",
             (Self::Gemma, "pad_token") => "<pad>",
+            (Self::Llama | Self::ConvertedLlama | Self::CodeLlama, "bos_token") => "<s>",
+            (Self::Llama | Self::ConvertedLlama | Self::CodeLlama, "eos_token") => "</s>",
+            (Self::Llama | Self::ConvertedLlama | Self::CodeLlama | Self::Gemma, "unk_token") => {
+                "<unk>"
+            }
             (Self::Qwen2, "unk_token" | "eos_token" | "pad_token")
             | (Self::Gpt2, "unk_token" | "bos_token" | "eos_token") => "<|endoftext|>",
             (Self::CodeLlama, "prefix_token") => "▁<PRE>",

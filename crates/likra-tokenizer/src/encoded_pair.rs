@@ -29,6 +29,12 @@ pub struct EncodedPair {
 }
 
 impl EncodedPair {
+    /// How many of the tokens are the continuation's.
+    #[must_use]
+    pub fn answer_tokens(&self) -> usize {
+        self.tokens.len() - self.start
+    }
+
     /// Whether a model of so many positions can run it. Its last token is predicted and never run.
     #[must_use]
     pub fn fits(&self, positions: usize) -> bool {
@@ -42,12 +48,9 @@ impl EncodedPair {
     ///
     /// If the continuation alone has more tokens than the model positions.
     pub fn truncate(&mut self, positions: usize) -> Result<bool> {
-        let continuation = self.tokens.len() - self.start;
-        if continuation > positions {
-            return Err(Error::LongContinuation {
-                tokens: continuation,
-                positions,
-            });
+        let tokens = self.answer_tokens();
+        if tokens > positions {
+            return Err(Error::LongContinuation(tokens, positions));
         }
         let cut = self.tokens.len().saturating_sub(positions + 1);
         self.tokens.drain(..cut);
@@ -72,7 +75,18 @@ impl Tokenizer {
     ///
     /// If it has no tokens, or the tokenizer cannot encode it.
     pub fn context<'a>(&'a self, context: &'a str) -> Result<EncodedContext<'a>> {
-        EncodedContext::new(self, context)
+        let tokens = match context {
+            "" => vec![self.prefix_token()?],
+            _ => self.encode(context.trim_end_matches(is_python_space))?,
+        };
+        if tokens.is_empty() {
+            return Err(Error::EmptyContext(context.into()));
+        }
+        Ok(EncodedContext {
+            tokenizer: self,
+            text: context,
+            tokens,
+        })
     }
 }
 
@@ -86,61 +100,32 @@ fn is_python_space(character: char) -> bool {
 pub struct EncodedContext<'a> {
     tokenizer: &'a Tokenizer,
     text: &'a str,
-    /// The white space that the text ended with.
-    spaces: &'a str,
+    /// Those of the text, less the white space at its end.
     tokens: Vec<u32>,
 }
 
-impl<'a> EncodedContext<'a> {
-    fn new(tokenizer: &'a Tokenizer, context: &'a str) -> Result<Self> {
-        let text = context.trim_end_matches(is_python_space);
-        let spaces = &context[text.len()..];
-        let tokens = match context {
-            "" => vec![tokenizer.prefix_token()?],
-            _ => tokenizer.encode(text)?,
-        };
-        if tokens.is_empty() {
-            return Err(Error::EmptyContext {
-                context: context.into(),
-            });
-        }
-        Ok(Self {
-            tokenizer,
-            text,
-            spaces,
-            tokens,
-        })
-    }
-
+impl EncodedContext<'_> {
     /// The context followed by `continuation`.
     ///
     /// # Errors
     ///
     /// If the continuation is left without tokens, or the tokenizer cannot encode it.
     pub fn pair(&self, continuation: &str) -> Result<EncodedPair> {
-        let mut tokens = self.tokens.clone();
-        tokens.extend(self.continuation(continuation)?);
         let start = self.tokens.len();
+        let (whole, skipped) = if self.text.is_empty() {
+            let whole = self.tokenizer.encode_bare(continuation)?;
+            let is_marked = whole.starts_with(&self.tokens);
+            (whole, usize::from(is_marked))
+        } else {
+            let whole = [self.text, continuation].concat();
+            (self.tokenizer.encode(&whole)?, start)
+        };
+        let mut tokens = self.tokens.clone();
+        tokens.extend(whole.iter().skip(skipped));
         if tokens.len() == start {
-            let continuation = continuation.into();
-            return Err(Error::EmptyContinuation {
-                continuation,
-                context_tokens: start,
-            });
+            return Err(Error::EmptyContinuation(continuation.into(), start));
         }
         Ok(EncodedPair { tokens, start })
-    }
-
-    fn continuation(&self, continuation: &str) -> Result<Vec<u32>> {
-        let (tokens, skipped) = if self.text.is_empty() && self.spaces.is_empty() {
-            let tokens = self.tokenizer.encode_bare(continuation)?;
-            let skipped = usize::from(tokens.starts_with(&self.tokens));
-            (tokens, skipped)
-        } else {
-            let whole = [self.text, self.spaces, continuation].concat();
-            (self.tokenizer.encode(&whole)?, self.tokens.len())
-        };
-        Ok(tokens.into_iter().skip(skipped).collect())
     }
 }
 

@@ -1,10 +1,7 @@
 //! What can go wrong between text and tokens, in words that name the file or the text.
 
 use std::io;
-use std::path::{Path, PathBuf};
-
-use likra_data::Question;
-use serde_json::Value;
+use std::path::PathBuf;
 
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -13,36 +10,21 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An error with the question that it is about.
-    #[error("question `{id}`: {source}")]
-    Question {
-        /// The question's id.
-        id: String,
-        /// What went wrong.
-        source: Box<Self>,
-    },
+    /// An error with the id of the question that it is about.
+    #[error("question `{0}`: {1}")]
+    Question(String, #[source] Box<Self>),
 
     /// A file could not be read; the message names it.
     #[error(transparent)]
     Io(#[from] io::Error),
 
-    /// A tokenizer file is not one that the `tokenizers` library reads.
-    #[error("{}: not a tokenizer: {message}", path.display())]
-    Tokenizer {
-        /// The file.
-        path: PathBuf,
-        /// What the library said.
-        message: String,
-    },
+    /// A tokenizer file is not one that the `tokenizers` library reads, and what it said.
+    #[error("{path}: not a tokenizer: {1}", path = .0.display())]
+    Tokenizer(PathBuf, String),
 
     /// A JSON file beside `tokenizer.json` is malformed.
-    #[error("{}: {source}", path.display())]
-    Config {
-        /// The file.
-        path: PathBuf,
-        /// Where and why parsing stopped.
-        source: serde_json::Error,
-    },
+    #[error("{path}: {1}", path = .0.display())]
+    Config(PathBuf, #[source] serde_json::Error),
 
     /// A key has a value with which the tokenizer cannot be opened exactly.
     #[error("{}: {key} = {found}; expected {expected}", path.display())]
@@ -57,97 +39,40 @@ pub enum Error {
         expected: String,
     },
 
-    /// The post-processor puts a token behind a text, so that nothing can continue it.
+    /// The post-processor puts a token behind a text, so that nothing can continue it: the checkpoint's
+    /// folder, and the token's id.
     #[error(
-        "{}: the tokenizer ends each text with token {token}, so that no answer can follow a question; \
+        "{path}: the tokenizer ends each text with token {1}, so that no answer can follow a question; \
          set add_eos_token to false in tokenizer_config.json, or take the token out of the post_processor in \
-         tokenizer.json, or give --bos never", dir.display()
+         tokenizer.json, or give --bos never", path = .0.display()
     )]
-    EndsTexts {
-        /// The checkpoint's folder.
-        dir: PathBuf,
-        /// The last token's id.
-        token: u32,
-    },
+    EndsTexts(PathBuf, u32),
 
-    /// A text asks for what the tokenizer's class does with it beside encoding.
-    #[error("text with `{token}`, which CodeLlamaTokenizer takes for a gap to fill in; remove it")]
-    Gap {
-        /// The token for a gap.
-        token: String,
-    },
+    /// A text has the token for a gap, with which the tokenizer's class does something beside encoding.
+    #[error("text with `{0}`, which CodeLlamaTokenizer takes for a gap to fill in; remove it")]
+    Gap(String),
 
-    /// A text has to begin with a special token, but the tokenizer has none.
-    #[error("{purpose} needs {needed}, and the tokenizer has none")]
-    NoSpecialToken {
-        /// What the token is needed for.
-        purpose: &'static str,
-        /// The keys that would do.
-        needed: &'static str,
-    },
+    /// Something needs a special token of these keys, and the tokenizer has none.
+    #[error("{0} needs {1}, and the tokenizer has none")]
+    NoSpecialToken(&'static str, &'static str),
 
-    /// The `tokenizers` library could not encode a text.
-    #[error("cannot encode a text: {message}")]
-    Encode {
-        /// What the library said.
-        message: String,
-    },
+    /// The `tokenizers` library could not encode a text, and what it said.
+    #[error("cannot encode a text: {0}")]
+    Encode(String),
 
-    /// No token stands before the answer to predict its first token from.
-    #[error("context {context:?} has no tokens, expected at least one")]
-    EmptyContext {
-        /// The context.
-        context: String,
-    },
+    /// No token of this context stands before the answer to predict its first token from.
+    #[error("context {0:?} has no tokens, expected at least one")]
+    EmptyContext(String),
 
-    /// An answer is longer than the model can run.
-    #[error("an answer of {tokens} tokens is longer than the model's {positions} positions")]
-    LongContinuation {
-        /// The answer's tokens.
-        tokens: usize,
-        /// The model's positions.
-        positions: usize,
-    },
+    /// An answer of so many tokens is longer than the model, with so many positions, can run.
+    #[error("an answer of {0} tokens is longer than the model's {1} positions")]
+    LongContinuation(usize, usize),
 
-    /// A choice has no text, so that scores cannot be divided by its length.
-    #[error("choice {choice} is empty")]
-    EmptyChoice {
-        /// The choice's place, from 1.
-        choice: usize,
-    },
+    /// A choice, by its place from 1, has no text, so that scores cannot be divided by its length.
+    #[error("choice {0} is empty")]
+    EmptyChoice(usize),
 
-    /// No token is left for the answer.
-    #[error(
-        "continuation {continuation:?} has no tokens past its context's {context_tokens}, expected at least one"
-    )]
-    EmptyContinuation {
-        /// The continuation.
-        continuation: String,
-        /// How many tokens the context has by itself.
-        context_tokens: usize,
-    },
-}
-
-impl Error {
-    pub(crate) fn encode(error: tokenizers::Error) -> Self {
-        Self::Encode {
-            message: error.to_string(),
-        }
-    }
-
-    pub(crate) fn setting(path: &Path, key: &str, found: &Value, expected: &str) -> Self {
-        Self::Setting {
-            path: path.into(),
-            key: key.into(),
-            found: found.to_string(),
-            expected: expected.into(),
-        }
-    }
-
-    pub(crate) fn question(question: &Question, source: Self) -> Self {
-        Self::Question {
-            id: question.id().into(),
-            source: Box::new(source),
-        }
-    }
+    /// No token is left for the answer past those that its context has by itself.
+    #[error("continuation {0:?} has no tokens past its context's {1}, expected at least one")]
+    EmptyContinuation(String, usize),
 }

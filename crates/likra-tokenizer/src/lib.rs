@@ -7,6 +7,7 @@ mod encoded_pair;
 mod error;
 mod questions;
 mod sentence_piece;
+mod settings;
 mod special;
 mod tokenizer;
 

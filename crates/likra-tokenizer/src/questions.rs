@@ -1,7 +1,5 @@
 //! Questions and their answers in tokens: to learn them, and to score them.
 
-use std::iter;
-
 use likra_data::{AnswerKind, Question, TrainingPair};
 use rayon::prelude::*;
 
@@ -39,8 +37,6 @@ pub struct Asked<'a> {
     question: &'a Question,
     /// One context for all candidates, or one for each choice.
     contexts: Vec<String>,
-    /// The context of answers that are none of the choices.
-    others: usize,
 }
 
 impl<'a> Asked<'a> {
@@ -48,24 +44,15 @@ impl<'a> Asked<'a> {
     #[must_use]
     pub fn after(prefix: &str, question: &'a Question) -> Self {
         let contexts = question.contexts().iter();
-        let contexts: Vec<String> = contexts
-            .map(|context| format!("{prefix}{context}"))
-            .collect();
-        Self {
-            question,
-            others: question.gold().unwrap_or(0).min(contexts.len() - 1),
-            contexts,
-        }
+        let contexts = contexts.map(|text| format!("{prefix}{text}")).collect();
+        Self { question, contexts }
     }
 
     /// The candidates of a question, after a context that asks something else or nothing.
     #[must_use]
     pub fn instead(context: &str, question: &'a Question) -> Self {
-        Self {
-            question,
-            contexts: vec![context.into()],
-            others: 0,
-        }
+        let contexts = vec![context.into()];
+        Self { question, contexts }
     }
 }
 
@@ -81,25 +68,19 @@ impl Tokenizer {
         asked: impl Iterator<Item = Asked<'a>>,
         others: &[Vec<Other>],
     ) -> Result<Vec<Request>> {
-        let others = others.iter().map(Vec::as_slice);
-        let asked = asked.zip(others.chain(iter::repeat(&[][..])));
-        let asked: Vec<(Asked, &[Other])> = asked.collect();
-        let asked = asked.par_iter();
-        asked
-            .map(|(asked, others)| {
-                let request = self.request(asked, others);
-                request.map_err(|source| Error::question(asked.question, source))
-            })
-            .collect()
+        let asked: Vec<Asked> = asked.collect();
+        let request = |(place, asked): (usize, &Asked)| {
+            let others = others.get(place).map_or(&[][..], Vec::as_slice);
+            let request = self.request(asked, others);
+            request.map_err(|source| Error::Question(asked.question.id().into(), Box::new(source)))
+        };
+        asked.par_iter().enumerate().map(request).collect()
     }
 
     fn request(&self, asked: &Asked, others: &[Other]) -> Result<Request> {
         let question = asked.question;
-        let contexts: Vec<_> = asked
-            .contexts
-            .iter()
-            .map(|context| self.context(context))
-            .collect::<Result<_>>()?;
+        let contexts = asked.contexts.iter().map(|context| self.context(context));
+        let contexts = contexts.collect::<Result<Vec<_>>>()?;
         let candidate = |context: usize, kind, text: &str, answer: &str| -> Result<Candidate> {
             Ok(Candidate {
                 encoded: contexts[context].pair(&question.continued(answer))?,
@@ -111,7 +92,7 @@ impl Tokenizer {
         let mut candidates = Vec::new();
         for (place, choice) in question.choices().iter().enumerate() {
             if choice.is_empty() {
-                return Err(Error::EmptyChoice { choice: place + 1 });
+                return Err(Error::EmptyChoice(place + 1));
             }
             let kind = match question.is_right(place) {
                 true => AnswerKind::Correct,
@@ -120,8 +101,10 @@ impl Tokenizer {
             let context = place.min(contexts.len() - 1);
             candidates.push(candidate(context, kind, choice, question.answer(place))?);
         }
+        // Answers that are none of the choices follow the context of the right one.
+        let context = question.gold().unwrap_or(0).min(contexts.len() - 1);
         for (kind, answer) in others {
-            candidates.push(candidate(asked.others, *kind, answer, answer)?);
+            candidates.push(candidate(context, *kind, answer, answer)?);
         }
         Ok(Request {
             question_id: question.id().into(),
@@ -138,7 +121,7 @@ impl Tokenizer {
         let encode = |pair: &TrainingPair| {
             let continuation = pair.question.continued(pair.answer);
             let encoded = self.encode_pair(pair.context(), &continuation);
-            encoded.map_err(|source| Error::question(pair.question, source))
+            encoded.map_err(|source| Error::Question(pair.question.id().into(), Box::new(source)))
         };
         pairs.par_iter().map(encode).collect()
     }

@@ -8,9 +8,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use prost::Message;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use tokenizers::Tokenizer;
 
+use crate::settings::Settings;
 use crate::{Error, Result};
+
+pub(crate) const FILE: &str = "tokenizer.model";
 
 /// `ModelProto` of `SentencePiece`, as far as it is needed.
 #[derive(Message)]
@@ -45,72 +49,68 @@ const BPE: i32 = 2;
 const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 
-/// The text of the `tokenizer.json` that transformers makes of the file at `path`.
-pub(crate) fn convert(path: &Path, config: &Map<String, Value>) -> Result<Vec<u8>> {
-    let refused = |message: String| Error::Tokenizer {
-        path: path.into(),
-        message,
-    };
-    let bytes = likra_files::read(path)?;
+/// The tokenizer that Llama's class makes of `tokenizer.model` in `dir`.
+pub(crate) fn convert(dir: &Path, config: &Settings) -> Result<Tokenizer> {
+    let path = dir.join(FILE);
+    if !path.exists() {
+        let expected = "no such key, or a tokenizer.model in the folder: with it, transformers makes \
+            Llama's tokenizer of that file";
+        return Err(config.refuse("add_prefix_space", expected));
+    }
+    if config.get("vocab_file").is_some() {
+        let expected = "no such key: tokenizer.model in the folder is read";
+        return Err(config.refuse("vocab_file", expected));
+    }
+    let refused = |message: String| Error::Tokenizer(path.clone(), message);
+    let bytes = likra_files::read(&path)?;
     let model = Model::decode(bytes.as_slice()).map_err(|error| refused(error.to_string()))?;
     let trainer = model.trainer.unwrap_or_default();
     if trainer.model_type != Some(BPE) || model.pieces.len() < 3 {
         return Err(refused("expected a model of byte pairs".into()));
     }
-    let flag = |key, default| match config.get(key) {
-        None | Some(Value::Null) => default,
-        Some(value) => *value == Value::Bool(true),
-    };
-    let (legacy, space) = (flag("legacy", true), flag("add_prefix_space", true));
+    let unknown = trainer.unknown.unwrap_or_else(|| "<unk>".into());
+    let tokenizer = tokenizer_json(&model.pieces, unknown, config).to_string();
+    Tokenizer::from_bytes(tokenizer).map_err(|error| refused(error.to_string()))
+}
+
+/// What transformers writes into a `tokenizer.json` of the pieces, as far as it is not the default.
+fn tokenizer_json(pieces: &[Piece], unknown: String, config: &Settings) -> Value {
+    let flag = |key| config.get(key).is_none_or(|value| value == true);
+    let (legacy, space) = (flag("legacy"), flag("add_prefix_space"));
     let replace = json!({"type": "Replace", "pattern": {"String": " "}, "content": "▁"});
     let prepend = json!({"type": "Prepend", "prepend": "▁"});
-    let normalizers = if space {
-        vec![prepend, replace]
-    } else {
-        vec![replace]
+    let (normalizers, scheme) = match space {
+        true => (vec![prepend, replace], "first"),
+        false => (vec![replace], "never"),
     };
     let normalizer = json!({"type": "Sequence", "normalizers": normalizers});
-    let scheme = if space { "first" } else { "never" };
     let metaspace =
         json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": false});
-    let mut decoders = vec![
-        json!({"type": "Replace", "pattern": {"String": "▁"}, "content": " "}),
-        json!({"type": "ByteFallback"}),
-        json!({"type": "Fuse"}),
-    ];
-    if space {
-        decoders.push(json!({"type": "Strip", "content": " ", "start": 1, "stop": 0}));
-    }
-    let tokenizer = json!({
-        "version": "1.0",
-        "truncation": null,
-        "padding": null,
-        "added_tokens": added_tokens(&model.pieces),
+    let decoders = json!([
+        {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
+        {"type": "ByteFallback"},
+        {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": u8::from(space), "stop": 0},
+    ]);
+    json!({
+        "added_tokens": added_tokens(pieces),
         "normalizer": legacy.then_some(normalizer),
         "pre_tokenizer": (!legacy).then_some(metaspace),
-        "post_processor": null,
         "decoder": {"type": "Sequence", "decoders": decoders},
         "model": {
             "type": "BPE",
-            "dropout": null,
-            "unk_token": trainer.unknown.unwrap_or_else(|| "<unk>".into()),
-            "continuing_subword_prefix": null,
-            "end_of_word_suffix": null,
+            "unk_token": unknown,
             "fuse_unk": true,
             "byte_fallback": true,
-            "ignore_merges": false,
-            "vocab": vocabulary(&model.pieces),
-            "merges": merges(&model.pieces),
+            "vocab": vocabulary(pieces),
+            "merges": merges(pieces),
         },
-    });
-    Ok(tokenizer.to_string().into_bytes())
+    })
 }
 
 fn added_tokens(pieces: &[Piece]) -> Vec<Value> {
-    let added = pieces.iter().enumerate().filter(|(_, piece)| {
-        let kind = piece.kind.unwrap_or_default();
-        [CONTROL, USER_DEFINED].contains(&kind)
-    });
+    let added = pieces.iter().enumerate();
+    let added = added.filter(|(_, piece)| matches!(piece.kind, Some(CONTROL | USER_DEFINED)));
     let token = |(id, piece): (usize, &Piece)| {
         json!({"id": id, "content": piece.text, "single_word": false, "lstrip": false,
             "rstrip": false, "normalized": false, "special": piece.kind == Some(CONTROL)})
@@ -139,15 +139,11 @@ fn merges(pieces: &[Piece]) -> Vec<(&str, &str)> {
         pairs.sort_by_key(|(left, right)| (places[left], places[right]));
         merges.extend(pairs.into_iter().map(|(left, right)| (score, left, right)));
     }
-    let length = |text: &str| text.chars().count();
+    let lengths = |merge: &(f32, &str, &str)| [merge.1, merge.2].map(|text| text.chars().count());
     merges.sort_by(|a, b| {
-        let scores = b.0.total_cmp(&a.0);
-        scores
-            .then(length(b.1).cmp(&length(a.1)))
-            .then(length(b.2).cmp(&length(a.2)))
+        b.0.total_cmp(&a.0)
+            .then_with(|| lengths(b).cmp(&lengths(a)))
     });
-    merges
-        .into_iter()
-        .map(|(_, left, right)| (left, right))
-        .collect()
+    let merges = merges.into_iter();
+    merges.map(|(_, left, right)| (left, right)).collect()
 }

@@ -1,45 +1,25 @@
 //! Special tokens as the files of a tokenizer write them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
 
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use tokenizers::AddedToken;
 
+use crate::Result;
 use crate::class::Class;
-use crate::{Error, Result};
+use crate::settings::Settings;
 
-/// `SPECIAL_TOKENS_ATTRIBUTES` of transformers, but for the last, which is a list.
-pub(crate) const KEYS: [&str; 7] = [
-    "bos_token",
-    "eos_token",
-    "unk_token",
-    "sep_token",
-    "pad_token",
-    "cls_token",
-    "mask_token",
-];
+/// `SPECIAL_TOKENS_ATTRIBUTES` of transformers without `_token` at their ends, but for the last, which is a
+/// list.
+const NAMES: [&str; 7] = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
 pub(crate) const ADDITIONAL: &str = "additional_special_tokens";
 /// What only `CodeLlamaTokenizer` has, after the additional ones.
 const INFILLING: [&str; 4] = ["prefix_token", "middle_token", "suffix_token", "eot_token"];
 pub(crate) const EXTRA: &str = "extra_special_tokens";
 
-/// A special token: its text, or with settings of its own.
-#[derive(Debug, Clone)]
-pub(crate) enum SpecialToken {
-    Text(String),
-    Token(AddedToken),
-}
-
-impl SpecialToken {
-    pub(crate) fn text(&self) -> &str {
-        match self {
-            Self::Text(text) => text,
-            Self::Token(token) => &token.content,
-        }
-    }
-}
+/// A special token, and whether it has settings of its own: else it is a text.
+pub(crate) type SpecialToken = (AddedToken, bool);
 
 /// The tokens that a configuration lists.
 #[derive(Debug, Default)]
@@ -51,56 +31,52 @@ pub(crate) struct Listed {
     pub(crate) unsaid: HashSet<String>,
 }
 
-/// The special tokens of one key: several only of a list.
-pub(crate) type Slot = (String, Vec<SpecialToken>);
+/// The special tokens of each key: several only of a list.
+pub(crate) type Slots = Vec<(String, Vec<SpecialToken>)>;
 
 /// A token with its settings, as `AddedToken(**token)` takes them: what is not special is normalized,
 /// unless it says otherwise.
-pub(crate) fn added_token(path: &Path, key: &str, value: &Value) -> Result<AddedToken> {
-    let mut settings = Map::new();
-    for flag in ["single_word", "lstrip", "rstrip", "special"] {
-        settings.insert(flag.into(), false.into());
-    }
+pub(crate) fn added_token(config: &Settings, key: &str, value: &Value) -> Result<AddedToken> {
+    let flags = ["single_word", "lstrip", "rstrip", "special"];
+    let flags = flags.map(|flag| (flag.to_owned(), Value::from(false)));
+    let mut settings = Map::from_iter(flags);
     let special = value.get("special") == Some(&true.into());
     settings.insert("normalized".into(), (!special).into());
     settings.extend(value.as_object().cloned().unwrap_or_default());
     AddedToken::deserialize(Value::from(settings)).map_err(|error| {
-        let expected = format!("a token with its settings ({error})");
-        Error::setting(path, key, value, &expected)
+        config.refuse_part(key, value, &format!("a token with its settings ({error})"))
     })
 }
 
 /// All special tokens of a configuration and its class, by key, in the order of transformers.
 ///
 /// A text that a file gives takes the settings that `listed` has for it; a class's default does not.
-pub(crate) fn special_tokens(
-    path: &Path,
-    config: &Map<String, Value>,
-    class: Class,
-    listed: &Listed,
-) -> Result<Vec<Slot>> {
-    let read = |key: &str, value: &Value| special_token(path, key, value);
-    let one = |key: &str| -> Result<Option<SpecialToken>> {
-        match config.get(key) {
-            Some(Value::Null) => Ok(None),
-            Some(value) => read(key, value).map(Some),
-            None => {
-                let default = class.default_token(key);
-                Ok(default.map(|text| SpecialToken::Text(text.into())))
+pub(crate) fn special_tokens(config: &Settings, class: Class, listed: &Listed) -> Result<Slots> {
+    let one = |key: &str| match config.keys.get(key) {
+        Some(Value::Null) => Ok(None),
+        Some(value) => special_token(config, key, value).map(Some),
+        None => Ok(class.default_token(key).map(text_alone)),
+    };
+    let mut slots = Vec::new();
+    for name in NAMES {
+        let key = format!("{name}_token");
+        let mut token = one(&key)?;
+        if let Some((token, has_settings)) = &mut token {
+            // `Qwen2TokenizerFast.__init__` has them for these, and so has the slow `LlamaTokenizer`.
+            *has_settings |= matches!(class, Class::Qwen2 | Class::ConvertedLlama)
+                && matches!(name, "bos" | "eos" | "unk" | "pad");
+            let listed = listed.by_text.get(&token.content);
+            if let Some(listed) = listed.filter(|_| config.keys.contains_key(&key)) {
+                (*token, *has_settings) = (listed.clone(), true);
             }
         }
-    };
-    let list = |key: &str, found: &Value| Error::setting(path, key, found, "a list of tokens");
-    let mut slots = Vec::new();
-    for key in KEYS {
-        let listed = Some(&listed.by_text).filter(|_| config.contains_key(key));
-        let token = one(key)?.map(|token| with_settings(key, token, class, listed));
-        slots.push((key.to_owned(), token.into_iter().collect()));
+        slots.push((key, token.into_iter().collect()));
     }
     let mut additional = Vec::new();
-    if let Some(found) = config.get(ADDITIONAL).filter(|found| !found.is_null()) {
-        for token in found.as_array().ok_or_else(|| list(ADDITIONAL, found))? {
-            additional.push(read(ADDITIONAL, token)?);
+    if let Some(found) = config.get(ADDITIONAL) {
+        let refused = || config.refuse(ADDITIONAL, "a list of tokens");
+        for token in found.as_array().ok_or_else(refused)? {
+            additional.push(special_token(config, ADDITIONAL, token)?);
         }
     }
     if class == Class::CodeLlama {
@@ -109,50 +85,33 @@ pub(crate) fn special_tokens(
         }
     }
     slots.push((ADDITIONAL.to_owned(), additional));
-    if let Some(found) = config.get(EXTRA) {
+    if let Some(found) = config.keys.get(EXTRA) {
         let expected = "an object of tokens by other names than those of special tokens";
-        let refused = || Error::setting(path, EXTRA, found, expected);
+        let refused = || config.refuse(EXTRA, expected);
         for (key, token) in found.as_object().ok_or_else(refused)? {
-            if KEYS.contains(&key.as_str()) || key == ADDITIONAL {
+            let name = key.strip_suffix("_token");
+            if name.is_some_and(|name| NAMES.contains(&name)) || key == ADDITIONAL {
                 return Err(refused());
             }
-            slots.push((key.clone(), vec![read(key, token)?]));
+            slots.push((key.clone(), vec![special_token(config, key, token)?]));
         }
     }
     for (_, tokens) in &mut slots {
-        tokens.retain(|token| !token.text().is_empty());
+        tokens.retain(|(token, _)| !token.content.is_empty());
     }
     Ok(slots)
 }
 
-fn special_token(path: &Path, key: &str, value: &Value) -> Result<SpecialToken> {
+fn special_token(config: &Settings, key: &str, value: &Value) -> Result<SpecialToken> {
     match value {
-        Value::String(text) => Ok(SpecialToken::Text(text.clone())),
+        Value::String(text) => Ok(text_alone(text)),
         Value::Object(token) if token.get("__type") == Some(&"AddedToken".into()) => {
-            added_token(path, key, value).map(SpecialToken::Token)
+            Ok((added_token(config, key, value)?, true))
         }
-        other => {
-            let expected = "a token's text, or an AddedToken";
-            Err(Error::setting(path, key, other, expected))
-        }
+        other => Err(config.refuse_part(key, other, "a token's text, or an AddedToken")),
     }
 }
 
-/// The token with the settings that are listed for its text, or with those of its class.
-fn with_settings(
-    key: &str,
-    token: SpecialToken,
-    class: Class,
-    listed: Option<&HashMap<String, AddedToken>>,
-) -> SpecialToken {
-    // `Qwen2TokenizerFast.__init__` has them for these, and so has the slow `LlamaTokenizer`.
-    let own = matches!(class, Class::Qwen2 | Class::ConvertedLlama)
-        && matches!(key, "bos_token" | "eos_token" | "unk_token" | "pad_token");
-    match (listed.and_then(|listed| listed.get(token.text())), token) {
-        (Some(listed), _) => SpecialToken::Token(listed.clone()),
-        (None, SpecialToken::Text(text)) if own => {
-            SpecialToken::Token(AddedToken::from(text, true))
-        }
-        (None, token) => token,
-    }
+fn text_alone(text: &str) -> SpecialToken {
+    (AddedToken::from(text, true), false)
 }

@@ -1,8 +1,8 @@
 //! From text to the token ids of a checkpoint's own tokenizer.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::auto::{Opened, files, open};
+use crate::auto::{TOKENIZER, open};
 use crate::{Bos, Error, Result};
 
 /// A checkpoint's tokenizer, with a rule for the beginning of a sequence.
@@ -12,15 +12,11 @@ use crate::{Bos, Error, Result};
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     bos: Bos,
-    /// What stands before a text that has no context: the BOS token or, for want of one, EOS.
-    prefix: Option<SpecialToken>,
+    /// What stands before a text that has no context, the BOS token or, for want of one, EOS: its id and
+    /// its text.
+    prefix: Option<(u32, String)>,
+    /// A text with this one is refused.
     gap: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-struct SpecialToken {
-    text: String,
-    id: u32,
 }
 
 impl Tokenizer {
@@ -37,26 +33,17 @@ impl Tokenizer {
     /// transformers opens it, it ends each text with a token, or BOS is to be added always and there
     /// is none.
     pub fn open(dir: &Path, bos: Bos) -> Result<Self> {
-        let Opened {
-            inner,
-            bos: bos_token,
-            eos,
-            gap,
-        } = open(dir)?;
-        if bos == Bos::Always && bos_token.is_none() {
-            return Err(Error::NoSpecialToken {
-                purpose: "bos = always",
-                needed: "a bos_token",
-            });
+        // The library panics on some damaged files (tokenizers 0.22, in its decoders).
+        let (inner, [begin, end, gap]) = likra_files::guarded(|| open(dir))
+            .unwrap_or_else(|message| Err(Error::Tokenizer(dir.join(TOKENIZER), message)))?;
+        if bos == Bos::Always && begin.is_none() {
+            return Err(Error::NoSpecialToken("bos = always", "a bos_token"));
         }
         // As the harness has it: `prefix_token_id`, and its text as the tokenizer decodes it.
-        let prefix = bos_token.or(eos).and_then(|text| inner.token_to_id(&text));
-        let decoded = |id| {
-            inner
-                .decode(&[id], false)
-                .map(|text| SpecialToken { text, id })
-        };
-        let prefix = prefix.map(decoded).transpose().map_err(Error::encode)?;
+        let prefix = begin.or(end);
+        let prefix = prefix.and_then(|text| inner.token_to_id(&text));
+        let decoded = |id| inner.decode(&[id], false).map(|text| (id, text));
+        let prefix = prefix.map(decoded).transpose().map_err(refused)?;
         let tokenizer = Self {
             inner,
             bos,
@@ -67,22 +54,12 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
-    /// The files of those that [`Tokenizer::open`] reads from `dir` which are there, but for the
-    /// model's `config.json`.
-    #[must_use]
-    pub fn files(dir: &Path) -> Vec<PathBuf> {
-        files(dir)
-    }
-
     /// Refuses a tokenizer that puts something behind a text.
     fn refuse_endings(&self, dir: &Path) -> Result<()> {
         const TEXT: &str = "a";
         let (bare, whole) = (self.encode_bare(TEXT)?, self.encode(TEXT)?);
         match whole.last() {
-            Some(&token) if !whole.ends_with(&bare) => Err(Error::EndsTexts {
-                dir: dir.into(),
-                token,
-            }),
+            Some(&token) if !whole.ends_with(&bare) => Err(Error::EndsTexts(dir.into(), token)),
             _ => Ok(()),
         }
     }
@@ -93,15 +70,13 @@ impl Tokenizer {
     ///
     /// If the tokenizer has no token for a part of the text and none for the unknown.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let marked = self
-            .prefix
-            .as_ref()
-            .is_some_and(|token| text.starts_with(&token.text));
+        let prefix = self.prefix.as_ref();
+        let marked = prefix.is_some_and(|(_, token)| text.starts_with(token));
         let mut ids = self.encode_with(text, self.bos != Bos::Never && !marked)?;
-        if let (Bos::Always, Some(bos)) = (self.bos, &self.prefix)
-            && ids.first() != Some(&bos.id)
+        if let (Bos::Always, Some((bos, _))) = (self.bos, prefix)
+            && ids.first() != Some(bos)
         {
-            ids.insert(0, bos.id);
+            ids.insert(0, *bos);
         }
         Ok(ids)
     }
@@ -113,23 +88,23 @@ impl Tokenizer {
 
     /// The token that stands in for an empty context.
     pub(crate) fn prefix_token(&self) -> Result<u32> {
+        let id = self.prefix.as_ref().map(|(id, _)| *id);
         let needed = "a bos_token or eos_token";
-        let error = Error::NoSpecialToken {
-            purpose: "an empty context",
-            needed,
-        };
-        self.prefix.as_ref().map(|token| token.id).ok_or(error)
+        id.ok_or(Error::NoSpecialToken("an empty context", needed))
     }
 
     fn encode_with(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
-        if let Some(token) = self.gap.as_ref().filter(|gap| text.contains(gap.as_str())) {
-            let token = token.clone();
-            return Err(Error::Gap { token });
+        if let Some(token) = self.gap.as_ref().filter(|gap| text.contains(*gap)) {
+            return Err(Error::Gap(token.clone()));
         }
         let encode = || self.inner.encode_fast(text, add_special_tokens);
-        let encoding = likra_files::guarded(encode).map_err(|message| Error::Encode { message })?;
-        Ok(encoding.map_err(Error::encode)?.get_ids().to_vec())
+        let encoding = likra_files::guarded(encode).map_err(Error::Encode)?;
+        Ok(encoding.map_err(refused)?.get_ids().to_vec())
     }
+}
+
+fn refused(error: tokenizers::Error) -> Error {
+    Error::Encode(error.to_string())
 }
 
 #[cfg(test)]
