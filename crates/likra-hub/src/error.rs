@@ -3,12 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use hf_hub::api::sync::ApiError;
-
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why something could not be had from the hub.
+/// Why something could not be had from the hub: of which repository, and what it needs or lacks.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -16,45 +14,23 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] io::Error),
 
-    /// The hub has no such repository or revision, or hides it.
-    #[error(
-        "{name}: the hub has no such {kind} or revision; a private one needs a token in HF_TOKEN"
-    )]
-    Missing {
-        /// The repository.
-        name: String,
-        /// `model` or `data set`.
-        kind: &'static str,
-    },
+    /// The hub has no such `model` or `data set`, or no such revision of it, or hides it.
+    #[error("{0}: the hub has no such {1} or revision; a private one needs a token in HF_TOKEN")]
+    Missing(String, &'static str),
 
-    /// The repository is gated or private.
+    /// The repository is gated or private on the hub at this address.
     #[error(
-        "{name}: the hub refuses access; accept its conditions at {endpoint}/{name}, then set HF_TOKEN to a token of your account"
+        "{0}: the hub refuses access; accept its conditions at {1}/{0}, then set HF_TOKEN to a token of your account"
     )]
-    Refused {
-        /// The repository.
-        name: String,
-        /// The hub.
-        endpoint: String,
-    },
+    Refused(String, String),
 
-    /// Nothing may be downloaded, and the cache does not have it.
-    #[error("{name}: not in the cache {}, and HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE, HF_DATASETS_OFFLINE) forbids to download it", cache.display())]
-    Offline {
-        /// The repository.
-        name: String,
-        /// The cache.
-        cache: PathBuf,
-    },
+    /// Nothing may be downloaded, and the cache in this folder does not have it.
+    #[error("{0}: not in the cache {cache}, and HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE, HF_DATASETS_OFFLINE) forbids to download it", cache = .1.display())]
+    Offline(String, PathBuf),
 
     /// The repository has none of the files that are needed.
-    #[error("{name}: none of its files is {expected}")]
-    Nothing {
-        /// The repository.
-        name: String,
-        /// What was looked for.
-        expected: &'static str,
-    },
+    #[error("{0}: none of its files is {1}")]
+    Nothing(String, &'static str),
 
     /// A file is not what the hub says.
     #[error(
@@ -72,44 +48,10 @@ pub enum Error {
     },
 
     /// The repository got another commit in the meantime.
-    #[error("{name}: changed while it was downloaded; try again")]
-    Changed {
-        /// The repository.
-        name: String,
-    },
+    #[error("{0}: changed while it was downloaded; try again")]
+    Changed(String),
 
-    /// The hub could not be reached, or broke off.
-    #[error("{name}: {message}; what is there is kept, the same command goes on from it")]
-    Transfer {
-        /// The repository.
-        name: String,
-        /// What the library said.
-        message: String,
-    },
-}
-
-impl Error {
-    /// What the library's error means.
-    pub(crate) fn of(name: &str, kind: &'static str, endpoint: &str, error: &ApiError) -> Self {
-        let name = name.to_owned();
-        let message = error.to_string();
-        // The library has no variant for an answer's status.
-        let status = |code: &str| {
-            message.contains(&format!("status: {code}"))
-                || message.contains(&format!("code: {code}"))
-        };
-        match () {
-            () if status("401") || status("403") => Self::Refused {
-                name,
-                endpoint: endpoint.into(),
-            },
-            () if status("404") => Self::Missing { name, kind },
-            () => Self::Transfer { name, message },
-        }
-    }
-
-    /// Whether the hub could not be reached, so that the cache may stand in.
-    pub(crate) fn is_transfer(&self) -> bool {
-        matches!(self, Self::Transfer { .. })
-    }
+    /// The hub could not be reached, or broke off; the message is the library's.
+    #[error("{0}: {1}; what is there is kept, the same command goes on from it")]
+    Transfer(String, String),
 }

@@ -1,10 +1,13 @@
 //! Files of a repository, in the cache.
 
 use std::env;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use hf_hub::api::Progress;
-use hf_hub::api::sync::{ApiBuilder, ApiRepo};
+use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 use likra_results::sha256_file;
 
@@ -63,38 +66,21 @@ pub fn fetch(
     listener: &Listener,
 ) -> Result<Snapshot> {
     let hub = Hub::new(kind, name);
-    if is_offline(kind) {
-        return hub.cached()?.ok_or_else(|| Error::Offline {
-            name: name.to_string(),
-            cache: hub.cache.path().clone(),
-        });
+    if hub.is_offline {
+        let error = || Error::Offline(name.to_string(), hub.cache.path().clone());
+        return hub.cached()?.ok_or_else(error);
     }
-    match hub.download(expected, wanted, listener) {
-        Err(error) if error.is_transfer() => match hub.cached()? {
-            Some(snapshot) if snapshot.folder.exists() => {
-                listener(Event::Cached(format!(
-                    "{error}; the cache's commit {} is taken",
-                    snapshot.commit
-                )));
-                Ok(snapshot)
-            }
-            _ => Err(error),
-        },
-        other => other,
-    }
-}
-
-/// Whether only the cache may be read.
-fn is_offline(kind: Kind) -> bool {
-    let set = |name: &str| {
-        let value = env::var(name).unwrap_or_default().to_uppercase();
-        ["1", "ON", "YES", "TRUE"].contains(&value.as_str())
+    let error = match hub.download(expected, wanted, listener) {
+        Err(error @ Error::Transfer(..)) => error,
+        other => return other,
     };
-    let own = match kind {
-        Kind::Model => "TRANSFORMERS_OFFLINE",
-        Kind::Dataset => "HF_DATASETS_OFFLINE",
+    let Some(snapshot) = hub.cached()? else {
+        return Err(error);
     };
-    set("HF_HUB_OFFLINE") || set(own)
+    let commit = &snapshot.commit;
+    let message = format!("{error}; the cache's commit {commit} is taken");
+    listener(Event::Cached(message));
+    Ok(snapshot)
 }
 
 struct Hub<'a> {
@@ -103,30 +89,36 @@ struct Hub<'a> {
     cache: Cache,
     endpoint: String,
     kind: &'static str,
+    /// Whether only the cache may be read.
+    is_offline: bool,
 }
 
 impl<'a> Hub<'a> {
     fn new(kind: Kind, name: &'a Name) -> Self {
-        let (of, word) = match kind {
-            Kind::Model => (RepoType::Model, "model"),
-            Kind::Dataset => (RepoType::Dataset, "data set"),
+        let (of, kind, offline) = match kind {
+            Kind::Model => (RepoType::Model, "model", "TRANSFORMERS_OFFLINE"),
+            Kind::Dataset => (RepoType::Dataset, "data set", "HF_DATASETS_OFFLINE"),
+        };
+        let is_set = |name: &str| {
+            let value = env::var(name).unwrap_or_default().to_uppercase();
+            ["1", "ON", "YES", "TRUE"].contains(&value.as_str())
         };
         let cache = match env::var_os("HF_HUB_CACHE").filter(|path| !path.is_empty()) {
             Some(path) => Cache::new(path.into()),
             None => Cache::from_env(),
         };
-        let endpoint = env::var("HF_ENDPOINT")
-            .ok()
-            .filter(|endpoint| !endpoint.is_empty());
+        let endpoint = env::var("HF_ENDPOINT").unwrap_or_default();
+        let endpoint = match endpoint.as_str() {
+            "" => HUB,
+            other => other.trim_end_matches('/'),
+        };
         Self {
             name,
             repo: Repo::with_revision(name.repo.clone(), of, name.revision.clone()),
             cache,
-            endpoint: endpoint.map_or_else(
-                || HUB.into(),
-                |endpoint| endpoint.trim_end_matches('/').to_owned(),
-            ),
-            kind: word,
+            endpoint: endpoint.into(),
+            kind,
+            is_offline: is_set("HF_HUB_OFFLINE") || is_set(offline),
         }
     }
 
@@ -139,16 +131,26 @@ impl<'a> Hub<'a> {
             // A commit stands for itself.
             false => self.repo.revision().to_owned(),
         };
-        let snapshot = folder.join("snapshots").join(&commit);
-        Ok(snapshot.is_dir().then(|| self.snapshot(snapshot, commit)))
+        Ok(Some(self.snapshot(commit)).filter(|snapshot| snapshot.folder.is_dir()))
     }
 
-    fn snapshot(&self, folder: PathBuf, commit: String) -> Snapshot {
+    fn snapshot(&self, commit: String) -> Snapshot {
         Snapshot {
-            folder,
+            folder: self.cache.repo(self.repo.clone()).pointer_path(&commit),
             repo: self.name.repo.clone(),
             commit,
         }
+    }
+
+    /// Who asks.
+    fn token(&self) -> Option<String> {
+        let stored = || {
+            let home = env::var_os("HF_HOME")?;
+            fs_err::read_to_string(Path::new(&home).join("token")).ok()
+        };
+        let token = env::var("HF_TOKEN").ok().or_else(stored);
+        let token = token.or_else(|| self.cache.token())?;
+        Some(token.trim().to_owned()).filter(|token| !token.is_empty())
     }
 
     fn download(
@@ -157,59 +159,36 @@ impl<'a> Hub<'a> {
         wanted: &dyn Fn(&str) -> bool,
         listener: &Listener,
     ) -> Result<Snapshot> {
-        let failed = |error| Error::of(&self.name.to_string(), self.kind, &self.endpoint, &error);
-        let given = env::var("HF_TOKEN")
-            .ok()
-            .map(|token| token.trim().to_owned());
-        let home = env::var_os("HF_HOME").map(|home| Path::new(&home).join("token"));
-        let stored = || {
-            home.and_then(|path| fs_err::read_to_string(path).ok())
-                .map(|token| token.trim().to_owned())
-        };
-        let token = given
-            .or_else(stored)
-            .or_else(|| self.cache.token())
-            .filter(|token| !token.is_empty());
-        let api = ApiBuilder::from_cache(self.cache.clone()).with_endpoint(self.endpoint.clone());
-        let api = api
-            .with_token(token)
+        let failed = |error| self.failed(error);
+        let api = ApiBuilder::from_cache(self.cache.clone())
+            .with_endpoint(self.endpoint.clone())
+            .with_token(self.token())
             .with_retries(RETRIES)
             .with_progress(false);
         let api = api.build().map_err(failed)?.repo(self.repo.clone());
         let info = retried(|| api.info()).map_err(failed)?;
-        let files: Vec<String> = info
-            .siblings
-            .into_iter()
-            .map(|file| file.rfilename)
-            .filter(|file| wanted(file))
-            .collect();
+        let files = info.siblings.into_iter().map(|file| file.rfilename);
+        let files: Vec<String> = files.filter(|file| wanted(file)).collect();
         if files.is_empty() {
-            return Err(Error::Nothing {
-                name: self.name.to_string(),
-                expected,
-            });
+            return Err(Error::Nothing(self.name.to_string(), expected));
         }
-        let repo = self.cache.repo(self.repo.clone());
-        let folder = repo.pointer_path(&info.sha);
+        let snapshot = self.snapshot(info.sha);
         for file in &files {
-            if !folder.join(file).exists() {
-                self.file(&api, file, &folder, listener)?;
+            if !snapshot.folder.join(file).exists() {
+                self.file(&api, file, &snapshot.folder, listener)?;
             }
         }
-        repo.create_ref(&info.sha)?;
-        Ok(self.snapshot(folder, info.sha))
+        let repo = self.cache.repo(self.repo.clone());
+        repo.create_ref(&snapshot.commit)?;
+        Ok(snapshot)
     }
 
     /// Downloads a file and compares its hash, if it is a large one, with the hub's.
     fn file(&self, api: &ApiRepo, file: &str, folder: &Path, listener: &Listener) -> Result<()> {
-        let failed = |error| Error::of(&self.name.to_string(), self.kind, &self.endpoint, &error);
-        let place = retried(|| api.download_with_progress(file, News(listener))).map_err(failed)?;
+        let place = retried(|| api.download_with_progress(file, News(listener)))
+            .map_err(|error| self.failed(error))?;
         let blob = place.canonicalize()?;
-        let expected = blob
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let expected = blob.file_name().unwrap_or_default().to_string_lossy();
         // The hub calls large files by their SHA-256, and small ones by git's own hash.
         if expected.len() == 64 {
             let found = sha256_file(&blob)?;
@@ -220,39 +199,49 @@ impl<'a> Hub<'a> {
                     name: self.name.to_string(),
                     file: file.into(),
                     found,
-                    expected,
+                    expected: expected.into(),
                 });
             }
         }
         match place.starts_with(folder) {
             true => Ok(()),
-            false => Err(Error::Changed {
-                name: self.name.to_string(),
-            }),
+            false => Err(Error::Changed(self.name.to_string())),
+        }
+    }
+
+    /// What the library's error means.
+    fn failed(&self, error: ApiError) -> Error {
+        let (name, message) = (self.name.to_string(), error.to_string());
+        // The library has no variant for an answer's status.
+        let status = |code: &str| {
+            let says = |word| message.contains(&format!("{word}: {code}"));
+            says("status") || says("code")
+        };
+        if status("401") || status("403") {
+            Error::Refused(name, self.endpoint.clone())
+        } else if status("404") {
+            Error::Missing(name, self.kind)
+        } else {
+            Error::Transfer(name, message)
         }
     }
 }
 
 /// How often a request that was broken off is made again.
 const RETRIES: usize = 4;
+/// What a server answers that may do so later.
+const BUSY: [&str; 5] = ["500", "502", "503", "504", "429"];
 
 /// The library tries again in the middle of a file only: not where a request begins.
-fn retried<T, E: std::fmt::Display>(request: impl Fn() -> Result<T, E>) -> Result<T, E> {
-    let mut tries = 0;
-    loop {
+fn retried<T, E: Display>(request: impl Fn() -> Result<T, E>) -> Result<T, E> {
+    let passes = |error: &E| BUSY.iter().any(|code| error.to_string().contains(code));
+    for tries in 1..=RETRIES {
         match request() {
-            Err(error)
-                if tries < RETRIES
-                    && ["500", "502", "503", "504", "429"]
-                        .iter()
-                        .any(|code| error.to_string().contains(code)) =>
-            {
-                tries += 1;
-                std::thread::sleep(std::time::Duration::from_millis(300 << tries));
-            }
+            Err(error) if passes(&error) => sleep(Duration::from_millis(300 << tries)),
             other => return other,
         }
     }
+    request()
 }
 
 /// Tells a listener how far a file is.
