@@ -67,11 +67,8 @@ fn mean(counts: &[usize], lowest: i32) -> Estimate {
     let shares = counts.iter().map(|&count| count as f64 / total as f64);
     let sums = power(&shares.collect::<Vec<_>>(), total);
     let mean_of = |sum: usize| sum as f64 / total as f64 + f64::from(lowest);
-    let values = counts
-        .iter()
-        .enumerate()
-        .map(|(value, count)| value * count);
-    let value = mean_of(values.sum());
+    let weighted = |(value, count): (usize, &usize)| value * count;
+    let value = mean_of(counts.iter().enumerate().map(weighted).sum());
     let [low, high] = [TAIL, 1.0 - TAIL].map(|share| mean_of(quantile(&sums, share)));
     Estimate { value, low, high }
 }

@@ -37,12 +37,9 @@ impl Cells for LikelihoodRow {
 /// examples.
 pub(crate) fn figure2(table: &ScoreTable) -> Vec<LikelihoodRow> {
     use AnswerKind::{Correct, Incorrect};
-    let correct = rows(table, POSITIVE, Correct, |column| {
-        likelihoods(table, column).0
-    });
-    let wrong = rows(table, POSITIVE, Incorrect, |column| {
-        likelihoods(table, column).1
-    });
+    let both = |column: &[Vec<f64>]| likelihoods(table, column);
+    let correct = rows(table, POSITIVE, Correct, |column| both(column).0);
+    let wrong = rows(table, POSITIVE, Incorrect, |column| both(column).1);
     [correct, wrong].concat()
 }
 

@@ -26,10 +26,8 @@ pub struct Study {
 impl Study {
     /// SFT-Likra with this negative head, if the study has it.
     pub(crate) fn likra_with(&self, head: &str) -> Option<Method> {
-        let mut negatives = self.negatives.iter();
-        negatives
-            .find(|found| found.head == head)
-            .map(Negative::method)
+        let found = self.negatives.iter().find(|found| found.head == head)?;
+        Some(found.method())
     }
 }
 

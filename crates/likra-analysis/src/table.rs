@@ -85,13 +85,13 @@ impl ScoreTable {
     /// The same table over the first questions only, as many as asked for or all.
     #[must_use]
     pub fn first(&self, questions: usize) -> Self {
-        let cut = |column: &Column| column.iter().take(questions).cloned().collect();
-        let heads = self.heads.iter();
+        let cut = |(head, column): (&(String, usize), &Column)| {
+            let column = column.iter().take(questions).cloned();
+            (head.clone(), column.collect())
+        };
         Self {
             questions: self.questions.iter().take(questions).cloned().collect(),
-            heads: heads
-                .map(|(key, column)| (key.clone(), cut(column)))
-                .collect(),
+            heads: self.heads.iter().map(cut).collect(),
         }
     }
 

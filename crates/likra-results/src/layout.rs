@@ -45,12 +45,6 @@ impl RunDir {
         Self(path.into())
     }
 
-    /// The folder itself.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
     /// Keeps other processes out of the folder, which is made if need be, for as long as the file is open.
     ///
     /// # Errors

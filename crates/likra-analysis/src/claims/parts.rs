@@ -110,9 +110,8 @@ pub(super) fn points(found: Estimate) -> String {
 
 /// ` after 64 examples`; nothing if there are none.
 pub(super) fn after(examples: Option<usize>) -> String {
-    examples.map_or_else(String::new, |examples| {
-        format!(" after {examples} examples")
-    })
+    let after = examples.map(|examples| format!(" after {examples} examples"));
+    after.unwrap_or_default()
 }
 
 /// How a head has changed what it thinks of a kind of answer, at its last checkpoint.
