@@ -1,8 +1,7 @@
 //! The accuracy of each method after each number of training examples (paper, table 1).
 
 use crate::bootstrap::accuracy;
-use crate::cell::RowBuilder;
-use crate::{Cell, Cells, Estimate, Method, Norm, Rule, ScoreTable};
+use crate::{Cells, Columns, Estimate, Method, Norm, Rule, ScoreTable};
 
 /// The accuracy of a method after so many training examples.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,40 +36,41 @@ impl Method {
     /// The accuracy after each number of examples for which the table has the method's heads, at
     /// weight 1.
     pub(crate) fn rows(&self, table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
-        let examples = table.examples().into_iter();
-        examples
-            .filter_map(|examples| {
-                let rule = self.rule(table, examples, 1.0)?;
-                Some(AccuracyRow::new(self, examples, &rule, norm))
-            })
-            .collect()
+        let row = |examples| {
+            let rule = self.rule(table, examples, 1.0)?;
+            Some(AccuracyRow::new(self, examples, &rule, norm))
+        };
+        table.examples().into_iter().filter_map(row).collect()
     }
 }
 
 impl Cells for AccuracyRow {
-    fn cells(&self) -> Vec<(String, Cell)> {
-        RowBuilder::default()
+    fn cells(&self) -> Columns {
+        Columns::default()
             .text("method", self.method.name())
             .count("examples", self.examples)
             .estimate(["acc", "acc_low", "acc_high"], self.acc)
             .estimate(["acc_norm", "acc_norm_low", "acc_norm_high"], self.acc_norm)
             .count("questions", self.questions)
-            .cells()
     }
 }
 
 /// Every method's accuracy after every number of examples, at weight 1. Methods whose heads the
 /// table does not have are left out.
 pub(crate) fn table1(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
-    [
-        Method::base(),
-        Method::sft(),
-        Method::sft_likra(),
-        Method::base_likra(),
-    ]
-    .iter()
-    .flat_map(|method| method.rows(table, norm))
-    .collect()
+    let methods = [
+        Method::BASE,
+        Method::SFT,
+        Method::SFT_LIKRA,
+        Method::BASE_LIKRA,
+    ];
+    rows(&methods, table, norm)
+}
+
+/// The accuracies of these methods, one after the other.
+pub(crate) fn rows(methods: &[Method], table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
+    let rows = methods.iter().map(|method| method.rows(table, norm));
+    rows.flatten().collect()
 }
 
 #[cfg(test)]

@@ -28,18 +28,19 @@ impl Estimate {
     /// A number that others report without an interval.
     #[must_use]
     pub fn exact(value: f64) -> Self {
-        Self {
-            value,
-            low: value,
-            high: value,
-        }
+        let [low, high] = [value; 2];
+        Self { value, low, high }
     }
 
     /// In hundredths rather than shares of one.
     #[must_use]
     pub fn percent(self) -> Self {
-        let Self { value, low, high } = self;
-        let [value, low, high] = [value, low, high].map(|share| share * 100.0);
+        self.map(|share| share * 100.0)
+    }
+
+    /// The same in another unit.
+    pub(crate) fn map(self, convert: impl Fn(f64) -> f64) -> Self {
+        let [value, low, high] = [self.value, self.low, self.high].map(convert);
         Self { value, low, high }
     }
 }
@@ -63,23 +64,13 @@ pub(crate) fn gain(right: &[bool], other: &[bool]) -> Estimate {
 /// The mean of values `lowest`, `lowest + 1`, ... that occur so many times.
 fn mean(counts: &[usize], lowest: i32) -> Estimate {
     let total: usize = counts.iter().sum();
-    let shares: Vec<f64> = counts
-        .iter()
-        .map(|&count| count as f64 / total as f64)
-        .collect();
-    let sums = power(&shares, total);
+    let shares = counts.iter().map(|&count| count as f64 / total as f64);
+    let sums = power(&shares.collect::<Vec<_>>(), total);
     let mean_of = |sum: usize| sum as f64 / total as f64 + f64::from(lowest);
-    Estimate {
-        value: mean_of(
-            counts
-                .iter()
-                .enumerate()
-                .map(|(value, count)| value * count)
-                .sum(),
-        ),
-        low: mean_of(quantile(&sums, TAIL)),
-        high: mean_of(quantile(&sums, 1.0 - TAIL)),
-    }
+    let weighted = |(value, count): (usize, &usize)| value * count;
+    let value = mean_of(counts.iter().enumerate().map(weighted).sum());
+    let [low, high] = [TAIL, 1.0 - TAIL].map(|share| mean_of(quantile(&sums, share)));
+    Estimate { value, low, high }
 }
 
 /// The polynomial of these coefficients, raised to a power by squaring.
@@ -89,10 +80,9 @@ pub(crate) fn power(coefficients: &[f64], exponent: usize) -> Vec<f64> {
     }
     let root = power(coefficients, exponent / 2);
     let square = product(&root, &root);
-    if exponent.is_multiple_of(2) {
-        square
-    } else {
-        product(coefficients, &square)
+    match exponent.is_multiple_of(2) {
+        true => square,
+        false => product(coefficients, &square),
     }
 }
 

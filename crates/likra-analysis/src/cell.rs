@@ -15,28 +15,30 @@ pub enum Cell {
 
 /// A row that says what stands in each of its columns.
 pub trait Cells {
-    /// The names of the columns, in order, each with its cell. All rows of a table have the same columns.
-    fn cells(&self) -> Vec<(String, Cell)>;
+    /// The columns in order. All rows of a table have the same.
+    fn cells(&self) -> Columns;
 }
 
-/// Builds a row, column by column.
-#[derive(Default)]
-pub(crate) struct RowBuilder(Vec<(String, Cell)>);
+/// The names of columns, each with a cell.
+#[derive(Debug, Clone, Default)]
+pub struct Columns(pub Vec<(String, Cell)>);
 
-impl RowBuilder {
-    pub(crate) fn text(mut self, name: &str, text: impl ToString) -> Self {
-        self.0.push((name.into(), Cell::Text(text.to_string())));
+impl Columns {
+    fn with(mut self, name: &str, cell: Cell) -> Self {
+        self.0.push((name.into(), cell));
         self
     }
 
-    pub(crate) fn count(mut self, name: &str, count: usize) -> Self {
-        self.0.push((name.into(), Cell::Count(count)));
-        self
+    pub(crate) fn text(self, name: &str, text: impl ToString) -> Self {
+        self.with(name, Cell::Text(text.to_string()))
     }
 
-    pub(crate) fn number(mut self, name: &str, value: f64, decimals: usize) -> Self {
-        self.0.push((name.into(), Cell::Number(value, decimals)));
-        self
+    pub(crate) fn count(self, name: &str, count: usize) -> Self {
+        self.with(name, Cell::Count(count))
+    }
+
+    pub(crate) fn number(self, name: &str, value: f64, decimals: usize) -> Self {
+        self.with(name, Cell::Number(value, decimals))
     }
 
     /// A mean and the ends of its interval, as shares of one or likelihoods.
@@ -44,9 +46,5 @@ impl RowBuilder {
         self.number(value, estimate.value, 5)
             .number(low, estimate.low, 5)
             .number(high, estimate.high, 5)
-    }
-
-    pub(crate) fn cells(self) -> Vec<(String, Cell)> {
-        self.0
     }
 }

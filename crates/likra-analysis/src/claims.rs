@@ -9,11 +9,10 @@ mod tests;
 
 use likra_results::AnswerKind;
 
-use self::parts::{Condition, change, difference, part, unmeasured};
-use crate::cell::RowBuilder;
+use self::parts::{Condition, after, change, difference, mean_of, part, points};
 use crate::comparisons::{gain, right};
 use crate::method::{NEGATIVE, POSITIVE};
-use crate::{Cell, Cells, Estimate, Method, Study, bootstrap, likelihood, mean};
+use crate::{Cells, Columns, Estimate, Method, Study, bootstrap, likelihood};
 
 pub use self::parts::{Part, Verdict};
 
@@ -23,9 +22,9 @@ pub struct Claim {
     /// Its number in the list, from 1.
     pub number: usize,
     /// What the paper says.
-    pub statement: String,
+    pub statement: &'static str,
     /// Where it says so.
-    pub source: String,
+    pub source: &'static str,
     /// Whether it was found.
     pub verdict: Verdict,
     /// What the verdict rests on.
@@ -34,24 +33,23 @@ pub struct Claim {
 
 /// A part of a claim is a row of `claims.csv`.
 impl Cells for (&Claim, &Part) {
-    fn cells(&self) -> Vec<(String, Cell)> {
+    fn cells(&self) -> Columns {
         let (claim, part) = self;
-        RowBuilder::default()
+        Columns::default()
             .count("claim", claim.number)
-            .text("statement", &claim.statement)
-            .text("source", &claim.source)
+            .text("statement", claim.statement)
+            .text("source", claim.source)
             .text("verdict", claim.verdict)
             .text("measured", &part.what)
             .text("found", &part.value)
             .text("asked_for", &part.condition)
             .text("part_verdict", part.verdict)
-            .cells()
     }
 }
 
 /// All claims, in the order of the paper's figures.
 pub(crate) fn claims(study: &Study) -> Vec<Claim> {
-    let claims: [(&str, &str, Vec<Part>); 6] = [
+    let claims = [
         (
             "Likra jumps between 64 and 256 negative examples, while SFT gains less than a point with each doubling.",
             "Figure 1, section 3.2",
@@ -84,30 +82,25 @@ pub(crate) fn claims(study: &Study) -> Vec<Claim> {
             changes(study),
         ),
     ];
-    (1..)
-        .zip(claims)
-        .map(|(number, (statement, source, parts))| Claim {
-            number,
-            statement: statement.into(),
-            source: source.into(),
-            verdict: verdict(&parts),
-            parts,
-        })
-        .collect()
+    let claim = |(number, (statement, source, parts)): (usize, (_, _, Vec<Part>))| Claim {
+        number,
+        statement,
+        source,
+        verdict: verdict(&parts),
+        parts,
+    };
+    (1..).zip(claims).map(claim).collect()
 }
 
 /// What the parts of a claim say together.
 fn verdict(parts: &[Part]) -> Verdict {
-    let any = |verdict| parts.iter().any(|part| part.verdict == verdict);
-    [Verdict::No, Verdict::Unmeasured, Verdict::Open]
-        .into_iter()
-        .find(|&verdict| any(verdict))
-        .unwrap_or(Verdict::Yes)
+    let verdicts = parts.iter().map(|part| part.verdict);
+    verdicts.max().unwrap_or(Verdict::Unmeasured)
 }
 
 /// Claim 1.
 fn jump(study: &Study) -> Vec<Part> {
-    let likra = Method::sft_likra();
+    let likra = Method::SFT_LIKRA;
     let step = |from, to| {
         let what = format!("SFT-Likra after {to} examples minus after {from}");
         let found = gain(study, (&likra, to), (&likra, from));
@@ -123,110 +116,79 @@ fn jump(study: &Study) -> Vec<Part> {
 
 /// Whether the steepest of SFT-Likra's steps lies between 64 and 256.
 fn steepest(study: &Study) -> Part {
-    let what = "SFT-Likra's steepest step between two numbers of examples";
-    let condition = "between 64 and 256";
-    let likra = Method::sft_likra();
+    let likra = Method::SFT_LIKRA;
     let examples = likra.examples(&study.table);
     let step = |pair: &[usize]| {
         let gain = gain(study, (&likra, pair[1]), (&likra, pair[0]))?;
         Some((pair[0], pair[1], gain))
     };
     let steps: Vec<(usize, usize, Estimate)> = examples.windows(2).filter_map(step).collect();
-    let inside = |(from, to, _): &(usize, usize, Estimate)| *from >= 64 && *to <= 256;
-    let steeper = |a: &(usize, usize, Estimate), b: &(usize, usize, Estimate)| {
-        a.2.value.total_cmp(&b.2.value)
+    let inside = |(from, to, _): &&(usize, usize, Estimate)| *from >= 64 && *to <= 256;
+    let steeper = |(.., a): &&(usize, usize, Estimate), (.., b): &&(usize, usize, Estimate)| {
+        a.value.total_cmp(&b.value)
     };
-    let best = steps.iter().copied().max_by(steeper);
-    let within = steps.iter().copied().filter(inside).max_by(steeper);
-    let (Some(best), Some(within)) = (best, within) else {
-        return unmeasured(what, condition);
-    };
-    let verdict = match inside(&best) {
-        true => Verdict::Yes,
-        // As far as the intervals tell, a step within could be the steepest.
-        false if within.2.high >= best.2.value => Verdict::Open,
-        false => Verdict::No,
-    };
-    let points = best.2.percent();
-    Part {
-        what: what.into(),
-        value: format!("from {} to {}: {}", best.0, best.1, parts::points(points)),
-        condition: condition.into(),
-        verdict,
-    }
+    let best = steps.iter().max_by(steeper);
+    let within = steps.iter().filter(inside).max_by(steeper);
+    let found = best.zip(within).map(|(best, (.., within))| {
+        let (from, to, gain) = *best;
+        let verdict = match inside(&best) {
+            true => Verdict::Yes,
+            // As far as the intervals tell, a step within could be the steepest.
+            false if within.high >= gain.value => Verdict::Open,
+            false => Verdict::No,
+        };
+        (format!("from {from} to {to}: {}", points(gain)), verdict)
+    });
+    let what = "SFT-Likra's steepest step between two numbers of examples";
+    Part::new(what, "between 64 and 256", found)
 }
 
 /// What SFT gains with each doubling of its examples, from its first checkpoint to its last.
 fn sft_per_doubling(study: &Study) -> Part {
-    let (sft, what) = (Method::sft(), "SFT's gain with each doubling, on average");
-    let condition = Condition::Below(0.01);
+    let sft = Method::SFT;
     let examples = sft.examples(&study.table);
-    let (Some(&first), Some(&last)) = (examples.first(), examples.last()) else {
-        return unmeasured(what, &condition.words());
-    };
-    let doublings = (last as f64 / first as f64).log2();
-    if doublings < 1.0 {
-        return unmeasured(what, &condition.words());
-    }
-    let found = gain(study, (&sft, last), (&sft, first)).map(|total| Estimate {
-        value: total.value / doublings,
-        low: total.low / doublings,
-        high: total.high / doublings,
+    let ends = examples.first().zip(examples.last());
+    let found = ends.and_then(|(&first, &last)| {
+        let doublings = (last as f64 / first as f64).log2();
+        let total = gain(study, (&sft, last), (&sft, first))?;
+        (doublings >= 1.0).then(|| total.map(|share| share / doublings))
     });
-    part(what, found, condition)
+    let what = "SFT's gain with each doubling, on average";
+    part(what, found, Condition::Below(0.01))
 }
 
 /// Claim 2: each of the two mean likelihoods is at least four fifths of the other, at the end of training.
 fn close(study: &Study) -> Vec<Part> {
-    let name = |examples| format!("after {examples} examples of SFT");
-    let Some(last) = Method::sft().last(&study.table) else {
+    let Some((last, column)) = likelihood::columns(&study.table, POSITIVE).pop() else {
         let what = "mean likelihoods per character at the end of SFT";
-        return vec![unmeasured(what, "each at least 0.8 of the other")];
+        return vec![Part::new(what, "each at least 0.8 of the other", None)];
     };
-    let column = study.table.log_likelihoods(POSITIVE, last);
-    let (correct, wrong) = column.map_or_else(
-        || (Vec::new(), Vec::new()),
-        |column| likelihood::likelihoods(&study.table, column),
-    );
-    let [mean_correct, mean_wrong] =
-        [&correct, &wrong].map(|values| mean::over_questions(values).value);
-    let at_least = |(a, a_mean, a_name): (&[f64], f64, &str),
-                    (b, b_mean, b_name): (&[f64], f64, &str)| {
+    let (correct, wrong) = likelihood::likelihoods(&study.table, column);
+    let at_least = |(a_name, a): (&str, &[f64]), (b_name, b): (&str, &[f64])| {
+        let what = format!(
+            "likelihood per character of {a_name}, to that of {b_name}, after {last} examples of SFT"
+        );
         // Decided by the mean over questions of the one less 0.8 of the other.
         let rest: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - 0.8 * b).collect();
-        let rest = (!rest.is_empty()).then(|| mean::over_questions(&rest));
-        Part {
-            value: format!(
-                "{:.3} to {:.3}, which is {:.2} of it",
-                a_mean,
-                b_mean,
-                a_mean / b_mean
-            ),
-            condition: "at least 0.80".into(),
-            ..part(
-                &format!(
-                    "likelihood per character of {a_name}, to that of {b_name}, {}",
-                    name(last)
-                ),
-                rest,
-                Condition::Above(0.0),
-            )
-        }
+        let means = mean_of(a).zip(mean_of(b)).zip(mean_of(&rest));
+        let found = means.map(|((a, b), rest)| {
+            let (a, b) = (a.value, b.value);
+            let value = format!("{a:.3} to {b:.3}, which is {:.2} of it", a / b);
+            (value, Condition::Above(0.0).verdict(rest))
+        });
+        Part::new(what, "at least 0.80", found)
     };
-    let correct = (correct.as_slice(), mean_correct, "the right answer");
-    let wrong = (wrong.as_slice(), mean_wrong, "the most likely wrong one");
+    let correct = ("the right answer", correct.as_slice());
+    let wrong = ("the most likely wrong one", wrong.as_slice());
     vec![at_least(correct, wrong), at_least(wrong, correct)]
 }
 
 /// Claim 3.
 fn without_positive(study: &Study) -> Vec<Part> {
-    let (likra, base_likra, sft) = (Method::sft_likra(), Method::base_likra(), Method::sft());
+    let (likra, base_likra, sft) = (Method::SFT_LIKRA, Method::BASE_LIKRA, Method::SFT);
     let last = likra.last(&study.table);
     let compared = |method: &Method, other: &Method, condition| {
-        let at = last.map_or_else(String::new, |last| format!(" after {last} examples"));
-        let what = format!("{} minus {}{at}", method.label(), other.label());
-        let found = last.and_then(|last| gain(study, (method, last), (other, last)));
-        part(&what, found, condition)
+        compared(study, method.label(), (method, other), last, condition)
     };
     vec![
         compared(&likra, &base_likra, Condition::Within(0.05)),
@@ -235,101 +197,88 @@ fn without_positive(study: &Study) -> Vec<Part> {
     ]
 }
 
+/// How much better a method, by this name, is than another after so many examples.
+fn compared(
+    study: &Study,
+    name: &str,
+    (method, other): (&Method, &Method),
+    examples: Option<usize>,
+    condition: Condition,
+) -> Part {
+    let what = format!("{name} minus {}{}", other.label(), after(examples));
+    let found = examples.and_then(|n| gain(study, (method, n), (other, n)));
+    part(&what, found, condition)
+}
+
 /// Claim 4.
 fn weight(study: &Study) -> Vec<Part> {
-    let what = "the best weight of SFT-Likra";
-    let likra = Method::sft_likra();
+    let likra = Method::SFT_LIKRA;
+    let last = likra.last(&study.table);
     let right = |weight: f64| {
-        let rule = likra.rule(&study.table, likra.last(&study.table)?, weight)?;
+        let rule = likra.rule(&study.table, last?, weight)?;
         Some(rule.right(study.norm))
     };
-    let count = |right: &[bool]| right.iter().filter(|&&right| right).count();
     let swept = study.weights.iter().filter_map(|&w| Some((w, right(w)?)));
     let swept: Vec<(f64, Vec<bool>)> = swept.collect();
-    let more = |a: &&(f64, Vec<bool>), b: &&(f64, Vec<bool>)| count(&a.1).cmp(&count(&b.1));
-    let inside = |w: f64| (0.9 - 1e-9..=1.0 + 1e-9).contains(&w);
-    let best = swept.iter().max_by(more);
-    let within = swept.iter().filter(|(w, _)| inside(*w)).max_by(more);
-    let peak = match (best, within) {
-        (Some(best), Some(within)) => {
-            // How much is lost by staying between 0.9 and 1.0.
-            let lost = bootstrap::gain(&best.1, &within.1);
-            let verdict = match () {
-                () if lost.value <= 0.0 => Verdict::Yes,
-                () if lost.low > 0.0 => Verdict::No,
-                () => Verdict::Open,
-            };
-            Part {
-                what: what.into(),
-                value: format!(
-                    "{:.2}, {} above the best from 0.9 to 1.0",
-                    best.0,
-                    parts::points(lost.percent())
-                ),
-                condition: "from 0.9 to 1.0".into(),
-                verdict,
-            }
-        }
-        _ => unmeasured(what, "from 0.9 to 1.0"),
-    };
-    let (none, whole) = (right(0.0), right(1.0));
-    let rise = none
-        .zip(whole)
-        .map(|(none, whole)| bootstrap::gain(&whole, &none));
+    let count = |(_, right): &&(f64, Vec<bool>)| right.iter().filter(|&&right| right).count();
+    let inside = |(w, _): &&(f64, Vec<bool>)| (0.9 - 1e-9..=1.0 + 1e-9).contains(w);
+    let best = swept.iter().max_by_key(count);
+    let within = swept.iter().filter(inside).max_by_key(count);
+    let peak = best.zip(within).map(|((best, right), (_, within))| {
+        // How much is lost by staying between 0.9 and 1.0.
+        let lost = bootstrap::gain(right, within);
+        let verdict = match () {
+            () if lost.value <= 0.0 => Verdict::Yes,
+            () if lost.low > 0.0 => Verdict::No,
+            () => Verdict::Open,
+        };
+        let lost = points(lost);
+        (
+            format!("{best:.2}, {lost} above the best from 0.9 to 1.0"),
+            verdict,
+        )
+    });
+    let rise = right(0.0).zip(right(1.0));
+    let rise = rise.map(|(none, whole)| bootstrap::gain(&whole, &none));
+    let what = "SFT-Likra at weight 1 minus at weight 0";
     vec![
-        peak,
-        part(
-            "SFT-Likra at weight 1 minus at weight 0",
-            rise,
-            Condition::Above(0.0),
-        ),
+        Part::new("the best weight of SFT-Likra", "from 0.9 to 1.0", peak),
+        part(what, rise, Condition::Above(0.0)),
     ]
 }
 
 /// Claim 5, for each pair after the most examples that both have seen.
 fn plausible(study: &Study) -> Vec<Part> {
     let with = |head: &str| {
-        let negative = study
-            .negatives
-            .iter()
-            .find(|negative| negative.head == head);
-        Method::likra_with(head, negative.map_or(head, |negative| &negative.label))
+        let found = study.likra_with(head);
+        found.unwrap_or_else(|| Method::likra_with(head, head))
     };
     let compared = |method: &Method, other: &Method| {
-        let examples = method.examples(&study.table);
-        let common = examples.into_iter().rev();
-        let last = common
-            .into_iter()
-            .find(|&n| right(study, other, n).is_some());
-        let at = last.map_or_else(String::new, |last| format!(" after {last} examples"));
-        let what = format!("Likra with {} minus {}{at}", method.label(), other.label());
-        let found = last.and_then(|last| gain(study, (method, last), (other, last)));
-        part(&what, found, Condition::Above(0.0))
+        let examples = method.examples(&study.table).into_iter();
+        let last = examples.rev().find(|&n| right(study, other, n).is_some());
+        let name = format!("Likra with {}", method.label());
+        compared(study, &name, (method, other), last, Condition::Above(0.0))
     };
     let (irrelevant, unrelated) = (with("irrelevant"), with("unrelated"));
     vec![
         compared(&with(NEGATIVE), &irrelevant),
         compared(&irrelevant, &unrelated),
-        compared(&unrelated, &Method::sft()),
+        compared(&unrelated, &Method::SFT),
     ]
 }
 
 /// Claim 6, at the last checkpoint of each head.
 fn changes(study: &Study) -> Vec<Part> {
-    let rises = Condition::Above(0.0);
-    let falls = Condition::Below(0.0);
+    use AnswerKind::{Correct, Incorrect, Irrelevant, Unrelated};
+    let rises = |head, kind| change(study, head, kind, Condition::Above(0.0));
+    let falls = |head, kind| change(study, head, kind, Condition::Below(0.0));
     vec![
-        change(study, NEGATIVE, AnswerKind::Incorrect, rises),
-        change(study, NEGATIVE, AnswerKind::Irrelevant, rises),
-        difference(
-            study,
-            NEGATIVE,
-            AnswerKind::Incorrect,
-            AnswerKind::Irrelevant,
-        ),
-        change(study, NEGATIVE, AnswerKind::Correct, falls),
-        change(study, NEGATIVE, AnswerKind::Unrelated, falls),
-        change(study, POSITIVE, AnswerKind::Correct, rises),
-        change(study, POSITIVE, AnswerKind::Unrelated, falls),
+        rises(NEGATIVE, Incorrect),
+        rises(NEGATIVE, Irrelevant),
+        difference(study, NEGATIVE, Incorrect, Irrelevant),
+        falls(NEGATIVE, Correct),
+        falls(NEGATIVE, Unrelated),
+        rises(POSITIVE, Correct),
+        falls(POSITIVE, Unrelated),
     ]
 }

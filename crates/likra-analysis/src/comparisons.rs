@@ -1,7 +1,7 @@
 //! Two methods over the same questions: paired differences and tests.
 
-use crate::cell::RowBuilder;
-use crate::{Cell, Cells, Estimate, Method, Study, bootstrap};
+use crate::method::NEGATIVE;
+use crate::{Cells, Columns, Estimate, Method, Negative, Study, bootstrap, controls};
 
 /// The accuracy of one method less that of another after so many examples.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +24,8 @@ pub struct Comparison {
 }
 
 impl Cells for Comparison {
-    fn cells(&self) -> Vec<(String, Cell)> {
-        RowBuilder::default()
+    fn cells(&self) -> Columns {
+        Columns::default()
             .text("method", self.method.name())
             .text("other", self.other.name())
             .count("examples", self.examples)
@@ -34,80 +34,48 @@ impl Cells for Comparison {
             .count("only_other", self.only.1)
             .number("p", self.p, 6)
             .number("p_holm", self.adjusted, 6)
-            .cells()
     }
-}
-
-/// What SFT-Likra gains over SFT.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Gain {
-    /// After how many training examples per head: the most that both have seen.
-    pub examples: usize,
-    /// The difference of their accuracies by normalised scores as a share of one, with an interval over resampled
-    /// questions, on which both methods are compared in pairs.
-    pub acc_norm: Estimate,
-}
-
-/// What SFT-Likra gains over SFT; `None` if there are no such heads.
-pub(crate) fn gain_over_sft(study: &Study) -> Option<Gain> {
-    let (likra, sft) = (Method::sft_likra(), Method::sft());
-    let examples = likra.last(&study.table)?;
-    Some(Gain {
-        examples,
-        acc_norm: gain(study, (&likra, examples), (&sft, examples))?,
-    })
 }
 
 /// Every comparison that the figures invite, after every number of examples that both have.
 pub(crate) fn comparisons(study: &Study) -> Vec<Comparison> {
     let mut found: Vec<Comparison> = Vec::new();
     for (method, other) in pairs(study) {
-        let trained = if method.is_untrained() {
-            &other
-        } else {
-            &method
+        let trained = match method.is_untrained() {
+            true => &other,
+            false => &method,
         };
-        for examples in trained.examples(&study.table) {
-            found.extend(compare(study, &method, &other, examples));
-        }
+        let examples = trained.examples(&study.table).into_iter();
+        found.extend(examples.filter_map(|n| compare(study, &method, &other, n)));
     }
     adjust(&mut found);
     found
 }
 
 fn pairs(study: &Study) -> Vec<(Method, Method)> {
-    let (sft, likra) = (Method::sft(), Method::sft_likra());
     let mut pairs = vec![
-        (likra.clone(), sft.clone()),
-        (likra.clone(), Method::base()),
-        (Method::base_likra(), sft.clone()),
-        (Method::base_likra(), Method::base()),
-        (likra.clone(), Method::base_likra()),
-        (sft.clone(), Method::base()),
+        (Method::SFT_LIKRA, Method::SFT),
+        (Method::SFT_LIKRA, Method::BASE),
+        (Method::BASE_LIKRA, Method::SFT),
+        (Method::BASE_LIKRA, Method::BASE),
+        (Method::SFT_LIKRA, Method::BASE_LIKRA),
+        (Method::SFT, Method::BASE),
     ];
-    let likra_with = |head: &str| {
-        let negative = study.negatives.iter().find(|n| n.head == head)?;
-        Some(Method::likra_with(&negative.head, &negative.label))
-    };
-    for negative in study.negatives.iter().filter(|n| n.contamination == 0.0) {
-        let method = Method::likra_with(&negative.head, &negative.label);
-        if method.name() != "sft-incorrect" {
-            pairs.push((method, sft.clone()));
-        }
-    }
+    // SFT-Likra's own head has been compared with SFT above.
+    let other = |negative: &&Negative| negative.is_pure() && negative.head != NEGATIVE;
+    let negatives = study.negatives.iter().filter(other);
+    pairs.extend(negatives.map(|negative| (negative.method(), Method::SFT)));
     for (one, other) in [
         ("incorrect", "irrelevant"),
         ("irrelevant", "unrelated"),
         ("hardest", "incorrect"),
         ("incorrect", "easiest"),
     ] {
-        pairs.extend(likra_with(one).zip(likra_with(other)));
+        pairs.extend(study.likra_with(one).zip(study.likra_with(other)));
     }
-    let controls = crate::controls::methods(&study.negatives);
-    let controls = controls
-        .into_iter()
-        .filter(|method| ![&likra, &sft].contains(&method));
-    pairs.extend(controls.map(|control| (likra.clone(), control)));
+    // Of the controls, SFT-Likra and SFT are the first two.
+    let controls = controls::methods(&study.negatives).into_iter().skip(2);
+    pairs.extend(controls.map(|control| (Method::SFT_LIKRA, control)));
     pairs
 }
 
@@ -161,11 +129,8 @@ pub(crate) fn gain(
     (method, examples): (&Method, usize),
     (other, other_examples): (&Method, usize),
 ) -> Option<Estimate> {
-    let right = right(study, method, examples)?;
-    Some(bootstrap::gain(
-        &right,
-        &self::right(study, other, other_examples)?,
-    ))
+    let other = right(study, other, other_examples)?;
+    Some(bootstrap::gain(&right(study, method, examples)?, &other))
 }
 
 #[cfg(test)]
@@ -185,8 +150,8 @@ mod tests {
     #[test]
     fn holm_by_hand() {
         let one = |p| Comparison {
-            method: Method::sft(),
-            other: Method::base(),
+            method: Method::SFT,
+            other: Method::BASE,
             examples: 32,
             gain: Estimate {
                 value: 0.0,

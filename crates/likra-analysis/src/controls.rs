@@ -1,5 +1,6 @@
 //! Controls: what a gain of Likra could come from other than wrong answers.
 
+use crate::accuracy::rows;
 use crate::{AccuracyRow, Method, Negative, Norm, ScoreTable};
 
 /// The methods that Likra is held against, and SFT-Likra first:
@@ -9,27 +10,21 @@ use crate::{AccuracyRow, Method, Negative, Norm, ScoreTable};
 /// - SFT minus each head that has learned right answers in place of wrong ones;
 /// - the base and SFT minus what the base thinks of the answer alone (PMI): how frequent an answer is.
 pub(crate) fn methods(negatives: &[Negative]) -> Vec<Method> {
-    let contaminated = negatives.iter().filter(|head| head.contamination > 0.0);
-    let contaminated = contaminated.map(|head| Method::likra_with(&head.head, &head.label));
-    [
-        Method::sft_likra(),
-        Method::sft(),
-        Method::sft_base(),
-        Method::base_sft(),
-    ]
-    .into_iter()
-    .chain(contaminated)
-    .chain([Method::sft_pmi(), Method::base_pmi()])
-    .collect()
+    let contaminated = negatives.iter().filter(|head| !head.is_pure());
+    let mut methods = vec![
+        Method::SFT_LIKRA,
+        Method::SFT,
+        Method::SFT_BASE,
+        Method::BASE_SFT,
+    ];
+    methods.extend(contaminated.map(Negative::method));
+    methods.extend([Method::SFT_PMI, Method::BASE_PMI]);
+    methods
 }
 
 /// Their accuracies after each number of examples for which the table has their heads, at weight 1.
 pub(crate) fn controls(table: &ScoreTable, negatives: &[Negative], norm: Norm) -> Vec<AccuracyRow> {
-    let methods = methods(negatives);
-    methods
-        .iter()
-        .flat_map(|method| method.rows(table, norm))
-        .collect()
+    rows(&methods(negatives), table, norm)
 }
 
 #[cfg(test)]

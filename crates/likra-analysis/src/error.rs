@@ -20,19 +20,17 @@ pub enum Error {
     /// candidate, or holds what is no score.
     #[error("{at}: {message}")]
     Record {
-        /// The record.
-        at: Place,
+        /// Which record: its head, question and candidate.
+        at: String,
         /// What is wrong with it, and what was expected.
         message: String,
     },
 
-    /// A question has no right answer among its choices, or several.
-    #[error("question `{question}`: expected one right answer among its choices, found {found}")]
+    /// A question has no right answer among its choices.
+    #[error("question `{question}`: expected one right answer among its choices, found 0")]
     Gold {
         /// The question's id.
         question: String,
-        /// How many right answers it has.
-        found: usize,
     },
 
     /// A weight of the negative head is infinite or not a number.
@@ -43,36 +41,18 @@ pub enum Error {
     },
 }
 
-/// Which record an error is about.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("head `{head}` after {examples} examples, question `{question}`, candidate {candidate}")]
-pub struct Place {
-    /// The head's name.
-    pub head: String,
-    /// How many training examples the head has seen.
-    pub examples: usize,
-    /// The question's id.
-    pub question: String,
-    /// The candidate's place in its question, from 0.
-    pub candidate: usize,
-}
-
 impl Error {
-    pub(crate) fn record(at: impl Into<Place>, message: impl Into<String>) -> Self {
-        Self::Record {
-            at: at.into(),
-            message: message.into(),
-        }
-    }
-}
-
-impl From<&ScoreRecord> for Place {
-    fn from(record: &ScoreRecord) -> Self {
-        Self {
-            head: record.head.clone(),
-            examples: record.examples,
-            question: record.question_id.clone(),
-            candidate: record.candidate,
-        }
+    /// About a candidate under a head after so many examples.
+    pub(crate) fn record(
+        (head, examples): (&str, usize),
+        of: &ScoreRecord,
+        message: impl Into<String>,
+    ) -> Self {
+        let (question, candidate) = (&of.question_id, of.candidate);
+        let at = format!(
+            "head `{head}` after {examples} examples, question `{question}`, candidate {candidate}"
+        );
+        let message = message.into();
+        Self::Record { at, message }
     }
 }

@@ -1,7 +1,6 @@
 //! Accuracy over examples and over weights: the rows of the paper's figures 1, 3, 4 and 5.
 
-use crate::cell::Cell;
-use crate::{AccuracyRow, Cells, Error, Method, Negative, Norm, Result, ScoreTable};
+use crate::{AccuracyRow, Cell, Cells, Columns, Error, Method, Negative, Norm, Result, ScoreTable};
 
 /// The accuracy of a method under one weight of its negative head.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,33 +13,33 @@ pub struct WeightRow {
 
 impl Cells for WeightRow {
     /// As an accuracy, with the weight after the number of examples.
-    fn cells(&self) -> Vec<(String, Cell)> {
-        let mut cells = self.accuracy.cells();
-        cells.insert(2, ("weight".into(), Cell::Number(self.weight, 4)));
-        cells
+    fn cells(&self) -> Columns {
+        let mut columns = self.accuracy.cells();
+        let weight = Cell::Number(self.weight, 4);
+        columns.0.insert(2, ("weight".into(), weight));
+        columns
     }
 }
 
 /// Learning curves of SFT and SFT-Likra (paper, figure 1). Every curve starts from the base's
 /// accuracy at 0 examples, also Likra's, whose ratio is not defined there.
 pub(crate) fn figure1(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
-    curves(table, &[Method::sft(), Method::sft_likra()], norm)
+    curves(table, &[Method::SFT, Method::SFT_LIKRA], norm)
 }
 
 /// Learning curves of Likra with and without positive examples, and of SFT (paper, figure 3), from
 /// the base's accuracy on.
 pub(crate) fn figure3(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
-    let methods = [Method::sft_likra(), Method::base_likra(), Method::sft()];
+    let methods = [Method::SFT_LIKRA, Method::BASE_LIKRA, Method::SFT];
     curves(table, &methods, norm)
 }
 
 /// Learning curves of SFT-Likra with each negative head that learns no right answers (paper, figure 5), and
 /// of SFT, from the base's accuracy on.
 pub(crate) fn figure5(table: &ScoreTable, negatives: &[Negative], norm: Norm) -> Vec<AccuracyRow> {
-    let pure = negatives.iter().filter(|head| head.contamination == 0.0);
-    let methods = pure.map(|head| Method::likra_with(&head.head, &head.label));
-    let methods: Vec<Method> = methods.chain([Method::sft()]).collect();
-    curves(table, &methods, norm)
+    let pure = negatives.iter().filter(|head| head.is_pure());
+    let methods = pure.map(Negative::method).chain([Method::SFT]);
+    curves(table, &methods.collect::<Vec<_>>(), norm)
 }
 
 /// Accuracy over the weight of the negative head (paper, figure 4), after the most examples that
@@ -54,40 +53,36 @@ pub(crate) fn figure4(table: &ScoreTable, weights: &[f64], norm: Norm) -> Result
         return Err(Error::Weight { found });
     }
     // The methods that have a negative head.
-    let methods = [Method::sft_likra(), Method::base_likra()];
+    let methods = [Method::SFT_LIKRA, Method::BASE_LIKRA];
     let Some(examples) = methods.iter().find_map(|method| method.last(table)) else {
         return Ok(Vec::new());
     };
     let mut weights = weights.to_vec();
     weights.sort_by(f64::total_cmp);
     weights.dedup();
-    let row = |method: &Method, weight| {
-        let rule = method.rule(table, examples, weight)?;
-        let accuracy = AccuracyRow::new(method, examples, &rule, norm);
-        Some(WeightRow { weight, accuracy })
-    };
     let mut rows = Vec::new();
     for method in &methods {
-        rows.extend(weights.iter().filter_map(|&weight| row(method, weight)));
+        rows.extend(weights.iter().filter_map(|&weight| {
+            let rule = method.rule(table, examples, weight)?;
+            let accuracy = AccuracyRow::new(method, examples, &rule, norm);
+            Some(WeightRow { weight, accuracy })
+        }));
     }
     Ok(rows)
 }
 
 /// The curves of these methods, each from the base's accuracy on.
 fn curves(table: &ScoreTable, methods: &[Method], norm: Norm) -> Vec<AccuracyRow> {
-    let base = Method::base().rows(table, norm);
+    let base = Method::BASE.rows(table, norm);
     let mut rows = Vec::new();
     for method in methods {
         let trained = method.rows(table, norm);
-        if !trained.is_empty() {
-            let start = base.iter().cloned();
-            let method = method.clone();
-            rows.extend(start.map(|row| AccuracyRow {
-                method: method.clone(),
-                ..row
-            }));
-            rows.extend(trained);
-        }
+        let start = base.iter().filter(|_| !trained.is_empty());
+        rows.extend(start.map(|row| AccuracyRow {
+            method: method.clone(),
+            ..row.clone()
+        }));
+        rows.extend(trained);
     }
     rows
 }

@@ -2,14 +2,14 @@
 
 use crate::accuracy::table1;
 use crate::claims::claims;
-use crate::comparisons::{comparisons, gain_over_sft};
+use crate::comparisons::comparisons;
 use crate::controls::controls;
 use crate::figures::{figure1, figure3, figure4, figure5};
 use crate::likelihood::{figure2, figure6};
 use crate::paper::{Reference, references};
 use crate::seeds::seeds;
 use crate::{
-    AccuracyRow, Claim, Comparison, Gain, LikelihoodRow, Norm, Result, SeedsRow, Study, WeightRow,
+    AccuracyRow, Claim, Comparison, LikelihoodRow, Method, Norm, Result, SeedsRow, Study, WeightRow,
 };
 
 /// The rows of every table and figure. What the study has no scores for has none.
@@ -45,8 +45,22 @@ pub struct Findings {
     pub seeds: Vec<SeedsRow>,
     /// The paper's claims with verdicts.
     pub claims: Vec<Claim>,
-    /// What SFT-Likra gains over SFT, if both were trained.
-    pub gain: Option<Gain>,
+}
+
+impl Findings {
+    /// What SFT-Likra gains over SFT after the most examples that both have seen, if both were trained.
+    #[must_use]
+    pub fn gain_over_sft(&self) -> Option<&Comparison> {
+        let pair = (&Method::SFT_LIKRA, &Method::SFT);
+        let mut latest = self.comparisons.iter().rev();
+        latest.find(|found| (&found.method, &found.other) == pair)
+    }
+
+    /// Of each method in table 1 the accuracy after the most examples.
+    pub fn last(&self) -> impl Iterator<Item = &AccuracyRow> {
+        let methods = self.table1.chunk_by(|a, b| a.method == b.method);
+        methods.filter_map(<[_]>::last)
+    }
 }
 
 /// Computes all rows.
@@ -72,6 +86,5 @@ pub fn findings(study: &Study) -> Result<Findings> {
         comparisons: comparisons(study),
         seeds: seeds(study),
         claims: claims(study),
-        gain: gain_over_sft(study),
     })
 }

@@ -22,10 +22,10 @@ mod table;
 
 pub use accuracy::AccuracyRow;
 pub use bootstrap::{Estimate, accuracy};
-pub use cell::{Cell, Cells};
+pub use cell::{Cell, Cells, Columns};
 pub use claims::{Claim, Part, Verdict};
-pub use comparisons::{Comparison, Gain};
-pub use error::{Error, Place, Result};
+pub use comparisons::Comparison;
+pub use error::{Error, Result};
 pub use figures::WeightRow;
 pub use findings::{Findings, findings};
 pub use likelihood::LikelihoodRow;
@@ -35,7 +35,7 @@ pub use rule::Rule;
 pub use seeds::SeedsRow;
 pub use study::{Negative, Replicate, Study};
 pub use summary::{accuracies, summary};
-pub use table::{Candidate, Question, ScoreTable};
+pub use table::{Question, ScoreTable};
 
 #[cfg(test)]
 mod fixture_tests;

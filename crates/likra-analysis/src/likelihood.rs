@@ -1,10 +1,9 @@
 //! What heads think of each kind of answer: the rows of the paper's figures 2 and 6.
 
-use likra_results::{AnswerKind, BASE};
+use likra_results::{AnswerKind, BASE, ScoreRecord};
 
-use crate::cell::RowBuilder;
 use crate::method::{NEGATIVE, POSITIVE};
-use crate::{Candidate, Cell, Cells, Estimate, Question, ScoreTable, mean};
+use crate::{Cells, Columns, Estimate, Question, ScoreTable, mean};
 
 /// A mean over questions for one kind of answer under a head after so many examples.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,14 +21,13 @@ pub struct LikelihoodRow {
 }
 
 impl Cells for LikelihoodRow {
-    fn cells(&self) -> Vec<(String, Cell)> {
-        RowBuilder::default()
+    fn cells(&self) -> Columns {
+        Columns::default()
             .text("head", self.head)
             .text("answer", self.kind)
             .count("examples", self.examples)
             .estimate(["mean", "low", "high"], self.mean)
             .count("questions", self.questions)
-            .cells()
     }
 }
 
@@ -38,23 +36,11 @@ impl Cells for LikelihoodRow {
 /// standard errors to either side. Which wrong choice is the most likely is asked anew after every number of
 /// examples.
 pub(crate) fn figure2(table: &ScoreTable) -> Vec<LikelihoodRow> {
-    let mut rows = Vec::new();
-    for kind in [AnswerKind::Correct, AnswerKind::Incorrect] {
-        for (examples, column) in columns(table, POSITIVE) {
-            let (correct, wrong) = likelihoods(table, column);
-            let values = match kind {
-                AnswerKind::Correct => correct,
-                _ => wrong,
-            };
-            rows.push(row(POSITIVE, kind, examples, &values));
-        }
-    }
-    // Without a positive head there is nothing that training changes.
-    if rows.iter().any(|row| row.examples > 0) {
-        rows
-    } else {
-        Vec::new()
-    }
+    use AnswerKind::{Correct, Incorrect};
+    let both = |column: &[Vec<f64>]| likelihoods(table, column);
+    let correct = rows(table, POSITIVE, Correct, |column| both(column).0);
+    let wrong = rows(table, POSITIVE, Incorrect, |column| both(column).1);
+    [correct, wrong].concat()
 }
 
 /// The per-character likelihoods of the right and of the most likely wrong choice of every question that has
@@ -75,45 +61,43 @@ pub(crate) fn likelihoods(table: &ScoreTable, column: &[Vec<f64>]) -> (Vec<f64>,
 /// incorrect answer of a question is the wrong choice that the base finds the most likely per character, the
 /// same throughout, so that one text is followed.
 pub(crate) fn figure6(table: &ScoreTable) -> Vec<LikelihoodRow> {
-    let mut rows = Vec::new();
-    for head in [POSITIVE, NEGATIVE] {
-        for kind in AnswerKind::ALL {
-            for (examples, _) in columns(table, head) {
-                let changes = changes(table, head, examples, kind);
-                if !changes.is_empty() {
-                    rows.push(row(head, kind, examples, &changes));
-                }
-            }
+    let heads = [POSITIVE, NEGATIVE].into_iter();
+    let kinds = heads.flat_map(|head| AnswerKind::ALL.map(|kind| (head, kind)));
+    let curve = |(head, kind)| rows(table, head, kind, |column| changes(table, column, kind));
+    kinds.flat_map(curve).collect()
+}
+
+/// The means of what `values` finds for each question, over the training of a head.
+fn rows(
+    table: &ScoreTable,
+    head: &'static str,
+    kind: AnswerKind,
+    values: impl Fn(&[Vec<f64>]) -> Vec<f64>,
+) -> Vec<LikelihoodRow> {
+    let row = |(examples, column)| {
+        let values = values(column);
+        LikelihoodRow {
+            head,
+            kind,
+            examples,
+            mean: mean::over_questions(&values),
+            questions: values.len(),
         }
-    }
-    let trained = |head: &str| rows.iter().any(|row| row.head == head && row.examples > 0);
-    let trained = [POSITIVE, NEGATIVE].map(|head| (head, trained(head)));
-    rows.retain(|row| trained.contains(&(row.head, true)));
-    rows
+    };
+    let rows = columns(table, head).into_iter().map(row);
+    rows.filter(|row| row.questions > 0).collect()
 }
 
 /// The change from the base for the answer of this kind of every question that has one, in nats per character.
-pub(crate) fn changes(
-    table: &ScoreTable,
-    head: &str,
-    examples: usize,
-    kind: AnswerKind,
-) -> Vec<f64> {
-    let column = match examples {
-        0 => table.log_likelihoods(BASE, 0),
-        _ => table.log_likelihoods(head, examples),
-    };
-    let (Some(base), Some(column)) = (table.log_likelihoods(BASE, 0), column) else {
-        return Vec::new();
-    };
+pub(crate) fn changes(table: &ScoreTable, column: &[Vec<f64>], kind: AnswerKind) -> Vec<f64> {
+    let base = table.log_likelihoods(BASE, 0).unwrap_or_default();
     let questions = table.questions().iter().zip(base.iter().zip(column));
-    questions
-        .filter_map(|(question, (base, now))| {
-            let place = answer(question, kind, base)?;
-            let candidate = &question.candidates[place];
-            Some(per_char(candidate, now[place] - base[place]))
-        })
-        .collect()
+    let changes = questions.filter_map(|(question, (base, now))| {
+        let place = answer(question, kind, base)?;
+        let change = now[place] - base[place];
+        Some(per_char(&question.candidates[place], change))
+    });
+    changes.collect()
 }
 
 /// The place of the answer of a kind; of several the one that `values` say is the likeliest per character, and
@@ -122,39 +106,29 @@ fn answer(question: &Question, kind: AnswerKind, values: &[f64]) -> Option<usize
     let candidates = question.candidates.iter().enumerate();
     let fitting = candidates.filter(|(_, c)| c.kind == kind && c.chars > 0);
     let scored = fitting.map(|(place, c)| (place, per_char(c, values[place])));
-    let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best });
-    best.map(|(place, _)| place)
+    let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+    Some(best.0)
 }
 
-fn per_char(candidate: &Candidate, value: f64) -> f64 {
+fn per_char(candidate: &ScoreRecord, value: f64) -> f64 {
     value / candidate.chars as f64
 }
 
-/// The base, as 0 examples, and a head after every number of examples.
-fn columns<'a>(table: &'a ScoreTable, head: &str) -> Vec<(usize, &'a [Vec<f64>])> {
-    let examples = table.examples().into_iter();
-    examples
-        .filter_map(|examples| {
-            let head = if examples == 0 { BASE } else { head };
-            Some((examples, table.log_likelihoods(head, examples)?))
-        })
-        .collect()
-}
-
-fn row(head: &'static str, kind: AnswerKind, examples: usize, values: &[f64]) -> LikelihoodRow {
-    LikelihoodRow {
-        head,
-        kind,
-        examples,
-        mean: mean::over_questions(values),
-        questions: values.len(),
+/// The base, as 0 examples, and a head after every number of examples; nothing if the head was never trained.
+pub(crate) fn columns<'a>(table: &'a ScoreTable, head: &str) -> Vec<(usize, &'a [Vec<f64>])> {
+    let column = |examples| {
+        let head = if examples == 0 { BASE } else { head };
+        Some((examples, table.log_likelihoods(head, examples)?))
+    };
+    let columns: Vec<_> = table.examples().into_iter().filter_map(column).collect();
+    match columns.len() {
+        0 | 1 => Vec::new(),
+        _ => columns,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use likra_results::ScoreRecord;
-
     use super::*;
     use crate::fixture_tests::{score, table};
 

@@ -25,19 +25,13 @@ pub(crate) fn over_seeds(values: &[f64]) -> Estimate {
 fn interval(values: &[f64], quantile: f64) -> Estimate {
     let count = values.len() as f64;
     let value = values.iter().sum::<f64>() / count;
-    let square = |x: &f64| (x - value) * (x - value);
+    let squares = values.iter().map(|x| (x - value) * (x - value));
     let half = match values.len() {
         0 | 1 => 0.0,
-        _ => {
-            let variance = values.iter().map(square).sum::<f64>() / (count - 1.0);
-            quantile * (variance / count).sqrt()
-        }
+        _ => quantile * (squares.sum::<f64>() / (count - 1.0) / count).sqrt(),
     };
-    Estimate {
-        value,
-        low: value - half,
-        high: value + half,
-    }
+    let (low, high) = (value - half, value + half);
+    Estimate { value, low, high }
 }
 
 #[cfg(test)]

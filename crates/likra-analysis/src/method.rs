@@ -1,5 +1,7 @@
 //! Ways of answering: one head's log-likelihoods, perhaps minus those of another.
 
+use std::borrow::Cow;
+
 use likra_results::{ANSWER_ONLY, BASE};
 
 use crate::{Rule, ScoreTable};
@@ -12,110 +14,62 @@ pub(crate) const NEGATIVE: &str = "incorrect";
 /// A way of answering. Where it has two heads, both have seen equally many examples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Method {
-    name: String,
-    label: String,
-    plus: Term,
-    minus: Option<Term>,
-}
-
-/// Whose log-likelihoods.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Term {
-    /// The base's.
-    Base,
-    /// The base's where nothing is asked.
-    AnswerOnly,
-    /// A trained head's.
-    Head(String),
-}
-
-impl Term {
-    fn positive() -> Self {
-        Self::Head(POSITIVE.into())
-    }
-
-    /// The column of a table that holds them.
-    fn column(&self, examples: usize) -> (&str, usize) {
-        match self {
-            Self::Base => (BASE, 0),
-            Self::AnswerOnly => (ANSWER_ONLY, 0),
-            Self::Head(name) => (name, examples),
-        }
-    }
+    name: Cow<'static, str>,
+    label: Cow<'static, str>,
+    /// Whose log-likelihoods.
+    plus: &'static str,
+    /// Whose are subtracted.
+    minus: Option<Cow<'static, str>>,
 }
 
 impl Method {
-    fn new(name: &str, label: &str, plus: Term, minus: Option<Term>) -> Self {
+    /// The base model.
+    pub const BASE: Self = Self::new("base", "Base", BASE, None);
+    /// Supervised fine-tuning: the positive head alone.
+    pub const SFT: Self = Self::new("sft", "SFT", POSITIVE, None);
+    /// The positive head minus the negative head.
+    pub const SFT_LIKRA: Self = Self::new("sft-likra", "SFT-Likra", POSITIVE, Some(NEGATIVE));
+    /// The base minus the negative head: Likra without positive examples.
+    pub const BASE_LIKRA: Self = Self::new("base-likra", "Base-Likra", BASE, Some(NEGATIVE));
+    /// The positive head minus the base, the fourth way of the authors' scorer: what fine-tuning on right
+    /// answers has changed, and nothing else.
+    pub const SFT_BASE: Self = Self::new("sft-base", "SFT − base", POSITIVE, Some(BASE));
+    /// The base minus the positive head: what a negative head would do that has learned the form of
+    /// answers but not that they are wrong.
+    pub const BASE_SFT: Self = Self::new("base-sft", "base − SFT", BASE, Some(POSITIVE));
+    /// The base minus what it thinks of the answer alone: domain-conditional PMI (Holtzman et al. 2021,
+    /// "Surface form competition", equation 3).
+    pub const BASE_PMI: Self = Self::new("base-pmi", "base PMI", BASE, Some(ANSWER_ONLY));
+    /// The positive head minus what the base thinks of the answer alone.
+    pub const SFT_PMI: Self = Self::new("sft-pmi", "SFT PMI", POSITIVE, Some(ANSWER_ONLY));
+
+    const fn new(
+        name: &'static str,
+        label: &'static str,
+        plus: &'static str,
+        minus: Option<&'static str>,
+    ) -> Self {
+        let minus = match minus {
+            Some(head) => Some(Cow::Borrowed(head)),
+            None => None,
+        };
         Self {
-            name: name.into(),
-            label: label.into(),
+            name: Cow::Borrowed(name),
+            label: Cow::Borrowed(label),
             plus,
             minus,
         }
     }
 
-    /// The base model.
-    #[must_use]
-    pub fn base() -> Self {
-        Self::new("base", "Base", Term::Base, None)
-    }
-
-    /// Supervised fine-tuning: the positive head alone.
-    #[must_use]
-    pub fn sft() -> Self {
-        Self::new("sft", "SFT", Term::positive(), None)
-    }
-
-    /// The positive head minus the negative head.
-    #[must_use]
-    pub fn sft_likra() -> Self {
-        Self {
-            name: "sft-likra".into(),
-            ..Self::likra_with(NEGATIVE, "SFT-Likra")
-        }
-    }
-
-    /// The base minus the negative head: Likra without positive examples.
-    #[must_use]
-    pub fn base_likra() -> Self {
-        let negative = Term::Head(NEGATIVE.into());
-        Self::new("base-likra", "Base-Likra", Term::Base, Some(negative))
-    }
-
     /// The positive head minus another negative head, called `label` in figures.
     #[must_use]
     pub fn likra_with(head: &str, label: &str) -> Self {
-        let negative = Term::Head(head.into());
-        let name = format!("sft-{head}");
-        Self::new(&name, label, Term::positive(), Some(negative))
-    }
-
-    /// The positive head minus the base, the fourth way of the authors' scorer: what fine-tuning on right
-    /// answers has changed, and nothing else.
-    #[must_use]
-    pub fn sft_base() -> Self {
-        Self::new("sft-base", "SFT − base", Term::positive(), Some(Term::Base))
-    }
-
-    /// The base minus the positive head: what a negative head would do that has learned the form of
-    /// answers but not that they are wrong.
-    #[must_use]
-    pub fn base_sft() -> Self {
-        Self::new("base-sft", "base − SFT", Term::Base, Some(Term::positive()))
-    }
-
-    /// The base minus what it thinks of the answer alone: domain-conditional PMI (Holtzman et al. 2021,
-    /// "Surface form competition", equation 3).
-    #[must_use]
-    pub fn base_pmi() -> Self {
-        Self::new("base-pmi", "base PMI", Term::Base, Some(Term::AnswerOnly))
-    }
-
-    /// The positive head minus what the base thinks of the answer alone.
-    #[must_use]
-    pub fn sft_pmi() -> Self {
-        let alone = Some(Term::AnswerOnly);
-        Self::new("sft-pmi", "SFT PMI", Term::positive(), alone)
+        Self {
+            name: format!("sft-{head}").into(),
+            label: label.to_owned().into(),
+            plus: POSITIVE,
+            minus: Some(head.to_owned().into()),
+        }
     }
 
     /// The method's name in files.
@@ -133,8 +87,7 @@ impl Method {
     /// Whether it has no trained head, and stands at 0 examples.
     #[must_use]
     pub fn is_untrained(&self) -> bool {
-        let trained = |term: &Term| matches!(term, Term::Head(_));
-        !trained(&self.plus) && !self.minus.as_ref().is_some_and(trained)
+        seen(self.plus, 1) == 0 && self.minus.as_ref().is_none_or(|head| seen(head, 1) == 0)
     }
 
     /// How the method scores after so many examples, with this weight of the head that is subtracted, if
@@ -150,27 +103,32 @@ impl Method {
         if self.is_untrained() != (examples == 0) {
             return None;
         }
-        let (head, seen) = self.plus.column(examples);
-        let rule = table.rule(head, seen)?;
-        let Some(minus) = &self.minus else {
-            return Some(rule);
-        };
-        let (head, seen) = minus.column(examples);
-        rule.minus(weight, head, seen)
+        let rule = table.rule(self.plus, seen(self.plus, examples))?;
+        match &self.minus {
+            Some(head) => rule.minus(weight, head, seen(head, examples)),
+            None => Some(rule),
+        }
     }
 
     /// The numbers of examples for which the table has the method's heads.
     #[must_use]
     pub fn examples(&self, table: &ScoreTable) -> Vec<usize> {
-        let examples = table.examples().into_iter();
-        examples
-            .filter(|&examples| self.rule(table, examples, 1.0).is_some())
-            .collect()
+        let mut examples = table.examples();
+        examples.retain(|&examples| self.rule(table, examples, 1.0).is_some());
+        examples.into_iter().collect()
     }
 
     /// The most of them.
     pub(crate) fn last(&self, table: &ScoreTable) -> Option<usize> {
         self.examples(table).last().copied()
+    }
+}
+
+/// How many of a method's examples a head has seen: the base has none, whatever it is asked.
+fn seen(head: &str, examples: usize) -> usize {
+    match head {
+        BASE | ANSWER_ONLY => 0,
+        _ => examples,
     }
 }
 
@@ -195,29 +153,29 @@ mod tests {
         let table = heads();
         let scores =
             |method: Method, examples| method.rule(&table, examples, 1.0).unwrap().scores();
-        assert_eq!(scores(Method::base(), 0), [[-2.0, -3.0]]);
-        assert_eq!(scores(Method::sft(), 64), [[-1.0, -4.0]]);
-        assert_eq!(scores(Method::sft_likra(), 64), [[2.0, -2.0]]);
-        assert_eq!(scores(Method::base_likra(), 128), [[1.0, -2.0]]);
-        assert_eq!(scores(Method::sft_base(), 64), [[1.0, -1.0]]);
-        assert_eq!(scores(Method::base_sft(), 64), [[-1.0, 1.0]]);
-        assert_eq!(scores(Method::base_pmi(), 0), [[3.0, -2.0]]);
-        assert_eq!(scores(Method::sft_pmi(), 64), [[4.0, -3.0]]);
+        assert_eq!(scores(Method::BASE, 0), [[-2.0, -3.0]]);
+        assert_eq!(scores(Method::SFT, 64), [[-1.0, -4.0]]);
+        assert_eq!(scores(Method::SFT_LIKRA, 64), [[2.0, -2.0]]);
+        assert_eq!(scores(Method::BASE_LIKRA, 128), [[1.0, -2.0]]);
+        assert_eq!(scores(Method::SFT_BASE, 64), [[1.0, -1.0]]);
+        assert_eq!(scores(Method::BASE_SFT, 64), [[-1.0, 1.0]]);
+        assert_eq!(scores(Method::BASE_PMI, 0), [[3.0, -2.0]]);
+        assert_eq!(scores(Method::SFT_PMI, 64), [[4.0, -3.0]]);
     }
 
     #[test]
     fn a_method_is_defined_where_its_heads_are() {
         let table = heads();
-        assert_eq!(Method::sft().examples(&table), [64]);
-        assert_eq!(Method::base_likra().examples(&table), [64, 128]);
-        assert_eq!(Method::base().examples(&table), [0]);
-        assert_eq!(Method::base_pmi().examples(&table), [0]);
+        assert_eq!(Method::SFT.examples(&table), [64]);
+        assert_eq!(Method::BASE_LIKRA.examples(&table), [64, 128]);
+        assert_eq!(Method::BASE.examples(&table), [0]);
+        assert_eq!(Method::BASE_PMI.examples(&table), [0]);
         assert!(
             Method::likra_with("hardest", "x")
                 .examples(&table)
                 .is_empty()
         );
-        assert!(Method::sft().rule(&table, 0, 1.0).is_none());
+        assert!(Method::SFT.rule(&table, 0, 1.0).is_none());
     }
 
     #[test]
@@ -225,6 +183,6 @@ mod tests {
         let table = heads();
         let right =
             |method: Method, weight| method.rule(&table, 64, weight).unwrap().right(Norm::Chars);
-        assert_eq!(right(Method::sft_likra(), 0.0), right(Method::sft(), 1.0));
+        assert_eq!(right(Method::SFT_LIKRA, 0.0), right(Method::SFT, 1.0));
     }
 }

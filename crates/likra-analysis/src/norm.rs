@@ -1,9 +1,8 @@
 //! What a score is divided by.
 
+use likra_results::ScoreRecord;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::Candidate;
 
 /// What a score is divided by before candidates are compared. The whole ratio is divided, as it stands
 /// where a log-likelihood would.
@@ -51,7 +50,7 @@ impl Norm {
     }
 
     /// What the score of `candidate` is divided by.
-    pub(crate) fn divisor(self, candidate: &Candidate) -> f64 {
+    pub(crate) fn divisor(self, candidate: &ScoreRecord) -> f64 {
         match self {
             Self::Chars => candidate.chars as f64,
             Self::Bytes => candidate.bytes as f64,

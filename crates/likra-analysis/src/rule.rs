@@ -1,8 +1,8 @@
 //! How two columns of log-likelihoods become a choice.
 
-use likra_results::AnswerKind;
+use likra_results::{AnswerKind, ScoreRecord};
 
-use crate::{Candidate, Norm, Question, ScoreTable};
+use crate::{Norm, ScoreTable};
 
 /// A way of scoring candidates: log p+(a|q) - w log p-(a|q) (paper, section 2), where either head may
 /// be any column of a table and the negative one may be absent.
@@ -44,14 +44,11 @@ impl Rule<'_> {
             return self.positive.to_vec();
         };
         let by_question = self.positive.iter().zip(negative);
-        by_question
-            .map(|(positive, negative)| {
-                let pairs = positive.iter().zip(negative);
-                pairs
-                    .map(|(positive, negative)| positive - weight * negative)
-                    .collect()
-            })
-            .collect()
+        let scores = by_question.map(|(positive, negative)| {
+            let pairs = positive.iter().zip(negative);
+            pairs.map(|(plus, minus)| plus - weight * minus).collect()
+        });
+        scores.collect()
     }
 
     /// For each question whether the choice of the highest score is the right one. Of equal scores
@@ -59,29 +56,22 @@ impl Rule<'_> {
     #[must_use]
     pub fn right(&self, norm: Norm) -> Vec<bool> {
         let by_question = self.table.questions().iter().zip(self.scores());
-        by_question
-            .map(|(question, scores)| {
-                choice(question, &scores, norm).is_some_and(|c| c.kind == AnswerKind::Correct)
-            })
-            .collect()
+        let right = by_question.map(|(question, scores)| {
+            let mut best: Option<(f64, &ScoreRecord)> = None;
+            for (candidate, score) in question.candidates.iter().zip(scores) {
+                let score = score / norm.divisor(candidate);
+                if candidate.kind.is_choice() && best.is_none_or(|(highest, _)| score > highest) {
+                    best = Some((score, candidate));
+                }
+            }
+            best.is_some_and(|(_, choice)| choice.kind == AnswerKind::Correct)
+        });
+        right.collect()
     }
-}
-
-/// The first of the choices with the highest score.
-fn choice<'a>(question: &'a Question, scores: &[f64], norm: Norm) -> Option<&'a Candidate> {
-    let mut best: Option<(f64, &Candidate)> = None;
-    for (candidate, &score) in question.candidates.iter().zip(scores) {
-        let score = score / norm.divisor(candidate);
-        if candidate.kind.is_choice() && best.is_none_or(|(highest, _)| score > highest) {
-            best = Some((score, candidate));
-        }
-    }
-    best.map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
 mod tests {
-    use likra_results::{AnswerKind, ScoreRecord};
     use proptest::prelude::*;
 
     use super::*;

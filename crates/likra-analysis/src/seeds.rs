@@ -1,7 +1,6 @@
 //! The same heads from several seeds.
 
-use crate::cell::RowBuilder;
-use crate::{Cell, Cells, Estimate, Method, ScoreTable, Study, bootstrap, mean};
+use crate::{Cells, Columns, Estimate, Method, ScoreTable, Study, accuracy, mean};
 
 /// A method's accuracy from every seed after so many examples.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,56 +19,50 @@ pub struct SeedsRow {
 }
 
 impl Cells for SeedsRow {
-    fn cells(&self) -> Vec<(String, Cell)> {
-        let row = RowBuilder::default()
+    fn cells(&self) -> Columns {
+        let mut columns = Columns::default()
             .text("method", self.method.name())
             .count("examples", self.examples)
             .estimate(["mean", "low", "high"], self.mean);
-        let add = |row: RowBuilder, (seed, share): &(u32, f64)| {
-            row.number(&format!("seed_{seed}"), *share, 5)
-        };
-        let row = self.acc_norm.iter().fold(row, add);
-        row.count("questions", self.questions).cells()
+        for (seed, share) in &self.acc_norm {
+            columns = columns.number(&format!("seed_{seed}"), *share, 5);
+        }
+        columns.count("questions", self.questions)
     }
 }
 
 /// SFT, SFT-Likra and Base-Likra from every seed, where all have them; nothing if there is one seed only.
 pub(crate) fn seeds(study: &Study) -> Vec<SeedsRow> {
-    let replicates = &study.replicates;
-    let fewest = replicates
-        .iter()
-        .map(|replicate| replicate.table.questions().len());
+    let replicates = study.replicates.iter();
+    let others = replicates.map(|again| (again.seed, &again.table));
+    let fewest = others.clone().map(|(_, table)| table.questions().len());
     let Some(questions) = fewest.min() else {
         return Vec::new();
     };
-    let own = (study.seed, study.table.first(questions));
-    let others = replicates
-        .iter()
-        .map(|replicate| (replicate.seed, replicate.table.first(questions)));
-    let tables: Vec<(u32, ScoreTable)> = [own].into_iter().chain(others).collect();
+    let all = [(study.seed, &study.table)].into_iter().chain(others);
+    let first = |(seed, table): (u32, &ScoreTable)| (seed, table.first(questions));
+    let tables: Vec<(u32, ScoreTable)> = all.map(first).collect();
     let mut rows = Vec::new();
-    for method in [Method::sft(), Method::sft_likra(), Method::base_likra()] {
+    for method in [Method::SFT, Method::SFT_LIKRA, Method::BASE_LIKRA] {
         for examples in method.examples(&tables[0].1) {
             let accuracy = |(seed, table): &(u32, ScoreTable)| {
                 let rule = method.rule(table, examples, 1.0)?;
-                Some((*seed, bootstrap::accuracy(&rule.right(study.norm)).value))
+                Some((*seed, accuracy(&rule.right(study.norm)).value))
             };
-            let found: Option<Vec<(u32, f64)>> = tables.iter().map(accuracy).collect();
-            rows.extend(found.map(|acc_norm| SeedsRow {
+            let Some(acc_norm) = tables.iter().map(accuracy).collect::<Option<Vec<_>>>() else {
+                continue;
+            };
+            let values: Vec<f64> = acc_norm.iter().map(|(_, value)| *value).collect();
+            rows.push(SeedsRow {
                 method: method.clone(),
                 examples,
-                mean: over_seeds(&acc_norm),
+                mean: mean::over_seeds(&values),
                 acc_norm,
                 questions,
-            }));
+            });
         }
     }
     rows
-}
-
-fn over_seeds(accuracies: &[(u32, f64)]) -> Estimate {
-    let values: Vec<f64> = accuracies.iter().map(|(_, value)| *value).collect();
-    mean::over_seeds(&values)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The scores of a run, and how to read them.
 
-use crate::{Norm, ScoreTable};
+use crate::{Method, Norm, ScoreTable};
 
 /// The scores of a run, and how to read them.
 #[derive(Debug, Clone)]
@@ -23,6 +23,14 @@ pub struct Study {
     pub model: Option<String>,
 }
 
+impl Study {
+    /// SFT-Likra with this negative head, if the study has it.
+    pub(crate) fn likra_with(&self, head: &str) -> Option<Method> {
+        let found = self.negatives.iter().find(|found| found.head == head)?;
+        Some(found.method())
+    }
+}
+
 /// Heads from another seed, under the names that they have in the study's own table.
 #[derive(Debug, Clone)]
 pub struct Replicate {
@@ -41,4 +49,16 @@ pub struct Negative {
     pub label: String,
     /// The share of right answers among those that it has learned; at 1 it is a control.
     pub contamination: f64,
+}
+
+impl Negative {
+    /// SFT-Likra with it.
+    pub(crate) fn method(&self) -> Method {
+        Method::likra_with(&self.head, &self.label)
+    }
+
+    /// Whether it has learned no right answers.
+    pub(crate) fn is_pure(&self) -> bool {
+        self.contamination == 0.0
+    }
 }

@@ -6,14 +6,9 @@ use crate::{Estimate, Findings};
 /// verdicts.
 #[must_use]
 pub fn summary(findings: &Findings) -> String {
-    let rows = findings.table1.iter();
-    let rows = rows.map(|row| {
-        (
-            row.method.label().to_owned(),
-            row.examples,
-            row.acc,
-            row.acc_norm,
-        )
+    let rows = findings.table1.iter().map(|row| {
+        let label = row.method.label().to_owned();
+        (label, row.examples, row.acc, row.acc_norm)
     });
     let (questions, chance) = (findings.questions, findings.chance * 100.0);
     let verdicts = findings.claims.iter().map(|claim| {
@@ -60,15 +55,15 @@ fn aligned(lines: &[[String; 4]]) -> String {
 }
 
 fn gain(findings: &Findings) -> String {
-    let Some(gain) = findings.gain else {
+    let Some(found) = findings.gain_over_sft() else {
         return String::new();
     };
-    let Estimate { value, low, high } = gain.acc_norm.percent();
+    let Estimate { value, low, high } = found.gain.percent();
     format!(
         "SFT-Likra gains {value:+.1} points of {} over SFT after {} examples per head \
          (95% interval {low:+.1} to {high:+.1}, paired bootstrap over {} questions).\n",
         findings.norm.label(),
-        gain.examples,
+        found.examples,
         findings.questions
     )
 }

@@ -4,38 +4,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use likra_results::{AnswerKind, BASE, ScoreRecord};
 
-use crate::{Error, Place, Result};
+use crate::{Error, Result};
 
 /// The log-likelihoods of one head, in nats: by question, then by candidate.
 type Column = Vec<Vec<f64>>;
 
-/// A candidate answer, the same under all heads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// Its place among the candidates of its question, from 0.
-    pub index: usize,
-    /// What it is to its question. A model chooses among correct and incorrect ones only.
-    pub kind: AnswerKind,
-    /// How many tokens it has.
-    pub tokens: usize,
-    /// How many Unicode scalar values it has, without the space before it.
-    pub chars: usize,
-    /// How many bytes of UTF-8 it has, likewise.
-    pub bytes: usize,
-}
-
 /// A question and its candidate answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Question {
     /// Its id.
     pub id: String,
-    /// Its candidates by index: the choices, and possibly irrelevant and unrelated answers.
-    pub candidates: Vec<Candidate>,
+    /// Its candidates as the base has scored them, by place: the choices, and possibly irrelevant and unrelated
+    /// answers. All heads have the same.
+    pub candidates: Vec<ScoreRecord>,
 }
 
 impl Question {
     /// Those of its candidates among which a model chooses.
-    pub fn choices(&self) -> impl Iterator<Item = &Candidate> {
+    pub fn choices(&self) -> impl Iterator<Item = &ScoreRecord> {
         self.candidates
             .iter()
             .filter(|candidate| candidate.kind.is_choice())
@@ -46,7 +32,8 @@ impl Question {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreTable {
     questions: Vec<Question>,
-    heads: BTreeMap<String, BTreeMap<usize, Column>>,
+    /// By the head's name and the number of examples that it has seen.
+    heads: BTreeMap<(String, usize), Column>,
 }
 
 impl ScoreTable {
@@ -56,7 +43,7 @@ impl ScoreTable {
     ///
     /// If there are none of the base, a group has other candidates than the base (one missing, one
     /// more, or one of another kind, length or correctness) or the same one twice, a log-likelihood
-    /// is not finite, or a question does not have precisely one right answer.
+    /// is not finite, or a question does not have a right answer.
     pub fn new<'a>(records: impl IntoIterator<Item = &'a ScoreRecord>) -> Result<Self> {
         let mut groups: BTreeMap<(&str, usize), Vec<&ScoreRecord>> = BTreeMap::new();
         for record in records {
@@ -67,13 +54,10 @@ impl ScoreTable {
             found: groups.values().map(Vec::len).sum(),
         })?;
         let questions = questions(base)?;
-        let mut heads: BTreeMap<String, BTreeMap<usize, Column>> = BTreeMap::new();
-        for ((head, examples), records) in groups {
-            let column = column(&questions, head, examples, &records)?;
-            heads
-                .entry(head.into())
-                .or_default()
-                .insert(examples, column);
+        let mut heads = BTreeMap::new();
+        for (head, records) in groups {
+            let column = column(&questions, head, &records)?;
+            heads.insert((head.0.to_owned(), head.1), column);
         }
         Ok(Self { questions, heads })
     }
@@ -88,44 +72,34 @@ impl ScoreTable {
     /// [`questions`](Self::questions) and of their candidates.
     #[must_use]
     pub fn log_likelihoods(&self, head: &str, examples: usize) -> Option<&[Vec<f64>]> {
-        let column = self.heads.get(head)?.get(&examples)?;
-        Some(column)
+        let column = self.heads.get(&(head.to_owned(), examples));
+        column.map(Vec::as_slice)
     }
 
     /// All numbers of examples after which some head was scored.
     #[must_use]
     pub fn examples(&self) -> BTreeSet<usize> {
-        self.heads
-            .values()
-            .flat_map(BTreeMap::keys)
-            .copied()
-            .collect()
+        self.heads.keys().map(|(_, examples)| *examples).collect()
     }
 
     /// The same table over the first questions only, as many as asked for or all.
     #[must_use]
     pub fn first(&self, questions: usize) -> Self {
-        let cut = |column: &Column| column.iter().take(questions).cloned().collect();
-        let heads = self.heads.iter().map(|(head, columns)| {
-            let columns = columns
-                .iter()
-                .map(|(&examples, column)| (examples, cut(column)));
-            (head.clone(), columns.collect())
-        });
+        let cut = |(head, column): (&(String, usize), &Column)| {
+            let column = column.iter().take(questions).cloned();
+            (head.clone(), column.collect())
+        };
         Self {
             questions: self.questions.iter().take(questions).cloned().collect(),
-            heads: heads.collect(),
+            heads: self.heads.iter().map(cut).collect(),
         }
     }
 
     /// The accuracy of a guess: the mean over questions of one over the number of choices.
     #[must_use]
     pub fn chance(&self) -> f64 {
-        let guesses = self
-            .questions
-            .iter()
-            .map(|q| 1.0 / q.choices().count() as f64);
-        guesses.sum::<f64>() / self.questions.len() as f64
+        let guess = |question: &Question| 1.0 / question.choices().count() as f64;
+        self.questions.iter().map(guess).sum::<f64>() / self.questions.len() as f64
     }
 }
 
@@ -141,117 +115,83 @@ fn questions(base: &[&ScoreRecord]) -> Result<Vec<Question>> {
                 candidates: Vec::new(),
             });
         }
-        questions[place].candidates.push(Candidate::from(*record));
+        questions[place].candidates.push((*record).clone());
         if record.kind.is_choice() {
             check_length(record)?;
         }
     }
     for question in &mut questions {
-        question.candidates.sort_by_key(|candidate| candidate.index);
+        let candidates = &mut question.candidates;
+        candidates.sort_by_key(|candidate| candidate.candidate);
         // What is dropped here is found, and refused, when the base's own column is filled.
-        question
-            .candidates
-            .dedup_by_key(|candidate| candidate.index);
-        check_gold(question)?;
+        candidates.dedup_by_key(|candidate| candidate.candidate);
+        let mut choices = question.choices();
+        if !choices.any(|choice| choice.kind == AnswerKind::Correct) {
+            let question = question.id.clone();
+            return Err(Error::Gold { question });
+        }
     }
     Ok(questions)
 }
 
 /// Scores are divided by lengths.
 fn check_length(record: &ScoreRecord) -> Result<()> {
-    let lengths = [
-        ("token", record.tokens),
-        ("character", record.chars),
-        ("byte", record.bytes),
-    ];
-    match lengths.into_iter().find(|&(_, length)| length == 0) {
-        None => Ok(()),
-        Some((unit, _)) => {
-            let message = format!("expected an answer of at least one {unit}, found none");
-            Err(Error::record(record, message))
-        }
-    }
-}
-
-fn check_gold(question: &Question) -> Result<()> {
-    let is_right = |candidate: &&Candidate| candidate.kind == AnswerKind::Correct;
-    match question.choices().filter(is_right).count() {
-        1.. => Ok(()),
-        found => Err(Error::Gold {
-            question: question.id.clone(),
-            found,
-        }),
-    }
+    let unit = match (record.tokens, record.chars, record.bytes) {
+        (0, ..) => "token",
+        (_, 0, _) => "character",
+        (.., 0) => "byte",
+        _ => return Ok(()),
+    };
+    let message = format!("expected an answer of at least one {unit}, found none");
+    Err(refused(record, message))
 }
 
 /// The log-likelihoods of one head's records, which have to be those of `questions`.
-fn column(
-    questions: &[Question],
-    head: &str,
-    examples: usize,
-    records: &[&ScoreRecord],
-) -> Result<Column> {
+fn column(questions: &[Question], head: (&str, usize), records: &[&ScoreRecord]) -> Result<Column> {
     let mut left: BTreeMap<(&str, usize), &ScoreRecord> = BTreeMap::new();
     for &record in records {
         let place = (record.question_id.as_str(), record.candidate);
         if left.insert(place, record).is_some() {
-            return Err(Error::record(record, "scored twice"));
+            return Err(refused(record, "scored twice"));
         }
     }
     let mut column = Column::new();
     for question in questions {
-        let mut values = Vec::new();
-        for candidate in &question.candidates {
-            let record = left.remove(&(question.id.as_str(), candidate.index));
-            let at = || Place {
-                head: head.into(),
-                examples,
-                question: question.id.clone(),
-                candidate: candidate.index,
-            };
-            let missing = || Error::record(at(), "not scored, but the base has scored it");
-            values.push(value(record.ok_or_else(missing)?, candidate)?);
-        }
-        column.push(values);
+        let values = question.candidates.iter().map(|candidate| {
+            let place = (question.id.as_str(), candidate.candidate);
+            let unscored = "not scored, but the base has scored it";
+            let missing = || Error::record(head, candidate, unscored);
+            value(left.remove(&place).ok_or_else(missing)?, candidate)
+        });
+        column.push(values.collect::<Result<_>>()?);
     }
     match left.into_values().next() {
-        Some(record) => Err(Error::record(record, "the base has no such candidate")),
+        Some(record) => Err(refused(record, "the base has no such candidate")),
         None => Ok(column),
     }
 }
 
 /// The log-likelihood of a record, which has to be of the candidate that the base has scored.
-fn value(record: &ScoreRecord, candidate: &Candidate) -> Result<f64> {
-    let found = Candidate::from(record);
-    if found != *candidate {
-        let [expected, found] = [candidate, &found].map(describe);
+fn value(record: &ScoreRecord, of_base: &ScoreRecord) -> Result<f64> {
+    let shape = |record: &ScoreRecord| (record.kind, record.tokens, record.chars, record.bytes);
+    let [expected, found] = [of_base, record].map(shape);
+    if found != expected {
+        let [expected, found] = [expected, found].map(|(kind, tokens, chars, bytes)| {
+            format!("kind {kind}, {tokens} tokens, {chars} chars, {bytes} bytes")
+        });
         let message = format!("expected {expected} as for the base, found {found}");
-        return Err(Error::record(record, message));
+        return Err(refused(record, message));
     }
     let value = record.log_likelihood;
     if !value.is_finite() {
         let message = format!("expected a finite log-likelihood, found {value}");
-        return Err(Error::record(record, message));
+        return Err(refused(record, message));
     }
     Ok(value)
 }
 
-impl From<&ScoreRecord> for Candidate {
-    fn from(record: &ScoreRecord) -> Self {
-        Self {
-            index: record.candidate,
-            kind: record.kind,
-            tokens: record.tokens,
-            chars: record.chars,
-            bytes: record.bytes,
-        }
-    }
-}
-
-fn describe(candidate: &Candidate) -> String {
-    let (kind, tokens) = (candidate.kind, candidate.tokens);
-    let (chars, bytes) = (candidate.chars, candidate.bytes);
-    format!("kind {kind}, {tokens} tokens, {chars} chars, {bytes} bytes")
+fn refused(record: &ScoreRecord, message: impl Into<String>) -> Error {
+    Error::record((&record.head, record.examples), record, message)
 }
 
 #[cfg(test)]

@@ -34,9 +34,7 @@ fn quoted(bytes: &[u8]) -> Cow<'_, [u8]> {
             (b'"', _) => in_string = !in_string,
             (_, Some(word)) if !in_string => {
                 text.extend_from_slice(&bytes[copied..at]);
-                text.push(b'"');
-                text.extend_from_slice(word);
-                text.push(b'"');
+                text.extend([b"\"", *word, b"\""].concat());
                 copied = at + word.len();
                 at = copied;
                 continue;

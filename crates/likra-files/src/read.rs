@@ -1,5 +1,6 @@
 //! What a file is, if it is not what its name promises.
 
+use std::fmt::Display;
 use std::io::{self, Error, ErrorKind};
 use std::path::Path;
 
@@ -36,7 +37,7 @@ pub fn check_kind(path: &Path, head: &[u8]) -> io::Result<()> {
     } else {
         return Ok(());
     };
-    Err(invalid(path, found))
+    Err(error_at(path, ErrorKind::InvalidData, found))
 }
 
 /// The text of a file in UTF-8, without a byte order mark.
@@ -45,14 +46,12 @@ pub fn check_kind(path: &Path, head: &[u8]) -> io::Result<()> {
 ///
 /// If it is in another encoding. The message names the file and the encoding that it seems to have.
 pub fn decode_text<'a>(path: &Path, bytes: &'a [u8]) -> io::Result<&'a str> {
-    let utf16 = || {
-        let zeros = |odd| bytes.iter().skip(odd).step_by(2).take(64);
-        let half = |odd| bytes.len() > 3 && zeros(odd).all(|&byte| byte == 0);
-        bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || half(0) || half(1)
-    };
-    if utf16() {
+    let zeros = |odd| bytes.iter().skip(odd).step_by(2).take(64);
+    let half = |odd| bytes.len() > 3 && zeros(odd).all(|&byte| byte == 0);
+    let marks: [&[u8]; 2] = [&[0xff, 0xfe], &[0xfe, 0xff]];
+    if marks.iter().any(|mark| bytes.starts_with(mark)) || half(0) || half(1) {
         let message = "UTF-16 text, expected UTF-8; convert it with `iconv -f UTF-16 -t UTF-8`";
-        return Err(invalid(path, message));
+        return Err(error_at(path, ErrorKind::InvalidData, message));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
@@ -61,7 +60,7 @@ pub fn decode_text<'a>(path: &Path, bytes: &'a [u8]) -> io::Result<&'a str> {
         let message = format!(
             "line {line}: byte 0x{byte:02x} is not UTF-8; a file in Latin-1 is converted with `iconv -f LATIN1 -t UTF-8`"
         );
-        invalid(path, message)
+        error_at(path, ErrorKind::InvalidData, message)
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
@@ -70,19 +69,16 @@ pub fn decode_text<'a>(path: &Path, bytes: &'a [u8]) -> io::Result<&'a str> {
 /// All others (a full disk, no permission) may be gone tomorrow.
 #[must_use]
 pub fn is_damage(error: &Error) -> bool {
-    let kinds = [
-        ErrorKind::InvalidData,
-        ErrorKind::NotFound,
-        ErrorKind::UnexpectedEof,
-    ];
-    kinds.contains(&error.kind())
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidData | ErrorKind::NotFound | ErrorKind::UnexpectedEof
+    )
 }
 
-fn invalid(path: &Path, message: impl std::fmt::Display) -> Error {
-    Error::new(
-        ErrorKind::InvalidData,
-        format!("{}: {message}", path.display()),
-    )
+/// An error whose message names the file.
+#[must_use]
+pub fn error_at(path: &Path, kind: ErrorKind, message: impl Display) -> Error {
+    Error::new(kind, format!("{}: {message}", path.display()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::error_at;
+
 /// Writes the file at `path` in one piece: `content` goes to a temporary file in the same folder,
 /// which is made if need be. The file takes its name only when all of it is on disk.
 ///
@@ -26,7 +28,7 @@ pub fn write_atomically(
         Place::Stream => into(File::options().append(true).open(path)?, content).map(drop),
         Place::Output => into(io::stdout().lock(), content)?.flush(),
     };
-    write().map_err(|error| named(path, &error))
+    write().map_err(|error| error_at(path, error.kind(), error))
 }
 
 /// Checks, before work is done for it, that a file of so many bytes can be written at `path`. The folder is
@@ -51,11 +53,7 @@ pub fn check_room(path: &Path, bytes: u64) -> io::Result<()> {
         }
         Ok(())
     };
-    check().map_err(|error| named(path, &error))
-}
-
-fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    check().map_err(|error| error_at(path, error.kind(), error))
 }
 
 /// What is written to.
@@ -80,13 +78,7 @@ fn place(path: &Path) -> io::Result<Place> {
         let folder = path.parent().unwrap_or(Path::new(""));
         match path.symlink_metadata() {
             // The links there lead to open files, which need no name.
-            Ok(_)
-                if folder
-                    .canonicalize()
-                    .is_ok_and(|real| real.starts_with("/proc")) =>
-            {
-                return Ok(Place::Stream);
-            }
+            Ok(_) if is_in(folder, "/proc") => return Ok(Place::Stream),
             Ok(found) if found.is_symlink() => path = folder.join(path.read_link()?),
             Ok(found) if found.is_dir() => return Err(ErrorKind::IsADirectory.into()),
             Ok(found) if !found.is_file() => return Ok(Place::Stream),
@@ -94,6 +86,11 @@ fn place(path: &Path) -> io::Result<Place> {
         }
     }
     Err(io::Error::other("too many links"))
+}
+
+fn is_in(folder: &Path, other: &str) -> bool {
+    let real = folder.canonicalize();
+    real.is_ok_and(|real| real.starts_with(other))
 }
 
 fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

@@ -1,14 +1,11 @@
 //! Rows as line charts.
 
-use likra_analysis::paper::Reference;
-use likra_analysis::{
-    AccuracyRow, Estimate, Findings, LikelihoodRow, Method, Norm, POSITIVE, WeightRow,
-};
+use likra_analysis::{AccuracyRow, Estimate, Findings, LikelihoodRow, Method, Norm, POSITIVE};
 use likra_results::AnswerKind;
 use plotters::style::RGBColor;
 
 use crate::Result;
-use crate::plot::{Axis, Chart, Dots, ExamplesAxis, Line, Row, linear};
+use crate::plot::{Axis, Chart, Dots, ExamplesAxis, Level, Line, Row, linear};
 
 const OVER_QUESTIONS: &str = "bands: 95% bootstrap intervals over questions";
 const OVER_MEANS: &str = "bands: 95% intervals of the mean over questions";
@@ -28,243 +25,161 @@ type Point<'a> = (&'a str, RGBColor, f64, Estimate);
 
 /// The last accuracies of all methods, beside the paper's; `None` without trained heads.
 pub(crate) fn last(findings: &Findings, title: &str) -> Result<Option<String>> {
-    let last = findings.table1.chunk_by(|a, b| a.method == b.method);
-    let last: Vec<&AccuracyRow> = last.filter_map(<[_]>::last).collect();
+    let last: Vec<&AccuracyRow> = findings.last().collect();
     if last.len() < 2 {
         return Ok(None);
     }
-    let own = |label: &str, of: &dyn Fn(&AccuracyRow) -> Estimate| Row {
-        label: label.into(),
-        own: true,
-        dots: last
-            .iter()
-            .map(|row| (colour(&row.method), of(row).percent()))
-            .collect(),
+    let row = |label: &str, own, of: &dyn Fn(&AccuracyRow) -> Option<Estimate>| {
+        let dot = |row: &&AccuracyRow| Some((colour(&row.method), of(row)?.percent()));
+        let label = label.into();
+        let dots = last.iter().filter_map(dot).collect();
+        Row { label, own, dots }
     };
-    let of_paper = |paper: &Reference| {
-        let dots = last.iter().filter_map(|row| {
-            let share = Estimate::exact(paper.of(&row.method)?);
-            Some((colour(&row.method), share.percent()))
-        });
-        Row {
-            label: paper.model.into(),
-            own: false,
-            dots: dots.collect(),
-        }
-    };
-    let mut rows = vec![own("this run", &|row| row.acc_norm)];
+    let mut rows = vec![row("this run", true, &|row| Some(row.acc_norm))];
     if findings.norm != Norm::None {
-        rows.push(own("by whole scores (acc)", &|row| row.acc));
+        rows.push(row("by whole scores (acc)", true, &|row| Some(row.acc)));
     }
-    rows.extend(findings.references.iter().copied().map(of_paper));
+    for paper in &findings.references {
+        let of_paper = |row: &AccuracyRow| paper.of(&row.method).map(Estimate::exact);
+        rows.push(row(paper.model, false, &of_paper));
+    }
+    let (chance, name) = level(findings);
     let dots = rows.iter().flat_map(|row| &row.dots);
     let ends = dots.flat_map(|(_, value)| [value.low, value.high]);
-    let chance = findings.chance * 100.0;
+    let key = last.iter().map(|row| &row.method);
     let chart = Dots {
-        title: title.into(),
+        title,
         note: "bars: 95% intervals; names in grey: the paper's models",
         x: linear(&percent(findings.norm), ends.chain([chance])),
-        key: last
-            .iter()
-            .map(|row| (row.method.label().into(), colour(&row.method)))
-            .collect(),
-        level: Some((chance, "chance")),
+        key: key.map(|method| (method.label(), colour(method))).collect(),
+        level: (chance, name),
         rows,
     };
     chart.svg().map(Some)
 }
 
-/// Accuracy over examples; `None` without rows.
+/// Accuracy over examples, in the colours that `colour` gives to methods; `None` without rows.
 pub(crate) fn curves(
-    findings: &Findings,
-    title: &str,
-    rows: &[AccuracyRow],
-) -> Result<Option<String>> {
-    coloured(findings, title, rows, colour)
-}
-
-/// The same with the colours of controls, of which several are SFT minus something.
-pub(crate) fn controls(
-    findings: &Findings,
-    title: &str,
-    rows: &[AccuracyRow],
-) -> Result<Option<String>> {
-    let colour = |method: &Method| match method.name() {
-        "sft-base" => SKY,
-        "base-sft" => PURPLE,
-        "sft-pmi" => GREEN,
-        "sft" | "sft-likra" => colour(method),
-        _ => ORANGE,
-    };
-    coloured(findings, title, rows, colour)
-}
-
-fn coloured(
     findings: &Findings,
     title: &str,
     rows: &[AccuracyRow],
     colour: impl Fn(&Method) -> RGBColor,
 ) -> Result<Option<String>> {
     let x = ExamplesAxis::new([0].into_iter().chain(rows.iter().map(|row| row.examples)));
-    let points = rows.iter().map(|row| {
-        let method = &row.method;
-        let percent = row.acc_norm.percent();
-        (
-            method.label(),
-            colour(method),
-            x.position(row.examples),
-            percent,
-        )
-    });
-    let level = Some((findings.chance * 100.0, "chance"));
-    let chart = Design {
-        title,
-        note: OVER_QUESTIONS,
-        y: &percent(findings.norm),
-        level,
-    };
-    chart.svg(x.axis(), points.collect())
+    let points = rows.iter();
+    let points = points.map(|row| (&row.method, x.position(row.examples), row.acc_norm));
+    accuracies(findings, (title, OVER_QUESTIONS), x.axis(), points, colour)
 }
 
-pub(crate) fn weights(
-    findings: &Findings,
-    title: &str,
-    rows: &[WeightRow],
-) -> Result<Option<String>> {
-    let x = linear(
-        "weight of the negative head",
-        rows.iter().map(|row| row.weight),
-    );
-    let points = rows.iter().map(|row| {
-        let method = &row.accuracy.method;
-        let percent = row.accuracy.acc_norm.percent();
-        (method.label(), colour(method), row.weight, percent)
-    });
-    let chart = Design {
-        title,
-        note: OVER_QUESTIONS,
-        y: &percent(findings.norm),
-        level: Some((findings.chance * 100.0, "chance")),
-    };
-    chart.svg(x, points.collect())
+/// Accuracy over the weight of the negative head.
+pub(crate) fn weights(findings: &Findings, title: &str) -> Result<Option<String>> {
+    let rows = &findings.figure4;
+    let weights = rows.iter().map(|row| row.weight);
+    let x = linear("weight of the negative head", weights);
+    let points = rows.iter().map(|row| (&row.accuracy, row.weight));
+    let points = points.map(|(row, weight)| (&row.method, weight, row.acc_norm));
+    accuracies(findings, (title, OVER_QUESTIONS), x, points, colour)
 }
 
+/// Mean accuracy of several seeds over examples.
 pub(crate) fn seeds(findings: &Findings, title: &str) -> Result<Option<String>> {
     let rows = &findings.seeds;
     let x = ExamplesAxis::new(rows.iter().map(|row| row.examples));
-    let points = rows.iter().map(|row| {
-        let method = &row.method;
-        let percent = row.mean.percent();
-        (
-            method.label(),
-            colour(method),
-            x.position(row.examples),
-            percent,
-        )
-    });
-    let chart = Design {
-        title,
-        note: OVER_SEEDS,
-        y: &percent(findings.norm),
-        level: Some((findings.chance * 100.0, "chance")),
-    };
+    let points = rows.iter();
+    let points = points.map(|row| (&row.method, x.position(row.examples), row.mean));
     // No point stands at 0, so that the axis needs no gap.
     let axis = Axis {
         gap: None,
         ..x.axis()
     };
-    chart.svg(axis, points.collect())
+    accuracies(findings, (title, OVER_SEEDS), axis, points, colour)
+}
+
+/// A chart of shares of one, in percent, beside that of a guess.
+fn accuracies<'a>(
+    findings: &Findings,
+    texts: (&str, &str),
+    x: Axis,
+    points: impl Iterator<Item = (&'a Method, f64, Estimate)>,
+    colour: impl Fn(&Method) -> RGBColor,
+) -> Result<Option<String>> {
+    let points =
+        points.map(|(method, at, share)| (method.label(), colour(method), at, share.percent()));
+    let y = percent(findings.norm);
+    lines(texts, x, (&y, Some(level(findings))), points)
 }
 
 /// Likelihoods per character of right and wrong answers.
 pub(crate) fn likelihoods(title: &str, rows: &[LikelihoodRow]) -> Result<Option<String>> {
-    let x = ExamplesAxis::new(rows.iter().map(|row| row.examples));
-    let points = rows.iter().map(|row| {
-        let label = match row.kind {
-            AnswerKind::Correct => "right",
-            _ => "likeliest wrong",
-        };
-        (label, of_kind(row.kind), x.position(row.examples), row.mean)
-    });
-    let chart = Design {
-        title,
-        note: OVER_MEANS,
-        y: "likelihood per character",
-        level: None,
+    let name = |kind| match kind {
+        AnswerKind::Correct => "right",
+        _ => "likeliest wrong",
     };
-    chart.svg(x.axis(), points.collect())
+    let y = ("likelihood per character", None);
+    kinds(title, y, rows, name)
 }
 
 /// A panel for each head.
 pub(crate) fn changes(rows: &[LikelihoodRow]) -> Result<Vec<String>> {
     let panels = rows.chunk_by(|a, b| a.head == b.head);
-    let mut svgs = Vec::new();
-    for panel in panels {
-        let head = panel.first().map_or("", |row| row.head);
-        let title = if head == POSITIVE {
-            "The positive head, which learns right answers"
-        } else {
-            "The negative head, which learns incorrect answers"
+    let panels = panels.map(|panel| {
+        let title = match panel[0].head {
+            POSITIVE => "The positive head, which learns right answers",
+            _ => "The negative head, which learns incorrect answers",
         };
-        let x = ExamplesAxis::new(panel.iter().map(|row| row.examples));
-        let point = |row: &LikelihoodRow| -> Point<'static> {
-            (
-                row.kind.name(),
-                of_kind(row.kind),
-                x.position(row.examples),
-                row.mean,
-            )
-        };
-        let chart = Design {
-            title,
-            note: OVER_MEANS,
-            y: "change of log-likelihood (nats per character)",
-            level: Some((0.0, "no change")),
-        };
-        svgs.extend(chart.svg(x.axis(), panel.iter().map(point).collect())?);
-    }
-    Ok(svgs)
+        let level = Some((0.0, "no change"));
+        let y = ("change of log-likelihood (nats per character)", level);
+        kinds(title, y, panel, AnswerKind::name)
+    });
+    panels.filter_map(Result::transpose).collect()
 }
 
-/// What a chart says beside its lines.
-struct Design<'a> {
-    title: &'a str,
-    note: &'static str,
-    y: &'a str,
-    level: Option<(f64, &'static str)>,
+/// A line for each kind of answer over examples.
+fn kinds(
+    title: &str,
+    y: (&str, Option<Level>),
+    rows: &[LikelihoodRow],
+    name: impl Fn(AnswerKind) -> &'static str,
+) -> Result<Option<String>> {
+    let x = ExamplesAxis::new(rows.iter().map(|row| row.examples));
+    let points = rows.iter().map(|row| {
+        let (label, colour) = (name(row.kind), of_kind(row.kind));
+        (label, colour, x.position(row.examples), row.mean)
+    });
+    lines((title, OVER_MEANS), x.axis(), y, points)
 }
 
-impl Design<'_> {
-    /// A chart with a line for each name, in the order of `points`.
-    fn svg(&self, x: Axis, points: Vec<Point>) -> Result<Option<String>> {
-        if points.is_empty() {
-            return Ok(None);
-        }
-        let ends = points
-            .iter()
-            .flat_map(|(.., value)| [value.low, value.high]);
-        let y = linear(self.y, ends.chain(self.level.map(|(at, _)| at)));
-        let mut lines: Vec<Line> = Vec::new();
-        for (label, colour, at, value) in points {
-            match lines.last_mut() {
-                Some(line) if line.label == label => line.points.push((at, value)),
-                _ => lines.push(Line {
-                    label: label.into(),
-                    colour,
-                    points: vec![(at, value)],
-                }),
-            }
-        }
-        let chart = Chart {
-            title: self.title.into(),
-            note: self.note,
-            x,
-            y,
-            lines,
-            level: self.level,
-        };
-        chart.svg().map(Some)
-    }
+/// A chart with a line for each name, in the order of `points`; `None` without points.
+fn lines<'a>(
+    (title, note): (&str, &str),
+    x: Axis,
+    (y, level): (&str, Option<Level>),
+    points: impl Iterator<Item = Point<'a>>,
+) -> Result<Option<String>> {
+    let points: Vec<Point> = points.collect();
+    let values = points.iter().map(|(.., value)| value);
+    let ends = values.flat_map(|value| [value.low, value.high]);
+    let y = linear(y, ends.chain(level.map(|(at, _)| at)));
+    let line = |points: &[Point<'a>]| Line {
+        label: points[0].0,
+        colour: points[0].1,
+        points: points.iter().map(|&(.., at, value)| (at, value)).collect(),
+    };
+    let lines = points.chunk_by(|a, b| a.0 == b.0).map(line).collect();
+    let chart = Chart {
+        title,
+        note,
+        x,
+        y,
+        lines,
+        level,
+    };
+    (!points.is_empty()).then(|| chart.svg()).transpose()
+}
+
+/// What a guess would be right in, in percent.
+fn level(findings: &Findings) -> Level {
+    (findings.chance * 100.0, "chance")
 }
 
 /// By what accuracies in figures go, for an axis.
@@ -272,8 +187,8 @@ fn percent(norm: Norm) -> String {
     format!("{} (%)", norm.label())
 }
 
-/// The same colour for a method in all figures.
-fn colour(method: &Method) -> RGBColor {
+/// The same colour for a method in all figures of the paper's.
+pub(crate) fn colour(method: &Method) -> RGBColor {
     match method.name() {
         "sft" => BLUE,
         "sft-likra" | "sft-incorrect" => VERMILION,
@@ -282,6 +197,17 @@ fn colour(method: &Method) -> RGBColor {
         "sft-hardest" => ORANGE,
         "sft-easiest" => SKY,
         _ => BLACK,
+    }
+}
+
+/// The colours of controls, of which several are SFT minus something.
+pub(crate) fn of_control(method: &Method) -> RGBColor {
+    match method.name() {
+        "sft-base" => SKY,
+        "base-sft" => PURPLE,
+        "sft-pmi" => GREEN,
+        "sft" | "sft-likra" => colour(method),
+        _ => ORANGE,
     }
 }
 

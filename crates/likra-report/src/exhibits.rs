@@ -2,15 +2,15 @@
 
 use likra_analysis::{Cells, Findings};
 
+use crate::Result;
+use crate::charts::{self, colour, of_control};
 use crate::table::Table;
-use crate::{Result, charts};
 
 /// A table, or a figure with the table behind it.
-#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Exhibit {
     /// The name of its files.
     pub(crate) name: &'static str,
-    pub(crate) title: String,
+    pub(crate) title: &'static str,
     pub(crate) caption: String,
     pub(crate) table: Table,
     pub(crate) svgs: Vec<String>,
@@ -19,38 +19,29 @@ pub(crate) struct Exhibit {
 }
 
 impl Exhibit {
-    fn new(name: &'static str, title: &str, rows: &[impl Cells]) -> Self {
+    fn new(
+        name: &'static str,
+        title: &'static str,
+        rows: &[impl Cells],
+        svgs: impl IntoIterator<Item = String>,
+        caption: impl Into<String>,
+    ) -> Self {
         Self {
             name,
-            title: title.into(),
-            caption: String::new(),
+            title,
+            caption: caption.into(),
             table: Table::new(rows),
-            svgs: Vec::new(),
+            svgs: svgs.into_iter().collect(),
             paper: None,
         }
     }
 
-    fn caption(self, caption: impl Into<String>) -> Self {
-        Self {
-            caption: caption.into(),
-            ..self
-        }
-    }
-
-    fn svgs(self, svgs: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            svgs: svgs.into_iter().collect(),
-            ..self
-        }
-    }
-
-    /// What a figure of the paper shows; all of them are of one model and benchmark (sections 3 and 4).
-    fn paper(self, number: usize, shows: &str) -> Self {
-        let paper = format!("Mistral-7B-v0.1 on ARC-Challenge (Figure {number}): {shows}");
-        Self {
-            paper: Some(paper),
-            ..self
-        }
+    /// What its figure in the paper shows; all of them are of one model and benchmark (sections 3 and 4).
+    fn paper(mut self, shows: &str) -> Self {
+        let number = self.name.trim_start_matches("figure");
+        let of = "Mistral-7B-v0.1 on ARC-Challenge";
+        self.paper = Some(format!("{of} (Figure {number}): {shows}"));
+        self
     }
 
     /// The names of the picture files.
@@ -65,7 +56,8 @@ impl Exhibit {
 
 /// All that there are rows for, in the order of the page.
 pub(crate) fn exhibits(findings: &Findings) -> Result<Vec<Exhibit>> {
-    let figures = [
+    let mut exhibits = vec![
+        table1(findings)?,
         figure1(findings)?,
         figure2(findings)?,
         figure3(findings)?,
@@ -73,16 +65,13 @@ pub(crate) fn exhibits(findings: &Findings) -> Result<Vec<Exhibit>> {
         figure5(findings)?,
         figure6(findings)?,
         controls(findings)?,
+        comparisons(findings),
         seeds(findings)?,
     ];
-    let drawn = |exhibit: &Exhibit| !exhibit.table.is_empty() && !exhibit.svgs.is_empty();
-    let mut exhibits = vec![table1(findings)?];
-    exhibits.extend(figures.into_iter().filter(drawn));
-    if !findings.comparisons.is_empty() {
-        // Before the seeds.
-        let place = exhibits.iter().position(|exhibit| exhibit.name == "seeds");
-        exhibits.insert(place.unwrap_or(exhibits.len()), comparisons(findings));
-    }
+    exhibits.retain(|exhibit| {
+        let is_table = matches!(exhibit.name, "table1" | "comparisons");
+        !exhibit.table.is_empty() && (is_table || !exhibit.svgs.is_empty())
+    });
     Ok(exhibits)
 }
 
@@ -100,47 +89,41 @@ fn table1(findings: &Findings) -> Result<Exhibit> {
         findings.norm.describe(),
         findings.chance * 100.0
     );
+    let mut exhibit = Exhibit::new("table1", title, &findings.table1, svg, caption);
     let paper = findings.references.iter().map(|row| {
         let [base, sft, likra] = [row.base, row.sft, row.likra].map(|share| share * 100.0);
-        format!(
-            "{}: base {base:.1}, SFT {sft:.1}, Likra {likra:.1}.",
-            row.model
-        )
+        let model = row.model;
+        format!(" {model}: base {base:.1}, SFT {sft:.1}, Likra {likra:.1}.")
     });
-    let paper: Vec<String> = paper.collect();
-    let exhibit = Exhibit::new("table1", title, &findings.table1);
-    Ok(Exhibit {
-        paper: (!paper.is_empty()).then(|| format!("In percent (Table 1): {}", paper.join(" "))),
-        ..exhibit.caption(caption).svgs(svg)
-    })
+    let paper: String = paper.collect();
+    exhibit.paper = (!paper.is_empty()).then(|| format!("In percent (Table 1):{paper}"));
+    Ok(exhibit)
 }
 
 fn figure1(findings: &Findings) -> Result<Exhibit> {
-    let title = "SFT and Likra over training examples";
-    let svg = charts::curves(findings, title, &findings.figure1)?;
+    let (title, rows) = ("SFT and Likra over training examples", &findings.figure1);
+    let svg = charts::curves(findings, title, rows, colour)?;
     let caption = format!(
         "Accuracy ({}) by the number of training examples per head. SFT answers with the positive head alone. \
          SFT-Likra subtracts the negative head, which has seen as many wrong answers. Both curves start at the base.",
         findings.norm.label()
     );
-    let exhibit = Exhibit::new("figure1", title, &findings.figure1).caption(caption);
-    Ok(exhibit.svgs(svg).paper(
-        1,
+    Ok(Exhibit::new("figure1", title, rows, svg, caption).paper(
         "Likra rises from 60% to over 80%, most of it between 64 and 256 examples (64 to 128 add nearly 15 points). \
          SFT reaches 66% and gains less than a point with each doubling.",
     ))
 }
 
 fn figure2(findings: &Findings) -> Result<Exhibit> {
-    let title = "What SFT does to right and wrong answers";
-    let svg = charts::likelihoods(title, &findings.figure2)?;
-    let exhibit = Exhibit::new("figure2", title, &findings.figure2).caption(
-        "The likelihood per character, exp(log p(a|q) / characters), that the positive head gives to the right answer \
-         and to the most likely wrong choice: the mean over questions, with 1.96 standard errors on either side. The \
-         most likely wrong choice is determined anew at every point.",
+    let (title, rows) = (
+        "What SFT does to right and wrong answers",
+        &findings.figure2,
     );
-    Ok(exhibit.svgs(svg).paper(
-        2,
+    let svg = charts::likelihoods(title, rows)?;
+    let caption = "The likelihood per character, exp(log p(a|q) / characters), that the positive head gives to the \
+         right answer and to the most likely wrong choice: the mean over questions, with 1.96 standard errors on \
+         either side. The most likely wrong choice is determined anew at every point.";
+    Ok(Exhibit::new("figure2", title, rows, svg, caption).paper(
         "both rise together and stay close. Fine-tuning on right answers also makes plausible wrong answers more \
          likely.",
     ))
@@ -148,59 +131,49 @@ fn figure2(findings: &Findings) -> Result<Exhibit> {
 
 fn figure3(findings: &Findings) -> Result<Exhibit> {
     let title = "Likra with (SFT) and without (Base) positive examples";
-    let svg = charts::curves(findings, title, &findings.figure3)?;
-    let exhibit = Exhibit::new("figure3", title, &findings.figure3).caption(
-        "SFT-Likra subtracts the negative head from the positive head. Base-Likra subtracts it from the base, which \
-         has seen no right answers.",
-    );
+    let rows = &findings.figure3;
+    let svg = charts::curves(findings, title, rows, colour)?;
+    let caption = "SFT-Likra subtracts the negative head from the positive head. Base-Likra subtracts it from the \
+         base, which has seen no right answers.";
     let shows = "the two Likra curves are similar, and both are far above SFT.";
-    Ok(exhibit.svgs(svg).paper(3, shows))
+    Ok(Exhibit::new("figure3", title, rows, svg, caption).paper(shows))
 }
 
 fn figure4(findings: &Findings) -> Result<Exhibit> {
-    let title = "The weight of the negative head";
-    let svg = charts::weights(findings, title, &findings.figure4)?;
-    let examples = findings
-        .figure4
-        .first()
-        .map_or(0, |row| row.accuracy.examples);
+    let (title, rows) = ("The weight of the negative head", &findings.figure4);
+    let svg = charts::weights(findings, title)?;
+    let examples = rows.first().map_or(0, |row| row.accuracy.examples);
     let caption = format!(
         "Accuracy by log p₊(a|q) − w · log p₋(a|q) for each weight w, after {examples} examples per head. A weight \
          of 0 is SFT, or the base. All other figures use w = 1."
     );
-    let exhibit = Exhibit::new("figure4", title, &findings.figure4).caption(caption);
     let shows = "accuracy rises with the weight and peaks at about 0.9 to 1.0.";
-    Ok(exhibit.svgs(svg).paper(4, shows))
+    Ok(Exhibit::new("figure4", title, rows, svg, caption).paper(shows))
 }
 
 fn figure5(findings: &Findings) -> Result<Exhibit> {
-    let title = "Negative heads by what they learned";
-    let rows = &findings.figure5;
+    let (title, rows) = ("Negative heads by what they learned", &findings.figure5);
     let svg = match rows.iter().any(|row| row.method.name() != "sft") {
-        true => charts::curves(findings, title, rows)?,
+        true => charts::curves(findings, title, rows, colour)?,
         false => None,
     };
-    let exhibit = Exhibit::new("figure5", title, rows).caption(
-        "SFT-Likra with negative heads that learned wrong choices of the same question (incorrect), wrong choices of \
-         other questions (irrelevant) or answers of another benchmark (unrelated). Beyond the paper: the wrong choice \
-         that the base finds most likely (hardest) or least likely (easiest).",
-    );
-    Ok(exhibit.svgs(svg).paper(
-        5,
+    let caption = "SFT-Likra with negative heads that learned wrong choices of the same question (incorrect), wrong \
+         choices of other questions (irrelevant) or answers of another benchmark (unrelated). Beyond the paper: the \
+         wrong choice that the base finds most likely (hardest) or least likely (easiest).";
+    Ok(Exhibit::new("figure5", title, rows, svg, caption).paper(
         "incorrect answers help most, then irrelevant ones, then unrelated ones. Even these reach 70%, above SFT.",
     ))
 }
 
 fn figure6(findings: &Findings) -> Result<Exhibit> {
-    let title = "What each head does to each kind of answer";
-    let svgs = charts::changes(&findings.figure6)?;
-    let exhibit = Exhibit::new("figure6", title, &findings.figure6).caption(
-        "The change from the base in the log-likelihood per character of answers to test questions: the mean over \
-         questions, with 1.96 standard errors on either side. The incorrect answer is the wrong choice that the base \
-         finds most likely; it stays the same throughout.",
+    let (title, rows) = (
+        "What each head does to each kind of answer",
+        &findings.figure6,
     );
-    Ok(exhibit.svgs(svgs).paper(
-        6,
+    let caption = "The change from the base in the log-likelihood per character of answers to test questions: the \
+         mean over questions, with 1.96 standard errors on either side. The incorrect answer is the wrong choice that \
+         the base finds most likely; it stays the same throughout.";
+    Ok(Exhibit::new("figure6", title, rows, charts::changes(rows)?, caption).paper(
         "the negative head raises incorrect answers most and irrelevant ones less. It lowers right answers, which it \
          has never seen. The positive head raises right answers and hardly lowers incorrect ones. Unrelated text \
          falls under both.",
@@ -208,14 +181,11 @@ fn figure6(findings: &Findings) -> Result<Exhibit> {
 }
 
 fn controls(findings: &Findings) -> Result<Exhibit> {
-    let title = "Controls";
-    let trained = findings.controls.iter().filter(|row| row.examples > 0);
-    let svg = charts::controls(findings, title, &trained.cloned().collect::<Vec<_>>())?;
-    let pmi = findings
-        .controls
-        .iter()
-        .find(|row| row.method.name() == "base-pmi");
-    let pmi = pmi.map_or_else(String::new, |row| {
+    let (title, rows) = ("Controls", &findings.controls);
+    let (untrained, trained): (Vec<_>, Vec<_>) =
+        rows.iter().cloned().partition(|row| row.examples == 0);
+    let svg = charts::curves(findings, title, &trained, of_control)?;
+    let pmi = untrained.first().map_or_else(String::new, |row| {
         let percent = row.acc_norm.value * 100.0;
         format!(" Without any training, the base's PMI reaches {percent:.1}%.")
     });
@@ -225,24 +195,24 @@ fn controls(findings: &Findings) -> Result<Exhibit> {
          that they are wrong. SFT − contaminated: a negative head that learned right answers from another seed. PMI: \
          minus log p(a|“Answer:”), how likely an answer is whatever the question (Holtzman et al. 2021).{pmi}"
     );
-    let exhibit = Exhibit::new("controls", title, &findings.controls);
-    Ok(exhibit.caption(caption).svgs(svg))
+    Ok(Exhibit::new("controls", title, rows, svg, caption))
 }
 
 fn comparisons(findings: &Findings) -> Exhibit {
+    let rows = &findings.comparisons;
     let caption = format!(
         "The difference of two methods' accuracies ({}) over the same questions, with a 95% interval from a paired \
          bootstrap over questions; how many questions only one of the two answers right; McNemar's exact test of \
          that split; and the same adjusted for all {} comparisons by Holm's method.",
         findings.norm.label(),
-        findings.comparisons.len()
+        rows.len()
     );
-    Exhibit::new("comparisons", "Methods in pairs", &findings.comparisons).caption(caption)
+    Exhibit::new("comparisons", "Methods in pairs", rows, None, caption)
 }
 
 fn seeds(findings: &Findings) -> Result<Exhibit> {
-    let title = "The same from other seeds";
-    let first = findings.seeds.first();
+    let (title, rows) = ("The same from other seeds", &findings.seeds);
+    let first = rows.first();
     let (count, questions) = first.map_or((0, 0), |row| (row.acc_norm.len(), row.questions));
     let caption = format!(
         "Mean accuracy ({}) of {count} seeds on the first {questions} questions. A seed decides the order of the \
@@ -250,6 +220,6 @@ fn seeds(findings: &Findings) -> Result<Exhibit> {
          over seeds by Student's t. They are wide because {count} seeds are few.",
         findings.norm.label()
     );
-    let exhibit = Exhibit::new("seeds", title, &findings.seeds).caption(caption);
-    Ok(exhibit.svgs(charts::seeds(findings, title)?))
+    let svg = charts::seeds(findings, title)?;
+    Ok(Exhibit::new("seeds", title, rows, svg, caption))
 }

@@ -3,9 +3,10 @@
 //! The page is a pure function of what it shows, byte for byte. Only [`Facts::cost`] tells two equal runs
 //! apart, and it is in a section of its own.
 
+use std::iter;
 use std::time::Duration;
 
-use likra_analysis::{Claim, Findings, Method, Verdict};
+use likra_analysis::{AccuracyRow, Claim, Findings, Method, Verdict};
 use likra_results::{Manifest, TooLong};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -92,8 +93,8 @@ fn lead(facts: &Facts) -> String {
         (shots, true) => format!("each after the same {shots} solved examples"),
         (shots, false) => format!("each after {shots} solved examples of its own"),
     };
-    let remark = facts.remark.as_ref();
-    let remark = remark.map_or_else(String::new, |remark| format!(" {remark}"));
+    let remark = facts.remark.iter().map(|remark| format!(" {remark}"));
+    let remark: String = remark.collect();
     let (scored, all) = facts.scored;
     let rest = match all - scored {
         0 => String::new(),
@@ -101,11 +102,7 @@ fn lead(facts: &Facts) -> String {
             format!(" The run is not finished: {left} of its {all} checkpoints are not scored yet.")
         }
     };
-    let long = facts
-        .manifest
-        .too_long
-        .as_ref()
-        .map_or_else(String::new, too_long);
+    let long: String = facts.manifest.too_long.iter().map(too_long).collect();
     format!(
         "What {heads} heads learn from up to {examples} examples each, measured on {asked}, {shots}.{remark} \
          Computed on {device} by likra {likra}.{long}{rest}"
@@ -114,52 +111,44 @@ fn lead(facts: &Facts) -> String {
 
 /// How many texts were cut or left out, if any were.
 fn too_long(found: &TooLong) -> String {
-    let positions = found.positions;
-    let text = match found.truncated {
-        0 => String::new(),
-        cut => format!(
+    let (positions, cut) = (found.positions, found.truncated);
+    let mut sentences = Vec::new();
+    if cut > 0 {
+        sentences.push(format!(
             " {cut} texts of candidates were longer than the model's {positions} positions; only their ends were scored."
-        ),
-    };
-    let skipped = found.skipped.iter();
-    let skipped: Vec<String> = skipped
-        .map(|(head, count)| format!("{head} {count}"))
-        .collect();
-    let heads = skipped.join(", ");
-    match heads.as_str() {
-        "" => text,
-        _ => {
-            format!("{text} Examples longer than {positions} positions were not learned: {heads}.")
-        }
+        ));
     }
+    if !found.skipped.is_empty() {
+        let each = |(head, count): (&String, &usize)| format!("{head} {count}");
+        let heads: Vec<String> = found.skipped.iter().map(each).collect();
+        let heads = heads.join(", ");
+        sentences.push(format!(
+            " Examples longer than {positions} positions were not learned: {heads}."
+        ));
+    }
+    sentences.concat()
 }
 
 /// The methods of table 1, each after the most examples that it has seen, beside the paper's.
 fn headline(findings: &Findings) -> Markup {
-    let last: Vec<_> = findings
-        .table1
-        .chunk_by(|a, b| a.method == b.method)
-        .filter_map(<[_]>::last)
-        .collect();
     let paper = findings.references.first();
-    let trained: Vec<_> = last.iter().filter(|row| row.examples > 0).collect();
+    let trained: Vec<_> = findings.last().filter(|row| row.examples > 0).collect();
     let seen = match trained.first() {
         None => String::new(),
         Some(first) if trained.iter().all(|row| row.examples == first.examples) => {
             format!(" Each head has seen {} examples.", first.examples)
         }
         Some(_) => {
-            let each = trained
-                .iter()
-                .map(|row| format!("{} after {}", row.method.label(), row.examples));
-            let each: Vec<String> = each.collect();
+            let after =
+                |row: &&AccuracyRow| format!("{} after {}", row.method.label(), row.examples);
+            let each: Vec<String> = trained.iter().map(after).collect();
             format!(" {} examples per head.", each.join(", "))
         }
     };
     let of_paper = |method: &Method| Some(format!("paper {:.1}", paper?.of(method)? * 100.0));
     html! {
         ul.headline {
-            @for row in &last {
+            @for row in findings.last() {
                 @let percent = row.acc_norm.percent();
                 li {
                     span.label { (row.method.label()) }
@@ -194,13 +183,12 @@ fn contents(exhibits: &[Exhibit]) -> Markup {
 fn kind(exhibit: &Exhibit) -> Markup {
     let word = exhibit.name.trim_end_matches(|c: char| c.is_ascii_digit());
     let number = &exhibit.name[word.len()..];
-    let kind = match word {
-        "figure" => Some("Figure"),
-        "table" => Some("Table"),
-        _ => None,
-    };
     html! {
-        @if let Some(kind) = kind { span.kind { (kind) " " (number) } " " }
+        @match word {
+            "figure" => { span.kind { "Figure " (number) } " " }
+            "table" => { span.kind { "Table " (number) } " " }
+            _ => {}
+        }
     }
 }
 
@@ -217,12 +205,7 @@ fn claims(claims: &[Claim]) -> Markup {
                         (badge(claim.verdict))
                     }
                     table.evidence {
-                        thead { tr {
-                            th scope="col" { "Measured" }
-                            th scope="col" { "Found" }
-                            th scope="col" { "Required" }
-                            th scope="col" { "Verdict" }
-                        } }
+                        (header(&["Measured", "Found", "Required", "Verdict"], ""))
                         tbody { @for part in &claim.parts { tr {
                             td { (part.what) }
                             td data-name="Found" { (part.value) }
@@ -236,6 +219,14 @@ fn claims(claims: &[Claim]) -> Markup {
     }
 }
 
+/// The head of a table, in which one column may hold numbers.
+fn header(columns: &[&str], numbers: &str) -> Markup {
+    let class = |column: &str| (column == numbers).then_some("n");
+    html! {
+        thead { tr { @for &column in columns { th class=[class(column)] scope="col" { (column) } } } }
+    }
+}
+
 /// How many claims have which verdict.
 fn tally(claims: &[Claim]) -> String {
     let counts = [
@@ -244,14 +235,19 @@ fn tally(claims: &[Claim]) -> String {
         (Verdict::Open, "left open by the intervals"),
         (Verdict::Unmeasured, "not measured in this run"),
     ];
-    let part = |(verdict, name): (Verdict, &str)| {
-        let count = claims
+    let count = |verdict| {
+        claims
             .iter()
             .filter(|claim| claim.verdict == verdict)
-            .count();
-        (count > 0).then(|| format!("{count} {name}"))
+            .count()
     };
-    let parts: Vec<String> = counts.into_iter().filter_map(part).collect();
+    let counts = counts
+        .map(|(verdict, name)| (count(verdict), name))
+        .into_iter();
+    let found = counts.filter(|(count, _)| *count > 0);
+    let parts: Vec<String> = found
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
     format!("{} claims: {}.", claims.len(), parts.join(", "))
 }
 
@@ -266,14 +262,12 @@ fn badge(verdict: Verdict) -> Markup {
 }
 
 fn section(exhibit: &Exhibit) -> Markup {
-    let (title, count) = (exhibit.title.as_str(), exhibit.svgs.len());
+    let (title, count) = (exhibit.title, exhibit.svgs.len());
     let label = |place: usize| match count {
         1 => title.to_owned(),
         _ => format!("{title}, {} of {count}", place + 1),
     };
-    let files = [format!("{}.csv", exhibit.name)]
-        .into_iter()
-        .chain(exhibit.pictures());
+    let files = iter::once(format!("{}.csv", exhibit.name)).chain(exhibit.pictures());
     html! {
         section.exhibit id=(exhibit.name) {
             h2 { (kind(exhibit)) (title) }
@@ -320,11 +314,7 @@ fn run(manifest: &Manifest) -> Markup {
             }
             h3 { "Inputs" }
             table.plain.inputs {
-                thead { tr {
-                    th scope="col" { "File" }
-                    th.n scope="col" { "Bytes" }
-                    th scope="col" { "SHA-256" }
-                } }
+                (header(&["File", "Bytes", "SHA-256"], "Bytes"))
                 tbody { @for input in &manifest.inputs { tr {
                     th scope="row" { (input.name) }
                     td.n { (grouped(input.bytes)) }
@@ -342,7 +332,7 @@ fn cost(cost: &[CostRow]) -> Markup {
         section id="cost" {
             h2 { "What it cost" }
             table.plain.cost {
-                thead { tr { th scope="col" { "Step" } th.n scope="col" { "Time" } } }
+                (header(&["Step", "Time"], "Time"))
                 tbody { @for row in cost { tr {
                     th scope="row" { (row.what) }
                     td.n { (humantime(Duration::from_secs_f64(row.seconds))) }
@@ -379,8 +369,8 @@ mod tests {
     fn verdicts_are_counted() {
         let claim = |verdict| Claim {
             number: 1,
-            statement: String::new(),
-            source: String::new(),
+            statement: "",
+            source: "",
             verdict,
             parts: Vec::new(),
         };

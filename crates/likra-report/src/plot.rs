@@ -42,35 +42,37 @@ const INK: RGBColor = RGBColor(38, 38, 38);
 const AXIS: RGBColor = RGBColor(110, 110, 110);
 const GRID: RGBColor = RGBColor(230, 230, 230);
 
+/// A value that is marked, and its name.
+pub(crate) type Level = (f64, &'static str);
+
 /// A line chart.
-#[derive(Debug, Clone)]
-pub(crate) struct Chart {
-    pub(crate) title: String,
+pub(crate) struct Chart<'a> {
+    pub(crate) title: &'a str,
     /// What the bands are.
-    pub(crate) note: &'static str,
+    pub(crate) note: &'a str,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
-    pub(crate) lines: Vec<Line>,
-    /// A level that is marked across the chart, and its name.
-    pub(crate) level: Option<(f64, &'static str)>,
+    pub(crate) lines: Vec<Line<'a>>,
+    /// A level that is marked across the chart.
+    pub(crate) level: Option<Level>,
 }
 
 /// A line with its band, in the coordinates of the axes.
-#[derive(Debug, Clone)]
-pub(crate) struct Line {
-    pub(crate) label: String,
+pub(crate) struct Line<'a> {
+    pub(crate) label: &'a str,
     pub(crate) colour: RGBColor,
     pub(crate) points: Vec<(f64, Estimate)>,
 }
 
-type Drawn = std::result::Result<(), DrawingAreaErrorKind<io::Error>>;
+type DrawError = DrawingAreaErrorKind<io::Error>;
+type Drawn = std::result::Result<(), DrawError>;
 type Page<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-impl Chart {
+impl Chart<'_> {
     /// The chart as an SVG document.
     pub(crate) fn svg(&self) -> Result<String> {
-        document(&self.title, |svg| self.draw(svg))
+        document(self.title, |svg| self.draw(svg))
     }
 
     #[expect(
@@ -78,19 +80,20 @@ impl Chart {
         reason = "pixels count downwards, accuracy upwards"
     )]
     fn draw(&self, svg: &mut String) -> Drawn {
-        let size = (SIZE.0 as u32, SIZE.1 as u32);
-        let page = SVGBackend::with_string(svg, size).into_drawing_area();
-        page.fill(&WHITE)?;
-        self.draw_texts(&page)?;
+        let texts = [self.title, self.note, &self.x.label];
+        let page = page(svg, SIZE, LEFT..RIGHT, texts)?;
+        let upright = text(14.0, INK)
+            .pos(AROUND)
+            .transform(FontTransform::Rotate270);
+        page.draw_text(&self.y.label, &upright, (22, i32::midpoint(TOP, BOTTOM)))?;
         let upwards = BOTTOM..TOP;
-        let canvas = spanning(
-            &page,
-            (&self.x.range, &self.y.range),
-            (LEFT..RIGHT, upwards),
-        );
+        let (x, y) = (self.x.range.clone(), self.y.range.clone());
+        let canvas = page.apply_coord_spec(Cartesian2d::new(x, y, (LEFT..RIGHT, upwards)));
         self.draw_y_axis(&canvas)?;
         self.draw_x_axis(&canvas)?;
-        self.draw_level(&canvas)?;
+        if let Some((level, _)) = self.level {
+            dashed(&canvas, self.across(level))?;
+        }
         for line in &self.lines {
             line.draw_band(&canvas)?;
         }
@@ -101,40 +104,24 @@ impl Chart {
         canvas.present()
     }
 
-    /// The title, what the bands are, and the names of the axes.
-    fn draw_texts(&self, page: &Page) -> Drawn {
-        let title = bold(16.0, INK).pos(AFTER);
-        page.draw_text(&self.title, &title, (LEFT, 24))?;
-        page.draw_text(self.note, &text(12.0, AXIS).pos(AFTER), (LEFT, 46))?;
-        let name = text(14.0, INK).pos(AROUND);
-        page.draw_text(
-            &self.x.label,
-            &name,
-            (i32::midpoint(LEFT, RIGHT), SIZE.1 - 18),
-        )?;
-        let upright = name.transform(FontTransform::Rotate270);
-        page.draw_text(&self.y.label, &upright, (22, i32::midpoint(TOP, BOTTOM)))
-    }
-
     /// A faint line across for each mark.
     fn draw_y_axis(&self, canvas: &Canvas) -> Drawn {
         let style = text(12.0, INK).pos(BEFORE);
         for Tick { at, label } in &self.y.ticks {
-            canvas.draw(&self.across(*at, GRID))?;
-            let text = Text::new(label.clone(), (-9, 0), style.clone());
-            canvas.draw(&(EmptyElement::at((self.x.range.start, *at)) + text))?;
+            canvas.draw(&PathElement::new(self.across(*at), GRID))?;
+            beside(canvas, (self.x.range.start, *at), (-9, 0), label, &style)?;
         }
         Ok(())
     }
 
     fn draw_x_axis(&self, canvas: &Canvas) -> Drawn {
         let bottom = self.y.range.start;
-        canvas.draw(&self.across(bottom, AXIS))?;
+        canvas.draw(&PathElement::new(self.across(bottom), AXIS))?;
         let style = text(12.0, INK).pos(AROUND);
         for Tick { at, label } in &self.x.ticks {
             let mark = PathElement::new(vec![(0, 0), (0, 6)], AXIS);
-            let text = Text::new(label.clone(), (0, 19), style.clone());
-            canvas.draw(&(EmptyElement::at((*at, bottom)) + mark + text))?;
+            canvas.draw(&(EmptyElement::at((*at, bottom)) + mark))?;
+            beside(canvas, (*at, bottom), (0, 19), label, &style)?;
         }
         match self.x.gap {
             Some(gap) => draw_gap(canvas, (gap, bottom)),
@@ -142,42 +129,32 @@ impl Chart {
         }
     }
 
-    fn draw_level(&self, canvas: &Canvas) -> Drawn {
-        let Some((level, _)) = self.level else {
-            return Ok(());
-        };
-        let Range { start, end } = &self.x.range;
-        let ends = [(*start, level), (*end, level)];
-        canvas.draw(&DashedPathElement::new(ends, 5, 4, AXIS))
-    }
-
     /// The names of the lines and of the level, after their ends.
     fn draw_labels(&self, canvas: &Canvas) -> Drawn {
         let ends = self.lines.iter().filter_map(|line| {
             let (_, last) = line.points.last()?;
-            Some((last.value, line.label.clone(), bold(14.0, line.colour)))
+            Some((last.value, line.label, bold(14.0, line.colour)))
         });
-        let level = self
-            .level
-            .map(|(at, name)| (at, name.to_owned(), text(14.0, AXIS)));
+        let level = self.level.map(|(at, name)| (at, name, text(14.0, AXIS)));
         let labels: Vec<_> = ends.chain(level).collect();
         let pixel = |value: f64| f64::from(canvas.map_coordinate(&(0.0, value)).1);
         let pixels: Vec<f64> = labels.iter().map(|&(value, ..)| pixel(value)).collect();
         let moved = labels::spread(&pixels, LABEL_GAP).into_iter().zip(pixels);
         for ((value, name, style), (to, from)) in labels.into_iter().zip(moved) {
-            let text = Text::new(name, (10, (to - from).round() as i32), style.pos(AFTER));
-            canvas.draw(&(EmptyElement::at((self.x.range.end, value)) + text))?;
+            let (at, shift) = ((self.x.range.end, value), (to - from).round() as i32);
+            beside(canvas, at, (10, shift), name, &style.pos(AFTER))?;
         }
         Ok(())
     }
 
-    fn across(&self, level: f64, colour: RGBColor) -> PathElement<(f64, f64)> {
+    /// From the left to the right at this level.
+    fn across(&self, level: f64) -> [(f64, f64); 2] {
         let Range { start, end } = self.x.range;
-        PathElement::new(vec![(start, level), (end, level)], colour)
+        [(start, level), (end, level)]
     }
 }
 
-impl Line {
+impl Line<'_> {
     fn draw_band(&self, canvas: &Canvas) -> Drawn {
         let lows = self.points.iter().map(|(x, estimate)| (*x, estimate.low));
         let highs = self.points.iter().map(|(x, estimate)| (*x, estimate.high));
@@ -187,14 +164,13 @@ impl Line {
 
     fn draw(&self, canvas: &Canvas) -> Drawn {
         let values = self.points.iter().map(|(x, estimate)| (*x, estimate.value));
-        let values: Vec<_> = values.collect();
+        let stroke = self.colour.stroke_width(2);
         canvas.draw(&PathElement::new(
-            values.clone(),
-            self.colour.stroke_width(2),
+            values.clone().collect::<Vec<_>>(),
+            stroke,
         ))?;
         for value in values {
-            canvas.draw(&Circle::new(value, 5, WHITE.filled()))?;
-            canvas.draw(&Circle::new(value, 4, self.colour.filled()))?;
+            dot(canvas, value, 4, self.colour)?;
         }
         Ok(())
     }
@@ -210,13 +186,41 @@ fn document(title: &str, draw: impl FnOnce(&mut String) -> Drawn) -> Result<Stri
     Ok(svg)
 }
 
-/// A part of the page where values of these ranges stand, from the first pixel of each range to its last.
-fn spanning<'a>(
-    page: &Page<'a>,
-    (x, y): (&Range<f64>, &Range<f64>),
-    pixels: (Range<i32>, Range<i32>),
-) -> Canvas<'a> {
-    page.apply_coord_spec(Cartesian2d::new(x.clone(), y.clone(), pixels))
+/// A page with a title, a note below it, and the name of the axis at its foot, which spans these pixels.
+fn page<'a>(
+    svg: &'a mut String,
+    (width, height): (i32, i32),
+    axis: Range<i32>,
+    [title, note, name]: [&str; 3],
+) -> std::result::Result<Page<'a>, DrawError> {
+    let page = SVGBackend::with_string(svg, (width as u32, height as u32)).into_drawing_area();
+    page.fill(&WHITE)?;
+    page.draw_text(title, &bold(16.0, INK).pos(AFTER), (axis.start, 24))?;
+    page.draw_text(note, &text(12.0, AXIS).pos(AFTER), (axis.start, 46))?;
+    let middle = (i32::midpoint(axis.start, axis.end), height - 18);
+    page.draw_text(name, &text(14.0, INK).pos(AROUND), middle)?;
+    Ok(page)
+}
+
+/// A text so many pixels from a point.
+fn beside(
+    canvas: &Canvas,
+    at: (f64, f64),
+    shift: (i32, i32),
+    text: &str,
+    style: &TextStyle,
+) -> Drawn {
+    canvas.draw(&(EmptyElement::at(at) + Text::new(text.to_owned(), shift, style.clone())))
+}
+
+/// A dot in a white ring.
+fn dot(canvas: &Canvas, at: (f64, f64), radius: i32, colour: RGBColor) -> Drawn {
+    canvas.draw(&Circle::new(at, radius + 1, WHITE.filled()))?;
+    canvas.draw(&Circle::new(at, radius, colour.filled()))
+}
+
+fn dashed(canvas: &Canvas, ends: [(f64, f64); 2]) -> Drawn {
+    canvas.draw(&DashedPathElement::new(ends, 5, 4, AXIS))
 }
 
 /// Two strokes through the axis, with nothing between them.
@@ -270,12 +274,12 @@ mod tests {
             (x, Estimate { value, low, high })
         };
         let chart = Chart {
-            title: "A < B & \"C\"".into(),
+            title: "A < B & \"C\"",
             note: "bands: 95% intervals",
             x: ExamplesAxis::new([0, 32, 64]).axis(),
             y: linear("acc (%)", [20.0, 60.0]),
             lines: vec![Line {
-                label: "SFT".into(),
+                label: "SFT",
                 colour: RGBColor(0, 114, 178),
                 points: vec![point(4.0, 30.0), point(5.0, 40.0), point(6.0, 55.0)],
             }],
@@ -297,15 +301,15 @@ mod tests {
             dots: vec![(grey, base), (blue, sft)],
         };
         let chart = Dots {
-            title: "Models".into(),
+            title: "Models",
             note: "bars: 95% intervals",
             x: linear("acc (%)", [20.0, 70.0]),
-            key: vec![("Base".into(), grey), ("SFT".into(), blue)],
+            key: vec![("Base", grey), ("SFT", blue)],
             rows: vec![
                 row("this run", true, dot(30.0, 3.0), dot(34.0, 3.0)),
                 row("a < b", false, dot(60.0, 0.0), dot(66.0, 0.0)),
             ],
-            level: Some((25.0, "chance")),
+            level: (25.0, "chance"),
         };
         is_these_bytes(&chart.svg().unwrap(), "dots.svg");
     }

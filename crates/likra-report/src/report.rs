@@ -1,8 +1,9 @@
 //! A report as files: a page, and the tables and figures on it.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 
-use likra_analysis::Findings;
+use likra_analysis::{Claim, Findings, Part};
 use likra_files::write_atomically;
 
 use crate::Result;
@@ -27,9 +28,8 @@ pub fn write_report(dir: &Path, findings: &Findings, facts: &Facts) -> Result<Ve
         files.extend(exhibit.pictures().zip(exhibit.svgs.clone()));
     }
     let claims = findings.claims.iter();
-    let parts: Vec<_> = claims
-        .flat_map(|claim| claim.parts.iter().map(move |part| (claim, part)))
-        .collect();
+    let parts = claims.flat_map(|claim| iter::repeat(claim).zip(&claim.parts));
+    let parts: Vec<(&Claim, &Part)> = parts.collect();
     files.push(("claims.csv".into(), Table::new(&parts).csv()?));
     files.push(("index.html".into(), render(findings, &exhibits, facts)));
     let mut written = Vec::new();

@@ -9,34 +9,28 @@ use maud::{Markup, PreEscaped, html};
 const DECIMALS: usize = 4;
 
 /// Rows under a header.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Table {
-    header: Vec<String>,
-    rows: Vec<Vec<Cell>>,
-}
+pub(crate) struct Table(Vec<Vec<(String, Cell)>>);
 
 impl Table {
     pub(crate) fn new(rows: &[impl Cells]) -> Self {
-        let rows: Vec<Vec<(String, Cell)>> = rows.iter().map(Cells::cells).collect();
-        let header = rows.first().into_iter().flatten();
-        let header = header.map(|(name, _)| name.clone()).collect();
-        let cells = |row: Vec<(String, Cell)>| row.into_iter().map(|(_, cell)| cell).collect();
-        Self {
-            header,
-            rows: rows.into_iter().map(cells).collect(),
-        }
+        Self(rows.iter().map(|row| row.cells().0).collect())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.0.is_empty()
+    }
+
+    /// The names of the columns, each with its first cell.
+    fn header(&self) -> &[(String, Cell)] {
+        self.0.first().map_or(&[], Vec::as_slice)
     }
 
     /// As CSV, with as many decimals as the cells have.
     pub(crate) fn csv(&self) -> io::Result<String> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(&self.header)?;
-        for row in &self.rows {
-            writer.write_record(row.iter().map(|cell| match cell {
+        writer.write_record(self.header().iter().map(|(name, _)| name))?;
+        for row in &self.0 {
+            writer.write_record(row.iter().map(|(_, cell)| match cell {
                 Cell::Text(text) => text.clone(),
                 Cell::Count(count) => count.to_string(),
                 // Plus zero, so that nothing is a negative zero.
@@ -51,7 +45,7 @@ impl Table {
 
     /// `1 row`, `12 rows`.
     pub(crate) fn size(&self) -> String {
-        match self.rows.len() {
+        match self.0.len() {
             1 => "1 row".into(),
             rows => format!("{rows} rows"),
         }
@@ -59,29 +53,23 @@ impl Table {
 
     /// As HTML; rows that begin with another name than the one before start a group.
     pub(crate) fn html(&self) -> Markup {
-        let class = |place: usize| {
-            let name = &self.header[place];
-            let is_bound = name.ends_with("_low") || name.ends_with("_high");
-            match self.rows.first().and_then(|row| row.get(place)) {
-                Some(Cell::Count(_) | Cell::Number(..)) if is_bound => Some("n bound"),
-                Some(Cell::Count(_) | Cell::Number(..)) => Some("n"),
-                _ => None,
-            }
+        let class = |name: &str, cell: &Cell| match cell {
+            Cell::Text(_) => None,
+            _ if name.ends_with("_low") || name.ends_with("_high") => Some("n bound"),
+            _ => Some("n"),
         };
-        let starts = |row: usize| row > 0 && self.rows[row].first() != self.rows[row - 1].first();
+        let starts = |row: usize| row > 0 && self.0[row].first() != self.0[row - 1].first();
         html! {
             table.data {
                 thead { tr {
-                    @for (place, name) in self.header.iter().enumerate() {
-                        th scope="col" class=[class(place).map(|_| "n")] { (heading(name)) }
+                    @for (name, cell) in self.header() {
+                        th scope="col" class=[class(name, cell).map(|_| "n")] { (heading(name)) }
                     }
                 } }
                 tbody {
-                    @for (number, row) in self.rows.iter().enumerate() {
+                    @for (number, row) in self.0.iter().enumerate() {
                         tr class=[starts(number).then_some("start")] {
-                            @for (place, cell) in row.iter().enumerate() {
-                                td class=[class(place)] { (shown(cell)) }
-                            }
+                            @for (name, cell) in row { td class=[class(name, cell)] { (shown(cell)) } }
                         }
                     }
                 }
@@ -100,10 +88,9 @@ fn shown(cell: &Cell) -> String {
             let fixed = format!("{:.decimals$}", value + 0.0);
             // A small number is not shown as 0.
             let vanishes = *value != 0.0 && fixed.parse() == Ok(0.0);
-            let text = if vanishes {
-                format!("{value:.1e}")
-            } else {
-                fixed
+            let text = match vanishes {
+                true => format!("{value:.1e}"),
+                false => fixed,
             };
             text.replace('-', "−")
         }
@@ -112,27 +99,27 @@ fn shown(cell: &Cell) -> String {
 
 /// The name of a column, which may break before its last word.
 fn heading(name: &str) -> Markup {
-    name.rsplit_once('_').map_or_else(
-        || html! { (name) },
-        |(first, last)| html! { (first) "_" (PreEscaped("<wbr>")) (last) },
-    )
+    let (first, last) = name.rsplit_once('_').unwrap_or(("", name));
+    html! { @if !first.is_empty() { (first) "_" (PreEscaped("<wbr>")) } (last) }
 }
 
 #[cfg(test)]
 mod tests {
+    use likra_analysis::Columns;
+
     use super::*;
 
     struct Row(&'static str, f64);
 
     impl Cells for Row {
-        fn cells(&self) -> Vec<(String, Cell)> {
+        fn cells(&self) -> Columns {
             let number = |decimals| Cell::Number(self.1, decimals);
-            vec![
+            Columns(vec![
                 ("method".into(), Cell::Text(self.0.into())),
                 ("examples".into(), Cell::Count(32)),
                 ("acc_norm_low".into(), number(5)),
                 ("p".into(), number(6)),
-            ]
+            ])
         }
     }
 

@@ -328,7 +328,7 @@ fn without_heads_there_is_a_page_but_no_figure() {
         table1.lines().nth(1).unwrap().starts_with("base,0,0.27"),
         "{table1}"
     );
-    assert!(findings(&study).unwrap().gain.is_none());
+    assert!(findings(&study).unwrap().gain_over_sft().is_none());
 }
 
 #[test]
@@ -379,7 +379,8 @@ fn the_summary_is_a_table_a_sentence_and_the_claims() {
         "{text}"
     );
     assert!(lines[rows + 9].starts_with("5. [not measured]"), "{text}");
-    let gain = findings(&study).unwrap().gain.unwrap();
-    assert_eq!(gain.examples, 1119);
-    assert!(gain.acc_norm.low > 0.0);
+    let findings = findings(&study).unwrap();
+    let comparison = findings.gain_over_sft().unwrap();
+    assert_eq!(comparison.examples, 1119);
+    assert!(comparison.gain.low > 0.0);
 }

@@ -1,7 +1,7 @@
 //! Tables on disk: CSV with a header, whose errors name file, line and column; compressed if the
 //! file's name ends in `.gz`.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use csv::StringRecord;
@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use fs_err::File;
-use likra_files::write_atomically;
+use likra_files::{error_at, write_atomically};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_path_to_error::Segment;
@@ -69,10 +69,7 @@ pub fn read_rows<R: Row>(path: &Path) -> Result<Vec<R>> {
         Box::new(file)
     };
     let mut reader = csv::Reader::from_reader(content);
-    let malformed = |source: csv::Error| Error::Csv {
-        path: path.into(),
-        source,
-    };
+    let malformed = |error| malformed(path, &error);
     let header = reader.headers().map_err(malformed)?.clone();
     let place = |column: &&'static str| {
         let place = header.iter().position(|found| found == *column);
@@ -114,10 +111,8 @@ impl<'de, R: Row> Deserialize<'de> for Tracked<R> {
 
 /// The row of these fields, in the order of the columns.
 fn parse<R: Row>(path: &Path, line: u64, fields: &StringRecord) -> Result<R> {
-    let row: Tracked<R> = fields.deserialize(None).map_err(|source| Error::Csv {
-        path: path.into(),
-        source,
-    })?;
+    let row = fields.deserialize::<Tracked<R>>(None);
+    let row = row.map_err(|error| malformed(path, &error))?;
     let row = row.0.map_err(|(place, message)| Error::Value {
         path: path.into(),
         line,
@@ -127,6 +122,16 @@ fn parse<R: Row>(path: &Path, line: u64, fields: &StringRecord) -> Result<R> {
     })?;
     check_finite(path, line, &row)?;
     Ok(row)
+}
+
+/// What is no CSV is damaged, and so is what is no gzip, which its library calls invalid input. All other errors of
+/// reading stay what they are.
+fn malformed(path: &Path, error: &csv::Error) -> Error {
+    let kind = match error.kind() {
+        csv::ErrorKind::Io(error) if error.kind() != ErrorKind::InvalidInput => error.kind(),
+        _ => ErrorKind::InvalidData,
+    };
+    error_at(path, kind, error).into()
 }
 
 fn check_finite<R: Row>(path: &Path, line: u64, row: &R) -> Result<()> {

@@ -1,13 +1,13 @@
 //! Fingerprints of files.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use fs_err::File;
 use sha2::{Digest, Sha256};
 
 /// How much of a file is in memory at a time, in bytes.
-const CHUNK: usize = 1 << 20;
+const CHUNK: u64 = 1 << 20;
 
 /// The SHA-256 of a file in lower-case hexadecimal, read piece by piece.
 ///
@@ -15,9 +15,11 @@ const CHUNK: usize = 1 << 20;
 ///
 /// If the file cannot be read.
 pub fn sha256_file(path: &Path) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut reader = io::BufReader::with_capacity(CHUNK, File::open(path)?);
-    io::copy(&mut reader, &mut HashWriter(&mut hasher))?;
+    let (mut file, mut hasher, mut chunk) = (File::open(path)?, Sha256::new(), Vec::new());
+    while file.by_ref().take(CHUNK).read_to_end(&mut chunk)? > 0 {
+        hasher.update(&chunk);
+        chunk.clear();
+    }
     Ok(hex(&hasher.finalize()))
 }
 
@@ -25,19 +27,6 @@ pub fn sha256_file(path: &Path) -> io::Result<String> {
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -10,19 +10,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file or folder could not be read or written: it is missing, the disk is full, ... The
-    /// message names it.
+    /// A file or folder could not be read or written: it is missing, the disk is full, a table is no CSV, a
+    /// manifest is no TOML, ... The message names it.
     #[error(transparent)]
     Io(#[from] io::Error),
-
-    /// A table is no CSV: a line is too short, or bytes are not text.
-    #[error("{}: {source}", path.display())]
-    Csv {
-        /// The file.
-        path: PathBuf,
-        /// What the parser said, with the line.
-        source: csv::Error,
-    },
 
     /// A table lacks a column of its kind of file.
     #[error("{}: expected a column `{missing}`, found `{found}`", path.display())]
@@ -50,24 +41,6 @@ pub enum Error {
         found: String,
     },
 
-    /// A manifest is not TOML, or not of the shape of a manifest.
-    #[error("{}: {source}", path.display())]
-    Toml {
-        /// The file.
-        path: PathBuf,
-        /// Where and why parsing stopped.
-        source: toml::de::Error,
-    },
-
-    /// A manifest holds a value that TOML cannot express.
-    #[error("{}: {source}", path.display())]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        /// What could not be expressed.
-        source: toml::ser::Error,
-    },
-
     /// Another process works in the run's folder.
     #[error("{}: another run is at work in this folder", path.display())]
     Busy {
@@ -92,13 +65,6 @@ impl Error {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Io(error) => likra_files::is_damage(error),
-            Self::Csv { source, .. } => match source.kind() {
-                // So the library that decompresses calls what is no gzip.
-                csv::ErrorKind::Io(error) => {
-                    likra_files::is_damage(error) || error.kind() == io::ErrorKind::InvalidInput
-                }
-                _ => true,
-            },
             _ => true,
         }
     }

@@ -18,6 +18,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use fs_err::{self as fs, File};
+use likra_files::error_at;
 
 use crate::{Error, Result};
 
@@ -42,12 +43,6 @@ impl RunDir {
     /// The run in the folder at `path`, which need not exist yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
-    }
-
-    /// The folder itself.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
     }
 
     /// Keeps other processes out of the folder, which is made if need be, for as long as the file is open.
@@ -124,9 +119,8 @@ impl RunDir {
     ///
     /// If a folder cannot be listed or a file not removed.
     pub fn sweep(&self) -> Result<()> {
-        sweep(&self.0, &|path| {
-            FOLDERS.iter().any(|name| path.ends_with(name))
-        })
+        let own = |path: &Path| FOLDERS.iter().any(|name| path.ends_with(name));
+        sweep(&self.0, &own)
     }
 
     /// The stamp of a finished step.
@@ -200,10 +194,7 @@ fn lock(folder: &Path) -> Result<File> {
             tracing::warn!(%error, folder = %folder.display(), "no lock: start one run at a time here");
             Ok(file)
         }
-        Err(TryLockError::Error(error)) => {
-            let message = format!("{}: {error}", folder.display());
-            Err(std::io::Error::new(error.kind(), message).into())
-        }
+        Err(TryLockError::Error(error)) => Err(error_at(folder, error.kind(), error).into()),
     }
 }
 
@@ -255,10 +246,8 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let entries = fs::read_dir(folder)?;
-    Ok(entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<std::io::Result<_>>()?)
+    let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    entries.collect()
 }
 
 /// Refuses a head's name that could leave its folder, on any system, or that means something else.

@@ -1,13 +1,14 @@
 //! The manifest of a run: what was computed, from what, with what.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use fs_err as fs;
-use likra_files::write_atomically;
+use likra_files::{error_at, write_atomically};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, sha256_file};
+use crate::{Result, sha256_file};
 
 /// What a run was made of. The same run has the same manifest, byte for byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,19 +105,14 @@ impl Manifest {
     /// If the file cannot be read, is not TOML, or has missing or unknown keys.
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path)?;
-        toml::from_str(&text).map_err(|source| Error::Toml {
-            path: path.into(),
-            source,
-        })
+        Ok(toml::from_str(&text).map_err(|error| error_at(path, ErrorKind::InvalidData, error))?)
     }
 }
 
 /// Writes a value as TOML, whole or not at all.
 pub(crate) fn write_toml(path: &Path, value: &impl Serialize) -> Result<()> {
-    let text = toml::to_string_pretty(value).map_err(|source| Error::Unwritable {
-        path: path.into(),
-        source,
-    })?;
+    let text = toml::to_string_pretty(value);
+    let text = text.map_err(|error| error_at(path, ErrorKind::InvalidData, error))?;
     Ok(write_atomically(path, |to| to.write_all(text.as_bytes()))?)
 }
 

@@ -6,17 +6,17 @@ use likra_results::AnswerKind;
 
 use crate::{Estimate, Study, likelihood, mean};
 
-/// Whether something was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether something was found; of several the greatest decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// It was.
     Yes,
-    /// The contrary was.
-    No,
     /// It was measured, and that does not decide it.
     Open,
     /// The run has nothing to say on it.
     Unmeasured,
+    /// The contrary was.
+    No,
 }
 
 impl fmt::Display for Verdict {
@@ -64,7 +64,7 @@ impl Condition {
         }
     }
 
-    fn verdict(self, found: Estimate) -> Verdict {
+    pub(super) fn verdict(self, found: Estimate) -> Verdict {
         let Estimate { low, high, .. } = found;
         let (met, missed) = match self {
             Self::Above(limit) => (low > limit, high <= limit),
@@ -79,85 +79,81 @@ impl Condition {
     }
 }
 
+impl Part {
+    /// A part of what was found, in words and with a verdict, if it could be measured.
+    pub(super) fn new(
+        what: impl Into<String>,
+        condition: impl Into<String>,
+        found: Option<(String, Verdict)>,
+    ) -> Self {
+        let (value, verdict) = found.unwrap_or_else(|| ("–".into(), Verdict::Unmeasured));
+        Self {
+            what: what.into(),
+            value,
+            condition: condition.into(),
+            verdict,
+        }
+    }
+}
+
 /// A difference of accuracies, if it could be measured.
 pub(super) fn part(what: &str, found: Option<Estimate>, condition: Condition) -> Part {
-    match found {
-        None => unmeasured(what, &condition.words()),
-        Some(found) => Part {
-            what: what.into(),
-            value: points(found.percent()),
-            condition: condition.words(),
-            verdict: condition.verdict(found),
-        },
-    }
+    let found = found.map(|found| (points(found), condition.verdict(found)));
+    Part::new(what, condition.words(), found)
 }
 
-pub(super) fn unmeasured(what: &str, condition: &str) -> Part {
-    Part {
-        what: what.into(),
-        value: "–".into(),
-        condition: condition.into(),
-        verdict: Verdict::Unmeasured,
-    }
-}
-
-/// `+5.5 points (+2.4 to +8.6)`.
+/// `+5.5 points (+2.4 to +8.6)`, of shares of one.
 pub(super) fn points(found: Estimate) -> String {
-    let Estimate { value, low, high } = found;
+    let Estimate { value, low, high } = found.percent();
     format!("{value:+.1} points ({low:+.1} to {high:+.1})")
+}
+
+/// ` after 64 examples`; nothing if there are none.
+pub(super) fn after(examples: Option<usize>) -> String {
+    let after = examples.map(|examples| format!(" after {examples} examples"));
+    after.unwrap_or_default()
 }
 
 /// How a head has changed what it thinks of a kind of answer, at its last checkpoint.
 pub(super) fn change(study: &Study, head: &str, kind: AnswerKind, condition: Condition) -> Part {
-    let (examples, at) = last(study, head);
+    let (at, changes) = last(study, head, kind);
     let what = format!("log-likelihood per character of {kind} answers under the {head} head{at}");
-    let values = likelihood::changes(&study.table, head, examples, kind);
-    in_nats(&what, &values, condition)
+    in_nats(&what, &changes, condition)
 }
 
 /// How much more a head has raised one kind of answer than another of the same question.
 pub(super) fn difference(study: &Study, head: &str, kind: AnswerKind, other: AnswerKind) -> Part {
-    let (examples, at) = last(study, head);
+    let ((at, one), (_, two)) = (last(study, head, kind), last(study, head, other));
     let what = format!("the same, {kind} minus {other}{at}");
-    let of = |kind| likelihood::changes(&study.table, head, examples, kind);
-    let (one, other) = (of(kind), of(other));
     // Every question has both, or they could not be told apart in pairs.
-    let values: Vec<f64> = if one.len() == other.len() {
-        one.iter()
-            .zip(&other)
-            .map(|(one, other)| one - other)
-            .collect()
-    } else {
-        Vec::new()
-    };
-    in_nats(&what, &values, Condition::Above(0.0))
+    let pairs = one.iter().zip(&two).filter(|_| one.len() == two.len());
+    let more: Vec<f64> = pairs.map(|(one, two)| one - two).collect();
+    in_nats(&what, &more, Condition::Above(0.0))
 }
 
-fn in_nats(what: &str, values: &[f64], condition: Condition) -> Part {
+/// The last checkpoint of a head in words, and its changes of the answers of a kind; none without a checkpoint.
+fn last(study: &Study, head: &str, kind: AnswerKind) -> (String, Vec<f64>) {
+    let last = likelihood::columns(&study.table, head).pop();
+    let changes = last.map(|(_, column)| likelihood::changes(&study.table, column, kind));
+    let examples = last.map(|(examples, _)| examples);
+    (after(examples), changes.unwrap_or_default())
+}
+
+fn in_nats(what: &str, changes: &[f64], condition: Condition) -> Part {
     let words = match condition {
         Condition::Above(_) => "rises",
         Condition::Below(_) => "falls",
         Condition::Within(_) => "stays",
     };
-    if values.is_empty() {
-        return unmeasured(what, words);
-    }
-    let found = mean::over_questions(values);
-    let Estimate { value, low, high } = found;
-    Part {
-        what: what.into(),
-        value: format!("{value:+.3} nats ({low:+.3} to {high:+.3})"),
-        condition: words.into(),
-        verdict: condition.verdict(found),
-    }
+    let found = mean_of(changes).map(|found| {
+        let Estimate { value, low, high } = found;
+        let nats = format!("{value:+.3} nats ({low:+.3} to {high:+.3})");
+        (nats, condition.verdict(found))
+    });
+    Part::new(what, words, found)
 }
 
-/// The last checkpoint of a head, also in words; 0 if it has none, where no change is measured.
-fn last(study: &Study, head: &str) -> (usize, String) {
-    let examples = study.table.examples().into_iter().rev();
-    let trained = |&n: &usize| n > 0 && study.table.log_likelihoods(head, n).is_some();
-    match examples.into_iter().find(trained) {
-        Some(last) => (last, format!(" after {last} examples")),
-        None => (usize::MAX, String::new()),
-    }
+/// The mean over questions, if there are any.
+pub(super) fn mean_of(values: &[f64]) -> Option<Estimate> {
+    (!values.is_empty()).then(|| mean::over_questions(values))
 }

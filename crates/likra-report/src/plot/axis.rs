@@ -13,7 +13,6 @@ const MARGIN: f64 = 0.03;
 const APART: f64 = 0.6;
 
 /// A straight axis in its own coordinates.
-#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Axis {
     pub(crate) label: String,
     pub(crate) range: Range<f64>,
@@ -23,7 +22,6 @@ pub(crate) struct Axis {
 }
 
 /// A marked value.
-#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tick {
     pub(crate) at: f64,
     pub(crate) label: String,
@@ -31,16 +29,11 @@ pub(crate) struct Tick {
 
 /// An axis of training examples: doublings are equally far apart, and 0, which has no logarithm,
 /// stands one doubling before the first.
-#[derive(Debug, Clone)]
-pub(crate) struct ExamplesAxis {
-    examples: BTreeSet<usize>,
-}
+pub(crate) struct ExamplesAxis(BTreeSet<usize>);
 
 impl ExamplesAxis {
     pub(crate) fn new(examples: impl IntoIterator<Item = usize>) -> Self {
-        Self {
-            examples: examples.into_iter().collect(),
-        }
+        Self(examples.into_iter().collect())
     }
 
     /// Where a number of examples stands.
@@ -53,14 +46,14 @@ impl ExamplesAxis {
 
     /// Where the first number of examples above 0 stands.
     fn first(&self) -> f64 {
-        let first = self.examples.iter().find(|&&examples| examples > 0);
+        let first = self.0.iter().find(|&&examples| examples > 0);
         first.map_or(0.0, |&examples| (examples as f64).log2())
     }
 
     /// The axis with a mark at each number of examples, as far as there is room for it. The last,
     /// which need not be a power of two, always has one.
     pub(crate) fn axis(&self) -> Axis {
-        let last = self.examples.last().copied().unwrap_or_default();
+        let last = self.0.last().copied().unwrap_or_default();
         Axis {
             label: "training examples per head".into(),
             range: self.position(0) - 0.15..self.position(last) + 0.1,
@@ -71,7 +64,7 @@ impl ExamplesAxis {
 
     fn ticks(&self) -> Vec<Tick> {
         let mut ticks: Vec<Tick> = Vec::new();
-        for &examples in self.examples.iter().rev() {
+        for &examples in self.0.iter().rev() {
             let at = self.position(examples);
             if ticks.last().is_none_or(|later| later.at - at >= APART) {
                 let label = examples.to_string();
@@ -104,16 +97,13 @@ fn linear_ticks(range: &Range<f64>, step: f64) -> Vec<Tick> {
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let first = (range.start / step).ceil();
     // The margins may add a mark at either end.
-    let numbers = (0..=SPACES + 2).map(|number| first + f64::from(number));
-    numbers
-        .map(|number| number * step)
-        .take_while(|&at| at <= range.end)
-        .map(|at| Tick {
-            at,
-            // Plus zero, so that no mark is a negative zero.
-            label: format!("{:.decimals$}", at + 0.0),
-        })
-        .collect()
+    let marks = (0..=SPACES + 2).map(|number| (first + f64::from(number)) * step);
+    let ticks = marks.take_while(|&at| at <= range.end).map(|at| Tick {
+        at,
+        // Plus zero, so that no mark is a negative zero.
+        label: format!("{:.decimals$}", at + 0.0),
+    });
+    ticks.collect()
 }
 
 /// The least of ..., 1, 2, 5, 10, ... that divides `span` into few spaces.
@@ -123,9 +113,8 @@ fn round_step(span: f64) -> f64 {
     }
     let step = span / f64::from(SPACES);
     let power = 10_f64.powf(step.log10().floor());
-    let digit = [1.0, 2.0, 5.0]
-        .into_iter()
-        .find(|digit| digit * power >= step);
+    let mut digits = [1.0, 2.0, 5.0].into_iter();
+    let digit = digits.find(|digit| digit * power >= step);
     digit.unwrap_or(10.0) * power
 }
 
