@@ -28,6 +28,7 @@ pub(crate) fn score(
         tokens: 1,
         chars: 2 + candidate,
         bytes: 2 * (2 + candidate),
+        greedy: None,
     }
 }
 

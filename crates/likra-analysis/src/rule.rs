@@ -2,7 +2,7 @@
 
 use likra_results::{AnswerKind, ScoreRecord};
 
-use crate::{Norm, ScoreTable};
+use crate::{Norm, Question, ScoreTable};
 
 /// A way of scoring candidates: log p+(a|q) - w log p-(a|q) (paper, section 2), where either head may
 /// be any column of a table and the negative one may be absent.
@@ -35,6 +35,11 @@ impl Rule<'_> {
             negative: Some(negative),
             ..self
         })
+    }
+
+    /// The questions of the table.
+    pub(crate) fn questions(&self) -> &[Question] {
+        self.table.questions()
     }
 
     /// The scores of all candidates, in nats, by question and then by candidate.

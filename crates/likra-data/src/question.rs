@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use minijinja::Value;
+use serde::Serialize;
+
 use crate::{Error, LineError, Result};
 
 /// A multiple-choice question in words: what a model is asked, and what can continue it.
@@ -22,6 +25,10 @@ pub struct Question {
     pub(crate) right: Vec<usize>,
     /// What the choices stand for, where they are letters.
     pub(crate) texts: Option<Vec<String>>,
+    /// The row that it was made of.
+    pub(crate) doc: Value,
+    /// What the task file gives as the right answer, as Python prints it.
+    pub(crate) target: String,
     /// What is asked, with its answer, as a shot; nothing if the harness can make no shot of it.
     pub(crate) solved: Option<(String, String)>,
     /// What stands before each choice, or before all, in place of the context or contexts: prompts of a chat.
@@ -71,6 +78,8 @@ impl Question {
         let question = Self {
             id,
             description: String::new(),
+            doc: Value::default(),
+            target: gold.to_string(),
             solved: Some((context.clone(), answer.clone())),
             prompts: Vec::new(),
             context,
@@ -95,6 +104,18 @@ impl Question {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The row that it was made of, to be serialized: a map of the data set's columns.
+    #[must_use]
+    pub fn doc(&self) -> &(impl Serialize + use<>) {
+        &self.doc
+    }
+
+    /// What the task file gives as the right answer, as Python prints it.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
     }
 
     /// All choices, at least 2, in order.

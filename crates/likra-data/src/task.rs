@@ -31,7 +31,7 @@ pub struct Task {
     pub(crate) few_shot: FewShot,
     pub(crate) own: Own,
     /// All its keys, as JSON.
-    pub(crate) definition: String,
+    pub definition: String,
 }
 
 /// The keys of a task file.
@@ -93,6 +93,8 @@ pub(crate) struct Own {
     answers: Option<String>,
     /// Which choices are right, as a list of 0 and 1: a column or template.
     labels: Option<String>,
+    /// Whether what counts is the share of the probability that right choices have.
+    probability: bool,
     /// What heads are trained on: if the file does not say so, the training split.
     pub(crate) training: Option<Vec<Part>>,
     /// Names under which a split's file may be found, without their endings; `*` stands for anything.
@@ -184,6 +186,13 @@ impl Task {
     #[must_use]
     pub fn num_shots(&self) -> usize {
         self.keys.num_fewshot.unwrap_or_default()
+    }
+
+    /// Whether what counts is the share of the probability that right choices have, and not which choice
+    /// has the most.
+    #[must_use]
+    pub fn counts_probability(&self) -> bool {
+        self.own.probability
     }
 
     /// What the paper says of it.

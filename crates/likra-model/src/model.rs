@@ -263,4 +263,18 @@ impl Model {
         let logits = self.logits(hidden.clone().select(0, before));
         Ok(log_likelihoods(logits, &next))
     }
+
+    /// Whether each of `targets`, as [`log_likelihoods`](Self::log_likelihoods) takes them, is the likeliest
+    /// token at its place.
+    ///
+    /// # Errors
+    ///
+    /// If a result cannot be read from the device.
+    pub fn are_likeliest(&self, hidden: &Tensor<2>, targets: &[(usize, u32)]) -> Result<Vec<bool>> {
+        let before = self.indices(targets.iter().map(|&(index, _)| index as i32));
+        let likeliest = self.logits(hidden.clone().select(0, before)).argmax(1);
+        let likeliest = likeliest.try_into_vec_as::<i64>().map_err(Error::read)?;
+        let pairs = likeliest.into_iter().zip(targets);
+        Ok(pairs.map(|(id, (_, target))| id == i64::from(*target)).collect())
+    }
 }

@@ -30,6 +30,10 @@ pub struct ScoreRecord {
     pub chars: usize,
     /// How many bytes of UTF-8 the answer has, likewise.
     pub bytes: usize,
+    /// Whether each of the answer's tokens is the likeliest at its place; known only where it was asked for,
+    /// and in no file of a run.
+    #[serde(skip)]
+    pub greedy: Option<bool>,
 }
 
 impl Row for ScoreRecord {

@@ -53,6 +53,7 @@ fn pass(bencher: Bencher, model: &Model, plan: &Plan, adapter: Option<&Adapter>)
         name: "bench",
         examples: 0,
         adapter,
+        greedy: false,
     };
     bencher
         .counter(ItemsCount::new(plan.tokens()))

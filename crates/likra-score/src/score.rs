@@ -21,6 +21,8 @@ pub struct Head<'a> {
     pub examples: usize,
     /// Its adapter; the base has none.
     pub adapter: Option<&'a Adapter>,
+    /// Whether to find out which answers it would give by itself: that takes the logits once more.
+    pub greedy: bool,
 }
 
 /// Scores every candidate of the plan's questions under `head`, in the questions' order.
@@ -40,10 +42,10 @@ pub fn score(
     if let Some(adapter) = head.adapter {
         model.config().check_adapter(adapter)?;
     }
-    let mut sums: Vec<Vec<f64>> = plan
+    let mut sums: Vec<Vec<Sum>> = plan
         .requests
         .iter()
-        .map(|request| vec![0.0; request.candidates.len()])
+        .map(|request| vec![Sum::default(); request.candidates.len()])
         .collect();
     let prefix = match plan.prefix() {
         [] => None,
@@ -66,7 +68,11 @@ pub fn score(
             let found = found
                 .try_to_vec_as::<f32>()
                 .map_err(likra_model::Error::read)?;
-            values.extend(found.into_iter().map(f64::from));
+            let greedy = match head.greedy {
+                true => model.are_likeliest(&hidden, targets)?,
+                false => vec![false; targets.len()],
+            };
+            values.extend(found.into_iter().map(f64::from).zip(greedy));
         }
         check_threads()?;
         add_up(&spans, &values, &mut sums);
@@ -75,21 +81,27 @@ pub fn score(
     records(head, &plan.requests, &sums)
 }
 
-/// Adds each candidate's tokens, in f64.
-fn add_up(spans: &[Span], values: &[f64], sums: &mut [Vec<f64>]) {
+/// The log-likelihood of a candidate, in f64, and whether each of its tokens is the likeliest.
+type Sum = (f64, bool);
+
+/// Adds each candidate's tokens.
+fn add_up(spans: &[Span], values: &[Sum], sums: &mut [Vec<Sum>]) {
     let mut values = values.iter();
     for span in spans {
-        sums[span.question][span.candidate] = values.by_ref().take(span.tokens).sum();
+        let own: Vec<&Sum> = values.by_ref().take(span.tokens).collect();
+        let sum = own.iter().map(|(value, _)| value).sum();
+        sums[span.question][span.candidate] = (sum, own.iter().all(|(_, likeliest)| *likeliest));
     }
 }
 
 /// The log-likelihood of a certain answer, and what rounding may add to it.
 const MOST: f64 = 1e-3;
 
-fn records(head: &Head, requests: &[Request], sums: &[Vec<f64>]) -> Result<Vec<ScoreRecord>> {
+fn records(head: &Head, requests: &[Request], sums: &[Vec<Sum>]) -> Result<Vec<ScoreRecord>> {
     let mut records = Vec::new();
     for (request, sums) in requests.iter().zip(sums) {
-        for (candidate, (found, &log_likelihood)) in request.candidates.iter().zip(sums).enumerate()
+        for (candidate, (found, &(log_likelihood, greedy))) in
+            request.candidates.iter().zip(sums).enumerate()
         {
             // No token is more than certain, but for the rounding of a softmax.
             if !log_likelihood.is_finite() || log_likelihood > MOST {
@@ -108,6 +120,7 @@ fn records(head: &Head, requests: &[Request], sums: &[Vec<f64>]) -> Result<Vec<S
                 head: head.name.into(),
                 examples: head.examples,
                 log_likelihood,
+                greedy: head.greedy.then_some(greedy),
                 tokens: found.encoded.tokens.len() - found.encoded.start,
                 chars: found.chars,
                 bytes: found.bytes,

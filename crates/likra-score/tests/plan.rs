@@ -97,6 +97,7 @@ fn through_plan(
         name: "head",
         examples: 32,
         adapter,
+        greedy: false,
     };
     let mut done = 0;
     let records = score(model, &head, &plan, &mut |more| done += more).unwrap();
@@ -205,6 +206,7 @@ fn records_carry_what_analysis_needs() {
         name: "base",
         examples: 0,
         adapter: None,
+        greedy: false,
     };
     let records = score(&model, &head, &plan, &mut drop).unwrap();
     let places: Vec<(&str, usize)> = records

@@ -45,7 +45,9 @@ pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Que
     let multiple = matches!(text, Answer::Place(_));
     let question = |(number, row): (usize, &Row)| {
         let question = fields.question(&row.value, multiple, format!("{split}#{number}"));
-        question.map_err(|source| row.refused(source))
+        let mut question = question.map_err(|source| row.refused(source))?;
+        question.doc = columns::document(task, &row.value);
+        Ok(question)
     };
     let found = rows.all.par_iter().enumerate().map(question);
     let found: Vec<Question> = found.collect::<Result<_>>()?;
@@ -123,6 +125,8 @@ impl Fields {
             id: if id.is_empty() { number } else { id },
             description: self.printed("description", row)?,
             texts: self.of_each("likra.answers", row, &choices)?,
+            doc: Value::default(),
+            target: target.to_string(),
             solved: answer.map(|answer| (shown, answer)),
             prompts: Vec::new(),
             context,

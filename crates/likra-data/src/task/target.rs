@@ -1,10 +1,12 @@
 //! What `doc_to_text` and `doc_to_target` give: a text, or which choice is meant.
 
+use std::fmt::{self, Display, Formatter};
+
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::values::items;
-use crate::{LineError, literal};
+use crate::{LineError, literal, python_text};
 
 /// A text, or the number of a choice.
 #[derive(Debug)]
@@ -106,6 +108,21 @@ impl Target {
             Answer::Text(text) => Some(text.clone()),
             Answer::Place(_) if self.is_list => None,
             Answer::Place(number) => from_either_end(*number, choices),
+        }
+    }
+}
+
+impl Display for Target {
+    /// As Python's `str`.
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        let value = |answer: &Answer| match answer {
+            Answer::Text(text) => Value::from(text.as_str()),
+            Answer::Place(number) => Value::from(*number),
+        };
+        let list = Value::from_iter(self.answers.iter().map(value));
+        match self.is_list {
+            true => f.write_str(&python_text::display(&list)),
+            false => f.write_str(&python_text::display(&list.get_item_by_index(0).unwrap_or_default())),
         }
     }
 }

@@ -26,6 +26,7 @@ fn record() -> ScoreRecord {
         tokens: 4,
         chars: 17,
         bytes: 18,
+        greedy: None,
     }
 }
 
