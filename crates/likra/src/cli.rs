@@ -253,6 +253,10 @@ impl ReproduceArgs {
 #[command(after_help = include_str!("../help/train.txt"))]
 #[command(mut_arg("model", |model| model.required(true)))]
 pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    task: TaskFlags,
     /// Files to train on, in place of the training split in the folder of --data.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) questions: Vec<PathBuf>,
@@ -267,10 +271,6 @@ pub(crate) struct TrainArgs {
     too_long: Option<LongExample>,
     #[command(flatten)]
     training: TrainingFlags,
-    #[command(flatten)]
-    task: TaskFlags,
-    #[command(flatten)]
-    model: ModelFlags,
 }
 
 impl TrainArgs {
@@ -286,6 +286,10 @@ impl TrainArgs {
 #[command(after_help = include_str!("../help/score.txt"))]
 #[command(mut_arg("model", |model| model.required(true)))]
 pub(crate) struct ScoreArgs {
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    task: TaskFlags,
     /// The name of a head and its adapter in PEFT's format. May be given many times.
     #[arg(long = "adapter", value_name = "NAME=DIR", value_parser = parse_adapter)]
     pub(crate) adapters: Vec<(String, PathBuf)>,
@@ -306,10 +310,6 @@ pub(crate) struct ScoreArgs {
     asking: QuestionFlags,
     #[command(flatten)]
     scoring: ScoringFlags,
-    #[command(flatten)]
-    task: TaskFlags,
-    #[command(flatten)]
-    model: ModelFlags,
 }
 
 impl ScoreArgs {
