@@ -54,7 +54,8 @@ impl HarnessMetric {
         let right = |record: &ScoreRecord| record.kind == AnswerKind::Correct;
         match self {
             Self::Accuracy(norm) => {
-                let scored = choices.map(|record| (record, record.log_likelihood / norm.divisor(record)));
+                let scored =
+                    choices.map(|record| (record, record.log_likelihood / norm.divisor(record)));
                 let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best });
                 f64::from(best.is_some_and(|(record, _)| right(record)))
             }
@@ -72,7 +73,9 @@ impl HarnessMetric {
 /// The share that those that are right have of the sum of exp(score). The largest score is taken off first: by
 /// itself exp is 0 below -745, where the harness has 0/0.
 fn right_share(scores: impl Iterator<Item = (f64, bool)> + Clone) -> f64 {
-    let largest = scores.clone().fold(f64::NEG_INFINITY, |largest, (score, _)| largest.max(score));
+    let largest = scores
+        .clone()
+        .fold(f64::NEG_INFINITY, |largest, (score, _)| largest.max(score));
     let shares = scores.map(|(score, right)| ((score - largest).exp(), right));
     let (mut of_right, mut all) = (0.0, 0.0);
     for (share, right) in shares {
@@ -102,7 +105,10 @@ impl Rule<'_> {
 pub fn standard_error(values: &[f64]) -> Option<f64> {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+    let squares: f64 = values
+        .iter()
+        .map(|value| (value - mean) * (value - mean))
+        .sum();
     (values.len() > 1).then(|| (squares / (count - 1.0)).sqrt() / count.sqrt())
 }
 
@@ -130,9 +136,15 @@ mod tests {
         let listed = |names: &[&str]| {
             let entries: Vec<_> = names.iter().map(|name| json!({"metric": name})).collect();
             let metrics = HarnessMetric::of_task(&json!({"metric_list": entries}), false);
-            metrics.iter().map(|metric| metric.name()).collect::<Vec<_>>()
+            metrics
+                .iter()
+                .map(|metric| metric.name())
+                .collect::<Vec<_>>()
         };
-        assert_eq!(listed(&["exact_match", "f1", "acc_norm", "acc"]), ["acc", "acc_norm", "exact_match"]);
+        assert_eq!(
+            listed(&["exact_match", "f1", "acc_norm", "acc"]),
+            ["acc", "acc_norm", "exact_match"]
+        );
         assert_eq!(HarnessMetric::of_task(&json!({}), false).len(), 2);
         assert_eq!(standard_error(&[1.0, 2.0, 3.0]), Some(1.0 / 3.0_f64.sqrt()));
         assert_eq!(standard_error(&[1.0]), None);

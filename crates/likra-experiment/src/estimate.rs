@@ -138,7 +138,7 @@ impl Run<'_> {
             name: BASE,
             examples: 0,
             adapter: Some(&adapter),
-        greedy: false,
+            greedy: false,
         };
         let began = Instant::now();
         likra_score::score(model, &head, &plan, &mut |_| ())?;

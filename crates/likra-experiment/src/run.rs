@@ -344,7 +344,7 @@ impl<'a> Run<'a> {
             name,
             examples,
             adapter,
-        greedy: false,
+            greedy: false,
         };
         self.stamped(&product.stamp, &product.key, || {
             let records = score(model, title, &head, plan, self.listener)?;

@@ -1,6 +1,6 @@
 //! The tensors of a head: one low-rank update for each layer that it changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -8,7 +8,7 @@ use likra_kernels::Update;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Error, Linear, LoraConfig, Result};
+use crate::{Error, LoraConfig, Result};
 
 /// One update `s (x Aᵀ) Bᵀ` of a linear layer (Hu et al. 2021, equation 3), in f32.
 #[derive(Debug, Clone)]
@@ -30,17 +30,6 @@ pub struct Target {
     pub input: usize,
     /// Features out.
     pub output: usize,
-}
-
-impl From<&Linear> for Target {
-    fn from(layer: &Linear) -> Self {
-        let (input, output) = layer.features();
-        Self {
-            module: layer.name().to_owned(),
-            input,
-            output,
-        }
-    }
 }
 
 /// A head's tensors: a low-rank update for each of some linear layers, by module path.
@@ -67,16 +56,23 @@ impl Adapter {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut updates = BTreeMap::new();
         for layer in layers {
-            if config.targets(&layer.module)? {
-                let update = initial(layer, &config, &mut rng, device)?;
-                updates.insert(layer.module.clone(), update);
+            let module = &layer.module;
+            if !config.targets(module)? {
+                continue;
             }
+            let (rank, bound) = (config.rank_of(module)?, (layer.input as f32).sqrt().recip());
+            let a = (0..rank * layer.input).map(|_| rng.random_range(-bound..bound));
+            let a = TensorData::new(a.collect::<Vec<f32>>(), [rank, layer.input]);
+            let update = LowRank {
+                a: Tensor::from_data(a, device),
+                b: Tensor::zeros([layer.output, rank], device),
+                scale: config.scale_of(module)?,
+            };
+            updates.insert(module.clone(), update);
         }
         if updates.is_empty() {
-            return Err(Error::NoTarget {
-                targets: serde_json::json!(config.target_modules).to_string(),
-                known: last_components(layers),
-            });
+            let targets = serde_json::json!(config.target_modules).to_string();
+            return Err(Error::NoTarget(targets, last_components(layers)));
         }
         Ok(Self::from_parts(config, updates))
     }
@@ -109,23 +105,19 @@ impl Adapter {
 
     /// The updates by module path, in the order of the paths.
     pub fn updates(&self) -> impl Iterator<Item = (&str, &LowRank)> {
-        self.updates
-            .iter()
-            .map(|(module, update)| (module.as_str(), update))
+        let updates = self.updates.iter();
+        updates.map(|(module, update)| (module.as_str(), update))
     }
 
     /// Every tensor under its name in a PEFT file, less the prefix: `<module>.lora_A.weight`, then
     /// `<module>.lora_B.weight`, module after module.
     #[must_use]
     pub fn tensors(&self) -> Vec<(String, Tensor<2>)> {
-        self.updates()
-            .flat_map(|(module, update)| {
-                [
-                    (format!("{module}.lora_A.weight"), update.a.clone()),
-                    (format!("{module}.lora_B.weight"), update.b.clone()),
-                ]
-            })
-            .collect()
+        let halves = |(module, LowRank { a, b, .. }): (&str, &LowRank)| {
+            [("lora_A", a), ("lora_B", b)]
+                .map(|(half, tensor)| (format!("{module}.{half}.weight"), tensor.clone()))
+        };
+        self.updates().flat_map(halves).collect()
     }
 
     /// The same adapter with each tensor replaced; `replace` hears its name, too.
@@ -153,20 +145,9 @@ impl Adapter {
     /// The same adapter as leaves of a new autodiff graph, ready for one backward pass.
     #[must_use]
     pub fn tracked(&self) -> Self {
-        let track = |_: &str, tensor: &Tensor<2>| {
-            Ok::<_, Infallible>(tensor.clone().autodiff().require_grad())
-        };
-        let Ok(tracked) = self.try_map(track);
+        let Ok(tracked) =
+            self.try_map::<Infallible>(|_, tensor| Ok(tensor.clone().autodiff().require_grad()));
         tracked
-    }
-
-    /// How many numbers a head learns.
-    #[must_use]
-    pub fn parameters(&self) -> usize {
-        self.tensors()
-            .iter()
-            .map(|(_, tensor)| tensor.shape().num_elements())
-            .sum()
     }
 
     /// The update of `module`, if there is one.
@@ -177,31 +158,9 @@ impl Adapter {
     }
 }
 
-fn initial(
-    layer: &Target,
-    config: &LoraConfig,
-    rng: &mut ChaCha8Rng,
-    device: &Device,
-) -> Result<LowRank> {
-    let rank = config.rank_of(&layer.module)?;
-    let bound = (layer.input as f32).sqrt().recip();
-    let a: Vec<f32> = (0..rank * layer.input)
-        .map(|_| rng.random_range(-bound..bound))
-        .collect();
-    Ok(LowRank {
-        a: Tensor::from_data(TensorData::new(a, [rank, layer.input]), device),
-        b: Tensor::zeros([layer.output, rank], device),
-        scale: config.scale_of(&layer.module)?,
-    })
-}
-
 /// The names by which `target_modules` could refer to `layers`, each once.
 fn last_components(layers: &[Target]) -> Vec<String> {
-    let mut names: Vec<String> = layers
-        .iter()
-        .filter_map(|layer| layer.module.rsplit('.').next().map(String::from))
-        .collect();
-    names.sort();
-    names.dedup();
-    names
+    let names = layers.iter().map(|layer| layer.module.rsplit('.').next());
+    let names: BTreeSet<&str> = names.flatten().collect();
+    names.into_iter().map(String::from).collect()
 }

@@ -110,11 +110,11 @@ impl LoraConfig {
     pub fn validate(&self) -> Result<()> {
         let mut ranks = self.rank_pattern.values().chain([&self.rank]);
         if let Some(&found) = ranks.find(|&&rank| rank == 0) {
-            return Err(Error::Rank { found });
+            return Err(Error::Rank(found));
         }
         let mut alphas = self.alpha_pattern.values().chain([&self.alpha]);
         if let Some(&found) = alphas.find(|alpha| !(alpha.is_finite() && **alpha > 0.0)) {
-            return Err(Error::Alpha { found });
+            return Err(Error::Alpha(found));
         }
         self.targets("").and(self.scale_of("")).map(drop)
     }

@@ -11,69 +11,36 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The rank of a low-rank update has to be at least 1.
-    #[error("LoRA rank must be at least 1, found {found}")]
-    Rank {
-        /// The rank that was asked for.
-        found: usize,
-    },
+    #[error("LoRA rank must be at least 1, found {0}")]
+    Rank(usize),
 
     /// The scaling numerator has to be a positive number.
-    #[error("LoRA alpha must be positive and finite, found {found}")]
-    Alpha {
-        /// The alpha that was asked for.
-        found: f64,
-    },
+    #[error("LoRA alpha must be positive and finite, found {0}")]
+    Alpha(f64),
 
-    /// A pattern is not one of Python's regular expressions.
-    #[error("{key}: `{pattern}` is no regular expression: {message}")]
-    Pattern {
-        /// The key of PEFT's that has it.
-        key: &'static str,
-        /// The pattern.
-        pattern: String,
-        /// What the library said.
-        message: String,
-    },
+    /// At this key of PEFT's, this is not one of Python's regular expressions: what the library said.
+    #[error("{0}: `{1}` is no regular expression: {2}")]
+    Pattern(&'static str, String, String),
 
-    /// Two patterns give a module different values.
-    #[error("{key}: several patterns match `{module}` and differ; expected one value for it")]
-    Ambiguous {
-        /// The key of PEFT's that has them.
-        key: &'static str,
-        /// The module.
-        module: String,
-    },
+    /// Patterns of this key of PEFT's give this module different values.
+    #[error("{0}: several patterns match `{1}` and differ; expected one value for it")]
+    Ambiguous(&'static str, String),
 
-    /// No linear layer of the model has one of the target names.
-    #[error("no linear layer of the model is named by target_modules {targets}; it has {known:?}")]
-    NoTarget {
-        /// The names that were asked for, as JSON.
-        targets: String,
-        /// The names that the model has.
-        known: Vec<String>,
-    },
+    /// No linear layer of the model has one of the target names, in JSON; then the names that it has.
+    #[error("no linear layer of the model is named by target_modules {0}; it has {1:?}")]
+    NoTarget(String, Vec<String>),
 
     /// A file could not be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] io::Error),
 
     /// `adapter_config.json` is not what PEFT writes.
-    #[error("{}: {source}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// Where and why parsing stopped.
-        source: serde_json::Error,
-    },
+    #[error("{path}: {1}", path = .0.display())]
+    Json(PathBuf, #[source] serde_json::Error),
 
     /// A setting of `adapter_config.json` describes no adapter.
-    #[error("{}: {source}", path.display())]
-    Config {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: Box<Self>,
-    },
+    #[error("{path}: {1}", path = .0.display())]
+    Config(PathBuf, #[source] Box<Self>),
 
     /// The adapter asks for something that this crate does not compute.
     #[error("{}: {key} = {found} is not supported; expected {expected}", path.display())]
@@ -89,24 +56,12 @@ pub enum Error {
     },
 
     /// The tensor file is truncated or otherwise malformed.
-    #[error("{}: not a valid safetensors file: {source}", path.display())]
-    Safetensors {
-        /// The file.
-        path: PathBuf,
-        /// What the parser found.
-        source: safetensors::SafeTensorError,
-    },
+    #[error("{path}: not a valid safetensors file: {1}", path = .0.display())]
+    Safetensors(PathBuf, #[source] safetensors::SafeTensorError),
 
-    /// A device did not give a tensor's numbers.
-    #[error("{}: tensor `{tensor}`: the device gave no numbers: {message}", path.display())]
-    Device {
-        /// The file that was to be written.
-        path: PathBuf,
-        /// The tensor's name in the file.
-        tensor: String,
-        /// What the device said.
-        message: String,
-    },
+    /// A device did not give the numbers of a tensor that was to be written into a file, and what it said.
+    #[error("{path}: tensor `{1}`: the device gave no numbers: {2}", path = .0.display())]
+    Device(PathBuf, String, String),
 
     /// A tensor of the adapter file is missing, unknown, or of another shape or type.
     #[error("{}: tensor `{tensor}`: expected {expected}, found {found}", path.display())]

@@ -29,19 +29,6 @@ impl Linear {
         }
     }
 
-    /// The module path by which adapters refer to this layer.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// `(in, out)`.
-    #[must_use]
-    pub fn features(&self) -> (usize, usize) {
-        let [out, input] = self.weight.dims();
-        (input, out)
-    }
-
     /// Runs the layer.
     ///
     /// The base product is computed in the weight's type and the update in f32, whatever the weight

@@ -9,11 +9,7 @@ use crate::{Error, Result};
 /// Whether the whole of `text` matches, as `re.fullmatch(pattern, text)`.
 pub(crate) fn full_match(key: &'static str, pattern: &str, text: &str) -> Result<bool> {
     let whole = format!(r"\A(?:{pattern})\Z");
-    let refused = |error: onig::Error| Error::Pattern {
-        key,
-        pattern: pattern.into(),
-        message: error.to_string(),
-    };
+    let refused = |error: onig::Error| Error::Pattern(key, pattern.into(), error.to_string());
     let regex = Regex::with_options(&whole, RegexOptions::REGEX_OPTION_NONE, Syntax::python());
     let (none, limits) = (SearchOptions::SEARCH_OPTION_NONE, MatchParam::default());
     // `is_match` panics where a pattern takes too many tries.
@@ -34,16 +30,10 @@ pub(crate) fn chosen<T: Copy + PartialEq>(
 ) -> Result<Option<T>> {
     let mut found = None;
     for (pattern, value) in patterns {
-        if !full_match(key, &format!(r"(.*\.)?({pattern})"), module)? {
-            continue;
+        let matches = full_match(key, &format!(r"(.*\.)?({pattern})"), module)?;
+        if matches && found.replace(*value).is_some_and(|other| other != *value) {
+            return Err(Error::Ambiguous(key, module.into()));
         }
-        if found.is_some_and(|found| found != *value) {
-            return Err(Error::Ambiguous {
-                key,
-                module: module.into(),
-            });
-        }
-        found = Some(*value);
     }
     Ok(found)
 }

@@ -4,54 +4,43 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use likra_files::write_atomically;
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::tensors::{load_tensors, mismatch, save_tensors};
-use crate::{Adapter, Error, LoraConfig, LowRank, Result};
+use crate::{Adapter, Error, LoraConfig, LowRank, Result, TargetModules};
 
 const CONFIG: &str = "adapter_config.json";
 const TENSORS: &str = "adapter_model.safetensors";
 /// What PEFT puts before a module's path in the base model.
 const PREFIX: &str = "base_model.model.";
 
-/// The keys of `adapter_config.json` that may have any value: they do not change what an adapter
-/// computes, or are read by themselves.
-const ANY: [&str; 16] = [
-    "alpha_pattern",
+/// Keys of `adapter_config.json` that do not change what an adapter computes, and may have any value.
+const ANY: [&str; 9] = [
     "auto_mapping",
-    "base_model_name_or_path",
     "inference_mode",
-    "lora_alpha",
     "lora_dropout",
     "megatron_core",
     "peft_version",
     "qalora_group_size",
-    "r",
-    "rank_pattern",
     "revision",
     "runtime_config",
-    "target_modules",
-    "use_rslora",
     // Only of weight where another key, which is refused, asks for it.
     "loftq_config",
 ];
 /// The keys with values that mean a plain update. All others, known or not, must be empty: each is a
 /// variant of LoRA, or will be one.
-const PLAIN: [(&str, &[&str]); 4] = [
-    ("peft_type", &["\"LORA\""]),
-    ("task_type", &["\"CAUSAL_LM\"", "null"]),
-    ("bias", &["\"none\""]),
+const PLAIN: [(&str, &str); 4] = [
+    ("peft_type", "\"LORA\""),
+    ("task_type", "\"CAUSAL_LM\" or null"),
+    ("bias", "\"none\""),
     // The others begin with a change of the base's weights, or may do so one day.
-    (
-        "init_lora_weights",
-        &["true", "false", "null", "\"gaussian\""],
-    ),
+    ("init_lora_weights", "true or false or null or \"gaussian\""),
 ];
-const EMPTY: [&str; 3] = ["null", "false", "[]"];
+const EMPTY: &str = "null or false or []";
 
 impl Adapter {
     /// Writes the adapter into the folder `dir`, which is made if need be. Each file is written
@@ -61,10 +50,8 @@ impl Adapter {
     ///
     /// If a file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<()> {
-        let tensors = self
-            .tensors()
-            .into_iter()
-            .map(|(name, tensor)| (format!("{PREFIX}{name}"), tensor));
+        let tensors = self.tensors().into_iter();
+        let tensors = tensors.map(|(name, tensor)| (format!("{PREFIX}{name}"), tensor));
         save_tensors(&dir.join(TENSORS), tensors, ("format", "pt"))?;
         let config = format!("{:#}\n", config_file(self));
         let write = |to: &mut dyn std::io::Write| to.write_all(config.as_bytes());
@@ -80,35 +67,42 @@ impl Adapter {
     /// while training).
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
         let (config, base) = read_config(&dir.join(CONFIG))?;
-        let of_config = |source| Error::Config {
-            path: dir.join(CONFIG),
-            source: Box::new(source),
-        };
+        let of_config = |source| Error::Config(dir.join(CONFIG), Box::new(source));
         let path = dir.join(TENSORS);
-        let mut halves = load_tensors(&path, device)?;
-        let modules: Vec<String> = halves
-            .keys()
-            .filter_map(|name| name.strip_prefix(PREFIX)?.strip_suffix(".lora_A.weight"))
-            .map(String::from)
-            .collect();
+        let refused =
+            |name: &str, expected: &str, found: &str| mismatch(&path, name, expected, found);
+        let pairs = "only pairs of lora_A and lora_B weights, at least one";
         let mut updates = BTreeMap::new();
-        for module in modules {
-            if !config.targets(&module).map_err(of_config)? {
-                let name = format!("{PREFIX}{module}.lora_A.weight");
+        let mut halves = load_tensors(&path, device)?;
+        // Of the two halves of a pair, A is the first.
+        while let Some((a_name, a)) = halves.pop_first() {
+            let module = a_name.strip_prefix(PREFIX);
+            let Some(module) = module.and_then(|name| name.strip_suffix(".lora_A.weight")) else {
+                return Err(refused(&a_name, pairs, "another name"));
+            };
+            if !config.targets(module).map_err(of_config)? {
                 let expected = "only modules that target_modules of adapter_config.json names";
-                return Err(mismatch(&path, &name, expected, "another one"));
+                return Err(refused(&a_name, expected, "another one"));
             }
-            let shape = config
-                .rank_of(&module)
-                .and_then(|rank| Ok((rank, config.scale_of(&module)?)));
-            let update = take_update(&path, &module, shape.map_err(of_config)?, &mut halves)?;
-            updates.insert(module, update);
+            let rank = config.rank_of(module).map_err(of_config)?;
+            let scale = config.scale_of(module).map_err(of_config)?;
+            let b_name = format!("{PREFIX}{module}.lora_B.weight");
+            let none = || refused(&b_name, "a tensor", "none of this name");
+            let b = halves.remove(&b_name).ok_or_else(none)?;
+            let (a_shape, b_shape) = (a.dims(), b.dims());
+            if a_shape[0] != rank {
+                let expected = format!("[{rank}, in]");
+                return Err(refused(&a_name, &expected, &format!("{a_shape:?}")));
+            }
+            if b_shape[1] != rank {
+                let expected = format!("[out, {rank}]");
+                return Err(refused(&b_name, &expected, &format!("{b_shape:?}")));
+            }
+            updates.insert(module.to_owned(), LowRank { a, b, scale });
         }
-        let expected = "only pairs of lora_A and lora_B weights, at least one";
-        match halves.into_keys().next() {
-            Some(name) => Err(mismatch(&path, &name, expected, "another name")),
-            None if updates.is_empty() => Err(mismatch(&path, "*", expected, "none")),
-            None => Ok(Self::from_parts(config, updates).of_base(base)),
+        match updates.is_empty() {
+            true => Err(refused("*", pairs, "none")),
+            false => Ok(Self::from_parts(config, updates).of_base(base)),
         }
     }
 }
@@ -121,9 +115,7 @@ fn config_file(adapter: &Adapter) -> Value {
         alpha => json!(alpha),
     };
     let alphas = config.alpha_pattern.iter();
-    let alphas: Map<String, Value> = alphas
-        .map(|(key, alpha)| (key.clone(), number(*alpha)))
-        .collect();
+    let alphas: BTreeMap<&String, Value> = alphas.map(|(key, &of)| (key, number(of))).collect();
     json!({
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -146,51 +138,55 @@ fn config_file(adapter: &Adapter) -> Value {
 /// The adapter's shape, and the name or path of its base if there is one.
 fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>)> {
     let parsed = likra_files::parse_json(&likra_files::read(path)?);
-    let mut keys: Map<String, Value> = parsed.map_err(|source| Error::Json {
-        path: path.into(),
-        source,
+    let mut keys: Map<String, Value> = parsed.map_err(|error| Error::Json(path.into(), error))?;
+    let base = take(path, &mut keys, "base_model_name_or_path")?;
+    let targets: Option<TargetModules> = take(path, &mut keys, "target_modules")?;
+    let mut config = LoraConfig {
+        rank: take(path, &mut keys, "r")?.unwrap_or(8),
+        alpha: take(path, &mut keys, "lora_alpha")?.unwrap_or(8.0),
+        rslora: take(path, &mut keys, "use_rslora")?.unwrap_or(false),
+        rank_pattern: take(path, &mut keys, "rank_pattern")?.unwrap_or_default(),
+        alpha_pattern: take(path, &mut keys, "alpha_pattern")?.unwrap_or_default(),
+        ..LoraConfig::default()
+    };
+    refuse_variants(path, keys)?;
+    config.target_modules = targets.ok_or_else(|| {
+        let expected = "a list of module names, a regular expression or all-linear";
+        unsupported(path, "target_modules", &Value::Null, expected)
     })?;
+    let of_config = |source| Error::Config(path.into(), Box::new(source));
+    config.validate().map_err(of_config)?;
+    Ok((config, base))
+}
+
+/// Refuses keys that ask for more than a plain update.
+fn refuse_variants(path: &Path, mut keys: Map<String, Value>) -> Result<()> {
     keys.entry("peft_type").or_insert(Value::Null);
     for (key, value) in &keys {
         let plain = PLAIN.iter().find(|(plain, _)| plain == key);
-        let accepted = plain.map_or(&EMPTY[..], |(_, values)| values);
-        if !ANY.contains(&key.as_str()) && !accepted.contains(&value.to_string().as_str()) {
-            let expected = match plain {
-                Some((_, values)) => values.join(" or "),
-                None => "no such key, or null: only plain LoRA is computed".into(),
-            };
-            return Err(unsupported(path, key, value, &expected));
+        let (accepted, expected) = match plain {
+            Some((_, values)) => (*values, *values),
+            None => (EMPTY, "no such key, or null: only plain LoRA is computed"),
+        };
+        let found = value.to_string();
+        if !ANY.contains(&key.as_str()) && !accepted.split(" or ").any(|value| value == found) {
+            return Err(unsupported(path, key, value, expected));
         }
     }
-    let config = LoraConfig {
-        rank: setting(path, &keys, "r")?.unwrap_or(8),
-        alpha: setting(path, &keys, "lora_alpha")?.unwrap_or(8.0),
-        target_modules: setting(path, &keys, "target_modules")?.ok_or_else(|| {
-            let expected = "a list of module names, a regular expression or all-linear";
-            unsupported(path, "target_modules", &Value::Null, expected)
-        })?,
-        rslora: setting(path, &keys, "use_rslora")?.unwrap_or(false),
-        rank_pattern: setting(path, &keys, "rank_pattern")?.unwrap_or_default(),
-        alpha_pattern: setting(path, &keys, "alpha_pattern")?.unwrap_or_default(),
-    };
-    config.validate().map_err(|source| Error::Config {
-        path: path.into(),
-        source: Box::new(source),
-    })?;
-    Ok((config, setting(path, &keys, "base_model_name_or_path")?))
+    Ok(())
 }
 
-/// The value of a key that may be absent or null.
-fn setting<T: DeserializeOwned>(
+/// Takes out the value of a key that may be absent or null.
+fn take<T: DeserializeOwned>(
     path: &Path,
-    keys: &Map<String, Value>,
+    keys: &mut Map<String, Value>,
     key: &str,
 ) -> Result<Option<T>> {
-    let value = keys.get(key).unwrap_or(&Value::Null);
-    Option::deserialize(value).map_err(|error| {
+    let value = keys.remove(key).unwrap_or_default();
+    Option::deserialize(&value).map_err(|error| {
         let message = error.to_string();
         let expected = message.rsplit("expected ").next().unwrap_or(&message);
-        unsupported(path, key, value, expected)
+        unsupported(path, key, &value, expected)
     })
 }
 
@@ -200,34 +196,5 @@ fn unsupported(path: &Path, key: &str, found: &Value, expected: &str) -> Error {
         key: key.into(),
         found: found.to_string(),
         expected: expected.into(),
-    }
-}
-
-/// Takes the two halves of `module`'s update out of `halves` and checks that they fit each other.
-fn take_update(
-    path: &Path,
-    module: &str,
-    (rank, scale): (usize, f64),
-    halves: &mut BTreeMap<String, Tensor<2>>,
-) -> Result<LowRank> {
-    let mut take = |half: &str| {
-        let name = format!("{PREFIX}{module}.{half}.weight");
-        let tensor = halves.remove(&name);
-        tensor
-            .map(|tensor| (name.clone(), tensor))
-            .ok_or_else(|| mismatch(path, &name, "a tensor", "none of this name"))
-    };
-    let (a_name, a) = take("lora_A")?;
-    let (b_name, b) = take("lora_B")?;
-    let ([a_rank, input], [output, b_rank]) = (a.dims(), b.dims());
-    let halves = [
-        (a_name, a_rank, format!("[{rank}, in]"), [a_rank, input]),
-        (b_name, b_rank, format!("[out, {rank}]"), [output, b_rank]),
-    ];
-    match halves.iter().find(|(_, found, ..)| *found != rank) {
-        Some((name, _, expected, found)) => {
-            Err(mismatch(path, name, expected, &format!("{found:?}")))
-        }
-        None => Ok(LowRank { a, b, scale }),
     }
 }

@@ -275,6 +275,8 @@ impl Model {
         let likeliest = self.logits(hidden.clone().select(0, before)).argmax(1);
         let likeliest = likeliest.try_into_vec_as::<i64>().map_err(Error::read)?;
         let pairs = likeliest.into_iter().zip(targets);
-        Ok(pairs.map(|(id, (_, target))| id == i64::from(*target)).collect())
+        Ok(pairs
+            .map(|(id, (_, target))| id == i64::from(*target))
+            .collect())
     }
 }

@@ -54,7 +54,7 @@ fn made_up() -> Vec<ScoreRecord> {
                     tokens: chars / 4 + 1,
                     chars,
                     bytes: chars,
-        greedy: None,
+                    greedy: None,
                 });
             };
             add("base", 0, base);

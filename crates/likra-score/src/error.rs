@@ -7,12 +7,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A question has no candidates.
-    #[error("question `{question}` has no candidate answers")]
-    NoCandidates {
-        /// The question's id.
-        question: String,
-    },
+    /// The question of this id has no candidates.
+    #[error("question `{0}` has no candidate answers")]
+    NoCandidates(String),
 
     /// A candidate has no answer token, or no token before its answer.
     #[error(

@@ -1,7 +1,9 @@
 //! What is computed once: the text that all questions share, and each question for its candidates.
 
+use std::cmp::Reverse;
+
 use likra_model::{Batch, Model, Row};
-use likra_tokenizer::Request;
+use likra_tokenizer::{Candidate, EncodedPair, Request};
 
 use crate::{Error, Result};
 
@@ -19,17 +21,6 @@ pub struct Plan {
     forks: Vec<usize>,
     /// Questions that run together, by place in `requests`, of about the same length.
     batches: Vec<Vec<usize>>,
-}
-
-/// One candidate's answer tokens in a batch.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    /// The question, by place in the plan's requests.
-    pub(crate) question: usize,
-    /// The candidate, by place in its question.
-    pub(crate) candidate: usize,
-    /// How many targets of the batch are its own.
-    pub(crate) tokens: usize,
 }
 
 impl Plan {
@@ -76,9 +67,8 @@ impl Plan {
     /// How many tokens the largest pass has, the prefix left out.
     #[must_use]
     pub fn largest_pass(&self) -> usize {
-        let tokens =
-            |batch: &Vec<usize>| batch.iter().map(|&question| self.row(question).len()).sum();
-        self.batches.iter().map(tokens).max().unwrap_or_default()
+        let lengths = |batch: &Vec<usize>| batch.iter().map(|&place| self.row(place).len()).sum();
+        self.batches.iter().map(lengths).max().unwrap_or_default()
     }
 
     /// How many tokens run for a head, padding left out.
@@ -91,27 +81,22 @@ impl Plan {
     /// The row of a question: what it adds to the prefix.
     fn row(&self, question: usize) -> Row<'_> {
         let (candidates, fork) = (&self.requests[question].candidates, self.forks[question]);
+        let tokens = candidates.iter().map(|candidate| &candidate.encoded.tokens);
+        // The last token predicts nothing that is asked for.
+        let branches = tokens.map(|tokens| &tokens[fork..(tokens.len() - 1).max(fork)]);
         Row {
             trunk: &candidates[0].encoded.tokens[self.prefix..fork],
-            branches: candidates
-                .iter()
-                // The last token predicts nothing that is asked for.
-                .map(|candidate| {
-                    let tokens = &candidate.encoded.tokens;
-                    &tokens[fork..(tokens.len() - 1).max(fork)]
-                })
-                .collect(),
+            branches: branches.collect(),
         }
     }
 
     /// Groups questions of like length, longest first, so that little is padded and a batch that
     /// does not fit into memory fails at the start.
     fn batched(&self, batch_tokens: usize) -> Vec<Vec<usize>> {
-        let lengths: Vec<usize> = (0..self.requests.len())
-            .map(|q| self.row(q).len())
-            .collect();
         let mut order: Vec<usize> = (0..self.requests.len()).collect();
-        order.sort_by_key(|&question| std::cmp::Reverse(lengths[question]));
+        let lengths = order.iter().map(|&question| self.row(question).len());
+        let lengths: Vec<usize> = lengths.collect();
+        order.sort_by_key(|&question| Reverse(lengths[question]));
         let mut batches: Vec<Vec<usize>> = Vec::new();
         for question in order {
             match batches.last_mut() {
@@ -124,70 +109,52 @@ impl Plan {
         batches
     }
 
-    /// One forward pass: its batch, the next tokens to be looked up (each after the index of the
-    /// token before), and which of them belong to which candidate.
-    pub(crate) fn pass(
-        &self,
-        model: &Model,
-        questions: &[usize],
-    ) -> (Batch, Vec<(usize, u32)>, Vec<Span>) {
-        let rows: Vec<Row> = questions
-            .iter()
-            .map(|&question| self.row(question))
-            .collect();
+    /// One forward pass: its batch, and the answer tokens to be looked up, each after the index of the
+    /// token before; question after question, and candidate after candidate.
+    pub(crate) fn pass(&self, model: &Model, questions: &[usize]) -> (Batch, Vec<(usize, u32)>) {
+        let rows = questions.iter().map(|&question| self.row(question));
+        let rows: Vec<Row> = rows.collect();
         let batch = model.batch(&rows);
-        let (mut targets, mut spans) = (Vec::new(), Vec::new());
-        for (row, &question) in questions.iter().enumerate() {
-            let fork = self.forks[question];
-            let trunk = fork - self.prefix;
+        let mut targets = Vec::new();
+        for (number, (row, &question)) in rows.iter().zip(questions).enumerate() {
+            let (fork, trunk) = (self.forks[question], row.trunk.len());
             let mut branch = trunk;
             let candidates = &self.requests[question].candidates;
-            for (candidate, answer) in candidates.iter().map(|c| &c.encoded).enumerate() {
-                for place in answer.start..answer.tokens.len() {
+            for (candidate, own) in candidates.iter().zip(&row.branches) {
+                let EncodedPair { tokens, start } = &candidate.encoded;
+                for (place, &token) in tokens.iter().enumerate().skip(*start) {
                     // The token before is the trunk's last, or stands on the branch.
-                    let before = if place == fork {
-                        trunk - 1
-                    } else {
-                        branch + place - 1 - fork
+                    let before = match place == fork {
+                        true => trunk - 1,
+                        false => branch + place - 1 - fork,
                     };
-                    targets.push((batch.index(row, before), answer.tokens[place]));
+                    targets.push((batch.index(number, before), token));
                 }
-                let tokens = answer.tokens.len() - answer.start;
-                spans.push(Span {
-                    question,
-                    candidate,
-                    tokens,
-                });
-                branch += rows[row].branches[candidate].len();
+                branch += own.len();
             }
         }
-        (batch, targets, spans)
+        (batch, targets)
     }
 }
 
 /// How many tokens the candidates of a question share before the first answer token of any.
 fn fork(request: &Request) -> Result<usize> {
-    let first = request
-        .candidates
-        .first()
-        .map(|candidate| &candidate.encoded)
-        .ok_or_else(|| Error::NoCandidates {
-            question: request.question_id.clone(),
-        })?;
+    let question = || request.question_id.clone();
+    let Some(Candidate { encoded: first, .. }) = request.candidates.first() else {
+        return Err(Error::NoCandidates(question()));
+    };
     let mut fork = first.start;
-    for (number, candidate) in request.candidates.iter().enumerate() {
-        let (start, tokens) = (candidate.encoded.start, candidate.encoded.tokens.len());
+    for (candidate, Candidate { encoded, .. }) in request.candidates.iter().enumerate() {
+        let (start, tokens) = (encoded.start, encoded.tokens.len());
         if start == 0 || start >= tokens {
             return Err(Error::Candidate {
-                question: request.question_id.clone(),
-                candidate: number,
+                question: question(),
+                candidate,
                 start,
                 tokens,
             });
         }
-        fork = fork
-            .min(start)
-            .min(common(&first.tokens, &candidate.encoded.tokens));
+        fork = fork.min(start).min(common(&first.tokens, &encoded.tokens));
     }
     Ok(fork)
 }
@@ -199,17 +166,11 @@ fn shared_prefix(requests: &[Request], forks: &[usize]) -> usize {
         return 0;
     };
     let first = &first.candidates[0].encoded.tokens;
-    requests
-        .iter()
-        .zip(forks)
-        .map(|(request, fork)| {
-            common(
-                first,
-                &request.candidates[0].encoded.tokens[..fork.saturating_sub(1)],
-            )
-        })
-        .min()
-        .unwrap_or(0)
+    let shared = requests.iter().zip(forks).map(|(request, fork)| {
+        let tokens = &request.candidates[0].encoded.tokens;
+        common(first, &tokens[..fork.saturating_sub(1)])
+    });
+    shared.min().unwrap_or(0)
 }
 
 /// The length of the longest common prefix.

@@ -5,8 +5,7 @@ use likra_model::{Model, check_threads};
 use likra_results::ScoreRecord;
 use likra_tokenizer::Request;
 
-use crate::plan::{Plan, Span};
-use crate::{Error, Result};
+use crate::{Error, Plan, Result};
 
 /// How many answer tokens are projected to the vocabulary at a time: bounds memory at this many
 /// rows of logits.
@@ -42,57 +41,53 @@ pub fn score(
     if let Some(adapter) = head.adapter {
         model.config().check_adapter(adapter)?;
     }
-    let mut sums: Vec<Vec<Sum>> = plan
-        .requests
-        .iter()
-        .map(|request| vec![Sum::default(); request.candidates.len()])
-        .collect();
+    let mut sums = vec![Vec::new(); plan.requests.len()];
     let prefix = match plan.prefix() {
         [] => None,
         tokens => Some(model.prefill(tokens, head.adapter)?),
     };
-    let (batches, shared) = (plan.batches().len(), plan.prefix().len());
-    tracing::info!(
-        head = head.name,
-        questions = plan.requests.len(),
-        batches,
-        shared,
-        "scoring"
-    );
+    let (questions, batches) = (plan.requests.len(), plan.batches().len());
+    let shared = plan.prefix().len();
+    tracing::info!(head = head.name, questions, batches, shared, "scoring");
     for questions in plan.batches() {
-        let (batch, targets, spans) = plan.pass(model, questions);
+        let (batch, targets) = plan.pass(model, questions);
         let hidden = model.forward(&batch, prefix.as_ref(), head.adapter)?;
-        let mut values = Vec::with_capacity(targets.len());
+        let mut values: Vec<(f32, bool)> = Vec::with_capacity(targets.len());
         for targets in targets.chunks(TARGETS_AT_ONCE) {
             let found = model.log_likelihoods(&hidden, targets)?;
-            let found = found
-                .try_to_vec_as::<f32>()
-                .map_err(likra_model::Error::read)?;
-            let greedy = match head.greedy {
+            let found = found.try_to_vec_as::<f32>();
+            let likeliest = match head.greedy {
                 true => model.are_likeliest(&hidden, targets)?,
                 false => vec![false; targets.len()],
             };
-            values.extend(found.into_iter().map(f64::from).zip(greedy));
+            values.extend(
+                found
+                    .map_err(likra_model::Error::read)?
+                    .into_iter()
+                    .zip(likeliest),
+            );
         }
         check_threads()?;
-        add_up(&spans, &values, &mut sums);
+        // Each candidate's tokens are added in f64.
+        let mut values = values.into_iter();
+        for &question in questions {
+            let candidates = plan.requests[question].candidates.iter();
+            let tokens = candidates.map(|candidate| candidate.encoded.answer_tokens());
+            let found = tokens.map(|tokens| {
+                let own = values.by_ref().take(tokens);
+                own.fold((0.0, true), |(sum, all), (value, likeliest)| {
+                    (sum + f64::from(value), all && likeliest)
+                })
+            });
+            sums[question] = found.collect();
+        }
         progress(questions.len());
     }
     records(head, &plan.requests, &sums)
 }
 
-/// The log-likelihood of a candidate, in f64, and whether each of its tokens is the likeliest.
+/// The log-likelihood of a candidate, in nats, and whether each of its tokens is the likeliest.
 type Sum = (f64, bool);
-
-/// Adds each candidate's tokens.
-fn add_up(spans: &[Span], values: &[Sum], sums: &mut [Vec<Sum>]) {
-    let mut values = values.iter();
-    for span in spans {
-        let own: Vec<&Sum> = values.by_ref().take(span.tokens).collect();
-        let sum = own.iter().map(|(value, _)| value).sum();
-        sums[span.question][span.candidate] = (sum, own.iter().all(|(_, likeliest)| *likeliest));
-    }
-}
 
 /// The log-likelihood of a certain answer, and what rounding may add to it.
 const MOST: f64 = 1e-3;
@@ -100,9 +95,8 @@ const MOST: f64 = 1e-3;
 fn records(head: &Head, requests: &[Request], sums: &[Vec<Sum>]) -> Result<Vec<ScoreRecord>> {
     let mut records = Vec::new();
     for (request, sums) in requests.iter().zip(sums) {
-        for (candidate, (found, &(log_likelihood, greedy))) in
-            request.candidates.iter().zip(sums).enumerate()
-        {
+        let candidates = request.candidates.iter().zip(sums).enumerate();
+        for (candidate, (found, &(log_likelihood, greedy))) in candidates {
             // No token is more than certain, but for the rounding of a softmax.
             if !log_likelihood.is_finite() || log_likelihood > MOST {
                 return Err(Error::NotALogLikelihood {
@@ -121,7 +115,7 @@ fn records(head: &Head, requests: &[Request], sums: &[Vec<Sum>]) -> Result<Vec<S
                 examples: head.examples,
                 log_likelihood,
                 greedy: head.greedy.then_some(greedy),
-                tokens: found.encoded.tokens.len() - found.encoded.start,
+                tokens: found.encoded.answer_tokens(),
                 chars: found.chars,
                 bytes: found.bytes,
             });

@@ -10,29 +10,20 @@ const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
-/// The optimiser's state: how often it has stepped, and both moments of every tensor's gradient in
-/// the order of [`Adapter::tensors`].
+/// The optimiser's state: how often it has stepped, and both moments (the mean, and that of the square) of
+/// every tensor's gradient in the order of [`Adapter::tensors`].
 #[derive(Debug, Clone)]
 pub(crate) struct AdamW {
     pub(crate) step: usize,
-    pub(crate) mean: Vec<Tensor<2>>,
-    pub(crate) square: Vec<Tensor<2>>,
+    pub(crate) moments: Vec<[Tensor<2>; 2]>,
 }
 
 impl AdamW {
     pub(crate) fn new(adapter: &Adapter) -> Self {
-        let zeros = || {
-            adapter
-                .tensors()
-                .iter()
-                .map(|(_, tensor)| tensor.zeros_like())
-                .collect()
-        };
-        Self {
-            step: 0,
-            mean: zeros(),
-            square: zeros(),
-        }
+        let tensors = adapter.tensors().into_iter();
+        let zeros = tensors.map(|(_, tensor)| [tensor.zeros_like(), tensor.zeros_like()]);
+        let (step, moments) = (0, zeros.collect());
+        Self { step, moments }
     }
 
     /// One step of Loshchilov and Hutter 2019, algorithm 2, in the order of operations of torch 2's
@@ -52,11 +43,10 @@ impl AdamW {
         let rate = settings.learning_rate / (1.0 - BETA_1.powf(step));
         let root = (1.0 - BETA_2.powf(step)).sqrt();
         let keep = 1.0 - settings.learning_rate * settings.weight_decay;
-        let mut states = self.mean.iter_mut().zip(&mut self.square).zip(gradients);
+        let mut states = self.moments.iter_mut().zip(gradients);
         adapter.try_map(|name, parameter| {
-            let ((mean, square), gradient) = states.next().ok_or_else(|| Error::Gradient {
-                tensor: name.into(),
-            })?;
+            let missing = || Error::Gradient(name.into());
+            let ([mean, square], gradient) = states.next().ok_or_else(missing)?;
             *mean = mean.clone() * BETA_1 + gradient.clone() * (1.0 - BETA_1);
             *square = square.clone() * BETA_2 + gradient.square() * (1.0 - BETA_2);
             let divisor = square.clone().sqrt() / root + EPSILON;
@@ -74,14 +64,9 @@ impl AdamW {
 ///
 /// As torch's `clip_grad_norm_`. (Burn's `GradientClipping::Norm` clips each tensor by itself.)
 pub(crate) fn clip(gradients: &mut [Tensor<2>], max: f64) -> Result<f64> {
-    let squares = gradients
-        .iter()
-        .map(|gradient| gradient.clone().square().sum())
-        .collect();
-    let norm = Tensor::cat(squares, 0)
-        .sum()
-        .sqrt()
-        .try_into_scalar::<f32>();
+    let squares = gradients.iter().map(|one| one.clone().square().sum());
+    let norm = Tensor::cat(squares.collect(), 0).sum().sqrt();
+    let norm = norm.try_into_scalar::<f32>();
     let norm = f64::from(norm.map_err(likra_model::Error::read)?);
     let scale = max / (norm + 1e-6);
     if scale < 1.0 {

@@ -9,31 +9,36 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use fs_err as fs;
 use likra_lora::{Adapter, load_metadata, load_tensors, save_tensors};
-use likra_results::{HeadDir, remove};
+use likra_model::Model;
+use likra_results::{HeadDir, StepRecord, remove, write_rows};
 
-use crate::adamw::AdamW;
-use crate::trainer::State;
-use crate::{Error, Result};
+use crate::{Error, Result, TrainSettings, Trainer};
 
 const OPTIMIZER: &str = "optimizer.safetensors";
 /// The key of its metadata that names the run.
 const KEY: &str = "key";
 /// torch's names of the two moments.
-const MEAN: &str = "exp_avg";
-const SQUARE: &str = "exp_avg_sq";
+const MOMENTS: [&str; 2] = ["exp_avg", "exp_avg_sq"];
 
-/// Leaves `state` as the checkpoint of its number of examples. The optimiser's state is dropped from
-/// older ones, whose adapters stay.
-pub(crate) fn save(head: &HeadDir, state: &State, batch_size: usize, key: &str) -> Result<()> {
-    let place = head.checkpoint(state.examples);
+/// Leaves the head as the checkpoint of its number of examples, after the `log` of its steps. The
+/// optimiser's state is dropped from older ones, whose adapters stay.
+pub(crate) fn save(head: &HeadDir, trainer: &Trainer, log: &[StepRecord], key: &str) -> Result<()> {
+    write_rows(&head.log(), log)?;
+    let place = head.checkpoint(trainer.examples);
     let beside = place.with_extension("partial");
     remove(&beside)?;
-    state.adapter.save(&beside)?;
-    save_optimiser(&beside.join(OPTIMIZER), state, key)?;
+    trainer.adapter.save(&beside)?;
+    let tensors = trainer.adapter.tensors().into_iter();
+    let moments = tensors.zip(&trainer.optimiser.moments);
+    let moments = moments.flat_map(|((name, _), moments)| {
+        let names = MOMENTS.map(|moment| format!("{name}.{moment}"));
+        names.into_iter().zip(moments.clone())
+    });
+    save_tensors(&beside.join(OPTIMIZER), moments, (KEY, key))?;
     remove(&place)?;
     fs::rename(&beside, &place)?;
     tracing::info!(place = %place.display(), "checkpoint left");
-    drop_older_states(head, state.examples, batch_size)
+    drop_older_states(head, trainer.examples, trainer.settings.batch_size)
 }
 
 /// Removes the optimiser's state from every checkpoint from which no run can go on: all but `newest`
@@ -42,88 +47,67 @@ fn drop_older_states(head: &HeadDir, newest: usize, batch_size: usize) -> Result
     let mut kept = false;
     for (examples, dir) in head.checkpoints()?.into_iter().rev() {
         let whole = examples.is_multiple_of(batch_size);
-        if !kept && (whole || examples == newest) {
-            kept = whole;
-            continue;
+        match !kept && (whole || examples == newest) {
+            true => kept = whole,
+            false => remove(&dir.join(OPTIMIZER))?,
         }
-        remove(&dir.join(OPTIMIZER))?;
     }
     Ok(())
 }
 
-/// The newest state in `head` from which a run of the same key over `total` examples can go on, if
-/// there is any.
+/// The head as the newest state in `head` has it from which a run of the same key over `total` examples can
+/// go on, if there is any.
 ///
 /// A state in the middle of a batch is the end of a run of that length, and of no use to a longer one,
 /// which has other batches from there on.
-pub(crate) fn resume(
+pub(crate) fn resume<'a>(
+    model: &'a Model,
+    settings: &'a TrainSettings,
     head: &HeadDir,
-    batch_size: usize,
     total: usize,
     key: &str,
-    device: &Device,
-) -> Result<Option<State>> {
+) -> Result<Option<Trainer<'a>>> {
     for (examples, dir) in head.checkpoints()?.into_iter().rev() {
         let path = dir.join(OPTIMIZER);
         if !path.exists() {
             continue;
         }
         if load_metadata(&path)?.get(KEY).map(String::as_str) != Some(key) {
-            return Err(Error::OtherRun { path: dir });
+            return Err(Error::OtherRun(dir));
         }
-        if !examples.is_multiple_of(batch_size) && examples != total {
+        if !examples.is_multiple_of(settings.batch_size) && examples != total {
             continue;
         }
         // A kill may have come between a checkpoint and the tidying after it.
-        drop_older_states(head, examples, batch_size)?;
-        let adapter = Adapter::load(&dir, device)?;
-        let optimiser = load_optimiser(&path, &adapter, device)?;
+        drop_older_states(head, examples, settings.batch_size)?;
+        let adapter = Adapter::load(&dir, model.device())?;
+        let moments = load_moments(&path, &adapter, model.device())?;
+        let mut trainer = Trainer::new(model, adapter, settings)?;
+        trainer.examples = examples;
+        trainer.optimiser.moments = moments;
         tracing::info!(dir = %dir.display(), "training goes on");
-        return Ok(Some(State {
-            examples,
-            adapter,
-            optimiser,
-        }));
+        return Ok(Some(trainer));
     }
     Ok(None)
 }
 
-fn save_optimiser(path: &Path, state: &State, key: &str) -> Result<()> {
-    let AdamW { mean, square, .. } = &state.optimiser;
-    let names = state.adapter.tensors().into_iter().map(|(name, _)| name);
-    let moments = names
-        .zip(mean.iter().zip(square))
-        .flat_map(|(name, (mean, square))| {
-            [
-                (format!("{name}.{MEAN}"), mean.clone()),
-                (format!("{name}.{SQUARE}"), square.clone()),
-            ]
-        });
-    Ok(save_tensors(path, moments, (KEY, key))?)
-}
-
 /// The optimiser's moments; how often it has stepped, the log says.
-fn load_optimiser(path: &Path, adapter: &Adapter, device: &Device) -> Result<AdamW> {
+fn load_moments(path: &Path, adapter: &Adapter, device: &Device) -> Result<Vec<[Tensor<2>; 2]>> {
     let mut stored = load_tensors(path, device)?;
-    let mut take = |moment: &str| -> Result<Vec<Tensor<2>>> {
-        let of = |(name, tensor): (String, Tensor<2>)| {
-            let (name, shape) = (format!("{name}.{moment}"), tensor.dims());
-            let found = stored.remove(&name);
-            let dims = found.as_ref().map(Tensor::dims);
-            found
-                .filter(|_| dims == Some(shape))
-                .ok_or_else(|| Error::State {
-                    path: path.into(),
-                    tensor: name,
-                    shape,
-                    found: dims.map_or("none".into(), |dims| format!("{dims:?}")),
-                })
-        };
-        adapter.tensors().into_iter().map(of).collect()
+    let mut take = |name: String, shape: [usize; 2]| {
+        let found = stored.remove(&name);
+        let dims = found.as_ref().map(Tensor::dims);
+        let found = found.filter(|_| dims == Some(shape));
+        found.ok_or_else(|| likra_lora::Error::Tensor {
+            path: path.into(),
+            tensor: name,
+            expected: format!("shape {shape:?}"),
+            found: dims.map_or("none".into(), |dims| format!("{dims:?}")),
+        })
     };
-    Ok(AdamW {
-        step: 0,
-        mean: take(MEAN)?,
-        square: take(SQUARE)?,
-    })
+    let moments = adapter.tensors().into_iter().map(|(name, tensor)| {
+        let [mean, square] = MOMENTS.map(|moment| take(format!("{name}.{moment}"), tensor.dims()));
+        Ok([mean?, square?])
+    });
+    moments.collect()
 }

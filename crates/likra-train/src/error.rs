@@ -18,7 +18,7 @@ pub enum Error {
         /// The value found.
         found: String,
         /// What would be accepted.
-        expected: String,
+        expected: &'static str,
     },
 
     /// An example has no answer to learn, or no question before it.
@@ -62,56 +62,31 @@ pub enum Error {
         examples: usize,
     },
 
-    /// The folder holds checkpoints of a run with other settings or other data.
+    /// The folder holds checkpoints of a run with other settings or other data, such as this one.
     #[error(
-        "{}: made with other settings, another model, other examples or on another kind of device; \
-         remove the folder or choose another", path.display()
+        "{path}: made with other settings, another model, other examples or on another kind of device; \
+         remove the folder or choose another", path = .0.display()
     )]
-    OtherRun {
-        /// The checkpoint in question.
-        path: PathBuf,
-    },
+    OtherRun(PathBuf),
 
-    /// The log does not have the steps that led to the newest checkpoint.
-    #[error("{}: {found} steps up to the newest checkpoint, expected {expected}", path.display())]
-    Log {
-        /// The file.
-        path: PathBuf,
-        /// How many there are.
-        found: usize,
-        /// How many there should be.
-        expected: usize,
-    },
-
-    /// A checkpoint's optimiser state does not fit its adapter.
-    #[error("{}: tensor `{tensor}`: expected shape {shape:?}, found {found}", path.display())]
-    State {
-        /// The file.
-        path: PathBuf,
-        /// The tensor's name in the file.
-        tensor: String,
-        /// The shape that it should have.
-        shape: [usize; 2],
-        /// The shape that it has, or `none`.
-        found: String,
-    },
+    /// The log does not have the steps that led to the newest checkpoint: how many it has, and how many it
+    /// should have.
+    #[error("{path}: {1} steps up to the newest checkpoint, expected {2}", path = .0.display())]
+    Log(PathBuf, usize, usize),
 
     /// A file or folder could not be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] io::Error),
 
-    /// The loss does not depend on a tensor that is to learn.
-    #[error("no gradient for tensor `{tensor}` of the adapter: the loss does not depend on it")]
-    Gradient {
-        /// The tensor's name.
-        tensor: String,
-    },
+    /// The loss does not depend on a tensor, of this name, that is to learn.
+    #[error("no gradient for tensor `{0}` of the adapter: the loss does not depend on it")]
+    Gradient(String),
 
     /// The base model could not run.
     #[error(transparent)]
     Model(#[from] likra_model::Error),
 
-    /// An adapter could not be read or written.
+    /// An adapter, or an optimiser's state, could not be read or written.
     #[error(transparent)]
     Lora(#[from] likra_lora::Error),
 
@@ -125,7 +100,7 @@ impl Error {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::State { .. } | Self::Log { .. } => true,
+            Self::Log { .. } => true,
             Self::Lora(error) => error.is_damage(),
             Self::Results(error) => error.is_damage(),
             _ => false,

@@ -21,33 +21,25 @@ pub fn loss_and_gradients(
 ) -> Result<(f64, Vec<Tensor<2>>)> {
     check(examples)?;
     let tracked = adapter.tracked();
-    let loss = loss(model, &tracked, examples)?;
-    let value = loss.clone().try_into_scalar::<f32>();
-    let value = f64::from(value.map_err(likra_model::Error::read)?);
-    let mut gradients = loss.backward();
-    let gradient = |(tensor, value): (String, Tensor<2>)| {
-        let gradient = value.grad_remove(&mut gradients);
-        gradient.ok_or(Error::Gradient { tensor })
-    };
-    let gradients = tracked.tensors().into_iter().map(gradient);
-    Ok((value, gradients.collect::<Result<_>>()?))
-}
-
-/// The mean negative log-likelihood of the batch's answer tokens, in nats: `[1]`.
-fn loss(model: &Model, adapter: &Adapter, examples: &[EncodedPair]) -> Result<Tensor<1>> {
-    let rows: Vec<Row> = examples
-        .iter()
-        .map(|example| Row::sequence(&example.tokens))
-        .collect();
-    let batch = model.batch(&rows);
-    let hidden = model.forward(&batch, None, Some(adapter))?;
+    let rows = examples.iter().map(|one| Row::sequence(&one.tokens));
+    let batch = model.batch(&rows.collect::<Vec<_>>());
+    let hidden = model.forward(&batch, None, Some(&tracked))?;
     let mut targets = Vec::new();
     for (row, example) in examples.iter().enumerate() {
         for place in example.start..example.tokens.len() {
             targets.push((batch.index(row, place - 1), example.tokens[place]));
         }
     }
-    Ok(model.log_likelihoods(&hidden, &targets)?.mean().neg())
+    let loss = model.log_likelihoods(&hidden, &targets)?.mean().neg();
+    let value = loss.clone().try_into_scalar::<f32>();
+    let value = f64::from(value.map_err(likra_model::Error::read)?);
+    let mut gradients = loss.backward();
+    let gradient = |(tensor, value): (String, Tensor<2>)| {
+        let gradient = value.grad_remove(&mut gradients);
+        gradient.ok_or(Error::Gradient(tensor))
+    };
+    let gradients = tracked.tensors().into_iter().map(gradient);
+    Ok((value, gradients.collect::<Result<_>>()?))
 }
 
 /// Refuses examples without an answer to learn, or without a question before it.
@@ -56,18 +48,16 @@ pub(crate) fn check(examples: &[EncodedPair]) -> Result<()> {
         return Err(Error::Setting {
             setting: "examples",
             found: "0".into(),
-            expected: "at least 1".into(),
+            expected: "at least 1",
         });
     }
-    for (example, EncodedPair { tokens, start }) in examples.iter().enumerate() {
-        let (start, tokens) = (*start, tokens.len());
-        if start == 0 || start >= tokens {
-            return Err(Error::Example {
-                example,
-                start,
-                tokens,
-            });
-        }
+    let is_wrong = |one: &EncodedPair| one.start == 0 || one.start >= one.tokens.len();
+    match examples.iter().position(is_wrong) {
+        None => Ok(()),
+        Some(example) => Err(Error::Example {
+            example,
+            start: examples[example].start,
+            tokens: examples[example].tokens.len(),
+        }),
     }
-    Ok(())
 }

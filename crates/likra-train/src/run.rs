@@ -2,11 +2,10 @@
 
 use likra_lora::Adapter;
 use likra_model::Model;
-use likra_results::{HeadDir, StepRecord, read_rows, write_rows};
+use likra_results::{HeadDir, StepRecord, read_rows};
 use likra_tokenizer::EncodedPair;
 
 use crate::gradients::check;
-use crate::trainer::State;
 use crate::{Error, LongExample, Result, TrainSettings, Trainer, checkpoint};
 
 /// Trains a head on `examples`, in their order, and leaves its adapters in `head`.
@@ -33,48 +32,44 @@ pub fn train_head(
     settings.validate()?;
     check(examples)?;
     let positions = model.config().max_positions;
-    refuse_long(examples, positions, settings.too_long)?;
+    let long = examples.iter().position(|example| !example.fits(positions));
+    if let (Some(example), LongExample::Refuse) = (long, settings.too_long) {
+        return Err(Error::TooLong {
+            example,
+            tokens: examples[example].tokens.len(),
+            positions,
+        });
+    }
     let batch_size = settings.batch_size;
-    let resumed = checkpoint::resume(head, batch_size, examples.len(), key, model.device())?;
-    let mut log = match &resumed {
-        Some(state) => {
-            let seen = examples[..state.examples].chunks(batch_size);
-            let fits = |batch: &&[EncodedPair]| batch.iter().any(|one| one.fits(positions));
-            log_until(head, state.examples, seen.filter(fits).count())?
-        }
-        None => Vec::new(),
+    let resumed = checkpoint::resume(model, settings, head, examples.len(), key)?;
+    let (mut trainer, mut log) = if let Some(trainer) = resumed {
+        let seen = examples[..trainer.examples].chunks(batch_size);
+        let fits = |batch: &&[EncodedPair]| batch.iter().any(|one| one.fits(positions));
+        let log = log_until(head, trainer.examples, seen.filter(fits).count())?;
+        (trainer, log)
+    } else {
+        let trainer = Trainer::new(model, start, settings)?;
+        checkpoint::save(head, &trainer, &[], key)?;
+        (trainer, Vec::new())
     };
-    let is_new = resumed.is_none();
-    let mut state = resumed.unwrap_or_else(|| State::new(start));
     if let Some(last) = log.last() {
-        state.optimiser.step = last.step;
+        trainer.optimiser.step = last.step;
         progress(last, true);
     }
-    let mut trainer = Trainer::resume(model, state, settings)?;
-    let save = |trainer: &Trainer, log: &[StepRecord]| -> Result<()> {
-        write_rows(&head.log(), log)?;
-        checkpoint::save(head, &trainer.state, batch_size, key)
-    };
-    if is_new {
-        save(&trainer, &[])?;
-    }
     let checkpoints = settings.checkpoints(examples.len());
-    while trainer.state.examples < examples.len() {
-        let rest = &examples[trainer.state.examples..];
+    while trainer.examples < examples.len() {
+        let rest = &examples[trainer.examples..];
         let batch = &rest[..batch_size.min(rest.len())];
-        let fitting: Vec<EncodedPair> = batch
-            .iter()
-            .filter(|example| example.fits(positions))
-            .cloned()
-            .collect();
-        trainer.state.examples += batch.len() - fitting.len();
+        let fitting = batch.iter().filter(|example| example.fits(positions));
+        let fitting: Vec<EncodedPair> = fitting.cloned().collect();
+        trainer.examples += batch.len() - fitting.len();
         if !fitting.is_empty() {
             let record = trainer.step(&fitting)?;
             progress(&record, false);
             log.push(record);
         }
-        if checkpoints.contains(&trainer.state.examples) {
-            save(&trainer, &log)?;
+        if checkpoints.contains(&trainer.examples) {
+            checkpoint::save(head, &trainer, &log, key)?;
         }
     }
     Ok(())
@@ -86,22 +81,6 @@ fn log_until(head: &HeadDir, examples: usize, steps: usize) -> Result<Vec<StepRe
     log.retain(|record| record.examples <= examples);
     match log.len() == steps && log.last().is_none_or(|last| last.step == steps) {
         true => Ok(log),
-        false => Err(Error::Log {
-            path: head.log(),
-            found: log.len(),
-            expected: steps,
-        }),
-    }
-}
-
-fn refuse_long(examples: &[EncodedPair], positions: usize, rule: LongExample) -> Result<()> {
-    let long = examples.iter().position(|example| !example.fits(positions));
-    match long.filter(|_| rule == LongExample::Refuse) {
-        None => Ok(()),
-        Some(example) => Err(Error::TooLong {
-            example,
-            tokens: examples[example].tokens.len(),
-            positions,
-        }),
+        false => Err(Error::Log(head.log(), log.len(), steps)),
     }
 }

@@ -63,27 +63,24 @@ impl TrainSettings {
     ///
     /// If a value is out of range.
     pub fn validate(&self) -> Result<()> {
+        const POSITIVE: &str = "a positive number";
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        let (decay, batch, first) = (self.weight_decay, self.batch_size, self.first_checkpoint);
-        let (rate, norm) = (self.learning_rate, self.max_grad_norm);
+        let (rate, norm, decay) = (self.learning_rate, self.max_grad_norm, self.weight_decay);
+        let (batch, first) = (self.batch_size as f64, self.first_checkpoint as f64);
+        let decays = decay == 0.0 || positive(decay);
         let checks = [
-            ("learning-rate", rate, positive(rate), "a positive number"),
-            ("max-grad-norm", norm, positive(norm), "a positive number"),
-            (
-                "weight-decay",
-                decay,
-                decay == 0.0 || positive(decay),
-                "0 or a positive number",
-            ),
-            ("batch-size", batch as f64, batch > 0, "at least 1"),
-            ("first-checkpoint", first as f64, first > 0, "at least 1"),
+            ("learning-rate", rate, positive(rate), POSITIVE),
+            ("max-grad-norm", norm, positive(norm), POSITIVE),
+            ("weight-decay", decay, decays, "0 or a positive number"),
+            ("batch-size", batch, positive(batch), "at least 1"),
+            ("first-checkpoint", first, positive(first), "at least 1"),
         ];
         match checks.into_iter().find(|(_, _, holds, _)| !holds) {
             None => Ok(()),
             Some((setting, found, _, expected)) => Err(Error::Setting {
                 setting,
                 found: found.to_string(),
-                expected: expected.into(),
+                expected,
             }),
         }
     }
@@ -92,8 +89,8 @@ impl TrainSettings {
     /// batches in which the doubling series falls, and the end.
     #[must_use]
     pub fn checkpoints(&self, examples: usize) -> Vec<usize> {
-        let doubling =
-            std::iter::successors(Some(self.first_checkpoint.max(1)), |n| n.checked_mul(2));
+        let first = Some(self.first_checkpoint.max(1));
+        let doubling = std::iter::successors(first, |n| n.checked_mul(2));
         let batch = self.batch_size.max(1);
         let ends = doubling.map_while(|n| n.checked_next_multiple_of(batch));
         let mut counts = vec![0];

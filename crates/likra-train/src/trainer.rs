@@ -8,32 +8,16 @@ use likra_tokenizer::EncodedPair;
 use crate::adamw::{AdamW, clip};
 use crate::{Error, Result, TrainSettings, loss_and_gradients};
 
-/// A head in the middle of its training.
-#[derive(Debug, Clone)]
-pub(crate) struct State {
-    pub(crate) examples: usize,
-    pub(crate) adapter: Adapter,
-    pub(crate) optimiser: AdamW,
-}
-
-impl State {
-    /// Before the first example.
-    pub(crate) fn new(start: Adapter) -> Self {
-        Self {
-            examples: 0,
-            optimiser: AdamW::new(&start),
-            adapter: start,
-        }
-    }
-}
-
 /// Fits a head to answer tokens: minimises the mean of their negative log-likelihood (paper, equation
 /// 1; the question's tokens are context only).
 #[derive(Debug)]
 pub struct Trainer<'a> {
     model: &'a Model,
-    settings: &'a TrainSettings,
-    pub(crate) state: State,
+    pub(crate) settings: &'a TrainSettings,
+    /// How many examples the head has seen.
+    pub(crate) examples: usize,
+    pub(crate) adapter: Adapter,
+    pub(crate) optimiser: AdamW,
 }
 
 impl<'a> Trainer<'a> {
@@ -43,27 +27,21 @@ impl<'a> Trainer<'a> {
     ///
     /// If a setting is impossible or `start` does not fit the model.
     pub fn new(model: &'a Model, start: Adapter, settings: &'a TrainSettings) -> Result<Self> {
-        Self::resume(model, State::new(start), settings)
-    }
-
-    pub(crate) fn resume(
-        model: &'a Model,
-        state: State,
-        settings: &'a TrainSettings,
-    ) -> Result<Self> {
         settings.validate()?;
-        model.config().check_adapter(&state.adapter)?;
+        model.config().check_adapter(&start)?;
         Ok(Self {
             model,
             settings,
-            state,
+            examples: 0,
+            optimiser: AdamW::new(&start),
+            adapter: start,
         })
     }
 
     /// The head as it is now.
     #[must_use]
     pub fn adapter(&self) -> &Adapter {
-        &self.state.adapter
+        &self.adapter
     }
 
     /// One optimiser step over `batch`.
@@ -73,33 +51,29 @@ impl<'a> Trainer<'a> {
     /// If an example has no answer or no question, a token is outside of the vocabulary, or the loss or
     /// the gradient is not a number.
     pub fn step(&mut self, batch: &[EncodedPair]) -> Result<StepRecord> {
-        let state = &mut self.state;
-        let not_finite = |quantity, value: f64, state: &State| Error::NotFinite {
-            quantity,
-            value,
-            step: state.optimiser.step + 1,
-            examples: state.examples,
+        let finite = |quantity, value: f64| match value.is_finite() {
+            true => Ok(value),
+            false => Err(Error::NotFinite {
+                quantity,
+                value,
+                step: self.optimiser.step + 1,
+                examples: self.examples,
+            }),
         };
-        let (loss, mut gradients) = loss_and_gradients(self.model, &state.adapter, batch)?;
-        if !loss.is_finite() {
-            return Err(not_finite("loss", loss, state));
-        }
+        let (loss, mut gradients) = loss_and_gradients(self.model, &self.adapter, batch)?;
+        let loss = finite("loss", loss)?;
         check_threads()?;
         let grad_norm = clip(&mut gradients, self.settings.max_grad_norm)?;
-        if !grad_norm.is_finite() {
-            return Err(not_finite("gradient norm", grad_norm, state));
-        }
-        state.adapter = state
-            .optimiser
-            .update(&state.adapter, gradients, self.settings)?;
-        state.examples += batch.len();
-        let answer_tokens = |example: &EncodedPair| example.tokens.len() - example.start;
+        let grad_norm = finite("gradient norm", grad_norm)?;
+        let optimiser = &mut self.optimiser;
+        self.adapter = optimiser.update(&self.adapter, gradients, self.settings)?;
+        self.examples += batch.len();
         Ok(StepRecord {
-            step: state.optimiser.step,
-            examples: state.examples,
+            step: self.optimiser.step,
+            examples: self.examples,
             loss,
             grad_norm,
-            answer_tokens: batch.iter().map(answer_tokens).sum(),
+            answer_tokens: batch.iter().map(EncodedPair::answer_tokens).sum(),
             tokens: batch.iter().map(|example| example.tokens.len()).sum(),
         })
     }

@@ -13,9 +13,9 @@ use likra_experiment::{Assignment, LongPrompt, Spec, protocols};
 use likra_model::{DeviceName, Dtype};
 use likra_tokenizer::Bos;
 use likra_train::LongExample;
-use serde::Serialize;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
+use serde::{Deserialize, Serialize};
 
 /// Shows what a language model learns from negative examples.
 #[derive(Debug, Parser)]
@@ -300,9 +300,13 @@ pub(crate) struct ScoreArgs {
     /// A file of questions, in place of the split in the folder of --data that the task is tested on.
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
-    /// The CSV file to write; compressed if its name ends in .gz. `-` is the standard output.
+    /// The CSV file to write; compressed if its name ends in .gz. `-` is the standard output. With --format
+    /// lm-eval a folder.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// What is written: csv, or lm-eval: the files that lm-evaluation-harness writes, for each head.
+    #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = named::<Format>)]
+    pub(crate) format: Format,
     /// The file that solved questions come from, in place of a split in the folder of --data.
     #[arg(long, value_name = "FILE")]
     pub(crate) shots_from: Option<PathBuf>,
@@ -310,6 +314,14 @@ pub(crate) struct ScoreArgs {
     asking: QuestionFlags,
     #[command(flatten)]
     scoring: ScoringFlags,
+}
+
+/// What scores are written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Format {
+    Csv,
+    LmEval,
 }
 
 impl ScoreArgs {

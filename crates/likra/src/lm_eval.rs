@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use chrono::Local;
 use likra_analysis::{HarnessMetric, standard_error};
-use likra_data::{Question, Task};
+use likra_data::{HARNESS_SEED, Question, Task};
 use likra_experiment::Inputs;
 use likra_files::{PythonJson, write_atomically};
 use likra_results::{ScoreRecord, sha256};
@@ -43,96 +43,109 @@ struct Arguments {
 
 /// One head's scores of all questions, in order.
 pub(crate) struct HeadScores<'a> {
-    /// `pretrained`, and for an adapter `peft`: what the harness would be given.
-    pub(crate) model_args: Vec<(&'static str, String)>,
+    /// The folder of its adapter; the base has none.
+    pub(crate) adapter: Option<&'a Path>,
     pub(crate) records: &'a [ScoreRecord],
+    /// How many questions of each task were asked, if not all.
+    pub(crate) limit: Option<usize>,
+    /// How long it took.
+    pub(crate) seconds: f64,
 }
 
-/// Writes one head's files below `out`; returns the folder that has them.
-pub(crate) fn write(
-    out: &Path,
-    inputs: &Inputs,
-    head: &HeadScores,
-    seconds: f64,
-) -> Result<PathBuf> {
-    let name = head.model_args.last().map_or("", |(_, name)| name);
-    let folder = out.join(sanitized(name));
-    let ended = Local::now();
-    let date = ended.format("%Y-%m-%dT%H-%M-%S%.6f");
-    let benchmark = &inputs.benchmark;
-    let evaluation = &inputs.experiment.spec.evaluation;
-    let prefixes = benchmark.prefixes(&evaluation.shots(), benchmark.test().len())?;
-    let mut records = head.records.chunk_by(|a, b| a.question_id == b.question_id);
-    let mut tasks = Vec::new();
-    for (task, range) in benchmark.tasks() {
-        let definition: Value = serde_json::from_str(&task.definition)?;
-        let metrics = HarnessMetric::of_task(&definition, task.counts_probability());
-        let (mut lines, mut hashes) = (Vec::new(), String::new());
-        let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-        for (doc_id, place) in range.enumerate() {
-            let question = &benchmark.test()[place];
-            let scored = records.next().unwrap_or_default();
-            let sample = sample(doc_id, question, &prefixes[place], scored, &metrics)?;
-            hashes += &[&*sample.doc_hash, &sample.prompt_hash, &sample.target_hash].concat();
-            for (metric, value) in &sample.values {
-                values.entry(metric).or_default().push(*value);
-            }
-            sample.serialize(&mut Serializer::with_formatter(&mut lines, PythonJson))?;
-            lines.push(b'\n');
+impl HeadScores<'_> {
+    /// Writes the files below `out`; returns the folder that has them.
+    pub(crate) fn write(&self, out: &Path, inputs: &Inputs) -> Result<PathBuf> {
+        let spec = &inputs.experiment.spec;
+        let model = spec.model.clone().unwrap_or_default();
+        let mut model_args =
+            Map::from_iter([("pretrained".to_owned(), Value::from(model.clone()))]);
+        let mut name = model;
+        if let Some(adapter) = self.adapter {
+            // The harness names a run after its adapter.
+            name = adapter.display().to_string();
+            model_args.insert("peft".into(), name.clone().into());
         }
-        let path = folder.join(format!("samples_{}_{date}.jsonl", task.name));
-        write_atomically(&path, |file| file.write_all(&lines))?;
-        tasks.push(TaskResults::new(task, definition, &metrics, &values, sha256(hashes.as_bytes())));
+        let folder = out.join(sanitized(&name));
+        let ended = Local::now();
+        let date = ended.format("%Y-%m-%dT%H-%M-%S%.6f").to_string();
+        let tasks = self.tasks(inputs, &folder, &date)?;
+        let evaluation = &spec.evaluation;
+        let shots = evaluation.num_shots;
+        let of_tasks = |part: &dyn Fn(&TaskResults) -> Value| {
+            let parts = tasks.iter().map(|task| (task.name.clone(), part(task)));
+            Value::from(parts.collect::<Map<_, _>>())
+        };
+        let counts = |task: &TaskResults| {
+            let all = self.limit.is_none().then_some(task.questions);
+            json!({"original": all, "effective": task.questions})
+        };
+        let results = json!({
+            "results": of_tasks(&|task| task.results.clone()),
+            "group_subtasks": {},
+            "configs": of_tasks(&|task| task.config(shots, &model_args)),
+            "versions": of_tasks(&|task| task.version.clone()),
+            "n-shot": of_tasks(&|_| shots.into()),
+            "higher_is_better": of_tasks(&|task| task.higher_is_better.clone()),
+            "n-samples": of_tasks(&counts),
+            "config": {
+                "model": "hf",
+                "model_args": model_args,
+                "batch_sizes": [],
+                "device": inputs.base.placement.name,
+                "limit": self.limit.map(|limit| limit as f64),
+                "bootstrap_iters": 0,
+                "gen_kwargs": {},
+                "fewshot_seed": evaluation.shot_seed.unwrap_or(HARNESS_SEED),
+            },
+            "git_hash": null,
+            "date": ended.timestamp_micros() as f64 / 1e6 - self.seconds,
+            "lm_eval_version": concat!("likra ", env!("CARGO_PKG_VERSION")),
+            "max_length": inputs.base.config.max_positions,
+            "task_hashes": of_tasks(&|task| task.hash.clone().into()),
+            "model_source": "hf",
+            "model_name": name,
+            "model_name_sanitized": sanitized(&name),
+            "system_instruction": null,
+            "fewshot_as_multiturn": evaluation.fewshot_as_multiturn,
+            "chat_template": null,
+            "total_evaluation_time_seconds": self.seconds.to_string(),
+        });
+        let path = folder.join(format!("results_{date}.json"));
+        let text = serde_json::to_vec_pretty(&results)?;
+        write_atomically(&path, |file| file.write_all(&text))?;
+        Ok(folder)
     }
-    let shots = evaluation.num_shots;
-    let of_tasks = |part: &dyn Fn(&TaskResults) -> Value| {
-        let parts = tasks.iter().map(|task| (task.name.clone(), part(task)));
-        Value::from(parts.collect::<Map<_, _>>())
-    };
-    let model_args: Map<String, Value> = head
-        .model_args
-        .iter()
-        .map(|(key, value)| ((*key).into(), value.clone().into()))
-        .collect();
-    let limit = inputs.limit.map(|limit| limit as f64);
-    let results = json!({
-        "results": of_tasks(&|task| task.results.clone()),
-        "group_subtasks": {},
-        "configs": of_tasks(&|task| task.config(shots, &model_args)),
-        "versions": of_tasks(&|task| task.version.clone()),
-        "n-shot": of_tasks(&|_| shots.into()),
-        "higher_is_better": of_tasks(&|task| task.higher_is_better.clone()),
-        "n-samples": of_tasks(&|task| {
-            json!({"original": task.rows, "effective": task.questions})
-        }),
-        "config": {
-            "model": "hf",
-            "model_args": model_args,
-            "batch_size": null,
-            "batch_sizes": [],
-            "device": inputs.base.placement.name,
-            "limit": limit,
-            "bootstrap_iters": 0,
-            "gen_kwargs": {},
-            "fewshot_seed": evaluation.shot_seed.unwrap_or(likra_data::HARNESS_SEED),
-        },
-        "git_hash": null,
-        "date": ended.timestamp_micros() as f64 / 1e6 - seconds,
-        "lm_eval_version": concat!("likra ", env!("CARGO_PKG_VERSION")),
-        "max_length": inputs.base.config.max_positions,
-        "task_hashes": of_tasks(&|task| task.hash.clone().into()),
-        "model_source": "hf",
-        "model_name": name,
-        "model_name_sanitized": sanitized(name),
-        "system_instruction": null,
-        "fewshot_as_multiturn": evaluation.fewshot_as_multiturn,
-        "chat_template": null,
-        "total_evaluation_time_seconds": seconds.to_string(),
-    });
-    let text = serde_json::to_vec_pretty(&results)?;
-    let path = folder.join(format!("results_{date}.json"));
-    write_atomically(&path, |file| file.write_all(&text))?;
-    Ok(folder)
+
+    /// Writes the samples of each task, and says what comes of them.
+    fn tasks(&self, inputs: &Inputs, folder: &Path, date: &str) -> Result<Vec<TaskResults>> {
+        let benchmark = &inputs.benchmark;
+        let shots = inputs.experiment.spec.evaluation.shots();
+        let prefixes = benchmark.prefixes(&shots, benchmark.test().len())?;
+        let mut records = self.records.chunk_by(|a, b| a.question_id == b.question_id);
+        let mut tasks = Vec::new();
+        for (task, range) in benchmark.tasks() {
+            let definition: Value = serde_json::from_str(&task.definition)?;
+            let metrics = HarnessMetric::of_task(&definition, task.counts_probability());
+            let (mut lines, mut hashes) = (Vec::new(), String::new());
+            let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+            for (doc_id, place) in range.enumerate() {
+                let question = &benchmark.test()[place];
+                let scored = records.next().unwrap_or_default();
+                let sample = sample(doc_id, question, &prefixes[place], scored, &metrics)?;
+                hashes += &[&*sample.doc_hash, &sample.prompt_hash, &sample.target_hash].concat();
+                for (metric, value) in &sample.values {
+                    values.entry(metric).or_default().push(*value);
+                }
+                sample.serialize(&mut Serializer::with_formatter(&mut lines, PythonJson))?;
+                lines.push(b'\n');
+            }
+            let path = folder.join(format!("samples_{}_{date}.jsonl", task.name));
+            write_atomically(&path, |file| file.write_all(&lines))?;
+            let hash = sha256(hashes.as_bytes());
+            tasks.push(TaskResults::new(task, definition, &metrics, &values, hash));
+        }
+        Ok(tasks)
+    }
 }
 
 /// As the harness names a model's folder.
@@ -160,8 +173,15 @@ fn sample<'a>(
         arg_1: question.continued(question.answer(choice)),
     };
     let response = |record: &ScoreRecord| {
-        let greedy = if record.greedy == Some(true) { "True" } else { "False" };
-        [likra_files::python_float(record.log_likelihood), greedy.to_owned()]
+        let greedy = if record.greedy == Some(true) {
+            "True"
+        } else {
+            "False"
+        };
+        [
+            likra_files::python_float(record.log_likelihood),
+            greedy.to_owned(),
+        ]
     };
     let filtered: Vec<_> = scored.iter().map(response).collect();
     let hash = |text: &[u8]| sha256(text);
@@ -215,16 +235,22 @@ impl TaskResults {
         });
         for (metric, values) in values {
             let error = standard_error(values);
-            results[format!("{metric},none")] = (values.iter().sum::<f64>() / values.len() as f64).into();
+            results[format!("{metric},none")] =
+                (values.iter().sum::<f64>() / values.len() as f64).into();
             results[format!("{metric}_stderr,none")] = error.map_or("N/A".into(), Value::from);
         }
         let entry = |metric: &HarnessMetric| json!({"metric": metric.name(), "aggregation": "mean", "higher_is_better": true});
-        let better = metrics.iter().map(|metric| (metric.name().to_owned(), true.into()));
+        let better = metrics
+            .iter()
+            .map(|metric| (metric.name().to_owned(), true.into()));
         Self {
             name: task.name.clone(),
             metrics: metrics.iter().map(entry).collect(),
             results,
-            version: definition.pointer("/metadata/version").cloned().unwrap_or("Yaml".into()),
+            version: definition
+                .pointer("/metadata/version")
+                .cloned()
+                .unwrap_or("Yaml".into()),
             higher_is_better: Value::from(better.collect::<Map<_, _>>()),
             definition,
             questions,

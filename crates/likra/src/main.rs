@@ -1,6 +1,7 @@
 //! `likra`: shows on your model and benchmark what a language model learns from negative examples.
 
 mod cli;
+mod lm_eval;
 mod probe;
 mod progress;
 mod prompts;

@@ -1,6 +1,7 @@
 //! `likra score`: the base and any number of adapters over a file of questions.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use likra_analysis::{Norm, ScoreTable, accuracies, accuracy};
@@ -11,13 +12,16 @@ use likra_lora::Adapter;
 use likra_results::{BASE, ScoreRecord, checkpoint_examples, write_rows};
 use likra_score::Head;
 
-use crate::cli::{Ratio, ScoreArgs};
+use crate::cli::{Format, Ratio, ScoreArgs};
+use crate::lm_eval::HeadScores;
 use crate::progress::{Progress, print, say};
 
 /// Scores questions from a file and writes one CSV for all heads, the base first.
 pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     check_names(arguments)?;
     let (spec, out) = (arguments.spec()?, &arguments.out);
+    let limit = spec.evaluation.questions;
+    let as_harness = arguments.format == Format::LmEval;
     let progress = Progress::default();
     let show = |event| progress.show(event);
     // What can be wrong is found before the weights are read.
@@ -41,7 +45,9 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let requests = plan.requests().iter();
     let candidates: usize = requests.map(|request| request.candidates.len()).sum();
     let rows = candidates * heads.len();
-    check_room(out, rows as u64 * BYTES_PER_ROW)?;
+    if !as_harness {
+        check_room(out, rows as u64 * BYTES_PER_ROW)?;
+    }
     base.check_memory(base.scoring_bytes(&plan))?;
     let model = base.model()?;
     let mut records = Vec::new();
@@ -50,13 +56,32 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
             name,
             examples: *examples,
             adapter: adapter.as_ref(),
+            greedy: as_harness,
         };
-        records.extend(score(model, name, &head, &plan, &show)?);
+        let started = Instant::now();
+        let scored = score(model, name, &head, &plan, &show)?;
+        if as_harness {
+            let adapter = arguments.adapters.iter().find(|(head, _)| head == name);
+            let head = HeadScores {
+                adapter: adapter.map(|(_, dir)| dir.as_path()),
+                records: &scored,
+                limit,
+                seconds: started.elapsed().as_secs_f64(),
+            };
+            say!("{name}: {}", head.write(out, &inputs)?.display());
+        }
+        records.extend(scored);
     }
-    write_rows(out, &records)?;
-    match table(&records, &heads, &arguments.ratios) {
+    if !as_harness {
+        write_rows(out, &records)?;
+    }
+    let counts = inputs
+        .benchmark
+        .tasks()
+        .all(|(task, _)| task.counts_probability());
+    match table(&records, &heads, &arguments.ratios, counts) {
         // The scores are there, whoever reads the table.
-        Ok(table) if out.is_file() && print(&table).is_ok() => {}
+        Ok(table) if (as_harness || out.is_file()) && print(&table).is_ok() => {}
         Ok(table) => say!("{table}"),
         Err(error) => say!("No table of accuracies: {error}"),
     }
@@ -102,7 +127,14 @@ fn heads<'a>(arguments: &'a ScoreArgs, base: &Base) -> Result<Vec<Scored<'a>>> {
 }
 
 /// How often each head and each ratio is right.
-fn table(records: &[ScoreRecord], heads: &[Scored], ratios: &[Ratio]) -> Result<String> {
+///
+/// With `counts_probability`, `acc` is the share of the probability that right answers have.
+fn table(
+    records: &[ScoreRecord],
+    heads: &[Scored],
+    ratios: &[Ratio],
+    counts_probability: bool,
+) -> Result<String> {
     let table = ScoreTable::new(records)?;
     let examples = |name: &str| {
         let head = heads.iter().find(|(head, ..)| *head == name);
@@ -123,12 +155,20 @@ fn table(records: &[ScoreRecord], heads: &[Scored], ratios: &[Ratio]) -> Result<
     });
     let rows = alone.chain(divided).map(|(name, examples, rule)| {
         let accuracy = |norm| accuracy(&rule.right(norm));
-        (name, examples, accuracy(Norm::None), accuracy(Norm::Chars))
+        let acc = match counts_probability {
+            true => rule.probability(),
+            false => accuracy(Norm::None),
+        };
+        (name, examples, acc, accuracy(Norm::Chars))
     });
     let (questions, chance) = (table.questions().len(), table.chance() * 100.0);
     let table = accuracies("head", rows);
+    let note = match counts_probability {
+        true => " acc is the share of the probability that right answers have.",
+        false => "",
+    };
     Ok(format!(
-        "{table}\nPercent [95% interval] of {questions} questions; chance is {chance:.1}.\n"
+        "{table}\nPercent [95% interval] of {questions} questions; chance is {chance:.1}.{note}\n"
     ))
 }
 

@@ -122,7 +122,9 @@ impl Display for Target {
         let list = Value::from_iter(self.answers.iter().map(value));
         match self.is_list {
             true => f.write_str(&python_text::display(&list)),
-            false => f.write_str(&python_text::display(&list.get_item_by_index(0).unwrap_or_default())),
+            false => f.write_str(&python_text::display(
+                &list.get_item_by_index(0).unwrap_or_default(),
+            )),
         }
     }
 }

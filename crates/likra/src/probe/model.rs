@@ -142,7 +142,7 @@ impl Scores {
             name: BASE,
             examples: 0,
             adapter: None,
-        greedy: false,
+            greedy: false,
         };
         let records = score(base.model()?, BASE, &head, &plan, &drop)?;
         let table = ScoreTable::new(&records)?;
