@@ -2,7 +2,6 @@
 //! `samples_TASK_DATE.jsonl` in a folder named as the model, which its own tools read.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;

@@ -164,6 +164,7 @@ prop_compose! {
     ) -> ScoreRecord {
         let [candidate, examples, tokens, chars, bytes] = counts;
         ScoreRecord {
+            greedy: None,
             question_id, candidate, kind, head, examples, log_likelihood, tokens, chars, bytes,
         }
     }
