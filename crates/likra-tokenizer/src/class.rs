@@ -39,9 +39,10 @@ impl Class {
         Some(match model_type.as_str()? {
             "llama" | "mistral" | "mixtral" | "phi3" => Self::Llama,
             "code_llama" => Self::CodeLlama,
-            "gemma" | "gemma2" | "gemma3_text" => Self::Gemma,
+            "gemma" | "gemma2" | "gemma3" | "gemma3_text" => Self::Gemma,
             "qwen2" | "qwen2_moe" | "qwen3" | "qwen3_moe" => Self::Qwen2,
             "gpt2" => Self::Gpt2,
+            "smollm3" => Self::Plain,
             _ => return None,
         })
     }
