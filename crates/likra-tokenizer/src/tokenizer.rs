@@ -40,8 +40,7 @@ impl Tokenizer {
             return Err(Error::NoSpecialToken("bos = always", "a bos_token"));
         }
         // As the harness has it: `prefix_token_id`, and its text as the tokenizer decodes it.
-        let prefix = begin.or(end);
-        let prefix = prefix.and_then(|text| inner.token_to_id(&text));
+        let prefix = begin.or(end).and_then(|text| inner.token_to_id(&text));
         let decoded = |id| inner.decode(&[id], false).map(|text| (id, text));
         let prefix = prefix.map(decoded).transpose().map_err(refused)?;
         let tokenizer = Self {
