@@ -72,7 +72,11 @@ impl Adapter {
         }
         if updates.is_empty() {
             let targets = serde_json::json!(config.target_modules).to_string();
-            return Err(Error::NoTarget(targets, last_components(layers)));
+            // The names by which `target_modules` could refer to the layers, each once.
+            let names = layers.iter().map(|layer| layer.module.rsplit('.').next());
+            let names: BTreeSet<&str> = names.flatten().collect();
+            let known = names.into_iter().map(String::from).collect();
+            return Err(Error::NoTarget(targets, known));
         }
         Ok(Self::from_parts(config, updates))
     }
@@ -156,11 +160,4 @@ impl Adapter {
         let scale = *scale;
         Some(Update { a, b, scale })
     }
-}
-
-/// The names by which `target_modules` could refer to `layers`, each once.
-fn last_components(layers: &[Target]) -> Vec<String> {
-    let names = layers.iter().map(|layer| layer.module.rsplit('.').next());
-    let names: BTreeSet<&str> = names.flatten().collect();
-    names.into_iter().map(String::from).collect()
 }

@@ -117,8 +117,8 @@ impl EncodedContext<'_> {
             let is_marked = whole.starts_with(&self.tokens);
             (whole, usize::from(is_marked))
         } else {
-            let whole = [self.text, continuation].concat();
-            (self.tokenizer.encode(&whole)?, start)
+            let text = [self.text, continuation].concat();
+            (self.tokenizer.encode(&text)?, start)
         };
         let mut tokens = self.tokens.clone();
         tokens.extend(whole.iter().skip(skipped));
