@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use burn::backend::DispatchDevice;
+use burn::backend::{BackendTensor, DispatchDevice, DispatchTensorKind};
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use burn_flex::FlexTensor;
+use rayon::prelude::*;
 
 /// Whether [`attention`](crate::attention()) takes rows of different lengths as they are: elsewhere it
 /// pads them, which is better done once.
@@ -26,6 +27,15 @@ pub(crate) fn is_fused<const D: usize>(tensor: &Tensor<D>) -> bool {
     takes_rows_of_any_length(FloatDType::from(tensor.dtype()), &tensor.device())
 }
 
+/// The tensor of a fused operation to which no gradient goes.
+pub(crate) fn constant<const D: usize>(tensor: &Tensor<D>) -> FlexTensor {
+    assert!(!tensor.is_tracked(), "a constant is tracked");
+    match tensor.clone().inner().into_dispatch().kind {
+        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor,
+        other => panic!("expected floats on the CPU, found {other:?}"),
+    }
+}
+
 /// The tensor's numbers in row-major order, copied only if it is a view that has them otherwise.
 pub(crate) fn floats(tensor: &FlexTensor) -> Cow<'_, [f32]> {
     match tensor.as_slice::<f32>() {
@@ -39,5 +49,33 @@ pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Vec<usize>>) -> FlexTens
     FlexTensor::from_data(TensorData::new(values, shape.into()))
 }
 
-/// How many numbers a thread takes at a time where they do not depend on each other.
-pub(crate) const CHUNK: usize = 16 * 1024;
+/// How many numbers a thread takes at least.
+const NUMBERS: usize = 8 * 1024;
+
+/// Tensors in the shape of the first of `inputs`, `[rows, columns]`, that `fill` makes row by row from
+/// the rows of the inputs, on all threads.
+pub(crate) fn by_rows<const OUT: usize, const IN: usize>(
+    inputs: [&FlexTensor; IN],
+    fill: impl Fn([&mut [f32]; OUT], [&[f32]; IN]) + Sync,
+) -> [FlexTensor; OUT] {
+    let shape = inputs[0].layout().shape().to_vec();
+    let (rows, columns) = (shape[0], shape[1]);
+    let inputs = inputs.map(floats);
+    let mut outputs = [(); OUT].map(|()| vec![0.0; rows * columns]);
+    let mut chunks = outputs.each_mut().map(|output| output.chunks_mut(columns));
+    let tasks: Vec<_> = (0..rows)
+        .map(|_| chunks.each_mut().map(|rows| rows.next().expect("a row")))
+        .collect();
+    tasks
+        .into_par_iter()
+        .enumerate()
+        .with_min_len(NUMBERS.div_ceil(columns))
+        .for_each(|(row, outputs)| {
+            let inputs = inputs.each_ref().map(|input| {
+                let columns = input.len() / rows;
+                &input[row * columns..][..columns]
+            });
+            fill(outputs, inputs);
+        });
+    outputs.map(|output| tensor(output, shape.clone()))
+}

@@ -15,7 +15,7 @@ mod norm;
 mod rotary;
 mod swiglu;
 #[cfg(test)]
-mod twin;
+mod tests;
 mod vectors;
 
 pub use attention::{KeyValue, Scores, Sight, Visibility, attention};

@@ -1,17 +1,13 @@
 //! Log-likelihoods of given tokens from logits over the vocabulary.
 
-use std::sync::Arc;
-
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::Dispatch;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::flex::{floats, is_fused, tensor};
-use crate::graph::record;
+use crate::flex::{by_rows, floats, is_fused, tensor};
+use crate::graph::{Fused as _, Operation};
 use crate::math::{self, exp};
 use crate::vectors::vectorised;
 
@@ -30,12 +26,11 @@ pub fn log_likelihoods(logits: Tensor<2>, tokens: &[u32]) -> Tensor<1> {
     let [rows, vocab] = logits.dims();
     assert_eq!(tokens.len(), rows, "one token for each row");
     assert!(tokens.iter().all(|&token| (token as usize) < vocab));
-    if is_fused(&logits) {
-        let logits = logits.into_dispatch();
-        Tensor::from_dispatch(<Dispatch as Likelihood>::likelihoods(logits, tokens.into()))
-    } else {
-        plain(logits, tokens)
+    if !is_fused(&logits) {
+        return plain(logits, tokens);
     }
+    let operation = LogLikelihoods(tokens.into());
+    Tensor::from_dispatch(Dispatch::of_1(logits.into_dispatch(), operation))
 }
 
 /// The same in Burn's operations.
@@ -47,34 +42,44 @@ fn plain(logits: Tensor<2>, tokens: &[u32]) -> Tensor<1> {
     chosen.reshape([tokens.len()])
 }
 
-#[backend_extension(Flex, Autodiff)]
-trait Likelihood: Backend {
-    fn likelihoods(logits: FloatTensor<Self>, tokens: Arc<[u32]>) -> FloatTensor<Self>;
-}
+/// Of these tokens.
+#[derive(Debug)]
+struct LogLikelihoods(Vec<u32>);
 
-impl Likelihood for Flex {
-    fn likelihoods(logits: FlexTensor, tokens: Arc<[u32]>) -> FlexTensor {
-        chosen(&logits, &tokens, &totals(&logits))
+impl Operation<1> for LogLikelihoods {
+    /// The logits, and log Σ exp of each row.
+    type Kept = [FlexTensor; 2];
+
+    fn forward(&self, [logits]: [FlexTensor; 1]) -> (FlexTensor, [FlexTensor; 2]) {
+        let vocab = logits.layout().shape()[1];
+        let rows = floats(&logits);
+        let totals: Vec<f32> = rows.par_chunks(vocab).map(total).collect();
+        let chosen = rows.chunks(vocab).zip(&self.0).zip(&totals);
+        let chosen = chosen.map(|((row, token), total)| row[*token as usize] - total);
+        let output = tensor(chosen.collect(), [totals.len()]);
+        let totals = tensor(totals, output.layout().shape().to_vec());
+        drop(rows);
+        (output, [logits, totals])
     }
-}
 
-/// `logits` at `tokens`, less the totals.
-fn chosen(logits: &FlexTensor, tokens: &[u32], totals: &[f32]) -> FlexTensor {
-    let vocab = logits.layout().shape()[1];
-    let rows = floats(logits);
-    let values = rows.chunks(vocab).zip(tokens).zip(totals);
-    tensor(
-        values
-            .map(|((row, token), total)| row[*token as usize] - total)
-            .collect(),
-        [tokens.len()],
-    )
-}
-
-/// log Σ exp of each row.
-fn totals(logits: &FlexTensor) -> Vec<f32> {
-    let vocab = logits.layout().shape()[1];
-    floats(logits).par_chunks(vocab).map(total).collect()
+    /// One at the token, less the softmax.
+    fn backward(
+        &self,
+        output: &FlexTensor,
+        [logits, totals]: &[FlexTensor; 2],
+        _: [bool; 1],
+    ) -> [Option<FlexTensor>; 1] {
+        let inputs = [logits, output, totals];
+        let [mut d_logits] = by_rows(inputs, |[d_logits], [logits, output, total]| {
+            backward(d_logits, logits, output[0], total[0]);
+        });
+        let vocab = logits.layout().shape()[1];
+        let rows = d_logits.storage_mut::<f32>().chunks_mut(vocab);
+        for ((row, token), output) in rows.zip(&self.0).zip(&*floats(output)) {
+            row[*token as usize] += output;
+        }
+        [Some(d_logits)]
+    }
 }
 
 vectorised! {
@@ -94,35 +99,6 @@ vectorised! {
     }
 }
 
-impl<C: CheckpointStrategy> Likelihood for Autodiff<Flex, C> {
-    fn likelihoods(logits: FloatTensor<Self>, tokens: Arc<[u32]>) -> FloatTensor<Self> {
-        let (logits, node) = logits.into_parts();
-        let totals: Arc<[f32]> = totals(&logits).into();
-        let output = chosen(&logits, &tokens, &totals);
-        record::<C, _, 1>([node], (logits, tokens, totals), output, gradient)
-    }
-}
-
-/// The gradient of the logits: one at the token, less the softmax.
-fn gradient(
-    output: &FlexTensor,
-    (logits, tokens, totals): &(FlexTensor, Arc<[u32]>, Arc<[f32]>),
-    _needed: [bool; 1],
-) -> [Option<FlexTensor>; 1] {
-    let shape = logits.layout().shape().to_vec();
-    let (output, logits) = (floats(output), floats(logits));
-    let mut d_logits = vec![0.0; logits.len()];
-    d_logits
-        .par_chunks_mut(shape[1])
-        .zip(logits.par_chunks(shape[1]))
-        .zip(output.par_iter().zip(&**totals).zip(&**tokens))
-        .for_each(|((d_logits, logits), ((output, total), token))| {
-            backward(d_logits, logits, *output, *total);
-            d_logits[*token as usize] += output;
-        });
-    [Some(tensor(d_logits, shape))]
-}
-
 vectorised! {
     fn backward<'a>(d_logits: &'a mut [f32], logits: &'a [f32], output: f32, total: f32) {
         for (d_logit, logit) in d_logits.iter_mut().zip(logits) {
@@ -134,7 +110,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::twin::{assert_same, matrix};
+    use crate::tests::{assert_same, matrix};
 
     #[test]
     fn fused_and_plain_agree() {

@@ -39,19 +39,11 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The first `count` columns.
-    pub(crate) fn first(self, count: usize) -> Self {
+    /// Some of its columns.
+    pub(crate) fn columns(self, columns: Range<usize>) -> Self {
         Self {
-            columns: count,
-            ..self
-        }
-    }
-
-    /// The columns after the first `count`.
-    pub(crate) fn after(self, count: usize) -> Self {
-        Self {
-            data: &self.data[count * self.column_step..],
-            columns: self.columns - count,
+            data: &self.data[columns.start * self.column_step..],
+            columns: columns.len(),
             ..self
         }
     }

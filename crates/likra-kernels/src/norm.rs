@@ -1,14 +1,11 @@
 //! Root-mean-square normalisation (Zhang and Sennrich 2019).
 
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::Dispatch;
 use burn::tensor::{FloatDType, Tensor};
 use burn_flex::FlexTensor;
-use rayon::prelude::*;
 
-use crate::flex::{floats, is_fused, tensor};
-use crate::graph::record;
+use crate::flex::{by_rows, constant, floats, is_fused};
+use crate::graph::{Fused as _, Operation};
 use crate::math::dot;
 use crate::vectors::vectorised;
 
@@ -20,12 +17,14 @@ use crate::vectors::vectorised;
 /// - `weight`: `[hidden]`
 #[must_use]
 pub fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, epsilon: f64) -> Tensor<2> {
-    if is_fused(&x) {
-        let (x, weight) = (x.into_dispatch(), weight.clone().into_dispatch());
-        Tensor::from_dispatch(<Dispatch as RmsNorm>::rms_norm(x, weight, epsilon))
-    } else {
-        plain(x, weight, epsilon)
+    if !is_fused(&x) {
+        return plain(x, weight, epsilon);
     }
+    let weight = constant(weight);
+    Tensor::from_dispatch(Dispatch::of_1(
+        x.into_dispatch(),
+        RmsNorm { weight, epsilon },
+    ))
 }
 
 /// The same in Burn's operations.
@@ -41,28 +40,36 @@ fn plain(x: Tensor<2>, weight: &Tensor<1>, epsilon: f64) -> Tensor<2> {
     (scaled.cast(FloatDType::from(weight.dtype())) * weight.clone().unsqueeze()).cast(dtype)
 }
 
-#[backend_extension(Flex, Autodiff)]
-trait RmsNorm: Backend {
-    fn rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>, epsilon: f64)
-    -> FloatTensor<Self>;
+#[derive(Debug)]
+struct RmsNorm {
+    weight: FlexTensor,
+    epsilon: f64,
 }
 
-impl RmsNorm for Flex {
-    fn rms_norm(x: FlexTensor, weight: FlexTensor, epsilon: f64) -> FlexTensor {
-        let shape = x.layout().shape().to_vec();
-        let (x, weight) = (floats(&x), floats(&weight));
-        let mut output = vec![0.0; x.len()];
-        output
-            .par_chunks_mut(weight.len())
-            .zip(x.par_chunks(weight.len()))
-            .with_min_len(ROWS)
-            .for_each(|(output, x)| forward(output, x, &weight, epsilon));
-        tensor(output, shape)
+impl Operation<1> for RmsNorm {
+    type Kept = FlexTensor;
+
+    fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
+        let weight = floats(&self.weight);
+        let [output] = by_rows([&x], |[output], [x]| {
+            forward(output, x, &weight, self.epsilon)
+        });
+        (output, x)
+    }
+
+    fn backward(
+        &self,
+        output: &FlexTensor,
+        x: &FlexTensor,
+        _: [bool; 1],
+    ) -> [Option<FlexTensor>; 1] {
+        let weight = floats(&self.weight);
+        let gradient = |[d_x]: [&mut [f32]; 1], [x, output]: [&[f32]; 2]| {
+            backward(d_x, output, x, &weight, self.epsilon);
+        };
+        by_rows([x, output], gradient).map(Some)
     }
 }
-
-/// How many rows a thread takes at least.
-const ROWS: usize = 16;
 
 vectorised! {
     fn forward<'a>(output: &'a mut [f32], x: &'a [f32], weight: &'a [f32], epsilon: f64) {
@@ -77,39 +84,6 @@ vectorised! {
 #[inline(always)]
 fn share(x: &[f32], epsilon: f64) -> f32 {
     (dot(x, x) / x.len() as f32 + epsilon as f32).sqrt().recip()
-}
-
-impl<C: CheckpointStrategy> RmsNorm for Autodiff<Flex, C> {
-    fn rms_norm(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        epsilon: f64,
-    ) -> FloatTensor<Self> {
-        assert!(!weight.is_tracked(), "the weight is a constant");
-        let (x, node) = x.into_parts();
-        let weight = weight.into_primitive();
-        let output = Flex::rms_norm(x.clone(), weight.clone(), epsilon);
-        record::<C, _, 1>([node], (x, weight, epsilon), output, gradient)
-    }
-}
-
-/// The gradient of `x`.
-fn gradient(
-    output: &FlexTensor,
-    (x, weight, epsilon): &(FlexTensor, FlexTensor, f64),
-    _needed: [bool; 1],
-) -> [Option<FlexTensor>; 1] {
-    let shape = x.layout().shape().to_vec();
-    let (output, x, weight) = (floats(output), floats(x), floats(weight));
-    let mut d_x = vec![0.0; x.len()];
-    d_x.par_chunks_mut(weight.len())
-        .zip(output.par_chunks(weight.len()))
-        .zip(x.par_chunks(weight.len()))
-        .with_min_len(ROWS)
-        .for_each(|((d_x, output), x)| {
-            backward(d_x, output, x, &weight, *epsilon);
-        });
-    [Some(tensor(d_x, shape))]
 }
 
 vectorised! {
@@ -137,7 +111,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::twin::{assert_same, matrix};
+    use crate::tests::{assert_same, matrix};
 
     #[test]
     fn epsilon_is_under_the_root() {

@@ -1,15 +1,12 @@
 //! Rotary position embedding in Hugging Face's convention: a head's first half is rotated against
 //! its second (Burn's `RotaryEncoding` rotates neighbours, as the original paper and Meta's files do).
 
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
-use rayon::prelude::*;
 
-use crate::flex::{floats, is_fused, tensor};
-use crate::graph::record;
+use crate::flex::{by_rows, constant, is_fused};
+use crate::graph::{Fused as _, Operation};
 use crate::vectors::vectorised;
 
 /// Rotates every head of `x`. The angles are constants.
@@ -20,12 +17,11 @@ use crate::vectors::vectorised;
 /// - `cos`, `sin`: `[tokens, head_dim / 2]`
 #[must_use]
 pub fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<2> {
-    if is_fused(&x) {
-        let [cos, sin] = [cos, sin].map(|tensor| tensor.clone().into_dispatch());
-        Tensor::from_dispatch(<Dispatch as Rotate>::rotate(x.into_dispatch(), cos, sin))
-    } else {
-        plain(x, cos, sin)
+    if !is_fused(&x) {
+        return plain(x, cos, sin);
     }
+    let [cos, sin] = [cos, sin].map(constant);
+    Tensor::from_dispatch(Dispatch::of_1(x.into_dispatch(), Rotate { cos, sin }))
 }
 
 /// The same in Burn's operations.
@@ -43,40 +39,34 @@ fn plain(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<2> {
     Tensor::cat(rotated, 2).reshape([tokens, features])
 }
 
-#[backend_extension(Flex, Autodiff)]
-trait Rotate: Backend {
-    fn rotate(
-        x: FloatTensor<Self>,
-        cos: FloatTensor<Self>,
-        sin: FloatTensor<Self>,
-    ) -> FloatTensor<Self>;
+#[derive(Debug)]
+struct Rotate {
+    cos: FlexTensor,
+    sin: FlexTensor,
 }
 
-impl Rotate for Flex {
-    fn rotate(x: FlexTensor, cos: FlexTensor, sin: FlexTensor) -> FlexTensor {
-        rotated(&x, &cos, &sin, 1.0)
+impl Rotate {
+    /// `direction` -1 rotates back.
+    fn rotated(&self, x: &FlexTensor, direction: f32) -> FlexTensor {
+        let inputs = [x, &self.cos, &self.sin];
+        let [output] = by_rows(inputs, |[output], [x, cos, sin]| {
+            rotate_token(output, x, cos, sin, direction);
+        });
+        output
     }
 }
 
-/// `direction` -1 rotates back.
-fn rotated(x: &FlexTensor, cos: &FlexTensor, sin: &FlexTensor, direction: f32) -> FlexTensor {
-    let shape = x.layout().shape().to_vec();
-    let (half, features) = (cos.layout().shape()[1], shape[1]);
-    let (x, cos, sin) = (floats(x), floats(cos), floats(sin));
-    let mut output = vec![0.0; x.len()];
-    output
-        .par_chunks_mut(features)
-        .zip(x.par_chunks(features))
-        .zip(cos.par_chunks(half).zip(sin.par_chunks(half)))
-        .with_min_len(ROWS)
-        .for_each(|((output, x), (cos, sin))| {
-            rotate_token(output, x, cos, sin, direction);
-        });
-    tensor(output, shape)
-}
+impl Operation<1> for Rotate {
+    type Kept = ();
 
-/// How many rows a thread takes at least.
-const ROWS: usize = 16;
+    fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, ()) {
+        (self.rotated(&x, 1.0), ())
+    }
+
+    fn backward(&self, output: &FlexTensor, (): &(), _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+        [Some(self.rotated(output, -1.0))]
+    }
+}
 
 vectorised! {
     /// All heads of one token, by the same angles.
@@ -109,29 +99,10 @@ fn rotate_head(output: &mut [f32], x: &[f32], cos: &[f32], sin: &[f32], directio
     }
 }
 
-impl<C: CheckpointStrategy> Rotate for Autodiff<Flex, C> {
-    fn rotate(
-        x: FloatTensor<Self>,
-        cos: FloatTensor<Self>,
-        sin: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        assert!(
-            !cos.is_tracked() && !sin.is_tracked(),
-            "the angles are constants"
-        );
-        let (x, node) = x.into_parts();
-        let (cos, sin) = (cos.into_primitive(), sin.into_primitive());
-        let output = Flex::rotate(x, cos.clone(), sin.clone());
-        record::<C, _, 1>([node], (cos, sin), output, |output, (cos, sin), _| {
-            [Some(rotated(output, cos, sin, -1.0))]
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::twin::{assert_same, matrix};
+    use crate::tests::{assert_same, matrix};
 
     #[test]
     fn fused_and_plain_agree() {

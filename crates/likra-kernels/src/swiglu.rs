@@ -1,15 +1,12 @@
 //! The gate of a feed-forward block: `silu(gate) · up`, or with GELU (Shazeer 2020).
 
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::Dispatch;
 use burn::tensor::activation::{gelu_approximate, silu};
 use burn::tensor::{FloatDType, Tensor};
 use burn_flex::FlexTensor;
-use rayon::prelude::*;
 
-use crate::flex::{CHUNK, floats, is_fused, tensor};
-use crate::graph::record;
+use crate::flex::{by_rows, is_fused};
+use crate::graph::{Fused as _, Operation};
 use crate::math::sigmoid;
 use crate::vectors::vectorised;
 
@@ -22,7 +19,7 @@ use crate::vectors::vectorised;
 pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     if is_fused(&gate) {
         let (gate, up) = (gate.into_dispatch(), up.into_dispatch());
-        Tensor::from_dispatch(<Dispatch as Swiglu>::swiglu(gate, up))
+        Tensor::from_dispatch(Dispatch::of_2(gate, up, Swiglu))
     } else {
         plain(gate, up)
     }
@@ -47,22 +44,29 @@ pub fn geglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     gelu_approximate(gate.cast(FloatDType::F32)).cast(dtype) * up
 }
 
-#[backend_extension(Flex, Autodiff)]
-trait Swiglu: Backend {
-    fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
-}
+#[derive(Debug)]
+struct Swiglu;
 
-impl Swiglu for Flex {
-    fn swiglu(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
-        let shape = gate.layout().shape().to_vec();
-        let (gate, up) = (floats(&gate), floats(&up));
-        let mut output = vec![0.0; gate.len()];
-        output
-            .par_chunks_mut(CHUNK)
-            .zip(gate.par_chunks(CHUNK))
-            .zip(up.par_chunks(CHUNK))
-            .for_each(|((output, gate), up)| forward(output, gate, up));
-        tensor(output, shape)
+impl Operation<2> for Swiglu {
+    /// Gate and up.
+    type Kept = [FlexTensor; 2];
+
+    fn forward(&self, inputs: [FlexTensor; 2]) -> (FlexTensor, [FlexTensor; 2]) {
+        let [gate, up] = &inputs;
+        let [output] = by_rows([gate, up], |[output], [gate, up]| forward(output, gate, up));
+        (output, inputs)
+    }
+
+    fn backward(
+        &self,
+        output: &FlexTensor,
+        [gate, up]: &[FlexTensor; 2],
+        _: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
+        let gradients = |[d_gate, d_up]: [&mut [f32]; 2], [gate, up, output]: [&[f32]; 3]| {
+            backward(d_gate, d_up, output, gate, up);
+        };
+        by_rows([gate, up, output], gradients).map(Some)
     }
 }
 
@@ -72,36 +76,6 @@ vectorised! {
             *output = gate * sigmoid(*gate) * up;
         }
     }
-}
-
-impl<C: CheckpointStrategy> Swiglu for Autodiff<Flex, C> {
-    fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self> {
-        let nodes = [gate.node(), up.node()];
-        let (gate, up) = (gate.into_primitive(), up.into_primitive());
-        let output = Flex::swiglu(gate.clone(), up.clone());
-        record::<C, _, 2>(nodes, (gate, up), output, gradient)
-    }
-}
-
-/// The gradients of `gate` and `up`.
-fn gradient(
-    output: &FlexTensor,
-    (gate, up): &(FlexTensor, FlexTensor),
-    _needed: [bool; 2],
-) -> [Option<FlexTensor>; 2] {
-    let shape = gate.layout().shape().to_vec();
-    let (output, gate, up) = (floats(output), floats(gate), floats(up));
-    let (mut d_gate, mut d_up) = (vec![0.0; gate.len()], vec![0.0; gate.len()]);
-    d_gate
-        .par_chunks_mut(CHUNK)
-        .zip(d_up.par_chunks_mut(CHUNK))
-        .zip(output.par_chunks(CHUNK))
-        .zip(gate.par_chunks(CHUNK))
-        .zip(up.par_chunks(CHUNK))
-        .for_each(|((((d_gate, d_up), output), gate), up)| {
-            backward(d_gate, d_up, output, gate, up);
-        });
-    [tensor(d_gate, shape.clone()), tensor(d_up, shape)].map(Some)
 }
 
 vectorised! {
@@ -125,7 +99,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::twin::{assert_same, matrix};
+    use crate::tests::{assert_same, matrix};
 
     #[test]
     fn fused_and_plain_agree() {

@@ -1,49 +1,36 @@
 //! Attention on a CPU: row by row, so that rows need no padding, and without keeping any scores.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Flex, backend_extension};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use crate::attention::{Scores, Sight, Visibility};
 use crate::flex::{floats, tensor};
-use crate::graph::record;
+use crate::graph::Operation;
 use crate::math;
 use crate::matrix::{Matrix, add_product};
 use crate::vectors::vectorised;
 
-#[backend_extension(Flex, Autodiff)]
-pub(crate) trait Attention: Backend {
-    fn attention(
-        queries: FloatTensor<Self>,
-        keys: FloatTensor<Self>,
-        values: FloatTensor<Self>,
-        prefix_keys: FloatTensor<Self>,
-        prefix_values: FloatTensor<Self>,
-        visibility: Arc<Visibility>,
-        scores: Scores,
-    ) -> FloatTensor<Self>;
+/// Attention from queries to keys and values, each `[tokens, heads · head_dim]`.
+#[derive(Debug)]
+pub(super) struct Attention {
+    /// Keys and values.
+    pub(super) prefix: Option<[FlexTensor; 2]>,
+    pub(super) visibility: Arc<Visibility>,
+    pub(super) scores: Scores,
 }
 
 /// How many queries of a row run as one task: long rows are to occupy all cores. A multiple of the rows
 /// that a product takes at a time.
 const QUERIES: usize = 48;
 
-/// Keys and values of some tokens, `[tokens, key_heads · head_dim]`.
-#[derive(Clone, Copy)]
-struct KeysValues<'a> {
-    keys: &'a [f32],
-    values: &'a [f32],
-}
-
 /// What all tasks of an attention share.
 struct Heads<'a> {
     visibility: &'a Visibility,
-    queries: &'a [f32],
+    queries: Cow<'a, [f32]>,
     own: KeysValues<'a>,
     prefix: KeysValues<'a>,
     /// The prefix's keys of each key head, with tokens for columns.
@@ -57,28 +44,37 @@ struct Heads<'a> {
     key_step: usize,
 }
 
+/// Keys and values of some tokens, `[tokens, key_heads · head_dim]`.
+#[derive(Default)]
+struct KeysValues<'a> {
+    keys: Cow<'a, [f32]>,
+    values: Cow<'a, [f32]>,
+}
+
+impl<'a> KeysValues<'a> {
+    fn new([keys, values]: [&'a FlexTensor; 2]) -> Self {
+        let [keys, values] = [keys, values].map(floats);
+        Self { keys, values }
+    }
+}
+
 impl<'a> Heads<'a> {
-    fn new(
-        visibility: &'a Visibility,
-        scores: Scores,
-        queries: &'a [f32],
-        own: KeysValues<'a>,
-        prefix: KeysValues<'a>,
-    ) -> Self {
-        let tokens = visibility.tokens();
+    fn new(attention: &'a Attention, [queries, keys, values]: &'a [FlexTensor; 3]) -> Self {
+        let visibility = &*attention.visibility;
+        let prefix = attention.prefix.as_ref().map(|prefix| prefix.each_ref());
         let mut heads = Self {
             visibility,
-            queries,
-            own,
-            prefix,
+            queries: floats(queries),
+            own: KeysValues::new([keys, values]),
+            prefix: prefix.map(KeysValues::new).unwrap_or_default(),
             prefix_keys: Vec::new(),
-            head_dim: scores.head_dim,
-            scale: scores.scale as f32,
-            query_step: queries.len() / tokens,
-            key_step: own.keys.len() / tokens,
+            head_dim: attention.scores.head_dim,
+            scale: attention.scores.scale as f32,
+            query_step: queries.layout().shape()[1],
+            key_step: keys.layout().shape()[1],
         };
         heads.prefix_keys = (0..heads.key_heads())
-            .map(|head| heads.turned(prefix.keys, head, &(0..visibility.prefix)))
+            .map(|head| heads.turned(&heads.prefix.keys, head, &(0..visibility.prefix)))
             .collect();
         heads
     }
@@ -120,13 +116,11 @@ impl<'a> Heads<'a> {
         turned: &[f32],
     ) -> Vec<f32> {
         let own = queries.end - row.start;
-        let key_head = head / (self.query_step / self.key_step);
-        let left = self.of_query(self.queries, head, queries);
-        let mut scores = self.product_with_turned(left, &self.prefix_keys[key_head], turned, own);
-        let scale = self.scale;
-        let prefix = self.visibility.prefix;
+        let prefix_keys = &self.prefix_keys[head * self.key_step / self.query_step];
+        let left = self.of_query(&self.queries, head, queries);
+        let mut scores = self.product_with_turned(left, prefix_keys, turned, own);
         let sights = &self.visibility.sights[queries.clone()];
-        softmaxes(&mut scores, sights, prefix, scale);
+        softmaxes(&mut scores, sights, self.visibility.prefix, self.scale);
         scores
     }
 
@@ -150,68 +144,68 @@ impl<'a> Heads<'a> {
 
     /// Attention of `queries`, tokens of the row `row`; `output` is their part of the output.
     fn attend(&self, row: &Range<usize>, queries: &Range<usize>, output: &mut [f32]) {
-        let (prefix, own) = (self.visibility.prefix, queries.end - row.start);
-        let seen = row.start..queries.end;
+        let (seen, of_prefix) = (row.start..queries.end, 0..self.visibility.prefix);
+        let keys = of_prefix.len() + seen.len();
+        let of_row = of_prefix.end..keys;
         for key_head in 0..self.key_heads() {
-            let turned = self.turned(self.own.keys, key_head, &seen);
+            let turned = self.turned(&self.own.keys, key_head, &seen);
+            let prefix_values = self.of_key(&self.prefix.values, key_head, &of_prefix);
+            let values = self.of_key(&self.own.values, key_head, &seen);
             for head in self.group(key_head) {
                 let weights = self.weights(row, queries, head, &turned);
-                let weights = Matrix::new(&weights, queries.len(), prefix + own, prefix + own);
+                let weights = Matrix::new(&weights, queries.len(), keys, keys);
                 let output = &mut output[head * self.head_dim..];
-                let values = self.of_key(self.prefix.values, key_head, &(0..prefix));
-                add_product(output, self.query_step, weights.first(prefix), values);
-                let values = self.of_key(self.own.values, key_head, &seen);
-                add_product(output, self.query_step, weights.after(prefix), values);
+                let to_prefix = weights.columns(of_prefix.clone());
+                add_product(output, self.query_step, to_prefix, prefix_values);
+                add_product(
+                    output,
+                    self.query_step,
+                    weights.columns(of_row.clone()),
+                    values,
+                );
             }
         }
     }
 
-    /// The gradients of a row's queries, keys and values, from that of its output.
-    fn attend_backward(&self, row: &Range<usize>, output: &[f32], gradients: &mut RowGradients) {
-        let (prefix, own) = (self.visibility.prefix, row.len());
+    /// Adds the gradients of a row's queries, keys and values to `gradients`, from that of its output.
+    fn attend_backward(&self, row: &Range<usize>, output: &[f32], gradients: [&mut [f32]; 3]) {
+        let [d_queries, d_keys, d_values] = gradients;
+        let of_prefix = 0..self.visibility.prefix;
+        let seen = of_prefix.len() + row.len();
+        let of_row = of_prefix.end..seen;
         for key_head in 0..self.key_heads() {
-            let keys = self.turned(self.own.keys, key_head, row);
-            let values = self.turned(self.own.values, key_head, row);
-            let prefix_values = self.turned(self.prefix.values, key_head, &(0..prefix));
+            let turned = |data: &[f32], tokens| self.turned(data, key_head, tokens);
+            let turned_keys = turned(&self.own.keys, row);
+            let turned_values = turned(&self.own.values, row);
+            let turned_prefix_values = turned(&self.prefix.values, &of_prefix);
+            let prefix_keys = self.of_key(&self.prefix.keys, key_head, &of_prefix);
+            let keys = self.of_key(&self.own.keys, key_head, row);
+            let d_keys = &mut d_keys[key_head * self.head_dim..];
+            let d_values = &mut d_values[key_head * self.head_dim..];
             for head in self.group(key_head) {
-                let weights = self.weights(row, row, head, &keys);
+                let weights = self.weights(row, row, head, &turned_keys);
                 let d_output = self.of_query(output, head, row);
-                let mut d_scores = self.product_with_turned(d_output, &prefix_values, &values, own);
-                let scale = self.scale;
-                softmaxes_backward(&mut d_scores, &weights, own, scale);
-                let square = |data| Matrix::new(data, own, prefix + own, prefix + own);
-                let (weights, d_scores) = (square(&weights), square(&d_scores));
-                let (at, at_key) = (head * self.head_dim, key_head * self.head_dim);
-                let queries = &mut gradients.queries[at..];
-                let keys = self.of_key(self.prefix.keys, key_head, &(0..prefix));
-                add_product(queries, self.query_step, d_scores.first(prefix), keys);
-                let keys = self.of_key(self.own.keys, key_head, row);
-                add_product(queries, self.query_step, d_scores.after(prefix), keys);
-                let queries = self.of_query(self.queries, head, row);
-                let d_scores = d_scores.after(prefix).transposed();
-                add_product(
-                    &mut gradients.keys[at_key..],
-                    self.key_step,
-                    d_scores,
-                    queries,
-                );
-                let weights = weights.after(prefix).transposed();
-                add_product(
-                    &mut gradients.values[at_key..],
-                    self.key_step,
-                    weights,
+                let mut d_scores = self.product_with_turned(
                     d_output,
+                    &turned_prefix_values,
+                    &turned_values,
+                    row.len(),
                 );
+                softmaxes_backward(&mut d_scores, &weights, row.len(), self.scale);
+                let [weights, d_scores] =
+                    [&weights, &d_scores].map(|data| Matrix::new(data, row.len(), seen, seen));
+                let d_queries = &mut d_queries[head * self.head_dim..];
+                let d_prefix_scores = d_scores.columns(of_prefix.clone());
+                add_product(d_queries, self.query_step, d_prefix_scores, prefix_keys);
+                let d_scores = d_scores.columns(of_row.clone());
+                add_product(d_queries, self.query_step, d_scores, keys);
+                let queries = self.of_query(&self.queries, head, row);
+                add_product(d_keys, self.key_step, d_scores.transposed(), queries);
+                let weights = weights.columns(of_row.clone()).transposed();
+                add_product(d_values, self.key_step, weights, d_output);
             }
         }
     }
-}
-
-/// The gradients of one row's queries, keys and values.
-struct RowGradients<'a> {
-    queries: &'a mut [f32],
-    keys: &'a mut [f32],
-    values: &'a mut [f32],
 }
 
 vectorised! {
@@ -220,22 +214,6 @@ vectorised! {
         let keys = scores.len() / sights.len();
         for (scores, sight) in scores.chunks_mut(keys).zip(sights) {
             softmax(scores, sight, prefix, scale);
-        }
-    }
-}
-
-vectorised! {
-    /// Turns the gradients of the weights of `queries` queries, a row for each, into those of the
-    /// unscaled scores.
-    fn softmaxes_backward<'a>(
-        gradients: &'a mut [f32],
-        weights: &'a [f32],
-        queries: usize,
-        scale: f32,
-    ) {
-        let keys = weights.len() / queries;
-        for (gradients, weights) in gradients.chunks_mut(keys).zip(weights.chunks(keys)) {
-            softmax_backward(gradients, weights, scale);
         }
     }
 }
@@ -270,12 +248,22 @@ fn softmax(scores: &mut [f32], sight: &Sight, prefix: usize, scale: f32) {
     }
 }
 
-/// Turns the gradient of the weights into that of the unscaled scores.
-#[inline(always)]
-fn softmax_backward(gradient: &mut [f32], weights: &[f32], scale: f32) {
-    let mean = math::dot(gradient, weights);
-    for (gradient, weight) in gradient.iter_mut().zip(weights) {
-        *gradient = weight * (*gradient - mean) * scale;
+vectorised! {
+    /// Turns the gradients of the weights of `queries` queries, a row for each, into those of the
+    /// unscaled scores.
+    fn softmaxes_backward<'a>(
+        gradients: &'a mut [f32],
+        weights: &'a [f32],
+        queries: usize,
+        scale: f32,
+    ) {
+        let keys = weights.len() / queries;
+        for (gradients, weights) in gradients.chunks_mut(keys).zip(weights.chunks(keys)) {
+            let mean = math::dot(gradients, weights);
+            for (gradient, weight) in gradients.iter_mut().zip(weights) {
+                *gradient = weight * (*gradient - mean) * scale;
+            }
+        }
     }
 }
 
@@ -293,124 +281,50 @@ fn parts(
         .collect()
 }
 
-impl Attention for Flex {
-    fn attention(
-        queries: FlexTensor,
-        keys: FlexTensor,
-        values: FlexTensor,
-        prefix_keys: FlexTensor,
-        prefix_values: FlexTensor,
-        visibility: Arc<Visibility>,
-        scores: Scores,
-    ) -> FlexTensor {
-        let shape = queries.layout().shape().to_vec();
-        let inputs = [&queries, &keys, &values, &prefix_keys, &prefix_values].map(floats);
-        let heads = heads(&inputs, &visibility, scores);
-        let tasks: Vec<_> = visibility
-            .rows()
+impl Operation<3> for Attention {
+    /// The inputs.
+    type Kept = [FlexTensor; 3];
+
+    fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, [FlexTensor; 3]) {
+        let heads = Heads::new(self, &inputs);
+        let tasks: Vec<_> = (self.visibility.rows())
             .flat_map(|row| {
                 let starts = row.clone().step_by(QUERIES);
                 starts.map(move |start| (row.clone(), start..row.end.min(start + QUERIES)))
             })
             .collect();
-        let mut output = vec![0.0; inputs[0].len()];
+        let mut output = vec![0.0; heads.queries.len()];
         let ranges = tasks.iter().map(|(_, queries)| queries.clone());
         parts(&mut output, heads.query_step, ranges)
             .into_par_iter()
             .zip(&tasks)
             .for_each(|(output, (row, queries))| heads.attend(row, queries, output));
-        tensor(output, shape)
+        drop(heads);
+        (tensor(output, inputs[0].layout().shape().to_vec()), inputs)
     }
-}
 
-/// `inputs`: queries, keys, values, the prefix's keys and values.
-fn heads<'a>(
-    inputs: &'a [std::borrow::Cow<[f32]>; 5],
-    visibility: &'a Visibility,
-    scores: Scores,
-) -> Heads<'a> {
-    let [queries, keys, values, prefix_keys, prefix_values] = inputs;
-    let own = KeysValues { keys, values };
-    let prefix = KeysValues {
-        keys: prefix_keys,
-        values: prefix_values,
-    };
-    Heads::new(visibility, scores, queries, own, prefix)
-}
-
-#[derive(Debug, Clone)]
-struct State {
-    /// Queries, keys, values, the prefix's keys and values.
-    inputs: [FlexTensor; 5],
-    visibility: Arc<Visibility>,
-    scores: Scores,
-}
-
-/// The gradients of queries, keys and values.
-fn gradient(output: &FlexTensor, state: &State, _needed: [bool; 3]) -> [Option<FlexTensor>; 3] {
-    let [queries, keys, values, ..] = &state.inputs;
-    let inputs = state.inputs.each_ref().map(floats);
-    let heads = heads(&inputs, &state.visibility, state.scores);
-    let output = floats(output);
-    let mut found = [queries, keys, values].map(|input| vec![0.0; floats(input).len()]);
-    let [d_queries, d_keys, d_values] = &mut found;
-    let rows = || state.visibility.rows();
-    parts(d_queries, heads.query_step, rows())
-        .into_par_iter()
-        .zip(parts(d_keys, heads.key_step, rows()))
-        .zip(parts(d_values, heads.key_step, rows()))
-        .zip(rows().collect::<Vec<_>>())
-        .for_each(|(((queries, keys), values), row)| {
-            let mut gradients = RowGradients {
-                queries,
-                keys,
-                values,
-            };
-            heads.attend_backward(&row, &output, &mut gradients);
+    fn backward(
+        &self,
+        output: &FlexTensor,
+        inputs: &[FlexTensor; 3],
+        _: [bool; 3],
+    ) -> [Option<FlexTensor>; 3] {
+        let heads = Heads::new(self, inputs);
+        let output = floats(output);
+        let shapes = inputs
+            .each_ref()
+            .map(|input| input.layout().shape().to_vec());
+        let mut found = shapes.map(|shape| tensor(vec![0.0; shape.iter().product()], shape));
+        let rows = || self.visibility.rows();
+        let [queries, keys, values] = found.each_mut().map(|gradient| {
+            let step = gradient.layout().shape()[1];
+            parts(gradient.storage_mut(), step, rows())
         });
-    let shapes = [queries, keys, values].map(|input| input.layout().shape().to_vec());
-    let [d_queries, d_keys, d_values] = found;
-    let [queries, keys, values] = shapes;
-    [
-        tensor(d_queries, queries),
-        tensor(d_keys, keys),
-        tensor(d_values, values),
-    ]
-    .map(Some)
-}
-
-impl<C: CheckpointStrategy> Attention for Autodiff<Flex, C> {
-    fn attention(
-        queries: FloatTensor<Self>,
-        keys: FloatTensor<Self>,
-        values: FloatTensor<Self>,
-        prefix_keys: FloatTensor<Self>,
-        prefix_values: FloatTensor<Self>,
-        visibility: Arc<Visibility>,
-        scores: Scores,
-    ) -> FloatTensor<Self> {
-        assert!(
-            visibility.prefix == 0 || !(prefix_keys.is_tracked() || prefix_values.is_tracked()),
-            "a prefix is a constant"
-        );
-        let nodes = [queries.node(), keys.node(), values.node()];
-        let inputs = [queries, keys, values, prefix_keys, prefix_values]
-            .map(FloatTensor::<Self>::into_primitive);
-        let [queries, keys, values, prefix_keys, prefix_values] = inputs.clone();
-        let output = Flex::attention(
-            queries,
-            keys,
-            values,
-            prefix_keys,
-            prefix_values,
-            Arc::clone(&visibility),
-            scores,
-        );
-        let state = State {
-            inputs,
-            visibility,
-            scores,
-        };
-        record::<C, _, 3>(nodes, state, output, gradient)
+        (queries.into_par_iter().zip(keys).zip(values))
+            .zip(rows().collect::<Vec<_>>())
+            .for_each(|(((queries, keys), values), row)| {
+                heads.attend_backward(&row, &output, [queries, keys, values]);
+            });
+        found.map(Some)
     }
 }

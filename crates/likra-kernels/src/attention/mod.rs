@@ -11,7 +11,8 @@ use std::sync::Arc;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use crate::flex::is_fused;
+use crate::flex::{constant, is_fused};
+use crate::graph::Fused as _;
 use fused::Attention;
 pub use visibility::{Sight, Visibility};
 
@@ -52,22 +53,15 @@ pub fn attention(
     visibility: &Arc<Visibility>,
     scores: Scores,
 ) -> Tensor<2> {
-    if is_fused(&queries) && scores.softcap.is_none() {
-        // Without a prefix something has to stand in its place, and is not looked at.
-        let before = prefix.unwrap_or(own);
-        let [keys, values, prefix_keys, prefix_values] =
-            [&own.keys, &own.values, &before.keys, &before.values]
-                .map(|tensor| tensor.clone().into_dispatch());
-        Tensor::from_dispatch(<Dispatch as Attention>::attention(
-            queries.into_dispatch(),
-            keys,
-            values,
-            prefix_keys,
-            prefix_values,
-            Arc::clone(visibility),
-            scores,
-        ))
-    } else {
-        plain::attention(queries, own, prefix, visibility, scores)
+    if !is_fused(&queries) || scores.softcap.is_some() {
+        return plain::attention(queries, own, prefix, visibility, scores);
     }
+    let operation = Attention {
+        prefix: prefix.map(|prefix| [&prefix.keys, &prefix.values].map(constant)),
+        visibility: Arc::clone(visibility),
+        scores,
+    };
+    let [queries, keys, values] =
+        [&queries, &own.keys, &own.values].map(|tensor| tensor.clone().into_dispatch());
+    Tensor::from_dispatch(Dispatch::of_3(queries, keys, values, operation))
 }

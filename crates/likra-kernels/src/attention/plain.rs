@@ -124,17 +124,18 @@ pub(crate) fn attention(
         by_key_head(own.values.clone()),
     );
 
-    let scores = own_scores(&queries, keys, masks, scoring.softcap);
+    let scores = |keys, bias| scores(&queries, keys, masks.width, bias, scoring.softcap);
+    let to_own = scores(keys, Some(&masks.own_bias));
     let attended = match prefix {
-        None => weighted(softmax(scores, 4).cast(dtype), values),
+        None => weighted(softmax(to_own, 4).cast(dtype), values),
         Some(prefix) => {
             let [prefix_keys, prefix_values] =
                 [&prefix.keys, &prefix.values].map(|x| of_prefix(x.clone(), key_heads));
-            let to_prefix = Part::new(prefix_scores(&queries, prefix_keys, masks, scoring.softcap));
-            let to_own = Part::new(scores);
+            let to_prefix = Part::new(scores(prefix_keys, masks.prefix_bias.as_ref()));
+            let to_own = Part::new(to_own);
             let share = to_prefix.share_beside(&to_own).cast(dtype);
             let own_share = share.clone().neg().add_scalar(1.0);
-            weighted_by_head(to_prefix.weights.cast(dtype), prefix_values) * share
+            weighted(to_prefix.weights.cast(dtype), prefix_values) * share
                 + weighted(to_own.weights.cast(dtype), values) * own_share
         }
     };
@@ -188,82 +189,45 @@ impl Part {
     /// This part's share of the softmax over both parts: `[key_heads, rows, group · width, 1]`.
     fn share_beside(&self, other: &Self) -> Tensor<4> {
         let [key_heads, rows, group, width, _] = self.total.dims();
-        sigmoid(self.total.clone() - other.total.clone()).reshape([
-            key_heads,
-            rows,
-            group * width,
-            1,
-        ])
+        let share = sigmoid(self.total.clone() - other.total.clone());
+        share.reshape([key_heads, rows, group * width, 1])
     }
 }
 
-/// Scores among a row's own tokens, in f32: `[key_heads, rows, group, width, width]`.
-fn own_scores(
+/// Scores in f32, `[key_heads, rows, group, width, keys]`: against each row's own keys, `[key_heads, rows,
+/// keys, head_dim]`, or against one prefix's, `[key_heads, 1, keys, head_dim]`.
+fn scores(
     queries: &Tensor<4>,
     keys: Tensor<4>,
-    masks: &Masks,
+    width: usize,
+    bias: Option<&Tensor<5>>,
     softcap: Option<f64>,
 ) -> Tensor<5> {
-    let [key_heads, rows, queries_per_row, _] = queries.dims();
-    let group = queries_per_row / masks.width;
-    let scores = capped(queries.clone().matmul(keys.transpose()), softcap);
-    scores
-        .cast(FloatDType::F32)
-        .reshape([key_heads, rows, group, masks.width, masks.width])
-        + masks.own_bias.clone()
-}
-
-/// `c · tanh(scores / c)`.
-fn capped(scores: Tensor<4>, softcap: Option<f64>) -> Tensor<4> {
-    match softcap {
-        Some(cap) => scores.div_scalar(cap).tanh().mul_scalar(cap),
-        None => scores,
-    }
-}
-
-/// Scores of all rows against one prefix, in f32: `[key_heads, rows, group, width, prefix]`.
-///
-/// `keys`: `[key_heads, 1, prefix, head_dim]`.
-fn prefix_scores(
-    queries: &Tensor<4>,
-    keys: Tensor<4>,
-    masks: &Masks,
-    softcap: Option<f64>,
-) -> Tensor<5> {
-    let [key_heads, rows, queries_per_row, head_dim] = queries.dims();
-    let (group, prefix) = (queries_per_row / masks.width, keys.dims()[2]);
+    let [key_heads, rows, of_row, head_dim] = queries.dims();
+    let [_, parts, keys_of_part, _] = keys.dims();
     let scores = queries
         .clone()
-        .reshape([key_heads, 1, rows * queries_per_row, head_dim])
+        .reshape([key_heads, parts, rows / parts * of_row, head_dim])
         .matmul(keys.transpose());
-    let scores = capped(scores, softcap).cast(FloatDType::F32).reshape([
-        key_heads,
-        rows,
-        group,
-        masks.width,
-        prefix,
-    ]);
-    match &masks.prefix_bias {
+    let scores = match softcap {
+        Some(cap) => scores.div_scalar(cap).tanh().mul_scalar(cap),
+        None => scores,
+    };
+    let shape = [key_heads, rows, of_row / width, width, keys_of_part];
+    let scores = scores.cast(FloatDType::F32).reshape(shape);
+    match bias {
         Some(bias) => scores + bias.clone(),
         None => scores,
     }
 }
 
-/// `[key_heads, rows, group, width, keys]` times each row's own values, `[key_heads, rows, keys,
-/// head_dim]`, gives `[key_heads, rows, group · width, head_dim]`.
+/// `[key_heads, rows, group, width, keys]` times each row's own values or one prefix's, in the shapes of
+/// the keys, gives `[key_heads, rows, group · width, head_dim]`.
 fn weighted(weights: Tensor<5>, values: Tensor<4>) -> Tensor<4> {
     let [key_heads, rows, group, width, keys] = weights.dims();
+    let [_, parts, _, head_dim] = values.dims();
     weights
-        .reshape([key_heads, rows, group * width, keys])
-        .matmul(values)
-}
-
-/// The same with one prefix's values for all rows, `[key_heads, 1, keys, head_dim]`.
-fn weighted_by_head(weights: Tensor<5>, values: Tensor<4>) -> Tensor<4> {
-    let [key_heads, rows, group, width, keys] = weights.dims();
-    let head_dim = values.dims()[3];
-    weights
-        .reshape([key_heads, 1, rows * group * width, keys])
+        .reshape([key_heads, parts, rows / parts * group * width, keys])
         .matmul(values)
         .reshape([key_heads, rows, group * width, head_dim])
 }

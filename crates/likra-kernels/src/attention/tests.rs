@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::*;
-use crate::twin::{assert_same, matrix};
+use crate::tests::{assert_same, matrix};
 
 const HEAD_DIM: usize = 10;
 

@@ -55,9 +55,4 @@ impl Visibility {
     pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = Range<usize>> {
         self.starts.windows(2).map(|ends| ends[0]..ends[1])
     }
-
-    /// How many tokens there are.
-    pub(crate) fn tokens(&self) -> usize {
-        self.sights.len()
-    }
 }
