@@ -3,10 +3,10 @@
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use fs_err as fs;
 
-use crate::cycles::{cycle, imports};
+use crate::cycles::cycle;
 use crate::likra::{cargo, root};
 
 /// The crates in rows, as in ARCHITECTURE.md from the bottom up: a crate may depend on those of lower rows. Those with
@@ -109,9 +109,11 @@ fn modules() -> Result<()> {
             "xtask" => root().join("xtask/src"),
             _ => root().join("crates").join(name).join("src"),
         };
-        if let Some(names) = cycle(&imports(&folder)?) {
-            bail!("{name}: modules import each other: {}", names.join(" -> "));
-        }
+        let names = cycle(&folder)?.join(", ");
+        ensure!(
+            names.is_empty(),
+            "{name}: modules import each other: {names}"
+        );
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
             if path.is_file() {

@@ -7,10 +7,9 @@ use anyhow::{Context as _, Result};
 use include_dir::{Dir, include_dir};
 use likra_data::{Source, datasets};
 use likra_files::write_atomically;
-use likra_hub::{Kind, Name, fetch};
+use likra_hub::{Listener, Name, RepoType, fetch};
 
 use crate::base::Base;
-use crate::event::{Event, Listener};
 use crate::spec::Spec;
 
 /// What an experiment writes for `model` or `data` to mean the small model and benchmark that the program carries, so
@@ -55,7 +54,7 @@ impl<'a> Finder<'a> {
             (_, None) => return Base::open(text.into(), placement),
             (_, Some(name)) => {
                 let expected = "config.json, safetensors or tokenizer.json";
-                self.fetch(Kind::Model, &name, expected, &is_of_model)?
+                self.fetch(RepoType::Model, &name, expected, &is_of_model)?
             }
         };
         let mut base = Base::open(folder, placement)?;
@@ -86,12 +85,12 @@ impl<'a> Finder<'a> {
             let of_repo = datasets.iter().filter(|dataset| dataset.path == *path);
             let wanted = |file: &str| of_repo.clone().any(|dataset| dataset.has(file));
             let expected = "a file of rows; download the data set and give its folder as --data";
-            let folder = match self.fetch(Kind::Dataset, &name, expected, &wanted) {
+            let folder = match self.fetch(RepoType::Dataset, &name, expected, &wanted) {
                 // The hub converts most data sets to parquet by itself.
                 Err(likra_hub::Error::Nothing { .. }) => {
                     let revision = "refs/convert/parquet".into();
                     let name = Name { revision, ..name };
-                    self.fetch(Kind::Dataset, &name, expected, &wanted)
+                    self.fetch(RepoType::Dataset, &name, expected, &wanted)
                 }
                 found => found,
             }?;
@@ -102,22 +101,13 @@ impl<'a> Finder<'a> {
 
     fn fetch(
         &mut self,
-        kind: Kind,
+        kind: RepoType,
         name: &Name,
         expected: &'static str,
         wanted: &dyn Fn(&str) -> bool,
     ) -> likra_hub::Result<PathBuf> {
-        let found = fetch(kind, name, expected, wanted, &|event| {
-            (self.listener)(match event {
-                likra_hub::Event::Begun(file, size) => {
-                    Event::Begun(format!("download {file}"), size, "bytes")
-                }
-                likra_hub::Event::Advanced(size) => Event::Advanced(size, String::new()),
-                likra_hub::Event::Ended => Event::Ended(String::new()),
-                likra_hub::Event::Cached(message) => Event::Said(message),
-            });
-        })?;
-        self.hub.push(format!("{}@{}", found.repo, found.commit));
+        let found = fetch(kind, name, expected, wanted, self.listener)?;
+        self.hub.push(format!("{}@{}", name.repo, found.commit));
         Ok(found.folder)
     }
 }

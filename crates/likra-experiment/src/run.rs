@@ -18,7 +18,6 @@ use likra_results::{
 use likra_score::Plan;
 
 use crate::base::Planned;
-use crate::event::{Event, Listener};
 use crate::experiment::{Experiment, Head};
 use crate::finder::Finder;
 use crate::inputs::{Asked, Inputs, TrainingSet};
@@ -26,6 +25,7 @@ use crate::jobs::{Job, Keys, Product};
 use crate::pace::{Cost, Pace};
 use crate::spec::Spec;
 use crate::work::{score, train};
+use likra_hub::{Event, Listener};
 
 /// A run in progress: the folder, the experiment with its files, and its jobs.
 pub struct Run<'a> {

@@ -11,43 +11,16 @@ use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 use likra_results::sha256_file;
 
-use crate::{Error, Name, Result};
-
-/// What a repository holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A model or an adapter.
-    Model,
-    /// A data set.
-    Dataset,
-}
+use crate::{Error, Event, Listener, Name, Result};
 
 /// A commit of a repository, as far as it is in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// The folder with its files.
     pub folder: PathBuf,
-    /// The repository.
-    pub repo: String,
     /// The commit.
     pub commit: String,
 }
-
-/// News of a download.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A file of so many bytes is downloaded, or the rest of it.
-    Begun(String, usize),
-    /// So many bytes more are there.
-    Advanced(usize),
-    /// The file is there.
-    Ended,
-    /// The hub cannot be reached, and the cache stands in.
-    Cached(String),
-}
-
-/// Who hears of downloads.
-pub type Listener<'a> = dyn Fn(Event) + 'a;
 
 /// Where the public hub is.
 const HUB: &str = "https://huggingface.co";
@@ -59,7 +32,7 @@ const HUB: &str = "https://huggingface.co";
 ///
 /// If the repository or the network refuses, nothing is wanted, or a file is not what the hub says.
 pub fn fetch(
-    kind: Kind,
+    kind: RepoType,
     name: &Name,
     expected: &'static str,
     wanted: &dyn Fn(&str) -> bool,
@@ -67,8 +40,11 @@ pub fn fetch(
 ) -> Result<Snapshot> {
     let hub = Hub::new(kind, name);
     if hub.is_offline {
-        let error = || Error::Offline(name.to_string(), hub.cache.path().clone());
-        return hub.cached()?.ok_or_else(error);
+        let offline =
+            "HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE, HF_DATASETS_OFFLINE) forbids to download it";
+        let cache = hub.cache.path().display();
+        let message = format!("{name}: not in the cache {cache}, and {offline}");
+        return hub.cached()?.ok_or(Error::Refused(message));
     }
     let error = match hub.download(expected, wanted, listener) {
         Err(error @ Error::Transfer(..)) => error,
@@ -78,8 +54,9 @@ pub fn fetch(
         return Err(error);
     };
     let commit = &snapshot.commit;
-    let message = format!("{error}; the cache's commit {commit} is taken");
-    listener(Event::Cached(message));
+    listener(Event::Said(format!(
+        "{error}; the cache's commit {commit} is taken"
+    )));
     Ok(snapshot)
 }
 
@@ -94,10 +71,10 @@ struct Hub<'a> {
 }
 
 impl<'a> Hub<'a> {
-    fn new(kind: Kind, name: &'a Name) -> Self {
-        let (of, kind, offline) = match kind {
-            Kind::Model => (RepoType::Model, "model", "TRANSFORMERS_OFFLINE"),
-            Kind::Dataset => (RepoType::Dataset, "data set", "HF_DATASETS_OFFLINE"),
+    fn new(of: RepoType, name: &'a Name) -> Self {
+        let (kind, offline) = match of {
+            RepoType::Dataset => ("data set", "HF_DATASETS_OFFLINE"),
+            _ => ("model", "TRANSFORMERS_OFFLINE"),
         };
         let is_set = |name: &str| {
             let value = env::var(name).unwrap_or_default().to_uppercase();
@@ -137,7 +114,6 @@ impl<'a> Hub<'a> {
     fn snapshot(&self, commit: String) -> Snapshot {
         Snapshot {
             folder: self.cache.repo(self.repo.clone()).pointer_path(&commit),
-            repo: self.name.repo.clone(),
             commit,
         }
     }
@@ -195,34 +171,37 @@ impl<'a> Hub<'a> {
             if found != expected {
                 fs_err::remove_file(&place)?;
                 fs_err::remove_file(&blob)?;
-                return Err(Error::Damaged {
-                    name: self.name.to_string(),
-                    file: file.into(),
-                    found,
-                    expected: expected.into(),
-                });
+                return Err(Error::Refused(format!(
+                    "{}: {file}: SHA-256 {found}, but the hub says {expected}; it was removed from the cache, try again",
+                    self.name
+                )));
             }
         }
-        match place.starts_with(folder) {
-            true => Ok(()),
-            false => Err(Error::Changed(self.name.to_string())),
-        }
+        let changed = || format!("{}: changed while it was downloaded; try again", self.name);
+        let same = place.starts_with(folder).then_some(());
+        same.ok_or_else(|| Error::Refused(changed()))
     }
 
     /// What the library's error means.
     fn failed(&self, error: ApiError) -> Error {
-        let (name, message) = (self.name.to_string(), error.to_string());
+        let Self { name, endpoint, .. } = self;
+        let message = error.to_string();
         // The library has no variant for an answer's status.
         let status = |code: &str| {
             let says = |word| message.contains(&format!("{word}: {code}"));
             says("status") || says("code")
         };
         if status("401") || status("403") {
-            Error::Refused(name, self.endpoint.clone())
+            Error::Refused(format!(
+                "{name}: the hub refuses access; accept its conditions at {endpoint}/{name}, then set HF_TOKEN to a token of your account"
+            ))
         } else if status("404") {
-            Error::Missing(name, self.kind)
+            let kind = self.kind;
+            Error::Refused(format!(
+                "{name}: the hub has no such {kind} or revision; a private one needs a token in HF_TOKEN"
+            ))
         } else {
-            Error::Transfer(name, message)
+            Error::Transfer(name.to_string(), message)
         }
     }
 }
@@ -249,14 +228,15 @@ struct News<'a>(&'a Listener<'a>);
 
 impl Progress for News<'_> {
     fn init(&mut self, size: usize, file: &str) {
-        (self.0)(Event::Begun(file.into(), size));
+        let title = format!("download {file}");
+        (self.0)(Event::Begun(title, size, "bytes"));
     }
 
     fn update(&mut self, size: usize) {
-        (self.0)(Event::Advanced(size));
+        (self.0)(Event::Advanced(size, String::new()));
     }
 
     fn finish(&mut self) {
-        (self.0)(Event::Ended);
+        (self.0)(Event::Ended(String::new()));
     }
 }

@@ -172,31 +172,15 @@ struct ExperimentFlags {
     normalisation: Option<Norm>,
 }
 
-/// Flags that stand for keys.
-trait Flags {
-    /// The keys, and the values of those that are given.
-    fn keys(&self) -> Result<toml::Table>;
-}
-
-impl<T: Serialize> Flags for T {
-    fn keys(&self) -> Result<toml::Table> {
-        Ok(toml::Table::try_from(self)?)
+/// What these flags change: the keys that they stand for, and the values of those that are given.
+fn keys(flags: &impl Serialize) -> Result<Vec<Assignment>> {
+    let mut keys = toml::Table::try_from(flags)?;
+    if let Some(bos) = keys.remove("bos") {
+        keys.insert("training.bos".into(), bos.clone());
+        keys.insert("evaluation.bos".into(), bos);
     }
-}
-
-/// What all of these flags change.
-fn assignments(flags: &[&dyn Flags]) -> Result<Vec<Assignment>> {
-    let mut all = Vec::new();
-    for flags in flags {
-        let mut keys = flags.keys()?;
-        if let Some(bos) = keys.remove("bos") {
-            keys.insert("training.bos".into(), bos.clone());
-            keys.insert("evaluation.bos".into(), bos);
-        }
-        let keys = keys.into_iter();
-        all.extend(keys.map(|(key, value)| Assignment { key, value }));
-    }
-    Ok(all)
+    let keys = keys.into_iter();
+    Ok(keys.map(|(key, value)| Assignment { key, value }).collect())
 }
 
 #[derive(Debug, Args)]
@@ -243,8 +227,9 @@ impl ReproduceArgs {
     pub(crate) fn spec(&self) -> Result<Spec> {
         let set = self.set.iter().map(|text| Assignment::parse(text));
         let mut all: Vec<Assignment> = set.collect::<Result<_>>()?;
-        all.extend(assignments(&[&self.model, &self.task, &self.own])?);
-        all.extend(assignments(&[&self.asking, &self.scoring, &self.training])?);
+        let asking = [keys(&self.asking)?, keys(&self.scoring)?];
+        let flags = [keys(&self.model)?, keys(&self.task)?, keys(&self.own)?];
+        all.extend([flags.concat(), asking.concat(), keys(&self.training)?].concat());
         Spec::open(self.name(), &all)
     }
 }
@@ -277,8 +262,9 @@ impl TrainArgs {
     /// An experiment of this head alone.
     pub(crate) fn spec(&self) -> Result<Spec> {
         let too_long = BTreeMap::from([("training.too-long", self.too_long)]);
-        let flags = assignments(&[&too_long, &self.training, &self.task, &self.model])?;
-        Spec::of_command(self.kind, &flags)
+        let training = [keys(&too_long)?, keys(&self.training)?].concat();
+        let flags = [training, keys(&self.task)?, keys(&self.model)?];
+        Spec::of_command(self.kind, &flags.concat())
     }
 }
 
@@ -327,8 +313,9 @@ pub(crate) enum Format {
 impl ScoreArgs {
     /// What is asked, of which model, and how.
     pub(crate) fn spec(&self) -> Result<Spec> {
-        let flags = assignments(&[&self.asking, &self.scoring, &self.task, &self.model])?;
-        Spec::of_command(Answers::Correct, &flags)
+        let asking = [keys(&self.asking)?, keys(&self.scoring)?].concat();
+        let flags = [asking, keys(&self.task)?, keys(&self.model)?];
+        Spec::of_command(Answers::Correct, &flags.concat())
     }
 }
 
@@ -336,11 +323,8 @@ impl ScoreArgs {
 #[command(after_help = include_str!("../help/prompts.txt"))]
 pub(crate) struct PromptsArgs {
     /// The task, as --task takes it.
-    #[arg(
-        value_name = "TASK",
-        required_unless_present = "task",
-        conflicts_with = "task"
-    )]
+    #[arg(value_name = "TASK")]
+    #[arg(required_unless_present = "task", conflicts_with = "task")]
     name: Option<String>,
     /// Print another split than the one that the task is tested on.
     #[arg(long, value_name = "SPLIT")]
@@ -358,8 +342,8 @@ impl PromptsArgs {
     /// What is asked, and how.
     pub(crate) fn spec(&self) -> Result<Spec> {
         let name = BTreeMap::from([("task", &self.name), ("model", &self.model)]);
-        let flags = assignments(&[&self.asking, &self.task, &name])?;
-        Spec::of_command(Answers::Correct, &flags)
+        let flags = [keys(&self.asking)?, keys(&self.task)?, keys(&name)?];
+        Spec::of_command(Answers::Correct, &flags.concat())
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use likra_experiment::Event;
+use likra_experiment::{Base, Event};
 use likra_report::humantime;
 
 /// Prints a line for people on the standard error. That nobody reads it is no reason to stop.
@@ -24,6 +24,14 @@ pub(crate) fn print(result: &dyn Display) -> Result<()> {
     let mut out = io::stdout().lock();
     let written = write!(out, "{result}").and_then(|()| out.flush());
     written.context("standard output")
+}
+
+/// Warns of what is longer than the model can run, and says what becomes of it.
+pub(crate) fn warn_of_long(what: &str, base: &Base, becomes: &str, count: usize) {
+    let positions = base.config.max_positions;
+    if count > 0 {
+        say!("Warning: {what} longer than the model's {positions} positions, {becomes}: {count}");
+    }
 }
 
 /// How often a log, as opposed to a terminal, hears of the work.

@@ -7,7 +7,7 @@ use likra_files::check_room;
 use likra_results::HeadDir;
 
 use crate::cli::TrainArgs;
-use crate::progress::{Progress, say};
+use crate::progress::{Progress, say, warn_of_long};
 
 /// Trains one head on questions from files.
 pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
@@ -41,12 +41,7 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     base.check_memory(base.training_bytes(spec, &set.examples)?)?;
     let (_, hashes) = inputs.hash()?;
     let key = training_key(&hashes, &base.placement, spec, head)?;
-    if set.skipped > 0 {
-        let (skipped, positions) = (set.skipped, base.config.max_positions);
-        say!(
-            "Warning: examples longer than the model's {positions} positions, which are skipped: {skipped}"
-        );
-    }
+    warn_of_long("examples", base, "which are skipped", set.skipped);
     train(&inputs, head, &key, &set.examples, &dir, &show)?;
     say!(
         "Adapters: {}, the last in {}",
