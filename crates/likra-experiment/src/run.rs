@@ -21,7 +21,7 @@ use crate::base::Planned;
 use crate::experiment::{Experiment, Head};
 use crate::finder::Finder;
 use crate::inputs::{Asked, Inputs, TrainingSet};
-use crate::jobs::{Job, Keys, Product};
+use crate::jobs::{Job, Product, jobs};
 use crate::pace::{Cost, Pace};
 use crate::spec::Spec;
 use crate::work::{score, train};
@@ -67,12 +67,7 @@ impl<'a> Run<'a> {
         spec.evaluation.shots = benchmark.shot_rule(&spec.evaluation.shots());
         inputs.experiment = Experiment::new(spec, training, test);
         let ((files, hashes), dir) = (inputs.hash()?, RunDir::new(dir));
-        let keys = Keys {
-            inputs: &inputs,
-            hashes: &hashes,
-            dir: &dir,
-        };
-        let (jobs, mut plans) = (keys.jobs()?, BTreeMap::new());
+        let (jobs, mut plans) = (jobs(&inputs, &hashes, &dir)?, BTreeMap::new());
         for product in jobs.iter().flat_map(|job| &job.scores) {
             if let Entry::Vacant(place) = plans.entry(product.asked) {
                 place.insert(inputs.plan(product.asked)?);
@@ -141,10 +136,8 @@ impl<'a> Run<'a> {
 
     /// The bytes of the adapters of a head that are still to be made.
     fn room(&self, head: &Head) -> Result<u64> {
-        let Inputs {
-            base, experiment, ..
-        } = &self.inputs;
-        base.room(&experiment.spec, head, &self.dir.head(&head.name))
+        let (base, spec) = (&self.inputs.base, &self.inputs.experiment.spec);
+        base.room(spec, head, &self.dir.head(&head.name))
     }
 
     fn say(&self, line: String) {
@@ -186,12 +179,8 @@ impl<'a> Run<'a> {
 
     /// Refuses a folder without room for the adapters that are still to be made.
     fn check_room(&self) -> Result<()> {
-        let mut bytes = 0;
-        for (job, head) in self.heads() {
-            if !job.missing().is_empty() {
-                bytes += self.room(head)?;
-            }
-        }
+        let left = self.heads().filter(|(job, _)| !job.missing().is_empty());
+        let bytes = left.map(|(_, head)| self.room(head)).sum::<Result<_>>()?;
         Ok(check_room(&self.dir.manifest(), bytes)?)
     }
 
@@ -236,13 +225,8 @@ impl<'a> Run<'a> {
 
     /// Says what the run is made of, by name and hash, and not where it lay.
     fn manifest(&self, command: &str, fresh: bool) -> Result<Manifest> {
-        let Inputs {
-            experiment,
-            base,
-            benchmark,
-            ..
-        } = &self.inputs;
-        let mut spec = experiment.spec.clone();
+        let (base, benchmark) = (&self.inputs.base, &self.inputs.benchmark);
+        let mut spec = self.inputs.experiment.spec.clone();
         let unrelated = spec.unrelated.as_mut().and_then(|from| from.data.as_mut());
         let named = [spec.model.as_mut(), spec.data.as_mut(), unrelated];
         for path in named.into_iter().flatten() {
