@@ -26,17 +26,15 @@ impl Base {
     ///
     /// If the adapter's shape is impossible.
     pub fn training_bytes(&self, spec: &Spec, examples: &[EncodedPair]) -> Result<usize> {
-        let sum = |of: fn(&EncodedPair) -> usize| {
+        let largest = |of: fn(&EncodedPair) -> usize| {
             let batches = examples.chunks(spec.training.batch_size.max(1));
             let sums = batches.map(|batch| batch.iter().map(of).sum());
             sums.max().unwrap_or_default()
         };
-        let tokens = sum(|example| example.tokens.len());
-        let answers = sum(|example| example.tokens.len() - example.start);
-        let (dtype, parameters) = (self.placement.dtype, self.parameters(spec)?);
-        Ok(self
-            .config
-            .training_bytes(dtype, tokens, answers, parameters))
+        let tokens = largest(|example| example.tokens.len());
+        let answers = largest(|example| example.tokens.len() - example.start);
+        let (config, dtype) = (&self.config, self.placement.dtype);
+        Ok(config.training_bytes(dtype, tokens, answers, self.parameters(spec)?))
     }
 
     /// How many bytes training `head` will leave in `dir`: the checkpoints that are not there, and beside them

@@ -93,16 +93,12 @@ impl<'a> Run<'a> {
     /// all: found, and refused if need be, before the model is loaded.
     pub(crate) fn survey(&self, fresh: bool) -> Result<(TooLong, usize)> {
         let (base, spec) = (&self.inputs.base, &self.inputs.experiment.spec);
-        let (mut truncated, mut skipped, mut bytes) = (0, BTreeMap::new(), 0);
         let left = |job: &Job| fresh || !job.missing().is_empty();
-        let scored = self.jobs.iter().any(left);
-        for product in &self.jobs[0].scores {
-            let (plan, cut) = &self.plans[&product.asked];
-            truncated += cut;
-            if scored {
-                bytes = bytes.max(base.scoring_bytes(plan));
-            }
-        }
+        let asked = self.jobs[0].scores.iter();
+        let plans: Vec<&Planned> = asked.map(|product| &self.plans[&product.asked]).collect();
+        let truncated = plans.iter().map(|(_, truncated)| truncated).sum();
+        let scoring = plans.iter().map(|(plan, _)| base.scoring_bytes(plan)).max();
+        let (mut skipped, mut bytes) = (BTreeMap::new(), scoring.unwrap_or_default());
         for (job, head) in self.heads() {
             // What ranked heads learn is not known before the base's scores are.
             if head.answers.is_ranked() {
@@ -117,15 +113,18 @@ impl<'a> Run<'a> {
             }
         }
         // A run that is finished loads no model.
-        if scored {
+        if self.jobs.iter().any(left) {
             base.check_memory(bytes)?;
         }
-        let too_long = TooLong {
-            positions: base.config.max_positions,
-            truncated,
-            skipped,
-        };
-        Ok((too_long, bytes >> 20))
+        let positions = base.config.max_positions;
+        Ok((
+            TooLong {
+                positions,
+                truncated,
+                skipped,
+            },
+            bytes >> 20,
+        ))
     }
 
     /// The jobs that train a head, each with the head.
@@ -165,16 +164,14 @@ impl<'a> Run<'a> {
     /// Removes what belongs to a table if the table is damaged; returns whether it was. One that cannot be
     /// read now, for want of a permission, is no reason to do work again.
     fn drop_if_damaged<R: Row>(&self, table: &Path, all: &Path) -> Result<bool> {
-        let damage = match table.exists() {
-            true => read_rows::<R>(table).err(),
-            false => None,
-        };
-        let Some(damage) = damage.filter(likra_results::Error::is_damage) else {
-            return Ok(false);
-        };
-        self.say(format!("{damage}: made again"));
-        remove(all)?;
-        Ok(true)
+        match read_rows::<R>(table) {
+            Err(damage) if table.exists() && damage.is_damage() => {
+                self.say(format!("{damage}: made again"));
+                remove(all)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Refuses a folder without room for the adapters that are still to be made.
@@ -230,9 +227,8 @@ impl<'a> Run<'a> {
         let unrelated = spec.unrelated.as_mut().and_then(|from| from.data.as_mut());
         let named = [spec.model.as_mut(), spec.data.as_mut(), unrelated];
         for path in named.into_iter().flatten() {
-            if let Some(name) = Path::new(path.as_str()).file_name() {
-                *path = name.to_string_lossy().into_owned();
-            }
+            let name = Path::new(path.as_str()).file_name();
+            *path = name.map_or(path.clone(), |name| name.to_string_lossy().into());
         }
         Ok(Manifest {
             likra: env!("CARGO_PKG_VERSION").into(),
@@ -261,10 +257,10 @@ impl<'a> Run<'a> {
         if count < all {
             self.say(format!("{} of {all} jobs are done", all - count));
         }
-        for (place, now) in left.iter().enumerate() {
+        for (done, now) in (1..).zip(&left) {
             self.run(now.job)?;
-            let (done, rest) = (place + 1, left[place + 1..].iter());
-            let time = self.pace.borrow().time(rest.map(|left| left.cost));
+            let rest = left[done..].iter().map(|left| left.cost);
+            let time = self.pace.borrow().time(rest);
             if let Some(time) = time.filter(|_| done < count) {
                 let left = humantime(time);
                 self.say(format!("{done} of {count} jobs, about {left} left"));
@@ -284,17 +280,17 @@ impl<'a> Run<'a> {
             self.train(head, key)?;
         }
         for product in missing {
-            if let Some((head, key)) = &job.head {
-                let adapter = self.adapter(head, key, product.examples)?;
-                self.score(product, &head.name, &head.role, Some(&adapter))?;
-                continue;
-            }
-            let (title, name) = match product.asked {
-                Asked::Test(_) => (BASE, BASE),
-                Asked::AnswerOnly => ("answers alone", ANSWER_ONLY),
-                Asked::Ranking => ("base on training questions", BASE),
-            };
-            self.score(product, title, name, None)?;
+            match (&job.head, product.asked) {
+                (Some((head, key)), _) => {
+                    let adapter = self.adapter(head, key, product.examples)?;
+                    self.score(product, &head.name, &head.role, Some(&adapter))
+                }
+                (_, Asked::Test(_)) => self.score(product, BASE, BASE, None),
+                (_, Asked::AnswerOnly) => self.score(product, "answers alone", ANSWER_ONLY, None),
+                (_, Asked::Ranking) => {
+                    self.score(product, "base on training questions", BASE, None)
+                }
+            }?;
         }
         Ok(())
     }
@@ -323,10 +319,9 @@ impl<'a> Run<'a> {
         adapter: Option<&Adapter>,
     ) -> Result<()> {
         let (model, plan) = (self.inputs.base.model()?, self.plan(product.asked));
-        let examples = product.examples;
         let head = likra_score::Head {
             name,
-            examples,
+            examples: product.examples,
             adapter,
             greedy: false,
         };
@@ -340,13 +335,10 @@ impl<'a> Run<'a> {
     /// Does work, stamps it, and remembers how long it took.
     fn stamped(&self, stamp: &Path, key: &str, work: impl FnOnce() -> Result<Cost>) -> Result<()> {
         let started = Instant::now();
-        let cost = work()?;
-        self.pace.borrow_mut().add(cost, started.elapsed());
-        let done = Stamp {
-            key: key.into(),
-            seconds: started.elapsed().as_secs_f64(),
-        };
-        Ok(done.write(stamp)?)
+        let (cost, took) = (work()?, started.elapsed());
+        self.pace.borrow_mut().add(cost, took);
+        let (key, seconds) = (key.into(), took.as_secs_f64());
+        Ok(Stamp { key, seconds }.write(stamp)?)
     }
 
     /// Trains a head to its end, from its newest checkpoint if there is one of the same key.
@@ -355,8 +347,8 @@ impl<'a> Run<'a> {
         let (stamp, dir) = (self.dir.step(&format!("train-{name}")), self.dir.head(name));
         let there = dir.checkpoints()?;
         let done = Stamp::read(&stamp).is_some_and(|stamp| stamp.key == key);
-        let mut checkpoints = head.checkpoints.iter();
-        let absent = checkpoints.find(|examples| !there.contains_key(examples));
+        let mut wanted = head.checkpoints.iter();
+        let absent = wanted.find(|examples| !there.contains_key(examples));
         if done && absent.is_none() {
             return Ok(());
         }
@@ -375,7 +367,7 @@ impl<'a> Run<'a> {
             ))?;
         }
         let set = self.training_set(head)?;
-        let train = || -> Result<usize> {
+        let train = || {
             write_rows(&dir.answers(), &set.answers)?;
             let examples = &set.examples;
             train(&self.inputs, head, key, examples, &dir, self.listener)
@@ -397,15 +389,15 @@ impl<'a> Run<'a> {
 
     /// What a head learns. Of ranked answers this is known when the base has ranked them.
     pub(crate) fn training_set(&self, head: &Head) -> Result<TrainingSet> {
-        let mut ranking = None;
-        if head.answers.is_ranked() {
-            let records: Vec<ScoreRecord> = read_rows(&self.dir.training_scores())?;
-            let per_character = |record: ScoreRecord| {
-                let value = record.log_likelihood / record.chars.max(1) as f64;
-                (record.question_id, value)
-            };
-            ranking = Some(Ranking::new(records.into_iter().map(per_character)));
+        if !head.answers.is_ranked() {
+            return self.inputs.training_set(head, None);
         }
-        self.inputs.training_set(head, ranking.as_ref())
+        let records: Vec<ScoreRecord> = read_rows(&self.dir.training_scores())?;
+        let per_character = |record: ScoreRecord| {
+            let value = record.log_likelihood / record.chars.max(1) as f64;
+            (record.question_id, value)
+        };
+        let ranking = Ranking::new(records.into_iter().map(per_character));
+        self.inputs.training_set(head, Some(&ranking))
     }
 }
