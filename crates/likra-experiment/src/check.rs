@@ -1,4 +1,4 @@
-//! Combinations of keys that cannot stand together.
+//! What is wrong with a key of an experiment, and combinations of keys that cannot stand together.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -7,8 +7,28 @@ use likra_analysis::paper::TABLE1;
 use likra_data::{Answers, ShotRule};
 use likra_results::check_head_name;
 
-use crate::mistake::Mistake;
 use crate::spec::{AnalysisSettings, Evaluation, HeadSpec, Replicates, Spec};
+
+/// A key is unknown, has a wrong type or cannot stand beside the others.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{key}: {message}", line.map_or_else(String::new, |line| format!("line {line}: ")))]
+pub(crate) struct Mistake {
+    /// The line of the experiment's file that the key stands on, from 1.
+    pub(crate) line: Option<usize>,
+    /// The key with its tables, such as `evaluation.num-shots`, or a flag.
+    pub(crate) key: String,
+    pub(crate) message: String,
+}
+
+impl Mistake {
+    pub(crate) fn new(key: impl Into<String>, message: impl Display) -> Self {
+        Self {
+            line: None,
+            key: key.into(),
+            message: message.to_string(),
+        }
+    }
+}
 
 type Checked = Result<(), Mistake>;
 
@@ -54,20 +74,18 @@ impl Spec {
     fn check_replicates(&self, replicates: &Replicates) -> Checked {
         at_least_one("replicates.examples", replicates.examples)?;
         at_least_one("replicates.questions", replicates.questions)?;
-        let Replicates { seeds, heads, .. } = replicates;
-        for (place, seed) in seeds.iter().enumerate() {
-            let own = self.seed;
+        let (own, mut taken) = (self.seed, BTreeSet::from([self.seed]));
+        for seed in &replicates.seeds {
             let message = format!("{seed} is there already; expected other seeds than {own}");
-            let free = *seed != own && !seeds[..place].contains(seed);
-            ensure(free, "replicates.seeds", message)?;
+            ensure(taken.insert(*seed), "replicates.seeds", message)?;
         }
-        for (place, name) in heads.iter().enumerate() {
-            let names: Vec<&String> = self.heads.keys().collect();
+        let names: Vec<&String> = self.heads.keys().collect();
+        let mut free: BTreeSet<&String> = self.heads.keys().collect();
+        for name in &replicates.heads {
             let message =
                 format!("expected names of [heads], each once: {names:?}; found `{name}`");
-            let known = names.contains(&name) && !heads[..place].contains(name);
-            ensure(known, "replicates.heads", message)?;
-            for seed in seeds {
+            ensure(free.remove(name), "replicates.heads", message)?;
+            for seed in &replicates.seeds {
                 let taken = format!("{name}-seed{seed}");
                 let free = !self.heads.contains_key(&taken);
                 let message = "a replicate has this name; expected another";
@@ -123,15 +141,13 @@ fn check_evaluation(evaluation: &Evaluation) -> Checked {
 }
 
 fn check_analysis(analysis: &AnalysisSettings) -> Checked {
-    if let Some(weight) = analysis.weights.iter().find(|weight| !weight.is_finite()) {
+    for weight in &analysis.weights {
         let message = format!("expected finite numbers, found {weight}");
-        return Err(Mistake::new("analysis.weights", message));
+        ensure(weight.is_finite(), "analysis.weights", message)?;
     }
-    let Some(model) = &analysis.paper_model else {
-        return Ok(());
-    };
     let models: BTreeSet<&str> = TABLE1.iter().map(|row| row.model).collect();
+    let model = analysis.paper_model.as_deref().unwrap_or_default();
     let message = format!("expected one of the paper's, {models:?}; found `{model}`");
-    let known = models.contains(model.as_str());
+    let known = analysis.paper_model.is_none() || models.contains(model);
     ensure(known, "analysis.paper-model", message)
 }

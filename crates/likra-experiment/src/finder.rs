@@ -31,10 +31,11 @@ impl<'a> Finder<'a> {
     /// Nothing is found yet; what the program carries will be unpacked into `embedded`, or cannot be named.
     #[must_use]
     pub fn new(embedded: Option<&'a Path>, listener: &'a Listener<'a>) -> Self {
+        let hub = Vec::new();
         Self {
             embedded,
             listener,
-            hub: Vec::new(),
+            hub,
         }
     }
 
@@ -77,17 +78,17 @@ impl<'a> Finder<'a> {
         let datasets = datasets(task)?;
         let repos: BTreeSet<&String> = datasets.iter().map(|dataset| &dataset.path).collect();
         let mut source = Source::default();
-        for path in repos {
-            // A task may have its rows in files that it names.
-            let Some(name) = Name::parse(path) else {
-                continue;
-            };
+        // A task may have its rows in files that it names.
+        let named = repos
+            .into_iter()
+            .filter_map(|path| Some((path, Name::parse(path)?)));
+        for (path, name) in named {
             let of_repo = datasets.iter().filter(|dataset| dataset.path == *path);
             let wanted = |file: &str| of_repo.clone().any(|dataset| dataset.has(file));
             let expected = "a file of rows; download the data set and give its folder as --data";
             let folder = match self.fetch(RepoType::Dataset, &name, expected, &wanted) {
                 // The hub converts most data sets to parquet by itself.
-                Err(likra_hub::Error::Nothing { .. }) => {
+                Err(likra_hub::Error::Nothing(..)) => {
                     let revision = "refs/convert/parquet".into();
                     let name = Name { revision, ..name };
                     self.fetch(RepoType::Dataset, &name, expected, &wanted)
@@ -133,15 +134,12 @@ fn is_of_model(file: &str) -> bool {
         "model.safetensors.index.json",
         "adapter_config.json",
         "adapter_model.safetensors",
+        "chat_template.jinja",
+        "additional_chat_templates/default.jinja",
     ];
     let weights = file.starts_with("model") && file.ends_with(".safetensors");
     let tokenizer = file.starts_with("tokenizer") && !file.contains(".bin");
-    let chat = [
-        "chat_template.jinja",
-        "additional_chat_templates/default.jinja",
-    ]
-    .contains(&file);
-    chat || !file.contains('/') && (known.contains(&file) || weights || tokenizer)
+    known.contains(&file) || !file.contains('/') && (weights || tokenizer)
 }
 
 #[cfg(test)]

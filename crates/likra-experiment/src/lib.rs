@@ -8,7 +8,6 @@ mod finder;
 mod inputs;
 mod jobs;
 mod memory;
-mod mistake;
 mod pace;
 mod report;
 mod run;

@@ -48,10 +48,8 @@ impl Base {
         let there = dir.checkpoints()?;
         let checkpoints = head.checkpoints.iter();
         let absent = checkpoints.filter(|examples| !there.contains_key(examples));
-        let copies = match absent.count() {
-            0 => 0,
-            absent => absent + 1 + 2 * 2 + 3,
-        };
+        let absent = absent.count();
+        let copies = absent + if absent > 0 { 1 + 2 * 2 + 3 } else { 0 };
         Ok((copies * self.parameters(spec)? * size_of::<f32>()) as u64)
     }
 

@@ -6,10 +6,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use include_dir::{Dir, include_dir};
 use likra_data::{Answers, Task, open_task};
 use toml::de::DeTable;
-use toml::map::Entry;
 use toml::{Table, Value};
 
-use crate::mistake::Mistake;
+use crate::check::Mistake;
 use crate::spec::Spec;
 
 static EXPERIMENTS: Dir = include_dir!("$CARGO_MANIFEST_DIR/experiments");
@@ -31,13 +30,11 @@ impl Assignment {
     ///
     /// If there is no `=`, or no key before it.
     pub fn parse(text: &str) -> Result<Self> {
-        let assignment = text.split_once('=').filter(|(key, _)| {
-            let mut names = key.trim().split('.');
-            names.all(|name| !name.is_empty())
-        });
-        let expected = "expected key=value, such as training.batch-size=4";
-        let (key, value) =
-            assignment.with_context(|| format!("--set: {expected}; found `{text}`"))?;
+        let is_key = |key: &str| key.trim().split('.').all(|name| !name.is_empty());
+        let assignment = text.split_once('=').filter(|(key, _)| is_key(key));
+        let (key, value) = assignment.with_context(|| {
+            format!("--set: expected key=value, such as training.batch-size=4; found `{text}`")
+        })?;
         let parsed = format!("value = {value}").parse::<Table>();
         let parsed = parsed.ok().and_then(|mut table| table.remove("value"));
         Ok(Self {
@@ -77,10 +74,9 @@ pub fn protocols() -> Vec<&'static str> {
 }
 
 fn names(folder: &'static Dir) -> Vec<&'static str> {
-    let stems = folder
-        .files()
-        .filter_map(|file| file.path().file_stem()?.to_str());
-    let mut names: Vec<&str> = stems.collect();
+    let files = folder.files();
+    let names = files.filter_map(|file| file.path().file_stem()?.to_str());
+    let mut names: Vec<&str> = names.collect();
     // The one that needs no files of the user's first.
     names.sort_by_key(|name| (*name != "tiny", *name));
     names
@@ -116,8 +112,8 @@ impl Spec {
             "title = \"{name}\"\ntask = \"arc_challenge\"\n[heads.{name}]\nanswers = \"{name}\"\n"
         );
         let mut spec = Self::parse(&text, Path::new(""), assignments)?;
-        let mut keys = assignments.iter().map(|assignment| &assignment.key);
-        if !keys.any(|key| key == "evaluation.num-shots") {
+        let mut given = assignments.iter();
+        if !given.any(|given| given.key == "evaluation.num-shots") {
             let tasks = open_task(&spec.task)?;
             let shots = tasks.iter().map(Task::num_shots).max();
             spec.evaluation.num_shots = shots.unwrap_or_default();
@@ -141,11 +137,10 @@ impl Spec {
             applied.with_context(|| format!("--set {}={}", assignment.key, assignment.value))?;
         }
         if let Some(protocol) = table.get("protocol").and_then(Value::as_str) {
-            let settings = built_in(&PROTOCOLS, protocol).ok_or_else(|| {
-                let known = protocols().join("`, `");
-                let message = format!("no protocol `{protocol}`; expected one of `{known}`");
-                with_line(Mistake::new("protocol", message))
-            })?;
+            let known = protocols().join("`, `");
+            let message = format!("no protocol `{protocol}`; expected one of `{known}`");
+            let unknown = || with_line(Mistake::new("protocol", message));
+            let settings = built_in(&PROTOCOLS, protocol).ok_or_else(unknown)?;
             fill(&mut table, toml::from_str(settings)?);
         }
         let spec = read(&table).map_err(with_line)?;
@@ -188,15 +183,9 @@ fn extend(table: &mut Table, folder: &Path, depth: usize) -> Result<()> {
 /// Adds what `own` does not say; tables are filled key by key.
 fn fill(own: &mut Table, other: Table) {
     for (key, value) in other {
-        match own.entry(key) {
-            Entry::Vacant(place) => {
-                place.insert(value);
-            }
-            Entry::Occupied(mut place) => {
-                if let (Value::Table(own), Value::Table(other)) = (place.get_mut(), value) {
-                    fill(own, other);
-                }
-            }
+        match (own.entry(key).or_insert_with(|| value.clone()), value) {
+            (Value::Table(own), Value::Table(other)) => fill(own, other),
+            _ => {}
         }
     }
 }
