@@ -381,14 +381,14 @@ fn parse_ratio(text: &str) -> Result<Ratio, String> {
         Some((negative, weight)) => (negative, weight.parse().map_err(|_| expected)?),
         None => (rest, 1.0),
     };
-    match positive.is_empty() || negative.is_empty() || !f64::is_finite(weight) {
-        true => Err(expected.into()),
-        false => Ok(Ratio {
-            positive: positive.into(),
-            negative: negative.into(),
-            weight,
-        }),
-    }
+    let is_ratio = !positive.is_empty() && !negative.is_empty() && f64::is_finite(weight);
+    let [positive, negative] = [positive, negative].map(String::from);
+    let ratio = Ratio {
+        positive,
+        negative,
+        weight,
+    };
+    is_ratio.then_some(ratio).ok_or(expected.into())
 }
 
 fn parse_adapter(text: &str) -> Result<(String, PathBuf), String> {

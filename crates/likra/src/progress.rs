@@ -50,17 +50,27 @@ impl Progress {
     pub(crate) fn show(&self, event: Event) {
         let mut current = self.0.borrow_mut();
         match (event, current.as_mut()) {
-            (Event::Begun(title, total, unit), _) => {
-                *current = Some(Piece::new(title, total, unit));
-            }
-            (Event::Resumed(done), Some(piece)) => {
+            (Event::Begun(title, total, unit), _) => *current = Some(piece(title, total, unit)),
+            (Event::Resumed(done), Some(Piece(_, bar, _))) => {
                 // What was done before is no part of the estimate.
-                piece.1.set_position(done as u64);
-                piece.1.reset_elapsed();
+                bar.set_position(done as u64);
+                bar.reset_elapsed();
             }
-            (Event::Advanced(more, note), Some(piece)) => piece.advance(more, note),
-            (Event::Ended(note), Some(piece)) => {
-                piece.end(&note);
+            (Event::Advanced(more, note), Some(Piece(unit, bar, last_line))) => {
+                bar.inc(more as u64);
+                if bar.is_hidden() && last_line.elapsed() >= LINE_EVERY {
+                    *last_line = Instant::now();
+                    let (done, total) = (bar.position(), bar.length().unwrap_or_default());
+                    let (title, left) = (bar.prefix(), humantime(bar.eta()));
+                    say!("  {title}: {done} of {total} {unit}, {left} left {note}");
+                }
+                bar.set_message(note);
+            }
+            // Ends with one line that stays.
+            (Event::Ended(note), Some(Piece(unit, bar, _))) => {
+                let (title, done, took) = (bar.prefix(), bar.position(), humantime(bar.elapsed()));
+                bar.finish_and_clear();
+                say!("  {title}: {done} {unit} in {took}{note}");
                 *current = None;
             }
             (Event::Said(line), _) => say!("  {line}"),
@@ -69,34 +79,12 @@ impl Progress {
     }
 }
 
-impl Piece {
-    fn new(title: String, total: usize, unit: &'static str) -> Self {
-        let template =
-            format!("  {{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{eta}} left {{msg}}");
-        let style = ProgressStyle::with_template(&template);
-        let bar = ProgressBar::new(total as u64)
-            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-            .with_prefix(title);
-        Self(unit, bar, Instant::now())
-    }
-
-    fn advance(&mut self, more: usize, note: String) {
-        let Self(unit, bar, last_line) = self;
-        bar.inc(more as u64);
-        if bar.is_hidden() && last_line.elapsed() >= LINE_EVERY {
-            *last_line = Instant::now();
-            let (done, total) = (bar.position(), bar.length().unwrap_or_default());
-            let (title, left) = (bar.prefix(), humantime(bar.eta()));
-            say!("  {title}: {done} of {total} {unit}, {left} left {note}");
-        }
-        bar.set_message(note);
-    }
-
-    /// Ends with one line that stays.
-    fn end(&self, note: &str) {
-        let Self(unit, bar, _) = self;
-        let (title, done, took) = (bar.prefix(), bar.position(), humantime(bar.elapsed()));
-        bar.finish_and_clear();
-        say!("  {title}: {done} {unit} in {took}{note}");
-    }
+fn piece(title: String, total: usize, unit: &'static str) -> Piece {
+    let template =
+        format!("  {{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{eta}} left {{msg}}");
+    let style = ProgressStyle::with_template(&template);
+    let bar = ProgressBar::new(total as u64)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_prefix(title);
+    Piece(unit, bar, Instant::now())
 }

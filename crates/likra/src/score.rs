@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use likra_analysis::{Norm, ScoreTable, accuracies, accuracy};
 use likra_data::{Benchmark, Source};
 use likra_experiment::{Base, Finder, Inputs, score};
@@ -83,12 +83,10 @@ fn check_names(arguments: &ScoreArgs) -> Result<()> {
     }
     for ratio in &arguments.ratios {
         let (positive, negative) = (&ratio.positive, &ratio.negative);
-        for name in [positive, negative] {
+        let mut named = [positive, negative].into_iter();
+        if let Some(name) = named.find(|name| !names.contains(name.as_str())) {
             let message = "expected base or the name of an --adapter";
-            ensure!(
-                names.contains(name.as_str()),
-                "--ratio {positive}/{negative}: no head {name}; {message}"
-            );
+            bail!("--ratio {positive}/{negative}: no head {name}; {message}");
         }
     }
     Ok(())
