@@ -1,8 +1,7 @@
 //! A run: the folder of an experiment, its jobs and what of them is done.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
@@ -21,7 +20,7 @@ use crate::base::Planned;
 use crate::experiment::{Experiment, Head};
 use crate::finder::Finder;
 use crate::inputs::{Asked, Inputs, TrainingSet};
-use crate::jobs::{Job, Product, jobs};
+use crate::jobs::{Job, jobs};
 use crate::pace::{Cost, Pace};
 use crate::spec::Spec;
 use crate::work::{score, train};
@@ -67,12 +66,13 @@ impl<'a> Run<'a> {
         spec.evaluation.shots = benchmark.shot_rule(&spec.evaluation.shots());
         inputs.experiment = Experiment::new(spec, training, test);
         let ((files, hashes), dir) = (inputs.hash()?, RunDir::new(dir));
-        let (jobs, mut plans) = (jobs(&inputs, &hashes, &dir)?, BTreeMap::new());
-        for product in jobs.iter().flat_map(|job| &job.scores) {
-            if let Entry::Vacant(place) = plans.entry(product.asked) {
-                place.insert(inputs.plan(product.asked)?);
-            }
-        }
+        let jobs = jobs(&inputs, &hashes, &dir)?;
+        let scores = jobs.iter().flat_map(|job| &job.scores);
+        let asked: BTreeSet<Asked> = scores.map(|product| product.asked).collect();
+        let plans = asked
+            .into_iter()
+            .map(|asked| Ok((asked, inputs.plan(asked)?)));
+        let plans = plans.collect::<Result<_>>()?;
         Ok(Self {
             dir,
             inputs,
@@ -96,35 +96,29 @@ impl<'a> Run<'a> {
         let left = |job: &Job| fresh || !job.missing().is_empty();
         let asked = self.jobs[0].scores.iter();
         let plans: Vec<&Planned> = asked.map(|product| &self.plans[&product.asked]).collect();
-        let truncated = plans.iter().map(|(_, truncated)| truncated).sum();
-        let scoring = plans.iter().map(|(plan, _)| base.scoring_bytes(plan)).max();
-        let (mut skipped, mut bytes) = (BTreeMap::new(), scoring.unwrap_or_default());
-        for (job, head) in self.heads() {
-            // What ranked heads learn is not known before the base's scores are.
-            if head.answers.is_ranked() {
-                continue;
-            }
+        let mut too_long = TooLong {
+            positions: base.config.max_positions,
+            truncated: plans.iter().map(|(_, truncated)| truncated).sum(),
+            skipped: BTreeMap::new(),
+        };
+        let scoring = plans.iter().map(|(plan, _)| base.scoring_bytes(plan));
+        let mut bytes = scoring.max().unwrap_or_default();
+        // What ranked heads learn is not known before the base's scores are.
+        let heads = self.heads();
+        for (job, head) in heads.filter(|(_, head)| !head.answers.is_ranked()) {
             let set = self.training_set(head)?;
             if left(job) && (fresh || self.room(head)? > 0) {
                 bytes = bytes.max(base.training_bytes(spec, &set.examples)?);
             }
             if set.skipped > 0 {
-                skipped.insert(head.name.clone(), set.skipped);
+                too_long.skipped.insert(head.name.clone(), set.skipped);
             }
         }
         // A run that is finished loads no model.
         if self.jobs.iter().any(left) {
             base.check_memory(bytes)?;
         }
-        let positions = base.config.max_positions;
-        Ok((
-            TooLong {
-                positions,
-                truncated,
-                skipped,
-            },
-            bytes >> 20,
-        ))
+        Ok((too_long, bytes >> 20))
     }
 
     /// The jobs that train a head, each with the head.
@@ -174,13 +168,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Refuses a folder without room for the adapters that are still to be made.
-    fn check_room(&self) -> Result<()> {
-        let left = self.heads().filter(|(job, _)| !job.missing().is_empty());
-        let bytes = left.map(|(_, head)| self.room(head)).sum::<Result<_>>()?;
-        Ok(check_room(&self.dir.manifest(), bytes)?)
-    }
-
     /// Removes what a killed run has left half-written, or with `fresh` all that an earlier run has left,
     /// and says what the run is made of. `command` is the command that was given, with names in place of
     /// paths.
@@ -196,17 +183,17 @@ impl<'a> Run<'a> {
         }
         self.dir.sweep()?;
         self.drop_damaged()?;
-        self.check_room()?;
-        for job in &self.jobs {
-            // Should this run be killed, scores of other settings are not to be taken for its own.
-            for product in job.missing() {
-                if product.stamp.exists() {
-                    // What cannot be read now, for want of a permission, may be finished work.
-                    fs_err::read(&product.stamp)?;
-                }
-                remove(&product.stamp)?;
-                remove(&product.path)?;
+        let left = self.heads().filter(|(job, _)| !job.missing().is_empty());
+        let bytes = left.map(|(_, head)| self.room(head)).sum::<Result<_>>()?;
+        check_room(&self.dir.manifest(), bytes)?;
+        // Should this run be killed, scores of other settings are not to be taken for its own.
+        for product in self.jobs.iter().flat_map(Job::missing) {
+            if product.stamp.exists() {
+                // What cannot be read now, for want of a permission, may be finished work.
+                fs_err::read(&product.stamp)?;
             }
+            remove(&product.stamp)?;
+            remove(&product.path)?;
         }
         manifest.write(&self.dir.manifest())?;
         // Says what a head has learned that need not be trained, where nothing says so.
@@ -280,17 +267,28 @@ impl<'a> Run<'a> {
             self.train(head, key)?;
         }
         for product in missing {
-            match (&job.head, product.asked) {
-                (Some((head, key)), _) => {
-                    let adapter = self.adapter(head, key, product.examples)?;
-                    self.score(product, &head.name, &head.role, Some(&adapter))
-                }
-                (_, Asked::Test(_)) => self.score(product, BASE, BASE, None),
-                (_, Asked::AnswerOnly) => self.score(product, "answers alone", ANSWER_ONLY, None),
-                (_, Asked::Ranking) => {
-                    self.score(product, "base on training questions", BASE, None)
-                }
-            }?;
+            let (mut adapter, plan) = (None, self.plan(product.asked));
+            if let Some((head, key)) = &job.head {
+                adapter = Some(self.adapter(head, key, product.examples)?);
+            }
+            let (title, name) = match (&job.head, product.asked) {
+                (Some((head, _)), _) => (&*head.name, &*head.role),
+                (None, Asked::Test(_)) => (BASE, BASE),
+                (None, Asked::AnswerOnly) => ("answers alone", ANSWER_ONLY),
+                (None, Asked::Ranking) => ("base on training questions", BASE),
+            };
+            let head = likra_score::Head {
+                name,
+                examples: product.examples,
+                adapter: adapter.as_ref(),
+                greedy: false,
+            };
+            let model = self.inputs.base.model()?;
+            self.stamped(&product.stamp, &product.key, || {
+                let records = score(model, title, &head, plan, self.listener)?;
+                write_rows(&product.path, &records)?;
+                Ok([0, plan.tokens()])
+            })?;
         }
         Ok(())
     }
@@ -308,27 +306,6 @@ impl<'a> Run<'a> {
                 load()?
             }
             other => other?,
-        })
-    }
-
-    fn score(
-        &self,
-        product: &Product,
-        title: &str,
-        name: &str,
-        adapter: Option<&Adapter>,
-    ) -> Result<()> {
-        let (model, plan) = (self.inputs.base.model()?, self.plan(product.asked));
-        let head = likra_score::Head {
-            name,
-            examples: product.examples,
-            adapter,
-            greedy: false,
-        };
-        self.stamped(&product.stamp, &product.key, || {
-            let records = score(model, title, &head, plan, self.listener)?;
-            write_rows(&product.path, &records)?;
-            Ok([0, plan.tokens()])
         })
     }
 

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 use include_dir::{Dir, include_dir};
 use likra_data::{Answers, Task, open_task};
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use crate::check::Mistake;
 use crate::spec::Spec;
 
 static EXPERIMENTS: Dir = include_dir!("$CARGO_MANIFEST_DIR/experiments");
@@ -44,13 +43,13 @@ impl Assignment {
     }
 
     /// Sets the key. Another way to choose shots replaces a list of them.
-    fn apply(&self, to: &mut Table) -> Result<(), Mistake> {
+    fn apply(&self, to: &mut Table) -> Result<()> {
         let (tables, last) = self.key.rsplit_once('.').unwrap_or(("", &self.key));
         let mut table = to;
         for name in tables.split_terminator('.') {
             let inner = table.entry(name).or_insert_with(|| Table::new().into());
-            let no_table = || Mistake::new(name, "holds a value and no keys");
-            table = inner.as_table_mut().ok_or_else(no_table)?;
+            let no_table = || format!("{name}: holds a value and no keys");
+            table = inner.as_table_mut().with_context(no_table)?;
         }
         let chooses = ["evaluation.shots", "evaluation.shot-seed"].contains(&self.key.as_str());
         if chooses && self.value.as_str() != Some("fixed") {
@@ -123,9 +122,11 @@ impl Spec {
 
     /// The experiment of `text`; what it extends is looked for in `folder`.
     pub(crate) fn parse(text: &str, folder: &Path, assignments: &[Assignment]) -> Result<Self> {
-        let with_line = |mistake: Mistake| Mistake {
-            line: line(text, &mistake.key),
-            ..mistake
+        // A mistake begins with its key.
+        let with_line = |mistake: Error| {
+            let said = mistake.to_string();
+            let line = said.split(": ").next().and_then(|key| line(text, key));
+            line.map_or(mistake, |line| anyhow!("line {line}: {said}"))
         };
         let mut table: Table = toml::from_str(text)?;
         extend(&mut table, folder, 0)?;
@@ -138,9 +139,10 @@ impl Spec {
         }
         if let Some(protocol) = table.get("protocol").and_then(Value::as_str) {
             let known = protocols().join("`, `");
-            let message = format!("no protocol `{protocol}`; expected one of `{known}`");
-            let unknown = || with_line(Mistake::new("protocol", message));
-            let settings = built_in(&PROTOCOLS, protocol).ok_or_else(unknown)?;
+            let unknown =
+                || anyhow!("protocol: no protocol `{protocol}`; expected one of `{known}`");
+            let settings = built_in(&PROTOCOLS, protocol).ok_or_else(unknown);
+            let settings = settings.map_err(with_line)?;
             fill(&mut table, toml::from_str(settings)?);
         }
         let spec = read(&table).map_err(with_line)?;
@@ -191,9 +193,9 @@ fn fill(own: &mut Table, other: Table) {
 }
 
 /// The keys as a spec; a mistake is named with its key.
-fn read(table: &Table) -> Result<Spec, Mistake> {
+fn read(table: &Table) -> Result<Spec> {
     serde_path_to_error::deserialize(table.clone())
-        .map_err(|error| Mistake::new(error.path().to_string(), error.inner().message()))
+        .map_err(|error| anyhow!("{}: {}", error.path(), error.inner().message()))
 }
 
 /// The line, from 1, on which a dotted key is set or its table begins. If the key is not there, that of

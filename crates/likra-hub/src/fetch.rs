@@ -54,9 +54,8 @@ pub fn fetch(
         return Err(error);
     };
     let commit = &snapshot.commit;
-    listener(Event::Said(format!(
-        "{error}; the cache's commit {commit} is taken"
-    )));
+    let message = format!("{error}; the cache's commit {commit} is taken");
+    listener(Event::Said(message));
     Ok(snapshot)
 }
 
@@ -80,20 +79,15 @@ impl<'a> Hub<'a> {
             let value = env::var(name).unwrap_or_default().to_uppercase();
             ["1", "ON", "YES", "TRUE"].contains(&value.as_str())
         };
-        let cache = match env::var_os("HF_HUB_CACHE").filter(|path| !path.is_empty()) {
-            Some(path) => Cache::new(path.into()),
-            None => Cache::from_env(),
-        };
+        let cache = env::var_os("HF_HUB_CACHE").filter(|path| !path.is_empty());
+        let cache = cache.map_or_else(Cache::from_env, |path| Cache::new(path.into()));
         let endpoint = env::var("HF_ENDPOINT").unwrap_or_default();
-        let endpoint = match endpoint.as_str() {
-            "" => HUB,
-            other => other.trim_end_matches('/'),
-        };
+        let endpoint = if endpoint.is_empty() { HUB } else { &endpoint };
         Self {
             name,
             repo: Repo::with_revision(name.repo.clone(), of, name.revision.clone()),
             cache,
-            endpoint: endpoint.into(),
+            endpoint: endpoint.trim_end_matches('/').into(),
             kind,
             is_offline: is_set("HF_HUB_OFFLINE") || is_set(offline),
         }
@@ -154,32 +148,31 @@ impl<'a> Hub<'a> {
                 self.file(&api, file, &snapshot.folder, listener)?;
             }
         }
-        let repo = self.cache.repo(self.repo.clone());
-        repo.create_ref(&snapshot.commit)?;
+        let cache = self.cache.repo(self.repo.clone());
+        cache.create_ref(&snapshot.commit)?;
         Ok(snapshot)
     }
 
     /// Downloads a file and compares its hash, if it is a large one, with the hub's.
     fn file(&self, api: &ApiRepo, file: &str, folder: &Path, listener: &Listener) -> Result<()> {
-        let place = retried(|| api.download_with_progress(file, News(listener)))
-            .map_err(|error| self.failed(error))?;
+        let name = self.name;
+        let place = retried(|| api.download_with_progress(file, News(listener)));
+        let place = place.map_err(|error| self.failed(error))?;
         let blob = place.canonicalize()?;
         let expected = blob.file_name().unwrap_or_default().to_string_lossy();
         // The hub calls large files by their SHA-256, and small ones by git's own hash.
-        if expected.len() == 64 {
-            let found = sha256_file(&blob)?;
-            if found != expected {
-                fs_err::remove_file(&place)?;
-                fs_err::remove_file(&blob)?;
-                return Err(Error::Refused(format!(
-                    "{}: {file}: SHA-256 {found}, but the hub says {expected}; it was removed from the cache, try again",
-                    self.name
-                )));
-            }
+        let is_large = expected.len() == 64;
+        let found = is_large.then(|| sha256_file(&blob)).transpose()?;
+        if let Some(found) = found.filter(|found| *found != expected) {
+            fs_err::remove_file(&place)?;
+            fs_err::remove_file(&blob)?;
+            return Err(Error::Refused(format!(
+                "{name}: {file}: SHA-256 {found}, but the hub says {expected}; it was removed from the cache, try again"
+            )));
         }
-        let changed = || format!("{}: changed while it was downloaded; try again", self.name);
+        let changed = format!("{name}: changed while it was downloaded; try again");
         let same = place.starts_with(folder).then_some(());
-        same.ok_or_else(|| Error::Refused(changed()))
+        same.ok_or(Error::Refused(changed))
     }
 
     /// What the library's error means.
@@ -192,14 +185,14 @@ impl<'a> Hub<'a> {
             says("status") || says("code")
         };
         if status("401") || status("403") {
+            let remedy = "then set HF_TOKEN to a token of your account";
             Error::Refused(format!(
-                "{name}: the hub refuses access; accept its conditions at {endpoint}/{name}, then set HF_TOKEN to a token of your account"
+                "{name}: the hub refuses access; accept its conditions at {endpoint}/{name}, {remedy}"
             ))
         } else if status("404") {
-            let kind = self.kind;
-            Error::Refused(format!(
-                "{name}: the hub has no such {kind} or revision; a private one needs a token in HF_TOKEN"
-            ))
+            let what = format!("no such {} or revision", self.kind);
+            let remedy = "a private one needs a token in HF_TOKEN";
+            Error::Refused(format!("{name}: the hub has {what}; {remedy}"))
         } else {
             Error::Transfer(name.to_string(), message)
         }
