@@ -107,9 +107,9 @@ impl<'a> Finder<'a> {
         expected: &'static str,
         wanted: &dyn Fn(&str) -> bool,
     ) -> likra_hub::Result<PathBuf> {
-        let found = fetch(kind, name, expected, wanted, self.listener)?;
-        self.hub.push(format!("{}@{}", name.repo, found.commit));
-        Ok(found.folder)
+        let (folder, commit) = fetch(kind, name, expected, wanted, self.listener)?;
+        self.hub.push(format!("{}@{}", name.repo, commit));
+        Ok(folder)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
-use likra_data::{Needs, Ranking, Source};
+use likra_data::{Ranking, Source};
 use likra_files::check_room;
 use likra_lora::Adapter;
 use likra_report::humantime;
@@ -43,22 +43,15 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Opens the files of an experiment; what the program carries is unpacked into `embedded`.
+    /// Opens the files of an experiment; what the program carries is unpacked into `unpack`.
     ///
     /// # Errors
     ///
     /// If a file or the device is missing or refused.
-    pub fn open(
-        spec: Spec,
-        dir: &Path,
-        embedded: &Path,
-        listener: &'a Listener<'a>,
-    ) -> Result<Self> {
-        let needs = Needs {
-            train: true,
-            ..spec.needs()
-        };
-        let finder = Finder::new(Some(embedded), listener);
+    pub fn open(spec: Spec, dir: &Path, unpack: &Path, listener: &'a Listener<'a>) -> Result<Self> {
+        let mut needs = spec.needs();
+        needs.train = true;
+        let finder = Finder::new(Some(unpack), listener);
         let mut inputs = Inputs::open(spec, Source::default(), &needs, finder)?;
         let benchmark = &inputs.benchmark;
         let (training, test) = (benchmark.train().len(), benchmark.test().len());

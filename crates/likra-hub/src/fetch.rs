@@ -13,14 +13,8 @@ use likra_results::sha256_file;
 
 use crate::{Error, Event, Listener, Name, Result};
 
-/// A commit of a repository, as far as it is in the cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    /// The folder with its files.
-    pub folder: PathBuf,
-    /// The commit.
-    pub commit: String,
-}
+/// The folder with the files of a commit of a repository, as far as they are in the cache, and the commit.
+pub type Snapshot = (PathBuf, String);
 
 /// Where the public hub is.
 const HUB: &str = "https://huggingface.co";
@@ -50,13 +44,12 @@ pub fn fetch(
         Err(error @ Error::Transfer(..)) => error,
         other => return other,
     };
-    let Some(snapshot) = hub.cached()? else {
+    let Some((folder, commit)) = hub.cached()? else {
         return Err(error);
     };
-    let commit = &snapshot.commit;
     let message = format!("{error}; the cache's commit {commit} is taken");
     listener(Event::Said(message));
-    Ok(snapshot)
+    Ok((folder, commit))
 }
 
 struct Hub<'a> {
@@ -102,14 +95,12 @@ impl<'a> Hub<'a> {
             // A commit stands for itself.
             false => self.repo.revision().to_owned(),
         };
-        Ok(Some(self.snapshot(commit)).filter(|snapshot| snapshot.folder.is_dir()))
+        Ok(Some(self.snapshot(commit)).filter(|(folder, _)| folder.is_dir()))
     }
 
     fn snapshot(&self, commit: String) -> Snapshot {
-        Snapshot {
-            folder: self.cache.repo(self.repo.clone()).pointer_path(&commit),
-            commit,
-        }
+        let cache = self.cache.repo(self.repo.clone());
+        (cache.pointer_path(&commit), commit)
     }
 
     /// Who asks.
@@ -142,15 +133,13 @@ impl<'a> Hub<'a> {
         if files.is_empty() {
             return Err(Error::Nothing(self.name.to_string(), expected));
         }
-        let snapshot = self.snapshot(info.sha);
-        for file in &files {
-            if !snapshot.folder.join(file).exists() {
-                self.file(&api, file, &snapshot.folder, listener)?;
-            }
+        let (folder, commit) = self.snapshot(info.sha);
+        for file in files.iter().filter(|file| !folder.join(file).exists()) {
+            self.file(&api, file, &folder, listener)?;
         }
         let cache = self.cache.repo(self.repo.clone());
-        cache.create_ref(&snapshot.commit)?;
-        Ok(snapshot)
+        cache.create_ref(&commit)?;
+        Ok((folder, commit))
     }
 
     /// Downloads a file and compares its hash, if it is a large one, with the hub's.

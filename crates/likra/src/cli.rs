@@ -98,9 +98,12 @@ pub(crate) struct QuestionFlags {
     fewshot_as_multiturn: Option<bool>,
 }
 
-/// How questions are scored.
+/// Which questions are asked, and how they are scored.
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct ScoringFlags {
+    #[command(flatten)]
+    #[serde(flatten)]
+    asking: QuestionFlags,
     /// What becomes of a question that is longer than the model can run: refuse, or truncate as the harness does.
     #[arg(long, value_name = "RULE", value_parser = named::<LongPrompt>)]
     #[serde(rename = "evaluation.too-long")]
@@ -196,8 +199,6 @@ pub(crate) struct ReproduceArgs {
     #[command(flatten)]
     own: ExperimentFlags,
     #[command(flatten)]
-    asking: QuestionFlags,
-    #[command(flatten)]
     scoring: ScoringFlags,
     #[command(flatten)]
     training: TrainingFlags,
@@ -227,9 +228,9 @@ impl ReproduceArgs {
     pub(crate) fn spec(&self) -> Result<Spec> {
         let set = self.set.iter().map(|text| Assignment::parse(text));
         let mut all: Vec<Assignment> = set.collect::<Result<_>>()?;
-        let asking = [keys(&self.asking)?, keys(&self.scoring)?];
         let flags = [keys(&self.model)?, keys(&self.task)?, keys(&self.own)?];
-        all.extend([flags.concat(), asking.concat(), keys(&self.training)?].concat());
+        let flags = [flags.concat(), keys(&self.scoring)?, keys(&self.training)?];
+        all.extend(flags.concat());
         Spec::open(self.name(), &all)
     }
 }
@@ -297,8 +298,6 @@ pub(crate) struct ScoreArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) shots_from: Option<PathBuf>,
     #[command(flatten)]
-    asking: QuestionFlags,
-    #[command(flatten)]
     scoring: ScoringFlags,
 }
 
@@ -313,8 +312,7 @@ pub(crate) enum Format {
 impl ScoreArgs {
     /// What is asked, of which model, and how.
     pub(crate) fn spec(&self) -> Result<Spec> {
-        let asking = [keys(&self.asking)?, keys(&self.scoring)?].concat();
-        let flags = [asking, keys(&self.task)?, keys(&self.model)?];
+        let flags = [keys(&self.scoring)?, keys(&self.task)?, keys(&self.model)?];
         Spec::of_command(Answers::Correct, &flags.concat())
     }
 }
@@ -366,13 +364,9 @@ fn named<T: DeserializeOwned>(name: &str) -> Result<T, String> {
     T::deserialize(name).map_err(|error| error.to_string())
 }
 
-/// A ratio of two heads: log p+ - weight * log p-.
+/// A ratio of two heads, positive and negative, and the weight of the latter: log p+ - weight * log p-.
 #[derive(Debug, Clone)]
-pub(crate) struct Ratio {
-    pub(crate) positive: String,
-    pub(crate) negative: String,
-    pub(crate) weight: f64,
-}
+pub(crate) struct Ratio(pub(crate) String, pub(crate) String, pub(crate) f64);
 
 fn parse_ratio(text: &str) -> Result<Ratio, String> {
     let expected = "expected POS/NEG or POS/NEG@WEIGHT";
@@ -382,12 +376,7 @@ fn parse_ratio(text: &str) -> Result<Ratio, String> {
         None => (rest, 1.0),
     };
     let is_ratio = !positive.is_empty() && !negative.is_empty() && f64::is_finite(weight);
-    let [positive, negative] = [positive, negative].map(String::from);
-    let ratio = Ratio {
-        positive,
-        negative,
-        weight,
-    };
+    let ratio = Ratio(positive.into(), negative.into(), weight);
     is_ratio.then_some(ratio).ok_or(expected.into())
 }
 

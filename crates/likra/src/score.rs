@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use likra_analysis::{Norm, ScoreTable, accuracies, accuracy};
-use likra_data::{Benchmark, Source};
+use likra_data::Source;
 use likra_experiment::{Base, Finder, Inputs, score};
 use likra_files::check_room;
 use likra_lora::Adapter;
@@ -64,7 +64,9 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     if !as_harness {
         write_rows(out, &records)?;
     }
-    match table(&records, &heads, &arguments.ratios, &inputs.benchmark) {
+    let mut tasks = inputs.benchmark.tasks();
+    let counts = tasks.all(|(task, _)| task.counts_probability());
+    match table(&records, &heads, &arguments.ratios, counts) {
         // The scores are there, whoever reads the table.
         Ok(table) if (as_harness || out.is_file()) && print(&table).is_ok() => {}
         Ok(table) => say!("{table}"),
@@ -81,8 +83,7 @@ fn check_names(arguments: &ScoreArgs) -> Result<()> {
         let message = "the name is taken; expected another";
         ensure!(names.insert(name), "--adapter {name}=...: {message}");
     }
-    for ratio in &arguments.ratios {
-        let (positive, negative) = (&ratio.positive, &ratio.negative);
+    for Ratio(positive, negative, _) in &arguments.ratios {
         let mut named = [positive, negative].into_iter();
         if let Some(name) = named.find(|name| !names.contains(name.as_str())) {
             let message = "expected base or the name of an --adapter";
@@ -109,17 +110,15 @@ fn heads<'a>(arguments: &'a ScoreArgs, base: &Base) -> Result<Vec<Scored<'a>>> {
     Ok(heads)
 }
 
-/// How often each head and each ratio is right.
+/// How often each head and each ratio is right. `acc` is the share of the probability that right answers have if that
+/// is what `counts`.
 fn table(
-    records: &[ScoreRecord],
+    scores: &[ScoreRecord],
     heads: &[Scored],
     ratios: &[Ratio],
-    benchmark: &Benchmark,
+    counts: bool,
 ) -> Result<String> {
-    // Then `acc` is the share of the probability that right answers have.
-    let mut tasks = benchmark.tasks();
-    let counts = tasks.all(|(task, _)| task.counts_probability());
-    let table = ScoreTable::new(records)?;
+    let table = ScoreTable::new(scores)?;
     let examples = |name: &str| {
         let head = heads.iter().find(|(head, ..)| *head == name);
         head.map_or(0, |(_, examples, ..)| *examples)
@@ -127,16 +126,17 @@ fn table(
     let alone = heads.iter().filter_map(|(name, examples, ..)| {
         Some((name.to_string(), *examples, table.rule(name, *examples)?))
     });
-    let divided = ratios.iter().filter_map(|ratio| {
-        let (positive, negative) = (&ratio.positive, &ratio.negative);
-        let rule = table.rule(positive, examples(positive))?;
-        let rule = rule.minus(ratio.weight, negative, examples(negative))?;
-        let name = match ratio.weight {
-            1.0 => format!("{positive}/{negative}"),
-            weight => format!("{positive}/{negative}@{weight}"),
-        };
-        Some((name, examples(negative), rule))
-    });
+    let divided = ratios
+        .iter()
+        .filter_map(|Ratio(positive, negative, weight)| {
+            let rule = table.rule(positive, examples(positive))?;
+            let rule = rule.minus(*weight, negative, examples(negative))?;
+            let name = match *weight {
+                1.0 => format!("{positive}/{negative}"),
+                weight => format!("{positive}/{negative}@{weight}"),
+            };
+            Some((name, examples(negative), rule))
+        });
     let rows = alone.chain(divided).map(|(name, examples, rule)| {
         let accuracy = |norm| accuracy(&rule.right(norm));
         let acc = match counts {
