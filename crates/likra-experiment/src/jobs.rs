@@ -52,12 +52,11 @@ impl Job {
     /// The files that are not there, or were made of other inputs or settings.
     #[must_use]
     pub fn missing(&self) -> Vec<&Product> {
-        let is_done = |product: &Product| {
+        let is_missing = |product: &&Product| {
             let stamp = Stamp::read(&product.stamp);
-            product.path.exists() && stamp.is_some_and(|stamp| stamp.key == product.key)
+            !product.path.exists() || stamp.is_none_or(|stamp| stamp.key != product.key)
         };
-        let scores = self.scores.iter();
-        scores.filter(|product| !is_done(product)).collect()
+        self.scores.iter().filter(is_missing).collect()
     }
 }
 

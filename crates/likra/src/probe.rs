@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cli::ProbeArgs;
-use crate::progress::{Progress, say};
+use crate::progress::{listener, say};
 
 /// The file of jobs.
 #[derive(Deserialize)]
@@ -90,14 +90,14 @@ pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
         answers: BTreeMap::new(),
     };
     fs::create_dir_all(out)?;
-    let progress = Progress::default();
-    progress.show(Event::Begun("probe".into(), jobs.len(), "jobs"));
+    let show = listener();
+    show(Event::Begun("probe".into(), jobs.len(), "jobs"));
     for Named { name, job } in jobs {
         let done = probe.job(&name, &job);
         done.with_context(|| format!("{file}: job `{name}`"))?;
-        progress.show(Event::Advanced(1, name));
+        show(Event::Advanced(1, name));
     }
-    progress.show(Event::Ended(String::new()));
+    show(Event::Ended(String::new()));
     let (tensors, answers) = (out.join("tensors.safetensors"), out.join("answers.json"));
     let version = ("likra", env!("CARGO_PKG_VERSION"));
     save_tensors(&tensors, probe.tensors, version)?;

@@ -37,45 +37,43 @@ pub(crate) fn warn_of_long(what: &str, base: &Base, becomes: &str, count: usize)
 /// How often a log, as opposed to a terminal, hears of the work.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
-/// Shows the work that goes on.
-#[derive(Default)]
-pub(crate) struct Progress(RefCell<Option<Piece>>);
-
 /// A piece of work that goes on: what is counted, the bar that counts it, and when a line was last
 /// printed. The bar is drawn if there is a terminal.
 struct Piece(&'static str, ProgressBar, Instant);
 
-impl Progress {
-    /// Shows an event.
-    pub(crate) fn show(&self, event: Event) {
-        let mut current = self.0.borrow_mut();
-        match (event, current.as_mut()) {
-            (Event::Begun(title, total, unit), _) => *current = Some(piece(title, total, unit)),
-            (Event::Resumed(done), Some(Piece(_, bar, _))) => {
-                // What was done before is no part of the estimate.
-                bar.set_position(done as u64);
-                bar.reset_elapsed();
-            }
-            (Event::Advanced(more, note), Some(Piece(unit, bar, last_line))) => {
-                bar.inc(more as u64);
-                if bar.is_hidden() && last_line.elapsed() >= LINE_EVERY {
-                    *last_line = Instant::now();
-                    let (done, total) = (bar.position(), bar.length().unwrap_or_default());
-                    let (title, left) = (bar.prefix(), humantime(bar.eta()));
-                    say!("  {title}: {done} of {total} {unit}, {left} left {note}");
-                }
-                bar.set_message(note);
-            }
-            // Ends with one line that stays.
-            (Event::Ended(note), Some(Piece(unit, bar, _))) => {
-                let (title, done, took) = (bar.prefix(), bar.position(), humantime(bar.elapsed()));
-                bar.finish_and_clear();
-                say!("  {title}: {done} {unit} in {took}{note}");
-                *current = None;
-            }
-            (Event::Said(line), _) => say!("  {line}"),
-            (_, None) => {}
+/// Shows the work that goes on to whoever starts it.
+pub(crate) fn listener() -> impl Fn(Event) {
+    let current = RefCell::new(None);
+    move |event| show(&mut current.borrow_mut(), event)
+}
+
+fn show(current: &mut Option<Piece>, event: Event) {
+    match (event, current.as_mut()) {
+        (Event::Begun(title, total, unit), _) => *current = Some(piece(title, total, unit)),
+        (Event::Resumed(done), Some(Piece(_, bar, _))) => {
+            // What was done before is no part of the estimate.
+            bar.set_position(done as u64);
+            bar.reset_elapsed();
         }
+        (Event::Advanced(more, note), Some(Piece(unit, bar, last_line))) => {
+            bar.inc(more as u64);
+            if bar.is_hidden() && last_line.elapsed() >= LINE_EVERY {
+                *last_line = Instant::now();
+                let (done, total) = (bar.position(), bar.length().unwrap_or_default());
+                let (title, left) = (bar.prefix(), humantime(bar.eta()));
+                say!("  {title}: {done} of {total} {unit}, {left} left {note}");
+            }
+            bar.set_message(note);
+        }
+        // Ends with one line that stays.
+        (Event::Ended(note), Some(Piece(unit, bar, _))) => {
+            let (title, done, took) = (bar.prefix(), bar.position(), humantime(bar.elapsed()));
+            bar.finish_and_clear();
+            say!("  {title}: {done} {unit} in {took}{note}");
+            *current = None;
+        }
+        (Event::Said(line), _) => say!("  {line}"),
+        (_, None) => {}
     }
 }
 

@@ -9,14 +9,13 @@ use likra_report::humantime;
 use likra_results::RunDir;
 
 use crate::cli::ReproduceArgs;
-use crate::progress::{Progress, print, say};
+use crate::progress::{listener, print, say};
 
 /// Runs an experiment and prints what it found; or says what that would be.
 pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     let started = Instant::now();
     let (spec, out) = (arguments.spec()?, out(arguments));
-    let progress = Progress::default();
-    let show = |event| progress.show(event);
+    let show = listener();
     if arguments.dry_run {
         // What the program carries is unpacked elsewhere: a dry run leaves nothing.
         let scratch = tempfile::tempdir().context("a temporary folder")?;

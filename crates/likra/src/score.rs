@@ -15,7 +15,7 @@ use likra_score::Head;
 
 use crate::cli::{Format, Ratio, ScoreArgs};
 use crate::lm_eval;
-use crate::progress::{Progress, print, say, warn_of_long};
+use crate::progress::{listener, print, say, warn_of_long};
 
 /// Scores questions and writes one CSV for all heads, the base first, or the harness's files for each.
 pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
@@ -23,8 +23,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let (spec, out) = (arguments.spec()?, &arguments.out);
     let limit = spec.evaluation.questions;
     let as_harness = arguments.format == Format::LmEval;
-    let progress = Progress::default();
-    let show = |event| progress.show(event);
+    let show = listener();
     // What can be wrong is found before the weights are read.
     let own = Source {
         test: arguments.questions.iter().cloned().collect(),

@@ -7,7 +7,7 @@ use likra_files::check_room;
 use likra_results::HeadDir;
 
 use crate::cli::TrainArgs;
-use crate::progress::{Progress, say, warn_of_long};
+use crate::progress::{listener, say, warn_of_long};
 
 /// Trains one head on questions from files.
 pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
@@ -18,8 +18,7 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
         bail!("--kind {name}: only an experiment has such answers; {expected}");
     }
     let spec = arguments.spec()?;
-    let progress = Progress::default();
-    let show = |event| progress.show(event);
+    let show = listener();
     let own = Source {
         train: arguments.questions.clone(),
         ..Source::default()
