@@ -121,12 +121,8 @@ fn number(path: impl AsRef<Path>, name: &str) -> Option<u64> {
 
 /// What the control groups of this process leave, versions 2 and 1: the least of all that it is in.
 fn control_group() -> Option<u64> {
-    let second = ["memory.max", "memory.current", "inactive_file "];
-    let first = [
-        "memory.limit_in_bytes",
-        "memory.usage_in_bytes",
-        "total_inactive_file ",
-    ];
+    let second = ["max", "current", "inactive_file "];
+    let first = ["limit_in_bytes", "usage_in_bytes", "total_inactive_file "];
     let left = [
         group_left("/sys/fs/cgroup", "0::/", second),
         group_left("/sys/fs/cgroup/memory", ":memory:/", first),
@@ -143,8 +139,9 @@ fn group_left(root: &str, mark: &str, [limit, used, inactive]: [&str; 3]) -> Opt
     let left = folder.ancestors().filter_map(|folder| {
         // Pages of files that can be dropped are free.
         let free = number(folder.join("memory.stat"), inactive).unwrap_or(0);
-        let limit = number(folder.join(limit), "")?;
-        Some((limit + free).saturating_sub(number(folder.join(used), "")?))
+        let limit = number(folder.join(format!("memory.{limit}")), "")?;
+        let used = number(folder.join(format!("memory.{used}")), "")?;
+        Some((limit + free).saturating_sub(used))
     });
     left.min()
 }

@@ -126,23 +126,21 @@ fn in_paper(task: &str) -> Option<InPaper> {
 
 /// What took how long, by the stamps of what is done.
 fn cost(run: &RunDir, experiment: &Experiment) -> Vec<CostRow> {
+    let seconds = |name: String| Some(Stamp::read(&run.step(&name))?.seconds);
     let base = ["base", "answer-only", "base-train"].map(|name| format!("score-{name}"));
-    let mut work = vec![("scoring by the base".to_owned(), base.to_vec())];
+    let seconds_of_base = base.into_iter().filter_map(seconds).sum();
+    let mut work = vec![("scoring by the base".to_owned(), seconds_of_base)];
     for head in &experiment.heads {
         let (name, examples, checkpoints) = (&head.name, head.examples, &head.checkpoints);
-        let what = format!("training {name}, {examples} examples");
-        work.push((what, vec![format!("train-{name}")]));
+        let training = seconds(format!("train-{name}")).unwrap_or_default();
+        work.push((format!("training {name}, {examples} examples"), training));
         let stamps = checkpoints.iter().map(|n| format!("score-{name}-n{n:05}"));
         let what = format!("scoring by {name}, {} checkpoints", checkpoints.len());
-        work.push((what, stamps.collect()));
+        work.push((what, stamps.filter_map(seconds).sum()));
     }
-    let row = |(what, stamps): (String, Vec<String>)| {
-        let stamps = stamps.iter();
-        let stamps = stamps.filter_map(|name| Stamp::read(&run.step(name)));
-        let seconds = stamps.map(|stamp| stamp.seconds).sum();
-        (seconds > 0.0).then_some(CostRow { what, seconds })
-    };
-    work.into_iter().filter_map(row).collect()
+    let done = work.into_iter().filter(|(_, seconds)| *seconds > 0.0);
+    done.map(|(what, seconds)| CostRow { what, seconds })
+        .collect()
 }
 
 #[cfg(test)]

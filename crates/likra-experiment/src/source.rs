@@ -185,9 +185,9 @@ fn extend(table: &mut Table, folder: &Path, depth: usize) -> Result<()> {
 /// Adds what `own` does not say; tables are filled key by key.
 fn fill(own: &mut Table, other: Table) {
     for (key, value) in other {
-        match (own.entry(key).or_insert_with(|| value.clone()), value) {
-            (Value::Table(own), Value::Table(other)) => fill(own, other),
-            _ => {}
+        let own = own.entry(key).or_insert_with(|| value.clone());
+        if let (Value::Table(own), Value::Table(other)) = (own, value) {
+            fill(own, other);
         }
     }
 }

@@ -56,7 +56,7 @@ fn command(mut words: impl Iterator<Item = String>) -> String {
             "--out" => drop(words.next()),
             "--fresh" => {}
             _ if word.starts_with("--out=") => {}
-            _ => command += &format!(" {}", without_path(&word)),
+            _ => command.extend([" ", &without_path(&word)]),
         }
     }
     command
