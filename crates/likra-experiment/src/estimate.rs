@@ -37,13 +37,13 @@ impl Run<'_> {
         let mut left = Vec::new();
         for job in &self.jobs {
             let missing = job.missing();
-            let Some(first) = missing.first() else {
+            let plans = missing.iter().map(|product| self.plan(product.asked));
+            let plans: Vec<&Plan> = plans.collect();
+            let Some(first) = plans.first() else {
                 continue;
             };
-            let questions = self.plan(first.asked).requests().len();
-            let plans = missing.iter().map(|product| self.plan(product.asked));
-            let mut cost = [0, plans.map(Plan::tokens).sum()];
-            let mut size = format!("{questions} questions");
+            let mut size = format!("{} questions", first.requests().len());
+            let mut cost = [0, plans.iter().map(|plan| plan.tokens()).sum()];
             if let Some((head, _)) = &job.head {
                 // From the newest checkpoint on.
                 let checkpoints = self.dir.head(&head.name).checkpoints()?;
@@ -75,10 +75,8 @@ impl Run<'_> {
     pub fn describe(&self) -> Result<String> {
         let left = self.left()?;
         let (_, memory) = self.survey(false)?;
-        let mut probe = String::new();
-        if !left.is_empty() {
-            probe = self.probe(&left)?;
-        }
+        let probe = (!left.is_empty()).then(|| self.probe(&left));
+        let probe = probe.transpose()?.unwrap_or_default();
         let pace = self.pace.borrow();
         let names = self.jobs.iter().map(|job| job.name.len());
         let width = names.fold("report".len(), usize::max);

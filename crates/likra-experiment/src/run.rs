@@ -138,11 +138,10 @@ impl<'a> Run<'a> {
         for (job, head) in self.heads() {
             let dir = self.dir.head(&head.name);
             self.drop_if_damaged::<AnswerRecord>(&dir.answers(), &dir.answers())?;
-            if self.drop_if_damaged::<StepRecord>(&dir.log(), dir.path())? {
-                // Only training writes it.
-                for product in &job.scores {
-                    remove(&product.path)?;
-                }
+            let damaged = self.drop_if_damaged::<StepRecord>(&dir.log(), dir.path())?;
+            // Only training writes it.
+            for product in job.scores.iter().filter(|_| damaged) {
+                remove(&product.path)?;
             }
         }
         Ok(())
@@ -291,15 +290,13 @@ impl<'a> Run<'a> {
         let dir = self.dir.head(&head.name);
         let device = self.inputs.base.model()?.device();
         let load = || Adapter::load(&dir.checkpoint(examples), device);
-        Ok(match load() {
-            Err(damage) if damage.is_damage() => {
-                self.say(format!("{damage}: trained anew"));
-                remove(dir.path())?;
-                self.train(head, key)?;
-                load()?
-            }
-            other => other?,
-        })
+        match load() {
+            Err(damage) if damage.is_damage() => self.say(format!("{damage}: trained anew")),
+            other => return Ok(other?),
+        }
+        remove(dir.path())?;
+        self.train(head, key)?;
+        Ok(load()?)
     }
 
     /// Does work, stamps it, and remembers how long it took.
