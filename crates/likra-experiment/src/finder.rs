@@ -31,11 +31,10 @@ impl<'a> Finder<'a> {
     /// Nothing is found yet; what the program carries will be unpacked into `embedded`, or cannot be named.
     #[must_use]
     pub fn new(embedded: Option<&'a Path>, listener: &'a Listener<'a>) -> Self {
-        let hub = Vec::new();
         Self {
             embedded,
             listener,
-            hub,
+            hub: Vec::new(),
         }
     }
 

@@ -41,7 +41,7 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 /// printed. The bar is drawn if there is a terminal.
 struct Piece(&'static str, ProgressBar, Instant);
 
-/// Shows the work that goes on to whoever starts it.
+/// Who hears of work and shows how it goes on.
 pub(crate) fn listener() -> impl Fn(Event) {
     let current = RefCell::new(None);
     move |event| show(&mut current.borrow_mut(), event)
@@ -49,7 +49,14 @@ pub(crate) fn listener() -> impl Fn(Event) {
 
 fn show(current: &mut Option<Piece>, event: Event) {
     match (event, current.as_mut()) {
-        (Event::Begun(title, total, unit), _) => *current = Some(piece(title, total, unit)),
+        (Event::Begun(title, total, unit), _) => {
+            let template =
+                format!("  {{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{eta}} left {{msg}}");
+            let style = ProgressStyle::with_template(&template);
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(total as u64).with_style(style);
+            *current = Some(Piece(unit, bar.with_prefix(title), Instant::now()));
+        }
         (Event::Resumed(done), Some(Piece(_, bar, _))) => {
             // What was done before is no part of the estimate.
             bar.set_position(done as u64);
@@ -75,14 +82,4 @@ fn show(current: &mut Option<Piece>, event: Event) {
         (Event::Said(line), _) => say!("  {line}"),
         (_, None) => {}
     }
-}
-
-fn piece(title: String, total: usize, unit: &'static str) -> Piece {
-    let template =
-        format!("  {{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{eta}} left {{msg}}");
-    let style = ProgressStyle::with_template(&template);
-    let bar = ProgressBar::new(total as u64)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        .with_prefix(title);
-    Piece(unit, bar, Instant::now())
 }
