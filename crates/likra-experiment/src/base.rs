@@ -88,11 +88,8 @@ impl Base {
     ) -> Result<Planned> {
         let tokenizer = Tokenizer::open(&self.folder, evaluation.bos)?;
         let mut requests = tokenizer.requests(asked, others)?;
-        let truncated = fit(
-            &mut requests,
-            self.config.max_positions,
-            evaluation.too_long,
-        )?;
+        let positions = self.config.max_positions;
+        let truncated = fit(&mut requests, positions, evaluation.too_long)?;
         Ok((Plan::new(requests, self.placement.batch_tokens)?, truncated))
     }
 

@@ -1,46 +1,37 @@
-//! Combinations of keys that cannot stand together.
+//! Combinations of keys that cannot stand together. A message begins with the key.
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 
+use anyhow::{Result, anyhow, bail, ensure};
 use likra_analysis::paper::TABLE1;
 use likra_data::{Answers, ShotRule};
 use likra_results::check_head_name;
 
-use crate::mistake::Mistake;
 use crate::spec::{AnalysisSettings, Evaluation, HeadSpec, Replicates, Spec};
 
-type Checked = Result<(), Mistake>;
-
-fn ensure(holds: bool, key: impl Into<String>, message: impl Display) -> Checked {
-    holds
-        .then_some(())
-        .ok_or_else(|| Mistake::new(key, message))
-}
-
-fn at_least_one(key: impl Into<String>, count: Option<usize>) -> Checked {
-    ensure(count != Some(0), key, "expected at least 1, found 0")
+fn at_least_one(key: &str, count: Option<usize>) -> Result<()> {
+    ensure!(count != Some(0), "{key}: expected at least 1, found 0");
+    Ok(())
 }
 
 impl Spec {
     /// Refuses what no run could do.
-    pub(crate) fn check(&self) -> Checked {
+    pub(crate) fn check(&self) -> Result<()> {
         self.training.validate().map_err(|error| match &error {
-            likra_train::Error::Setting { setting, .. } => {
-                Mistake::new(format!("training.{setting}"), &error)
-            }
-            _ => Mistake::new("training", &error),
+            likra_train::Error::Setting { setting, .. } => anyhow!("training.{setting}: {error}"),
+            _ => anyhow!("training: {error}"),
         })?;
         let lora = self.lora.validate();
-        lora.map_err(|error| Mistake::new("lora", error))?;
-        let message = "expected at least one table [heads.NAME]";
-        ensure(!self.heads.is_empty(), "heads", message)?;
+        lora.map_err(|error| anyhow!("lora: {error}"))?;
+        let none = self.heads.is_empty();
+        ensure!(!none, "heads: expected at least one table [heads.NAME]");
         for (name, head) in &self.heads {
             check_head(name, head)?;
-            let message = "\"unrelated\" answers are another benchmark's; expected a table [unrelated] \
-                           that says which";
-            let has_texts = head.answers != Answers::Unrelated || self.unrelated.is_some();
-            ensure(has_texts, format!("heads.{name}.answers"), message)?;
+            ensure!(
+                head.answers != Answers::Unrelated || self.unrelated.is_some(),
+                "heads.{name}.answers: \"unrelated\" answers are another benchmark's; expected a table [unrelated] \
+                 that says which"
+            );
         }
         at_least_one("examples", self.examples)?;
         at_least_one("batch-tokens", self.batch_tokens)?;
@@ -51,87 +42,92 @@ impl Spec {
         check_analysis(&self.analysis)
     }
 
-    fn check_replicates(&self, replicates: &Replicates) -> Checked {
+    fn check_replicates(&self, replicates: &Replicates) -> Result<()> {
         at_least_one("replicates.examples", replicates.examples)?;
         at_least_one("replicates.questions", replicates.questions)?;
-        let Replicates { seeds, heads, .. } = replicates;
-        for (place, seed) in seeds.iter().enumerate() {
-            let own = self.seed;
-            let message = format!("{seed} is there already; expected other seeds than {own}");
-            let free = *seed != own && !seeds[..place].contains(seed);
-            ensure(free, "replicates.seeds", message)?;
+        let (own, mut taken) = (self.seed, BTreeSet::from([self.seed]));
+        for seed in &replicates.seeds {
+            ensure!(
+                taken.insert(*seed),
+                "replicates.seeds: {seed} is there already; expected other seeds than {own}"
+            );
         }
-        for (place, name) in heads.iter().enumerate() {
-            let names: Vec<&String> = self.heads.keys().collect();
-            let message =
-                format!("expected names of [heads], each once: {names:?}; found `{name}`");
-            let known = names.contains(&name) && !heads[..place].contains(name);
-            ensure(known, "replicates.heads", message)?;
-            for seed in seeds {
-                let taken = format!("{name}-seed{seed}");
-                let free = !self.heads.contains_key(&taken);
-                let message = "a replicate has this name; expected another";
-                ensure(free, format!("heads.{taken}"), message)?;
+        let names: Vec<&String> = self.heads.keys().collect();
+        let mut free: BTreeSet<&String> = self.heads.keys().collect();
+        for name in &replicates.heads {
+            ensure!(
+                free.remove(name),
+                "replicates.heads: expected names of [heads], each once: {names:?}; found `{name}`"
+            );
+            let mut taken = replicates
+                .seeds
+                .iter()
+                .map(|seed| format!("{name}-seed{seed}"));
+            if let Some(taken) = taken.find(|taken| self.heads.contains_key(taken)) {
+                bail!("heads.{taken}: a replicate has this name; expected another");
             }
         }
         Ok(())
     }
 }
 
-fn check_head(name: &str, head: &HeadSpec) -> Checked {
-    check_head_name(name).map_err(|error| Mistake::new(format!("heads.{name}"), error))?;
-    at_least_one(format!("heads.{name}.examples"), head.examples)?;
+fn check_head(name: &str, head: &HeadSpec) -> Result<()> {
+    check_head_name(name).map_err(|error| anyhow!("heads.{name}: {error}"))?;
+    at_least_one(&format!("heads.{name}.examples"), head.examples)?;
     let share = head.contamination;
-    let message = format!("expected a share from 0 to 1, found {share}");
-    let key = format!("heads.{name}.contamination");
-    ensure((0.0..=1.0).contains(&share), key, message)?;
+    ensure!(
+        (0.0..=1.0).contains(&share),
+        "heads.{name}.contamination: expected a share from 0 to 1, found {share}"
+    );
     let expected = match name {
         "positive" => Answers::Correct,
         "incorrect" => Answers::Incorrect,
         _ => return Ok(()),
     };
-    let message = format!(
-        "tables and figures call this head by what it learns; expected {} answers and no \
+    ensure!(
+        head.answers == expected && share == 0.0,
+        "heads.{name}.answers: tables and figures call this head by what it learns; expected {} answers and no \
          contamination, or another name",
         expected.name()
     );
-    let plain = head.answers == expected && share == 0.0;
-    ensure(plain, format!("heads.{name}.answers"), message)
+    Ok(())
 }
 
-fn check_evaluation(evaluation: &Evaluation) -> Checked {
+fn check_evaluation(evaluation: &Evaluation) -> Result<()> {
     at_least_one("evaluation.questions", evaluation.questions)?;
-    let in_chat = evaluation.chat_template || evaluation.fewshot_as_multiturn.is_none();
-    let message = "there are messages only in a chat; expected chat-template = true beside it";
-    ensure(in_chat, "evaluation.fewshot-as-multiturn", message)?;
+    ensure!(
+        evaluation.chat_template || evaluation.fewshot_as_multiturn.is_none(),
+        "evaluation.fewshot-as-multiturn: there are messages only in a chat; expected chat-template = true beside it"
+    );
     let Some(ids) = &evaluation.shot_ids else {
         return Ok(());
     };
-    let message =
-        "shot-ids names the same questions for all; expected shots = \"fixed\" beside shot-ids";
-    let fixed = evaluation.shots != ShotRule::PerQuestion;
-    ensure(fixed, "evaluation.shot-ids", message)?;
+    ensure!(
+        evaluation.shots != ShotRule::PerQuestion,
+        "evaluation.shot-ids: shot-ids names the same questions for all; expected shots = \"fixed\" beside shot-ids"
+    );
     if let Some(seed) = evaluation.shot_seed {
-        let message = format!(
-            "shot-ids names the shots, and shot-seed = {seed} would draw them; expected one of the two keys"
+        bail!(
+            "evaluation.shot-seed: shot-ids names the shots, and shot-seed = {seed} would draw them; expected one of \
+             the two keys"
         );
-        return Err(Mistake::new("evaluation.shot-seed", message));
     }
     let (shots, named) = (evaluation.num_shots, ids.len());
-    let message = format!("num-shots = {shots}, but shot-ids names {named} questions");
-    ensure(named >= shots, "evaluation.num-shots", message)
+    ensure!(
+        named >= shots,
+        "evaluation.num-shots: num-shots = {shots}, but shot-ids names {named} questions"
+    );
+    Ok(())
 }
 
-fn check_analysis(analysis: &AnalysisSettings) -> Checked {
+fn check_analysis(analysis: &AnalysisSettings) -> Result<()> {
     if let Some(weight) = analysis.weights.iter().find(|weight| !weight.is_finite()) {
-        let message = format!("expected finite numbers, found {weight}");
-        return Err(Mistake::new("analysis.weights", message));
+        bail!("analysis.weights: expected finite numbers, found {weight}");
     }
-    let Some(model) = &analysis.paper_model else {
-        return Ok(());
-    };
     let models: BTreeSet<&str> = TABLE1.iter().map(|row| row.model).collect();
-    let message = format!("expected one of the paper's, {models:?}; found `{model}`");
-    let known = models.contains(model.as_str());
-    ensure(known, "analysis.paper-model", message)
+    let mut model = analysis.paper_model.iter();
+    if let Some(model) = model.find(|model| !models.contains(model.as_str())) {
+        bail!("analysis.paper-model: expected one of the paper's, {models:?}; found `{model}`");
+    }
+    Ok(())
 }

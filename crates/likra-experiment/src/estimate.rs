@@ -12,7 +12,7 @@ use likra_score::{Head, Plan};
 use likra_tokenizer::EncodedPair;
 use likra_train::loss_and_gradients;
 
-use crate::inputs::{Asked, Inputs};
+use crate::inputs::Asked;
 use crate::jobs::Job;
 use crate::pace::Cost;
 use crate::run::Run;
@@ -37,15 +37,13 @@ impl Run<'_> {
         let mut left = Vec::new();
         for job in &self.jobs {
             let missing = job.missing();
-            let Some(first) = missing.first() else {
+            let plans = missing.iter().map(|product| self.plan(product.asked));
+            let plans: Vec<&Plan> = plans.collect();
+            let Some(first) = plans.first() else {
                 continue;
             };
-            let questions = self.plan(first.asked).requests().len();
-            let scored = missing
-                .iter()
-                .map(|product| self.plan(product.asked).tokens());
-            let mut cost = [0, scored.sum()];
-            let mut size = format!("{questions} questions");
+            let mut size = format!("{} questions", first.requests().len());
+            let mut cost = [0, plans.iter().map(|plan| plan.tokens()).sum()];
             if let Some((head, _)) = &job.head {
                 // From the newest checkpoint on.
                 let checkpoints = self.dir.head(&head.name).checkpoints()?;
@@ -77,14 +75,11 @@ impl Run<'_> {
     pub fn describe(&self) -> Result<String> {
         let left = self.left()?;
         let (_, memory) = self.survey(false)?;
-        let probe = match left.is_empty() {
-            true => String::new(),
-            false => self.probe(&left)?,
-        };
+        let probe = (!left.is_empty()).then(|| self.probe(&left));
+        let probe = probe.transpose()?.unwrap_or_default();
         let pace = self.pace.borrow();
-        let names = self.jobs.iter().map(|job| job.name.as_str());
-        let width = names.chain(["report"]).map(str::len).max();
-        let width = width.unwrap_or_default();
+        let names = self.jobs.iter().map(|job| job.name.len());
+        let width = names.fold("report".len(), usize::max);
         let mut text = format!("{}\n", self.inputs.experiment.spec.title);
         for job in &self.jobs {
             let state = match left.iter().find(|left| left.job.name == job.name) {
@@ -101,18 +96,18 @@ impl Run<'_> {
         }
         let time = pace.words(left.iter().map(|left| left.cost));
         let device = &self.inputs.base.placement.name;
-        let rest = format!(
-            "The rest takes {time} and about {memory} MiB of memory on {device},\nby a probe of {probe}.\n"
-        );
-        Ok(text + &rest)
+        let memory = format!("about {memory} MiB of memory on {device}");
+        write!(
+            text,
+            "The rest takes {time} and {memory},\nby a probe of {probe}.\n"
+        )?;
+        Ok(text)
     }
 
     /// Does a little of the work, to know the pace; says what it did.
     fn probe(&self, left: &[Left]) -> Result<String> {
         let started = Instant::now();
-        let Inputs {
-            base, experiment, ..
-        } = &self.inputs;
+        let (base, experiment) = (&self.inputs.base, &self.inputs.experiment);
         let (model, spec) = (base.model()?, &experiment.spec);
         let adapter = Adapter::init(spec.lora.clone(), &model.targets(), 0, model.device())?;
         let mut done = String::new();
@@ -122,10 +117,8 @@ impl Run<'_> {
             for (place, batch) in batches.take(1 + BATCHES).enumerate() {
                 let began = Instant::now();
                 loss_and_gradients(model, &adapter, batch)?;
-                if place > 0 {
-                    let cost = [tokens(batch), 0];
-                    self.pace.borrow_mut().add(cost, began.elapsed());
-                }
+                let cost = if place > 0 { tokens(batch) } else { 0 };
+                self.pace.borrow_mut().add([cost, 0], began.elapsed());
             }
             done = format!("{BATCHES} batches of training and ");
         }
@@ -142,8 +135,8 @@ impl Run<'_> {
         };
         let began = Instant::now();
         likra_score::score(model, &head, &plan, &mut |_| ())?;
-        let cost = [0, plan.tokens()];
-        self.pace.borrow_mut().add(cost, began.elapsed());
+        let mut pace = self.pace.borrow_mut();
+        pace.add([0, plan.tokens()], began.elapsed());
         let took = humantime(started.elapsed());
         Ok(format!("{done}{questions} questions in {took}"))
     }

@@ -92,46 +92,41 @@ impl Experiment {
 
 /// The positive head, its negative, all others, and then the replicates.
 fn heads(spec: &Spec, questions: usize) -> Vec<Head> {
-    let head = |(name, head): (&String, &HeadSpec)| {
-        let examples = head.examples.unwrap_or_default();
-        Head {
-            name: name.clone(),
-            role: name.clone(),
-            replicate: false,
-            answers: head.answers,
-            contamination: head.contamination,
-            seed: head.seed.unwrap_or(spec.seed),
-            examples,
-            questions,
-            checkpoints: checkpoints(spec, examples),
-        }
+    let head = |(name, head): (&String, &HeadSpec)| Head {
+        name: name.clone(),
+        role: name.clone(),
+        replicate: false,
+        answers: head.answers,
+        contamination: head.contamination,
+        seed: head.seed.unwrap_or(spec.seed),
+        examples: head.examples.unwrap_or_default(),
+        questions,
+        checkpoints: checkpoints(spec, head.examples.unwrap_or_default()),
     };
-    let mut own: Vec<Head> = spec.heads.iter().map(head).collect();
-    own.sort_by(|a, b| {
+    let mut heads: Vec<Head> = spec.heads.iter().map(head).collect();
+    heads.sort_by(|a, b| {
         let order = a.contamination.total_cmp(&b.contamination);
         order.then(a.answers.cmp(&b.answers))
     });
-    let mut heads = own.clone();
-    let Some(again) = &spec.replicates else {
-        return heads;
-    };
-    for seed in &again.seeds {
-        for role in &again.heads {
-            let head = own.iter().find(|head| head.role == *role);
-            heads.extend(head.map(|head| {
-                let examples = again.examples.unwrap_or_default().min(head.examples);
-                Head {
-                    name: format!("{role}-seed{seed}"),
-                    replicate: true,
-                    seed: *seed,
-                    examples,
-                    questions: again.questions.unwrap_or_default(),
-                    checkpoints: checkpoints(spec, examples),
-                    ..head.clone()
-                }
-            }));
-        }
+    let mut replicates = Vec::new();
+    if let Some(again) = &spec.replicates {
+        let each = again.seeds.iter();
+        let each = each.flat_map(|seed| again.heads.iter().map(move |role| (seed, role)));
+        replicates.extend(each.filter_map(|(seed, role)| {
+            let head = heads.iter().find(|head| head.role == *role)?;
+            let examples = again.examples.unwrap_or_default().min(head.examples);
+            Some(Head {
+                name: format!("{role}-seed{seed}"),
+                replicate: true,
+                seed: *seed,
+                examples,
+                questions: again.questions.unwrap_or_default(),
+                checkpoints: checkpoints(spec, examples),
+                ..head.clone()
+            })
+        }));
     }
+    heads.extend(replicates);
     heads
 }
 

@@ -7,10 +7,9 @@ use anyhow::{Context as _, Result};
 use include_dir::{Dir, include_dir};
 use likra_data::{Source, datasets};
 use likra_files::write_atomically;
-use likra_hub::{Kind, Name, fetch};
+use likra_hub::{Listener, Name, RepoType, fetch};
 
 use crate::base::Base;
-use crate::event::{Event, Listener};
 use crate::spec::Spec;
 
 /// What an experiment writes for `model` or `data` to mean the small model and benchmark that the program carries, so
@@ -55,7 +54,7 @@ impl<'a> Finder<'a> {
             (_, None) => return Base::open(text.into(), placement),
             (_, Some(name)) => {
                 let expected = "config.json, safetensors or tokenizer.json";
-                self.fetch(Kind::Model, &name, expected, &is_of_model)?
+                self.fetch(RepoType::Model, &name, expected, &is_of_model)?
             }
         };
         let mut base = Base::open(folder, placement)?;
@@ -78,20 +77,20 @@ impl<'a> Finder<'a> {
         let datasets = datasets(task)?;
         let repos: BTreeSet<&String> = datasets.iter().map(|dataset| &dataset.path).collect();
         let mut source = Source::default();
-        for path in repos {
-            // A task may have its rows in files that it names.
-            let Some(name) = Name::parse(path) else {
-                continue;
-            };
+        // A task may have its rows in files that it names.
+        let named = repos
+            .into_iter()
+            .filter_map(|path| Some((path, Name::parse(path)?)));
+        for (path, name) in named {
             let of_repo = datasets.iter().filter(|dataset| dataset.path == *path);
             let wanted = |file: &str| of_repo.clone().any(|dataset| dataset.has(file));
             let expected = "a file of rows; download the data set and give its folder as --data";
-            let folder = match self.fetch(Kind::Dataset, &name, expected, &wanted) {
+            let folder = match self.fetch(RepoType::Dataset, &name, expected, &wanted) {
                 // The hub converts most data sets to parquet by itself.
-                Err(likra_hub::Error::Nothing { .. }) => {
+                Err(likra_hub::Error::Nothing(..)) => {
                     let revision = "refs/convert/parquet".into();
                     let name = Name { revision, ..name };
-                    self.fetch(Kind::Dataset, &name, expected, &wanted)
+                    self.fetch(RepoType::Dataset, &name, expected, &wanted)
                 }
                 found => found,
             }?;
@@ -102,23 +101,14 @@ impl<'a> Finder<'a> {
 
     fn fetch(
         &mut self,
-        kind: Kind,
+        kind: RepoType,
         name: &Name,
         expected: &'static str,
         wanted: &dyn Fn(&str) -> bool,
     ) -> likra_hub::Result<PathBuf> {
-        let found = fetch(kind, name, expected, wanted, &|event| {
-            (self.listener)(match event {
-                likra_hub::Event::Begun(file, size) => {
-                    Event::Begun(format!("download {file}"), size, "bytes")
-                }
-                likra_hub::Event::Advanced(size) => Event::Advanced(size, String::new()),
-                likra_hub::Event::Ended => Event::Ended(String::new()),
-                likra_hub::Event::Cached(message) => Event::Said(message),
-            });
-        })?;
-        self.hub.push(format!("{}@{}", found.repo, found.commit));
-        Ok(found.folder)
+        let (folder, commit) = fetch(kind, name, expected, wanted, self.listener)?;
+        self.hub.push(format!("{}@{}", name.repo, commit));
+        Ok(folder)
     }
 }
 
@@ -143,15 +133,12 @@ fn is_of_model(file: &str) -> bool {
         "model.safetensors.index.json",
         "adapter_config.json",
         "adapter_model.safetensors",
+        "chat_template.jinja",
+        "additional_chat_templates/default.jinja",
     ];
     let weights = file.starts_with("model") && file.ends_with(".safetensors");
     let tokenizer = file.starts_with("tokenizer") && !file.contains(".bin");
-    let chat = [
-        "chat_template.jinja",
-        "additional_chat_templates/default.jinja",
-    ]
-    .contains(&file);
-    chat || !file.contains('/') && (known.contains(&file) || weights || tokenizer)
+    known.contains(&file) || !file.contains('/') && (weights || tokenizer)
 }
 
 #[cfg(test)]

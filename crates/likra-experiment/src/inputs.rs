@@ -66,14 +66,11 @@ pub fn chat(folder: &Path, evaluation: &Evaluation) -> Result<Option<Chat>> {
     if !evaluation.chat_template {
         return Ok(None);
     }
-    let ChatTemplate {
-        path,
-        source,
-        tokens,
-    } = ChatTemplate::read(folder)?;
+    let read = ChatTemplate::read(folder)?;
     let multiturn = evaluation.fewshot_as_multiturn.unwrap_or(true);
     let now = Local::now().naive_local();
-    Ok(Some(Chat::new(path, &source, &tokens, now, multiturn)?))
+    let chat = Chat::new(read.path, &read.source, &read.tokens, now, multiturn);
+    Ok(Some(chat?))
 }
 
 impl Inputs {
@@ -84,25 +81,16 @@ impl Inputs {
     ///
     /// If the experiment does not say where its files are, one is missing, or one is refused.
     pub fn open(mut spec: Spec, own: Source, needs: &Needs, mut finder: Finder) -> Result<Self> {
-        let base = finder.base(&spec)?;
-        let has_own = !own.train.is_empty() || !own.test.is_empty();
-        let found = match has_own && spec.data.is_none() {
-            true => Source::default(),
-            false => finder.rows(&spec.task, spec.data.as_deref())?,
-        };
-        let unrelated = match &spec.unrelated {
-            Some(from) => {
-                let source = finder.rows(&from.task, from.data.as_deref())?;
-                Some(Unrelated::open(&from.task, &source)?)
-            }
-            None => None,
-        };
-        let (folder, repos) = (found.folder, found.repos);
-        let source = Source {
-            folder,
-            repos,
-            ..own
-        };
+        let (base, mut source) = (finder.base(&spec)?, own);
+        if spec.data.is_some() || (source.train.is_empty() && source.test.is_empty()) {
+            let found = finder.rows(&spec.task, spec.data.as_deref())?;
+            (source.folder, source.repos) = (found.folder, found.repos);
+        }
+        let mut unrelated = None;
+        if let Some(from) = &spec.unrelated {
+            let source = finder.rows(&from.task, from.data.as_deref())?;
+            unrelated = Some(Unrelated::open(&from.task, &source)?);
+        }
         let mut benchmark = Benchmark::open(&spec.task, &source, needs)?;
         if let Some(chat) = chat(&base.folder, &spec.evaluation)? {
             benchmark = benchmark.in_chat(&chat, &spec.evaluation.shots())?;
@@ -126,16 +114,14 @@ impl Inputs {
     ///
     /// If a file cannot be read.
     pub fn hash(&self) -> Result<(Vec<Input>, Hashes)> {
-        let (folder, benchmark) = (&self.base.folder, &self.benchmark);
-        let unrelated = self.unrelated.as_ref();
-        let (others, other) = unrelated.map_or_else(Default::default, |texts| {
-            (texts.files.clone(), texts.definition.clone())
-        });
-        let data = benchmark.files().to_vec();
+        let (folder, data) = (&self.base.folder, &self.benchmark);
+        let texts = self.unrelated.as_ref();
+        let texts = texts.map(|texts| (texts.files.clone(), texts.definition.clone()));
+        let (others, other) = texts.unwrap_or_default();
         let groups = [
             ("model", Model::files(folder)?, None),
             ("tokenizer", Tokenizer::files(folder), None),
-            ("data", data, Some(benchmark.definition())),
+            ("data", data.files().to_vec(), Some(data.definition())),
             ("unrelated", others, Some(other)),
         ];
         let (mut files, mut hashes) = (Vec::new(), Hashes::new());

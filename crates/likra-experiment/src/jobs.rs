@@ -52,92 +52,80 @@ impl Job {
     /// The files that are not there, or were made of other inputs or settings.
     #[must_use]
     pub fn missing(&self) -> Vec<&Product> {
-        let is_done = |product: &Product| {
+        let is_missing = |product: &&Product| {
             let stamp = Stamp::read(&product.stamp);
-            product.path.exists() && stamp.is_some_and(|stamp| stamp.key == product.key)
+            !product.path.exists() || stamp.is_none_or(|stamp| stamp.key != product.key)
         };
-        let scores = self.scores.iter();
-        scores.filter(|product| !is_done(product)).collect()
+        self.scores.iter().filter(is_missing).collect()
     }
 }
 
-/// What all keys of a run are made of.
-pub(crate) struct Keys<'a> {
-    pub(crate) inputs: &'a Inputs,
-    pub(crate) hashes: &'a Hashes,
-    pub(crate) dir: &'a RunDir,
-}
-
-impl Keys<'_> {
-    /// All jobs in the order of work.
-    pub(crate) fn jobs(&self) -> Result<Vec<Job>> {
-        let experiment = &self.inputs.experiment;
-        let Experiment { spec, heads, .. } = experiment;
-        let mut asked = vec![Asked::Test(experiment.questions), Asked::AnswerOnly];
-        if experiment.ranked().next().is_some() {
-            asked.push(Asked::Ranking);
-        }
-        let base = asked.into_iter().map(|asked| {
-            let path = match asked {
-                Asked::Test(_) => self.dir.base_scores(),
-                Asked::AnswerOnly => self.dir.answer_only_scores(),
-                Asked::Ranking => self.dir.training_scores(),
-            };
-            self.product(path, asked, BASE, 0)
+/// All jobs in the order of work.
+pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec<Job>> {
+    let (experiment, placement) = (&inputs.experiment, &inputs.base.placement);
+    // `head` is the key of the head's checkpoints, or `base`.
+    let product = |path: PathBuf, asked, head: &str, examples| -> Result<Product> {
+        let decides = json!({
+            "head": head,
+            "examples": examples,
+            "asked": decides(experiment, asked)?,
+            "unrelated": hashes["unrelated"],
         });
-        let mut jobs = vec![Job {
-            name: BASE.into(),
-            head: None,
-            scores: base.collect::<Result<_>>()?,
-        }];
-        for head in heads {
-            let placement = &self.inputs.base.placement;
-            let key = training_key(self.hashes, placement, spec, head)?;
-            let scores = head.checkpoints.iter().map(|&examples| {
-                let path = self.dir.scores(&head.name, examples);
-                let asked = Asked::Test(head.questions);
-                self.product(path, asked, &key, examples)
-            });
-            jobs.push(Job {
-                name: head.name.clone(),
-                scores: scores.collect::<Result<_>>()?,
-                head: Some((head.clone(), key)),
-            });
-        }
-        Ok(jobs)
-    }
-
-    /// A file of scores; `head` is the key of the head's checkpoints, or `base`.
-    fn product(&self, path: PathBuf, asked: Asked, head: &str, examples: usize) -> Result<Product> {
-        let (experiment, placement) = (&self.inputs.experiment, &self.inputs.base.placement);
-        let spec = &experiment.spec;
-        let what = match asked {
-            Asked::Test(questions) => {
-                let mut evaluation = spec.evaluation.clone();
-                evaluation.questions = Some(questions);
-                // TOML leaves out what is absent.
-                json!(toml::Value::try_from(evaluation)?)
-            }
-            Asked::AnswerOnly => json!([experiment.questions, spec.evaluation.bos]),
-            Asked::Ranking => {
-                let ranked = experiment.ranked();
-                let seen: Vec<_> = ranked.map(|head| (head.examples, head.seed)).collect();
-                json!([seen, spec.training.bos])
-            }
-        };
-        let unrelated = &self.hashes["unrelated"];
-        let decides =
-            json!({"head": head, "examples": examples, "asked": what, "unrelated": unrelated});
         let file = path.file_name().unwrap_or_default().to_string_lossy();
-        let stamp = format!("score-{}", file.trim_end_matches(".csv.gz"));
+        let stamp = dir.step(&format!("score-{}", file.trim_end_matches(".csv.gz")));
         Ok(Product {
-            key: key(self.hashes, placement, &decides)?,
-            stamp: self.dir.step(&stamp),
+            key: key(hashes, placement, &decides)?,
+            stamp,
             path,
             asked,
             examples,
         })
+    };
+    let test = Asked::Test(experiment.questions);
+    let mut base = vec![
+        product(dir.base_scores(), test, BASE, 0)?,
+        product(dir.answer_only_scores(), Asked::AnswerOnly, BASE, 0)?,
+    ];
+    if experiment.ranked().next().is_some() {
+        base.push(product(dir.training_scores(), Asked::Ranking, BASE, 0)?);
     }
+    let mut jobs = vec![Job {
+        name: BASE.into(),
+        head: None,
+        scores: base,
+    }];
+    for head in &experiment.heads {
+        let key = training_key(hashes, placement, &experiment.spec, head)?;
+        let scores = head.checkpoints.iter().map(|&examples| {
+            let path = dir.scores(&head.name, examples);
+            product(path, Asked::Test(head.questions), &key, examples)
+        });
+        jobs.push(Job {
+            name: head.name.clone(),
+            scores: scores.collect::<Result<_>>()?,
+            head: Some((head.clone(), key)),
+        });
+    }
+    Ok(jobs)
+}
+
+/// What decides what is asked, beside the files.
+fn decides(experiment: &Experiment, asked: Asked) -> Result<Value> {
+    let spec = &experiment.spec;
+    Ok(match asked {
+        Asked::Test(questions) => {
+            let mut evaluation = spec.evaluation.clone();
+            evaluation.questions = Some(questions);
+            // TOML leaves out what is absent.
+            json!(toml::Value::try_from(evaluation)?)
+        }
+        Asked::AnswerOnly => json!([experiment.questions, spec.evaluation.bos]),
+        Asked::Ranking => {
+            let ranked = experiment.ranked();
+            let seen: Vec<_> = ranked.map(|head| (head.examples, head.seed)).collect();
+            json!([seen, spec.training.bos])
+        }
+    })
 }
 
 /// The key of a head's checkpoints, however many there are and whatever other heads there are.

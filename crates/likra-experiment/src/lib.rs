@@ -3,13 +3,11 @@
 mod base;
 mod check;
 mod estimate;
-mod event;
 mod experiment;
 mod finder;
 mod inputs;
 mod jobs;
 mod memory;
-mod mistake;
 mod pace;
 mod report;
 mod run;
@@ -19,11 +17,11 @@ mod work;
 
 pub use anyhow::{Error, Result};
 pub use base::{Base, Planned};
-pub use event::{Event, Listener};
 pub use experiment::{Experiment, Head};
 pub use finder::Finder;
 pub use inputs::{Asked, Hashes, Inputs, TrainingSet, chat};
 pub use jobs::{Job, Product, training_key};
+pub use likra_hub::{Event, Listener};
 pub use memory::peak_memory;
 pub use report::{draw, part_of_paper};
 pub use run::Run;

@@ -26,17 +26,15 @@ impl Base {
     ///
     /// If the adapter's shape is impossible.
     pub fn training_bytes(&self, spec: &Spec, examples: &[EncodedPair]) -> Result<usize> {
-        let sum = |of: fn(&EncodedPair) -> usize| {
+        let largest = |of: fn(&EncodedPair) -> usize| {
             let batches = examples.chunks(spec.training.batch_size.max(1));
             let sums = batches.map(|batch| batch.iter().map(of).sum());
             sums.max().unwrap_or_default()
         };
-        let tokens = sum(|example| example.tokens.len());
-        let answers = sum(|example| example.tokens.len() - example.start);
-        let (dtype, parameters) = (self.placement.dtype, self.parameters(spec)?);
-        Ok(self
-            .config
-            .training_bytes(dtype, tokens, answers, parameters))
+        let tokens = largest(|example| example.tokens.len());
+        let answers = largest(|example| example.tokens.len() - example.start);
+        let (config, dtype) = (&self.config, self.placement.dtype);
+        Ok(config.training_bytes(dtype, tokens, answers, self.parameters(spec)?))
     }
 
     /// How many bytes training `head` will leave in `dir`: the checkpoints that are not there, and beside them
@@ -50,10 +48,8 @@ impl Base {
         let there = dir.checkpoints()?;
         let checkpoints = head.checkpoints.iter();
         let absent = checkpoints.filter(|examples| !there.contains_key(examples));
-        let copies = match absent.count() {
-            0 => 0,
-            absent => absent + 1 + 2 * 2 + 3,
-        };
+        let absent = absent.count();
+        let copies = absent + if absent > 0 { 1 + 2 * 2 + 3 } else { 0 };
         Ok((copies * self.parameters(spec)? * size_of::<f32>()) as u64)
     }
 
@@ -125,12 +121,8 @@ fn number(path: impl AsRef<Path>, name: &str) -> Option<u64> {
 
 /// What the control groups of this process leave, versions 2 and 1: the least of all that it is in.
 fn control_group() -> Option<u64> {
-    let second = ["memory.max", "memory.current", "inactive_file "];
-    let first = [
-        "memory.limit_in_bytes",
-        "memory.usage_in_bytes",
-        "total_inactive_file ",
-    ];
+    let second = ["max", "current", "inactive_file "];
+    let first = ["limit_in_bytes", "usage_in_bytes", "total_inactive_file "];
     let left = [
         group_left("/sys/fs/cgroup", "0::/", second),
         group_left("/sys/fs/cgroup/memory", ":memory:/", first),
@@ -147,8 +139,9 @@ fn group_left(root: &str, mark: &str, [limit, used, inactive]: [&str; 3]) -> Opt
     let left = folder.ancestors().filter_map(|folder| {
         // Pages of files that can be dropped are free.
         let free = number(folder.join("memory.stat"), inactive).unwrap_or(0);
-        let limit = number(folder.join(limit), "")?;
-        Some((limit + free).saturating_sub(number(folder.join(used), "")?))
+        let limit = number(folder.join(format!("memory.{limit}")), "")?;
+        let used = number(folder.join(format!("memory.{used}")), "")?;
+        Some((limit + free).saturating_sub(used))
     });
     left.min()
 }

@@ -23,15 +23,13 @@ impl Pace {
 
     /// How long all of this work takes; `None` if nothing of its kind was measured.
     pub(crate) fn time(&self, costs: impl IntoIterator<Item = Cost>) -> Option<Duration> {
-        let part = |((measured, took), tokens): ((usize, Duration), usize)| match (tokens, measured)
-        {
-            (0, _) => Some(Duration::ZERO),
-            (_, 0) => None,
-            _ => Some(took.mul_f64(tokens as f64 / measured as f64)),
-        };
-        let parts = costs
+        let kinds = costs
             .into_iter()
-            .flat_map(|cost| self.0.into_iter().zip(cost));
+            .flat_map(|cost| cost.into_iter().zip(self.0));
+        let parts = kinds.filter(|(tokens, _)| *tokens > 0);
+        let part = |(tokens, (measured, took)): (usize, (usize, Duration))| {
+            (measured > 0).then(|| took.mul_f64(tokens as f64 / measured as f64))
+        };
         parts.map(part).sum()
     }
 

@@ -22,8 +22,8 @@ pub fn draw(run: &RunDir) -> Result<String> {
     let manifest = Manifest::read(&run.manifest())?;
     let experiment = Experiment::of_run(&manifest);
     let experiment = experiment.with_context(|| run.manifest().display().to_string())?;
-    let scores = Scores::read(run, &experiment)?;
-    let findings = findings(&scores.study(&experiment)?)?;
+    let (study, missing) = study(run, &experiment)?;
+    let findings = findings(&study)?;
     let Experiment { spec, heads, .. } = &experiment;
     let checkpoints: usize = heads.iter().map(|head| head.checkpoints.len()).sum();
     let own = heads.iter().filter(|head| !head.replicate);
@@ -34,7 +34,7 @@ pub fn draw(run: &RunDir) -> Result<String> {
         questions: experiment.questions,
         shots: (evaluation.num_shots, evaluation.shots == ShotRule::Fixed),
         remark: part_of_paper(&spec.task, manifest.questions.training),
-        scored: (checkpoints - scores.missing, checkpoints),
+        scored: (checkpoints - missing, checkpoints),
         cost: cost(run, &experiment),
         manifest,
     };
@@ -42,72 +42,54 @@ pub fn draw(run: &RunDir) -> Result<String> {
     Ok(summary(&findings))
 }
 
-/// The scores of a run.
-struct Scores {
-    base: Vec<ScoreRecord>,
-    heads: Vec<ScoreRecord>,
-    /// Those of replicates, by seed.
-    replicates: BTreeMap<u32, Vec<ScoreRecord>>,
-    /// How many checkpoints are not scored yet.
-    missing: usize,
-}
-
-impl Scores {
-    fn read(run: &RunDir, experiment: &Experiment) -> Result<Self> {
-        let mut base: Vec<ScoreRecord> = read_rows(&run.base_scores())?;
-        let alone = run.answer_only_scores();
-        if alone.exists() {
-            base.extend(read_rows::<ScoreRecord>(&alone)?);
-        }
-        let (mut heads, mut replicates, mut missing) = (Vec::new(), BTreeMap::new(), 0);
-        for head in &experiment.heads {
-            for &examples in &head.checkpoints {
-                let path = run.scores(&head.name, examples);
-                if !path.exists() {
-                    missing += 1;
-                    continue;
-                }
-                let records: &mut Vec<ScoreRecord> = match head.replicate {
-                    true => replicates.entry(head.seed).or_default(),
-                    false => &mut heads,
-                };
-                records.extend(read_rows(&path)?);
+/// The scores of a run, and how many checkpoints are not scored yet.
+fn study(run: &RunDir, experiment: &Experiment) -> Result<(Study, usize)> {
+    let Experiment { spec, heads, .. } = experiment;
+    let mut base: Vec<ScoreRecord> = read_rows(&run.base_scores())?;
+    let alone = run.answer_only_scores();
+    if alone.exists() {
+        base.extend(read_rows::<ScoreRecord>(&alone)?);
+    }
+    // Those of replicates by seed, those of others under none.
+    let (mut scores, mut missing) = (BTreeMap::<_, Vec<ScoreRecord>>::new(), 0);
+    for head in heads {
+        let records = scores
+            .entry(head.replicate.then_some(head.seed))
+            .or_default();
+        for &examples in &head.checkpoints {
+            let path = run.scores(&head.name, examples);
+            match path.exists() {
+                true => records.extend(read_rows::<ScoreRecord>(&path)?),
+                false => missing += 1,
             }
         }
-        Ok(Self {
-            base,
-            heads,
-            replicates,
-            missing,
-        })
     }
-
-    fn study(&self, experiment: &Experiment) -> Result<Study> {
-        let Experiment { spec, heads, .. } = experiment;
-        let negatives = heads.iter();
-        let negatives = negatives.filter(|head| !head.replicate && head.name != "positive");
-        let mut replicates = Vec::new();
-        for &seed in spec.replicates.iter().flat_map(|again| &again.seeds) {
-            let Some(records) = self.replicates.get(&seed) else {
-                continue;
-            };
-            let asked: HashSet<&str> = records.iter().map(|r| r.question_id.as_str()).collect();
-            let base = self.base.iter();
-            let base = base.filter(|record| asked.contains(record.question_id.as_str()));
-            let table = ScoreTable::new(base.chain(records))?;
-            replicates.push(Replicate { seed, table });
+    let mut replicates = Vec::new();
+    for &seed in spec.replicates.iter().flat_map(|again| &again.seeds) {
+        let records = scores.remove(&Some(seed)).unwrap_or_default();
+        if records.is_empty() {
+            continue;
         }
-        Ok(Study {
-            table: ScoreTable::new(self.base.iter().chain(&self.heads))?,
-            replicates,
-            seed: spec.seed,
-            negatives: negatives.map(negative).collect(),
-            weights: spec.analysis.weights.clone(),
-            norm: spec.analysis.normalisation,
-            benchmark: in_paper(&spec.task).map(|paper| paper.name),
-            model: spec.analysis.paper_model.clone(),
-        })
+        let asked: HashSet<&str> = records.iter().map(|r| &*r.question_id).collect();
+        let base = base
+            .iter()
+            .filter(|record| asked.contains(&*record.question_id));
+        let table = ScoreTable::new(base.chain(&records))?;
+        replicates.push(Replicate { seed, table });
     }
+    let negatives = heads.iter();
+    let negatives = negatives.filter(|head| !head.replicate && head.name != "positive");
+    let study = Study {
+        table: ScoreTable::new(base.iter().chain(scores.values().flatten()))?,
+        replicates,
+        seed: spec.seed,
+        negatives: negatives.map(negative).collect(),
+        weights: spec.analysis.weights.clone(),
+        norm: spec.analysis.normalisation,
+        benchmark: in_paper(&spec.task).map(|paper| paper.name),
+        model: spec.analysis.paper_model.clone(),
+    };
+    Ok((study, missing))
 }
 
 fn negative(head: &Head) -> Negative {
@@ -144,23 +126,21 @@ fn in_paper(task: &str) -> Option<InPaper> {
 
 /// What took how long, by the stamps of what is done.
 fn cost(run: &RunDir, experiment: &Experiment) -> Vec<CostRow> {
+    let seconds = |name: String| Some(Stamp::read(&run.step(&name))?.seconds);
     let base = ["base", "answer-only", "base-train"].map(|name| format!("score-{name}"));
-    let mut work = vec![("scoring by the base".to_owned(), base.to_vec())];
+    let seconds_of_base = base.into_iter().filter_map(seconds).sum();
+    let mut work = vec![("scoring by the base".to_owned(), seconds_of_base)];
     for head in &experiment.heads {
         let (name, examples, checkpoints) = (&head.name, head.examples, &head.checkpoints);
-        let what = format!("training {name}, {examples} examples");
-        work.push((what, vec![format!("train-{name}")]));
+        let training = seconds(format!("train-{name}")).unwrap_or_default();
+        work.push((format!("training {name}, {examples} examples"), training));
         let stamps = checkpoints.iter().map(|n| format!("score-{name}-n{n:05}"));
         let what = format!("scoring by {name}, {} checkpoints", checkpoints.len());
-        work.push((what, stamps.collect()));
+        work.push((what, stamps.filter_map(seconds).sum()));
     }
-    let row = |(what, stamps): (String, Vec<String>)| {
-        let stamps = stamps.iter();
-        let stamps = stamps.filter_map(|name| Stamp::read(&run.step(name)));
-        let seconds = stamps.map(|stamp| stamp.seconds).sum();
-        (seconds > 0.0).then_some(CostRow { what, seconds })
-    };
-    work.into_iter().filter_map(row).collect()
+    let done = work.into_iter().filter(|(_, seconds)| *seconds > 0.0);
+    done.map(|(what, seconds)| CostRow { what, seconds })
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! A run: the folder of an experiment, its jobs and what of them is done.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
-use likra_data::{Needs, Ranking, Source};
+use likra_data::{Ranking, Source};
 use likra_files::check_room;
 use likra_lora::Adapter;
 use likra_report::humantime;
@@ -18,14 +17,14 @@ use likra_results::{
 use likra_score::Plan;
 
 use crate::base::Planned;
-use crate::event::{Event, Listener};
 use crate::experiment::{Experiment, Head};
 use crate::finder::Finder;
 use crate::inputs::{Asked, Inputs, TrainingSet};
-use crate::jobs::{Job, Keys, Product};
+use crate::jobs::{Job, jobs};
 use crate::pace::{Cost, Pace};
 use crate::spec::Spec;
 use crate::work::{score, train};
+use likra_hub::{Event, Listener};
 
 /// A run in progress: the folder, the experiment with its files, and its jobs.
 pub struct Run<'a> {
@@ -44,22 +43,15 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Opens the files of an experiment; what the program carries is unpacked into `embedded`.
+    /// Opens the files of an experiment; what the program carries is unpacked into `unpack`.
     ///
     /// # Errors
     ///
     /// If a file or the device is missing or refused.
-    pub fn open(
-        spec: Spec,
-        dir: &Path,
-        embedded: &Path,
-        listener: &'a Listener<'a>,
-    ) -> Result<Self> {
-        let needs = Needs {
-            train: true,
-            ..spec.needs()
-        };
-        let finder = Finder::new(Some(embedded), listener);
+    pub fn open(spec: Spec, dir: &Path, unpack: &Path, listener: &'a Listener<'a>) -> Result<Self> {
+        let mut needs = spec.needs();
+        needs.train = true;
+        let finder = Finder::new(Some(unpack), listener);
         let mut inputs = Inputs::open(spec, Source::default(), &needs, finder)?;
         let benchmark = &inputs.benchmark;
         let (training, test) = (benchmark.train().len(), benchmark.test().len());
@@ -67,17 +59,13 @@ impl<'a> Run<'a> {
         spec.evaluation.shots = benchmark.shot_rule(&spec.evaluation.shots());
         inputs.experiment = Experiment::new(spec, training, test);
         let ((files, hashes), dir) = (inputs.hash()?, RunDir::new(dir));
-        let keys = Keys {
-            inputs: &inputs,
-            hashes: &hashes,
-            dir: &dir,
-        };
-        let (jobs, mut plans) = (keys.jobs()?, BTreeMap::new());
-        for product in jobs.iter().flat_map(|job| &job.scores) {
-            if let Entry::Vacant(place) = plans.entry(product.asked) {
-                place.insert(inputs.plan(product.asked)?);
-            }
-        }
+        let jobs = jobs(&inputs, &hashes, &dir)?;
+        let scores = jobs.iter().flat_map(|job| &job.scores);
+        let asked: BTreeSet<Asked> = scores.map(|product| product.asked).collect();
+        let plans = asked
+            .into_iter()
+            .map(|asked| Ok((asked, inputs.plan(asked)?)));
+        let plans = plans.collect::<Result<_>>()?;
         Ok(Self {
             dir,
             inputs,
@@ -98,38 +86,31 @@ impl<'a> Run<'a> {
     /// all: found, and refused if need be, before the model is loaded.
     pub(crate) fn survey(&self, fresh: bool) -> Result<(TooLong, usize)> {
         let (base, spec) = (&self.inputs.base, &self.inputs.experiment.spec);
-        let (mut truncated, mut skipped, mut bytes) = (0, BTreeMap::new(), 0);
         let left = |job: &Job| fresh || !job.missing().is_empty();
-        let scored = self.jobs.iter().any(left);
-        for product in &self.jobs[0].scores {
-            let (plan, cut) = &self.plans[&product.asked];
-            truncated += cut;
-            if scored {
-                bytes = bytes.max(base.scoring_bytes(plan));
-            }
-        }
-        for (job, head) in self.heads() {
-            // What ranked heads learn is not known before the base's scores are.
-            if head.answers.is_ranked() {
-                continue;
-            }
+        let asked = self.jobs[0].scores.iter();
+        let plans: Vec<&Planned> = asked.map(|product| &self.plans[&product.asked]).collect();
+        let mut too_long = TooLong {
+            positions: base.config.max_positions,
+            truncated: plans.iter().map(|(_, truncated)| truncated).sum(),
+            skipped: BTreeMap::new(),
+        };
+        let scoring = plans.iter().map(|(plan, _)| base.scoring_bytes(plan));
+        let mut bytes = scoring.max().unwrap_or_default();
+        // What ranked heads learn is not known before the base's scores are.
+        let heads = self.heads();
+        for (job, head) in heads.filter(|(_, head)| !head.answers.is_ranked()) {
             let set = self.training_set(head)?;
             if left(job) && (fresh || self.room(head)? > 0) {
                 bytes = bytes.max(base.training_bytes(spec, &set.examples)?);
             }
             if set.skipped > 0 {
-                skipped.insert(head.name.clone(), set.skipped);
+                too_long.skipped.insert(head.name.clone(), set.skipped);
             }
         }
         // A run that is finished loads no model.
-        if scored {
+        if self.jobs.iter().any(left) {
             base.check_memory(bytes)?;
         }
-        let too_long = TooLong {
-            positions: base.config.max_positions,
-            truncated,
-            skipped,
-        };
         Ok((too_long, bytes >> 20))
     }
 
@@ -141,10 +122,8 @@ impl<'a> Run<'a> {
 
     /// The bytes of the adapters of a head that are still to be made.
     fn room(&self, head: &Head) -> Result<u64> {
-        let Inputs {
-            base, experiment, ..
-        } = &self.inputs;
-        base.room(&experiment.spec, head, &self.dir.head(&head.name))
+        let (base, spec) = (&self.inputs.base, &self.inputs.experiment.spec);
+        base.room(spec, head, &self.dir.head(&head.name))
     }
 
     fn say(&self, line: String) {
@@ -159,11 +138,10 @@ impl<'a> Run<'a> {
         for (job, head) in self.heads() {
             let dir = self.dir.head(&head.name);
             self.drop_if_damaged::<AnswerRecord>(&dir.answers(), &dir.answers())?;
-            if self.drop_if_damaged::<StepRecord>(&dir.log(), dir.path())? {
-                // Only training writes it.
-                for product in &job.scores {
-                    remove(&product.path)?;
-                }
+            let damaged = self.drop_if_damaged::<StepRecord>(&dir.log(), dir.path())?;
+            // Only training writes it.
+            for product in job.scores.iter().filter(|_| damaged) {
+                remove(&product.path)?;
             }
         }
         Ok(())
@@ -172,27 +150,14 @@ impl<'a> Run<'a> {
     /// Removes what belongs to a table if the table is damaged; returns whether it was. One that cannot be
     /// read now, for want of a permission, is no reason to do work again.
     fn drop_if_damaged<R: Row>(&self, table: &Path, all: &Path) -> Result<bool> {
-        let damage = match table.exists() {
-            true => read_rows::<R>(table).err(),
-            false => None,
-        };
-        let Some(damage) = damage.filter(likra_results::Error::is_damage) else {
-            return Ok(false);
-        };
-        self.say(format!("{damage}: made again"));
-        remove(all)?;
-        Ok(true)
-    }
-
-    /// Refuses a folder without room for the adapters that are still to be made.
-    fn check_room(&self) -> Result<()> {
-        let mut bytes = 0;
-        for (job, head) in self.heads() {
-            if !job.missing().is_empty() {
-                bytes += self.room(head)?;
+        match read_rows::<R>(table) {
+            Err(damage) if table.exists() && damage.is_damage() => {
+                self.say(format!("{damage}: made again"));
+                remove(all)?;
+                Ok(true)
             }
+            _ => Ok(false),
         }
-        Ok(check_room(&self.dir.manifest(), bytes)?)
     }
 
     /// Removes what a killed run has left half-written, or with `fresh` all that an earlier run has left,
@@ -210,17 +175,17 @@ impl<'a> Run<'a> {
         }
         self.dir.sweep()?;
         self.drop_damaged()?;
-        self.check_room()?;
-        for job in &self.jobs {
-            // Should this run be killed, scores of other settings are not to be taken for its own.
-            for product in job.missing() {
-                if product.stamp.exists() {
-                    // What cannot be read now, for want of a permission, may be finished work.
-                    fs_err::read(&product.stamp)?;
-                }
-                remove(&product.stamp)?;
-                remove(&product.path)?;
+        let left = self.heads().filter(|(job, _)| !job.missing().is_empty());
+        let bytes = left.map(|(_, head)| self.room(head)).sum::<Result<_>>()?;
+        check_room(&self.dir.manifest(), bytes)?;
+        // Should this run be killed, scores of other settings are not to be taken for its own.
+        for product in self.jobs.iter().flat_map(Job::missing) {
+            if product.stamp.exists() {
+                // What cannot be read now, for want of a permission, may be finished work.
+                fs_err::read(&product.stamp)?;
             }
+            remove(&product.stamp)?;
+            remove(&product.path)?;
         }
         manifest.write(&self.dir.manifest())?;
         // Says what a head has learned that need not be trained, where nothing says so.
@@ -236,19 +201,13 @@ impl<'a> Run<'a> {
 
     /// Says what the run is made of, by name and hash, and not where it lay.
     fn manifest(&self, command: &str, fresh: bool) -> Result<Manifest> {
-        let Inputs {
-            experiment,
-            base,
-            benchmark,
-            ..
-        } = &self.inputs;
-        let mut spec = experiment.spec.clone();
+        let (base, benchmark) = (&self.inputs.base, &self.inputs.benchmark);
+        let mut spec = self.inputs.experiment.spec.clone();
         let unrelated = spec.unrelated.as_mut().and_then(|from| from.data.as_mut());
         let named = [spec.model.as_mut(), spec.data.as_mut(), unrelated];
         for path in named.into_iter().flatten() {
-            if let Some(name) = Path::new(path.as_str()).file_name() {
-                *path = name.to_string_lossy().into_owned();
-            }
+            let name = Path::new(path.as_str()).file_name();
+            *path = name.map_or(path.clone(), |name| name.to_string_lossy().into());
         }
         Ok(Manifest {
             likra: env!("CARGO_PKG_VERSION").into(),
@@ -277,10 +236,10 @@ impl<'a> Run<'a> {
         if count < all {
             self.say(format!("{} of {all} jobs are done", all - count));
         }
-        for (place, now) in left.iter().enumerate() {
+        for (done, now) in (1..).zip(&left) {
             self.run(now.job)?;
-            let (done, rest) = (place + 1, left[place + 1..].iter());
-            let time = self.pace.borrow().time(rest.map(|left| left.cost));
+            let rest = left[done..].iter().map(|left| left.cost);
+            let time = self.pace.borrow().time(rest);
             if let Some(time) = time.filter(|_| done < count) {
                 let left = humantime(time);
                 self.say(format!("{done} of {count} jobs, about {left} left"));
@@ -300,17 +259,28 @@ impl<'a> Run<'a> {
             self.train(head, key)?;
         }
         for product in missing {
+            let (mut adapter, plan) = (None, self.plan(product.asked));
             if let Some((head, key)) = &job.head {
-                let adapter = self.adapter(head, key, product.examples)?;
-                self.score(product, &head.name, &head.role, Some(&adapter))?;
-                continue;
+                adapter = Some(self.adapter(head, key, product.examples)?);
             }
-            let (title, name) = match product.asked {
-                Asked::Test(_) => (BASE, BASE),
-                Asked::AnswerOnly => ("answers alone", ANSWER_ONLY),
-                Asked::Ranking => ("base on training questions", BASE),
+            let (title, name) = match (&job.head, product.asked) {
+                (Some((head, _)), _) => (&*head.name, &*head.role),
+                (None, Asked::Test(_)) => (BASE, BASE),
+                (None, Asked::AnswerOnly) => ("answers alone", ANSWER_ONLY),
+                (None, Asked::Ranking) => ("base on training questions", BASE),
             };
-            self.score(product, title, name, None)?;
+            let head = likra_score::Head {
+                name,
+                examples: product.examples,
+                adapter: adapter.as_ref(),
+                greedy: false,
+            };
+            let model = self.inputs.base.model()?;
+            self.stamped(&product.stamp, &product.key, || {
+                let records = score(model, title, &head, plan, self.listener)?;
+                write_rows(&product.path, &records)?;
+                Ok([0, plan.tokens()])
+            })?;
         }
         Ok(())
     }
@@ -320,49 +290,22 @@ impl<'a> Run<'a> {
         let dir = self.dir.head(&head.name);
         let device = self.inputs.base.model()?.device();
         let load = || Adapter::load(&dir.checkpoint(examples), device);
-        Ok(match load() {
-            Err(damage) if damage.is_damage() => {
-                self.say(format!("{damage}: trained anew"));
-                remove(dir.path())?;
-                self.train(head, key)?;
-                load()?
-            }
-            other => other?,
-        })
-    }
-
-    fn score(
-        &self,
-        product: &Product,
-        title: &str,
-        name: &str,
-        adapter: Option<&Adapter>,
-    ) -> Result<()> {
-        let (model, plan) = (self.inputs.base.model()?, self.plan(product.asked));
-        let examples = product.examples;
-        let head = likra_score::Head {
-            name,
-            examples,
-            adapter,
-            greedy: false,
-        };
-        self.stamped(&product.stamp, &product.key, || {
-            let records = score(model, title, &head, plan, self.listener)?;
-            write_rows(&product.path, &records)?;
-            Ok([0, plan.tokens()])
-        })
+        match load() {
+            Err(damage) if damage.is_damage() => self.say(format!("{damage}: trained anew")),
+            other => return Ok(other?),
+        }
+        remove(dir.path())?;
+        self.train(head, key)?;
+        Ok(load()?)
     }
 
     /// Does work, stamps it, and remembers how long it took.
     fn stamped(&self, stamp: &Path, key: &str, work: impl FnOnce() -> Result<Cost>) -> Result<()> {
         let started = Instant::now();
-        let cost = work()?;
-        self.pace.borrow_mut().add(cost, started.elapsed());
-        let done = Stamp {
-            key: key.into(),
-            seconds: started.elapsed().as_secs_f64(),
-        };
-        Ok(done.write(stamp)?)
+        let (cost, took) = (work()?, started.elapsed());
+        self.pace.borrow_mut().add(cost, took);
+        let (key, seconds) = (key.into(), took.as_secs_f64());
+        Ok(Stamp { key, seconds }.write(stamp)?)
     }
 
     /// Trains a head to its end, from its newest checkpoint if there is one of the same key.
@@ -371,8 +314,8 @@ impl<'a> Run<'a> {
         let (stamp, dir) = (self.dir.step(&format!("train-{name}")), self.dir.head(name));
         let there = dir.checkpoints()?;
         let done = Stamp::read(&stamp).is_some_and(|stamp| stamp.key == key);
-        let mut checkpoints = head.checkpoints.iter();
-        let absent = checkpoints.find(|examples| !there.contains_key(examples));
+        let mut wanted = head.checkpoints.iter();
+        let absent = wanted.find(|examples| !there.contains_key(examples));
         if done && absent.is_none() {
             return Ok(());
         }
@@ -391,7 +334,7 @@ impl<'a> Run<'a> {
             ))?;
         }
         let set = self.training_set(head)?;
-        let train = || -> Result<usize> {
+        let train = || {
             write_rows(&dir.answers(), &set.answers)?;
             let examples = &set.examples;
             train(&self.inputs, head, key, examples, &dir, self.listener)
@@ -413,15 +356,15 @@ impl<'a> Run<'a> {
 
     /// What a head learns. Of ranked answers this is known when the base has ranked them.
     pub(crate) fn training_set(&self, head: &Head) -> Result<TrainingSet> {
-        let mut ranking = None;
-        if head.answers.is_ranked() {
-            let records: Vec<ScoreRecord> = read_rows(&self.dir.training_scores())?;
-            let per_character = |record: ScoreRecord| {
-                let value = record.log_likelihood / record.chars.max(1) as f64;
-                (record.question_id, value)
-            };
-            ranking = Some(Ranking::new(records.into_iter().map(per_character)));
+        if !head.answers.is_ranked() {
+            return self.inputs.training_set(head, None);
         }
-        self.inputs.training_set(head, ranking.as_ref())
+        let records: Vec<ScoreRecord> = read_rows(&self.dir.training_scores())?;
+        let per_character = |record: ScoreRecord| {
+            let value = record.log_likelihood / record.chars.max(1) as f64;
+            (record.question_id, value)
+        };
+        let ranking = Ranking::new(records.into_iter().map(per_character));
+        self.inputs.training_set(head, Some(&ranking))
     }
 }

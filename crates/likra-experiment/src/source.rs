@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 use include_dir::{Dir, include_dir};
 use likra_data::{Answers, Task, open_task};
 use toml::de::DeTable;
-use toml::map::Entry;
 use toml::{Table, Value};
 
-use crate::mistake::Mistake;
 use crate::spec::Spec;
 
 static EXPERIMENTS: Dir = include_dir!("$CARGO_MANIFEST_DIR/experiments");
@@ -31,13 +29,11 @@ impl Assignment {
     ///
     /// If there is no `=`, or no key before it.
     pub fn parse(text: &str) -> Result<Self> {
-        let assignment = text.split_once('=').filter(|(key, _)| {
-            let mut names = key.trim().split('.');
-            names.all(|name| !name.is_empty())
-        });
-        let expected = "expected key=value, such as training.batch-size=4";
-        let (key, value) =
-            assignment.with_context(|| format!("--set: {expected}; found `{text}`"))?;
+        let is_key = |key: &str| key.trim().split('.').all(|name| !name.is_empty());
+        let assignment = text.split_once('=').filter(|(key, _)| is_key(key));
+        let (key, value) = assignment.with_context(|| {
+            format!("--set: expected key=value, such as training.batch-size=4; found `{text}`")
+        })?;
         let parsed = format!("value = {value}").parse::<Table>();
         let parsed = parsed.ok().and_then(|mut table| table.remove("value"));
         Ok(Self {
@@ -47,13 +43,13 @@ impl Assignment {
     }
 
     /// Sets the key. Another way to choose shots replaces a list of them.
-    fn apply(&self, to: &mut Table) -> Result<(), Mistake> {
+    fn apply(&self, to: &mut Table) -> Result<()> {
         let (tables, last) = self.key.rsplit_once('.').unwrap_or(("", &self.key));
         let mut table = to;
         for name in tables.split_terminator('.') {
             let inner = table.entry(name).or_insert_with(|| Table::new().into());
-            let no_table = || Mistake::new(name, "holds a value and no keys");
-            table = inner.as_table_mut().ok_or_else(no_table)?;
+            let no_table = || format!("{name}: holds a value and no keys");
+            table = inner.as_table_mut().with_context(no_table)?;
         }
         let chooses = ["evaluation.shots", "evaluation.shot-seed"].contains(&self.key.as_str());
         if chooses && self.value.as_str() != Some("fixed") {
@@ -77,10 +73,9 @@ pub fn protocols() -> Vec<&'static str> {
 }
 
 fn names(folder: &'static Dir) -> Vec<&'static str> {
-    let stems = folder
-        .files()
-        .filter_map(|file| file.path().file_stem()?.to_str());
-    let mut names: Vec<&str> = stems.collect();
+    let files = folder.files();
+    let names = files.filter_map(|file| file.path().file_stem()?.to_str());
+    let mut names: Vec<&str> = names.collect();
     // The one that needs no files of the user's first.
     names.sort_by_key(|name| (*name != "tiny", *name));
     names
@@ -116,8 +111,8 @@ impl Spec {
             "title = \"{name}\"\ntask = \"arc_challenge\"\n[heads.{name}]\nanswers = \"{name}\"\n"
         );
         let mut spec = Self::parse(&text, Path::new(""), assignments)?;
-        let mut keys = assignments.iter().map(|assignment| &assignment.key);
-        if !keys.any(|key| key == "evaluation.num-shots") {
+        let mut given = assignments.iter();
+        if !given.any(|given| given.key == "evaluation.num-shots") {
             let tasks = open_task(&spec.task)?;
             let shots = tasks.iter().map(Task::num_shots).max();
             spec.evaluation.num_shots = shots.unwrap_or_default();
@@ -127,9 +122,11 @@ impl Spec {
 
     /// The experiment of `text`; what it extends is looked for in `folder`.
     pub(crate) fn parse(text: &str, folder: &Path, assignments: &[Assignment]) -> Result<Self> {
-        let with_line = |mistake: Mistake| Mistake {
-            line: line(text, &mistake.key),
-            ..mistake
+        // A mistake begins with its key.
+        let with_line = |mistake: Error| {
+            let said = mistake.to_string();
+            let line = said.split(": ").next().and_then(|key| line(text, key));
+            line.map_or(mistake, |line| anyhow!("line {line}: {said}"))
         };
         let mut table: Table = toml::from_str(text)?;
         extend(&mut table, folder, 0)?;
@@ -141,11 +138,11 @@ impl Spec {
             applied.with_context(|| format!("--set {}={}", assignment.key, assignment.value))?;
         }
         if let Some(protocol) = table.get("protocol").and_then(Value::as_str) {
-            let settings = built_in(&PROTOCOLS, protocol).ok_or_else(|| {
-                let known = protocols().join("`, `");
-                let message = format!("no protocol `{protocol}`; expected one of `{known}`");
-                with_line(Mistake::new("protocol", message))
-            })?;
+            let known = protocols().join("`, `");
+            let unknown =
+                || anyhow!("protocol: no protocol `{protocol}`; expected one of `{known}`");
+            let settings = built_in(&PROTOCOLS, protocol).ok_or_else(unknown);
+            let settings = settings.map_err(with_line)?;
             fill(&mut table, toml::from_str(settings)?);
         }
         let spec = read(&table).map_err(with_line)?;
@@ -188,23 +185,17 @@ fn extend(table: &mut Table, folder: &Path, depth: usize) -> Result<()> {
 /// Adds what `own` does not say; tables are filled key by key.
 fn fill(own: &mut Table, other: Table) {
     for (key, value) in other {
-        match own.entry(key) {
-            Entry::Vacant(place) => {
-                place.insert(value);
-            }
-            Entry::Occupied(mut place) => {
-                if let (Value::Table(own), Value::Table(other)) = (place.get_mut(), value) {
-                    fill(own, other);
-                }
-            }
+        let own = own.entry(key).or_insert_with(|| value.clone());
+        if let (Value::Table(own), Value::Table(other)) = (own, value) {
+            fill(own, other);
         }
     }
 }
 
 /// The keys as a spec; a mistake is named with its key.
-fn read(table: &Table) -> Result<Spec, Mistake> {
+fn read(table: &Table) -> Result<Spec> {
     serde_path_to_error::deserialize(table.clone())
-        .map_err(|error| Mistake::new(error.path().to_string(), error.inner().message()))
+        .map_err(|error| anyhow!("{}: {}", error.path(), error.inner().message()))
 }
 
 /// The line, from 1, on which a dotted key is set or its table begins. If the key is not there, that of

@@ -10,9 +10,9 @@ use likra_score::Plan;
 use likra_tokenizer::EncodedPair;
 use likra_train::train_head;
 
-use crate::event::{Event, Listener};
 use crate::experiment::Head;
 use crate::inputs::Inputs;
+use likra_hub::{Event, Listener};
 
 /// Trains a head to its end, from its newest checkpoint if there is one of the same `key`: a hash of all that
 /// decides its checkpoints.

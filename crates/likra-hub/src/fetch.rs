@@ -11,43 +11,10 @@ use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 use likra_results::sha256_file;
 
-use crate::{Error, Name, Result};
+use crate::{Error, Event, Listener, Name, Result};
 
-/// What a repository holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A model or an adapter.
-    Model,
-    /// A data set.
-    Dataset,
-}
-
-/// A commit of a repository, as far as it is in the cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    /// The folder with its files.
-    pub folder: PathBuf,
-    /// The repository.
-    pub repo: String,
-    /// The commit.
-    pub commit: String,
-}
-
-/// News of a download.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A file of so many bytes is downloaded, or the rest of it.
-    Begun(String, usize),
-    /// So many bytes more are there.
-    Advanced(usize),
-    /// The file is there.
-    Ended,
-    /// The hub cannot be reached, and the cache stands in.
-    Cached(String),
-}
-
-/// Who hears of downloads.
-pub type Listener<'a> = dyn Fn(Event) + 'a;
+/// The folder with the files of a commit of a repository, as far as they are in the cache, and the commit.
+pub type Snapshot = (PathBuf, String);
 
 /// Where the public hub is.
 const HUB: &str = "https://huggingface.co";
@@ -59,7 +26,7 @@ const HUB: &str = "https://huggingface.co";
 ///
 /// If the repository or the network refuses, nothing is wanted, or a file is not what the hub says.
 pub fn fetch(
-    kind: Kind,
+    kind: RepoType,
     name: &Name,
     expected: &'static str,
     wanted: &dyn Fn(&str) -> bool,
@@ -67,20 +34,22 @@ pub fn fetch(
 ) -> Result<Snapshot> {
     let hub = Hub::new(kind, name);
     if hub.is_offline {
-        let error = || Error::Offline(name.to_string(), hub.cache.path().clone());
-        return hub.cached()?.ok_or_else(error);
+        let offline =
+            "HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE, HF_DATASETS_OFFLINE) forbids to download it";
+        let cache = hub.cache.path().display();
+        let message = format!("{name}: not in the cache {cache}, and {offline}");
+        return hub.cached()?.ok_or(Error::Refused(message));
     }
     let error = match hub.download(expected, wanted, listener) {
         Err(error @ Error::Transfer(..)) => error,
         other => return other,
     };
-    let Some(snapshot) = hub.cached()? else {
+    let Some((folder, commit)) = hub.cached()? else {
         return Err(error);
     };
-    let commit = &snapshot.commit;
     let message = format!("{error}; the cache's commit {commit} is taken");
-    listener(Event::Cached(message));
-    Ok(snapshot)
+    listener(Event::Said(message));
+    Ok((folder, commit))
 }
 
 struct Hub<'a> {
@@ -94,29 +63,24 @@ struct Hub<'a> {
 }
 
 impl<'a> Hub<'a> {
-    fn new(kind: Kind, name: &'a Name) -> Self {
-        let (of, kind, offline) = match kind {
-            Kind::Model => (RepoType::Model, "model", "TRANSFORMERS_OFFLINE"),
-            Kind::Dataset => (RepoType::Dataset, "data set", "HF_DATASETS_OFFLINE"),
+    fn new(of: RepoType, name: &'a Name) -> Self {
+        let (kind, offline) = match of {
+            RepoType::Dataset => ("data set", "HF_DATASETS_OFFLINE"),
+            _ => ("model", "TRANSFORMERS_OFFLINE"),
         };
         let is_set = |name: &str| {
             let value = env::var(name).unwrap_or_default().to_uppercase();
             ["1", "ON", "YES", "TRUE"].contains(&value.as_str())
         };
-        let cache = match env::var_os("HF_HUB_CACHE").filter(|path| !path.is_empty()) {
-            Some(path) => Cache::new(path.into()),
-            None => Cache::from_env(),
-        };
+        let cache = env::var_os("HF_HUB_CACHE").filter(|path| !path.is_empty());
+        let cache = cache.map_or_else(Cache::from_env, |path| Cache::new(path.into()));
         let endpoint = env::var("HF_ENDPOINT").unwrap_or_default();
-        let endpoint = match endpoint.as_str() {
-            "" => HUB,
-            other => other.trim_end_matches('/'),
-        };
+        let endpoint = if endpoint.is_empty() { HUB } else { &endpoint };
         Self {
             name,
             repo: Repo::with_revision(name.repo.clone(), of, name.revision.clone()),
             cache,
-            endpoint: endpoint.into(),
+            endpoint: endpoint.trim_end_matches('/').into(),
             kind,
             is_offline: is_set("HF_HUB_OFFLINE") || is_set(offline),
         }
@@ -131,15 +95,12 @@ impl<'a> Hub<'a> {
             // A commit stands for itself.
             false => self.repo.revision().to_owned(),
         };
-        Ok(Some(self.snapshot(commit)).filter(|snapshot| snapshot.folder.is_dir()))
+        Ok(Some(self.snapshot(commit)).filter(|(folder, _)| folder.is_dir()))
     }
 
     fn snapshot(&self, commit: String) -> Snapshot {
-        Snapshot {
-            folder: self.cache.repo(self.repo.clone()).pointer_path(&commit),
-            repo: self.name.repo.clone(),
-            commit,
-        }
+        let cache = self.cache.repo(self.repo.clone());
+        (cache.pointer_path(&commit), commit)
     }
 
     /// Who asks.
@@ -172,57 +133,57 @@ impl<'a> Hub<'a> {
         if files.is_empty() {
             return Err(Error::Nothing(self.name.to_string(), expected));
         }
-        let snapshot = self.snapshot(info.sha);
-        for file in &files {
-            if !snapshot.folder.join(file).exists() {
-                self.file(&api, file, &snapshot.folder, listener)?;
-            }
+        let (folder, commit) = self.snapshot(info.sha);
+        for file in files.iter().filter(|file| !folder.join(file).exists()) {
+            self.file(&api, file, &folder, listener)?;
         }
-        let repo = self.cache.repo(self.repo.clone());
-        repo.create_ref(&snapshot.commit)?;
-        Ok(snapshot)
+        let cache = self.cache.repo(self.repo.clone());
+        cache.create_ref(&commit)?;
+        Ok((folder, commit))
     }
 
     /// Downloads a file and compares its hash, if it is a large one, with the hub's.
     fn file(&self, api: &ApiRepo, file: &str, folder: &Path, listener: &Listener) -> Result<()> {
-        let place = retried(|| api.download_with_progress(file, News(listener)))
-            .map_err(|error| self.failed(error))?;
+        let name = self.name;
+        let place = retried(|| api.download_with_progress(file, News(listener)));
+        let place = place.map_err(|error| self.failed(error))?;
         let blob = place.canonicalize()?;
         let expected = blob.file_name().unwrap_or_default().to_string_lossy();
         // The hub calls large files by their SHA-256, and small ones by git's own hash.
-        if expected.len() == 64 {
-            let found = sha256_file(&blob)?;
-            if found != expected {
-                fs_err::remove_file(&place)?;
-                fs_err::remove_file(&blob)?;
-                return Err(Error::Damaged {
-                    name: self.name.to_string(),
-                    file: file.into(),
-                    found,
-                    expected: expected.into(),
-                });
-            }
+        let is_large = expected.len() == 64;
+        let found = is_large.then(|| sha256_file(&blob)).transpose()?;
+        if let Some(found) = found.filter(|found| *found != expected) {
+            fs_err::remove_file(&place)?;
+            fs_err::remove_file(&blob)?;
+            return Err(Error::Refused(format!(
+                "{name}: {file}: SHA-256 {found}, but the hub says {expected}; it was removed from the cache, try again"
+            )));
         }
-        match place.starts_with(folder) {
-            true => Ok(()),
-            false => Err(Error::Changed(self.name.to_string())),
-        }
+        let changed = format!("{name}: changed while it was downloaded; try again");
+        let same = place.starts_with(folder).then_some(());
+        same.ok_or(Error::Refused(changed))
     }
 
     /// What the library's error means.
     fn failed(&self, error: ApiError) -> Error {
-        let (name, message) = (self.name.to_string(), error.to_string());
+        let Self { name, endpoint, .. } = self;
+        let message = error.to_string();
         // The library has no variant for an answer's status.
         let status = |code: &str| {
             let says = |word| message.contains(&format!("{word}: {code}"));
             says("status") || says("code")
         };
         if status("401") || status("403") {
-            Error::Refused(name, self.endpoint.clone())
+            let remedy = "then set HF_TOKEN to a token of your account";
+            Error::Refused(format!(
+                "{name}: the hub refuses access; accept its conditions at {endpoint}/{name}, {remedy}"
+            ))
         } else if status("404") {
-            Error::Missing(name, self.kind)
+            let what = format!("no such {} or revision", self.kind);
+            let remedy = "a private one needs a token in HF_TOKEN";
+            Error::Refused(format!("{name}: the hub has {what}; {remedy}"))
         } else {
-            Error::Transfer(name, message)
+            Error::Transfer(name.to_string(), message)
         }
     }
 }
@@ -249,14 +210,15 @@ struct News<'a>(&'a Listener<'a>);
 
 impl Progress for News<'_> {
     fn init(&mut self, size: usize, file: &str) {
-        (self.0)(Event::Begun(file.into(), size));
+        let title = format!("download {file}");
+        (self.0)(Event::Begun(title, size, "bytes"));
     }
 
     fn update(&mut self, size: usize) {
-        (self.0)(Event::Advanced(size));
+        (self.0)(Event::Advanced(size, String::new()));
     }
 
     fn finish(&mut self) {
-        (self.0)(Event::Ended);
+        (self.0)(Event::Ended(String::new()));
     }
 }

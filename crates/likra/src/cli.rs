@@ -98,9 +98,12 @@ pub(crate) struct QuestionFlags {
     fewshot_as_multiturn: Option<bool>,
 }
 
-/// How questions are scored.
+/// Which questions are asked, and how they are scored.
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct ScoringFlags {
+    #[command(flatten)]
+    #[serde(flatten)]
+    asking: QuestionFlags,
     /// What becomes of a question that is longer than the model can run: refuse, or truncate as the harness does.
     #[arg(long, value_name = "RULE", value_parser = named::<LongPrompt>)]
     #[serde(rename = "evaluation.too-long")]
@@ -172,31 +175,15 @@ struct ExperimentFlags {
     normalisation: Option<Norm>,
 }
 
-/// Flags that stand for keys.
-trait Flags {
-    /// The keys, and the values of those that are given.
-    fn keys(&self) -> Result<toml::Table>;
-}
-
-impl<T: Serialize> Flags for T {
-    fn keys(&self) -> Result<toml::Table> {
-        Ok(toml::Table::try_from(self)?)
+/// What these flags change: the keys that they stand for, and the values of those that are given.
+fn keys(flags: &impl Serialize) -> Result<Vec<Assignment>> {
+    let mut keys = toml::Table::try_from(flags)?;
+    if let Some(bos) = keys.remove("bos") {
+        keys.insert("training.bos".into(), bos.clone());
+        keys.insert("evaluation.bos".into(), bos);
     }
-}
-
-/// What all of these flags change.
-fn assignments(flags: &[&dyn Flags]) -> Result<Vec<Assignment>> {
-    let mut all = Vec::new();
-    for flags in flags {
-        let mut keys = flags.keys()?;
-        if let Some(bos) = keys.remove("bos") {
-            keys.insert("training.bos".into(), bos.clone());
-            keys.insert("evaluation.bos".into(), bos);
-        }
-        let keys = keys.into_iter();
-        all.extend(keys.map(|(key, value)| Assignment { key, value }));
-    }
-    Ok(all)
+    let keys = keys.into_iter();
+    Ok(keys.map(|(key, value)| Assignment { key, value }).collect())
 }
 
 #[derive(Debug, Args)]
@@ -211,8 +198,6 @@ pub(crate) struct ReproduceArgs {
     task: TaskFlags,
     #[command(flatten)]
     own: ExperimentFlags,
-    #[command(flatten)]
-    asking: QuestionFlags,
     #[command(flatten)]
     scoring: ScoringFlags,
     #[command(flatten)]
@@ -243,8 +228,9 @@ impl ReproduceArgs {
     pub(crate) fn spec(&self) -> Result<Spec> {
         let set = self.set.iter().map(|text| Assignment::parse(text));
         let mut all: Vec<Assignment> = set.collect::<Result<_>>()?;
-        all.extend(assignments(&[&self.model, &self.task, &self.own])?);
-        all.extend(assignments(&[&self.asking, &self.scoring, &self.training])?);
+        let flags = [keys(&self.model)?, keys(&self.task)?, keys(&self.own)?];
+        let flags = [flags.concat(), keys(&self.scoring)?, keys(&self.training)?];
+        all.extend(flags.concat());
         Spec::open(self.name(), &all)
     }
 }
@@ -277,8 +263,9 @@ impl TrainArgs {
     /// An experiment of this head alone.
     pub(crate) fn spec(&self) -> Result<Spec> {
         let too_long = BTreeMap::from([("training.too-long", self.too_long)]);
-        let flags = assignments(&[&too_long, &self.training, &self.task, &self.model])?;
-        Spec::of_command(self.kind, &flags)
+        let training = [keys(&too_long)?, keys(&self.training)?].concat();
+        let flags = [training, keys(&self.task)?, keys(&self.model)?];
+        Spec::of_command(self.kind, &flags.concat())
     }
 }
 
@@ -311,8 +298,6 @@ pub(crate) struct ScoreArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) shots_from: Option<PathBuf>,
     #[command(flatten)]
-    asking: QuestionFlags,
-    #[command(flatten)]
     scoring: ScoringFlags,
 }
 
@@ -327,8 +312,8 @@ pub(crate) enum Format {
 impl ScoreArgs {
     /// What is asked, of which model, and how.
     pub(crate) fn spec(&self) -> Result<Spec> {
-        let flags = assignments(&[&self.asking, &self.scoring, &self.task, &self.model])?;
-        Spec::of_command(Answers::Correct, &flags)
+        let flags = [keys(&self.scoring)?, keys(&self.task)?, keys(&self.model)?];
+        Spec::of_command(Answers::Correct, &flags.concat())
     }
 }
 
@@ -336,11 +321,8 @@ impl ScoreArgs {
 #[command(after_help = include_str!("../help/prompts.txt"))]
 pub(crate) struct PromptsArgs {
     /// The task, as --task takes it.
-    #[arg(
-        value_name = "TASK",
-        required_unless_present = "task",
-        conflicts_with = "task"
-    )]
+    #[arg(value_name = "TASK")]
+    #[arg(required_unless_present = "task", conflicts_with = "task")]
     name: Option<String>,
     /// Print another split than the one that the task is tested on.
     #[arg(long, value_name = "SPLIT")]
@@ -358,8 +340,8 @@ impl PromptsArgs {
     /// What is asked, and how.
     pub(crate) fn spec(&self) -> Result<Spec> {
         let name = BTreeMap::from([("task", &self.name), ("model", &self.model)]);
-        let flags = assignments(&[&self.asking, &self.task, &name])?;
-        Spec::of_command(Answers::Correct, &flags)
+        let flags = [keys(&self.asking)?, keys(&self.task)?, keys(&name)?];
+        Spec::of_command(Answers::Correct, &flags.concat())
     }
 }
 
@@ -382,13 +364,9 @@ fn named<T: DeserializeOwned>(name: &str) -> Result<T, String> {
     T::deserialize(name).map_err(|error| error.to_string())
 }
 
-/// A ratio of two heads: log p+ - weight * log p-.
+/// A ratio of two heads, positive and negative, and the weight of the latter: log p+ - weight * log p-.
 #[derive(Debug, Clone)]
-pub(crate) struct Ratio {
-    pub(crate) positive: String,
-    pub(crate) negative: String,
-    pub(crate) weight: f64,
-}
+pub(crate) struct Ratio(pub(crate) String, pub(crate) String, pub(crate) f64);
 
 fn parse_ratio(text: &str) -> Result<Ratio, String> {
     let expected = "expected POS/NEG or POS/NEG@WEIGHT";
@@ -397,14 +375,9 @@ fn parse_ratio(text: &str) -> Result<Ratio, String> {
         Some((negative, weight)) => (negative, weight.parse().map_err(|_| expected)?),
         None => (rest, 1.0),
     };
-    match positive.is_empty() || negative.is_empty() || !f64::is_finite(weight) {
-        true => Err(expected.into()),
-        false => Ok(Ratio {
-            positive: positive.into(),
-            negative: negative.into(),
-            weight,
-        }),
-    }
+    let is_ratio = !positive.is_empty() && !negative.is_empty() && f64::is_finite(weight);
+    let ratio = Ratio(positive.into(), negative.into(), weight);
+    is_ratio.then_some(ratio).ok_or(expected.into())
 }
 
 fn parse_adapter(text: &str) -> Result<(String, PathBuf), String> {

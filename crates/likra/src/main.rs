@@ -28,23 +28,21 @@ fn main() -> ExitCode {
     // Usage errors end here, with exit code 2.
     let cli = Cli::parse();
     let level = if cli.verbose { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_env("LIKRA_LOG");
     tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_env("LIKRA_LOG").unwrap_or_else(|_| EnvFilter::new(level)),
-        )
+        .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new(level)))
         .with_writer(std::io::stderr)
         // It would do so on the standard error, which is what has failed then.
         .log_internal_errors(false)
         .init();
     // On a thread of the pool that computes: from outside of it, each of thousands of operations a
     // second would put this thread to sleep and wake it again.
-    match rayon::scope(|_| run(&cli.command)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say!("error: {}", describe(&error));
-            ExitCode::FAILURE
-        }
-    }
+    let done = rayon::scope(|_| run(&cli.command));
+    let Err(error) = done else {
+        return ExitCode::SUCCESS;
+    };
+    say!("error: {}", describe(&error));
+    ExitCode::FAILURE
 }
 
 fn run(command: &Command) -> anyhow::Result<()> {

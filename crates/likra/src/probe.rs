@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cli::ProbeArgs;
-use crate::progress::{Progress, say};
+use crate::progress::{listener, say};
 
 /// The file of jobs.
 #[derive(Deserialize)]
@@ -90,14 +90,14 @@ pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
         answers: BTreeMap::new(),
     };
     fs::create_dir_all(out)?;
-    let progress = Progress::default();
-    progress.show(Event::Begun("probe".into(), jobs.len(), "jobs"));
+    let show = listener();
+    show(Event::Begun("probe".into(), jobs.len(), "jobs"));
     for Named { name, job } in jobs {
-        let done = probe.job(&name, job);
+        let done = probe.job(&name, &job);
         done.with_context(|| format!("{file}: job `{name}`"))?;
-        progress.show(Event::Advanced(1, name));
+        show(Event::Advanced(1, name));
     }
-    progress.show(Event::Ended(String::new()));
+    show(Event::Ended(String::new()));
     let (tensors, answers) = (out.join("tensors.safetensors"), out.join("answers.json"));
     let version = ("likra", env!("CARGO_PKG_VERSION"));
     save_tensors(&tensors, probe.tensors, version)?;
@@ -109,26 +109,21 @@ pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
 }
 
 impl Probe<'_> {
-    fn job(&mut self, name: &str, job: Job) -> Result<()> {
-        match job {
-            Job::Logits(job) => job.run(self, name)?,
-            Job::Gradients(job) => job.run(self, name)?,
-            Job::Training(job) => job.run(self, name)?,
-            Job::CopyAdapter { adapter } => self.adapter(&adapter)?.save(&self.copy(name))?,
-            Job::Scores(job) => job.run(self, name)?,
-            Job::Encode(job) => self.answer(name, job.run(self)?),
-            Job::Pairs(job) => self.answer(name, job.run(self)?),
-            Job::Draws(job) => self.answer(name, job.run()?),
-        }
-        Ok(())
-    }
-
-    fn answer(&mut self, name: &str, answer: Value) {
+    fn job(&mut self, name: &str, job: &Job) -> Result<()> {
+        let answer = match job {
+            Job::Logits(job) => return self.logits(name, job),
+            Job::Gradients(job) => return self.gradients(name, job),
+            Job::Training(job) => return self.training(name, job),
+            Job::Scores(job) => return self.scores(name, job),
+            Job::CopyAdapter { adapter } => {
+                return Ok(self.adapter(adapter)?.save(&self.copy(name))?);
+            }
+            Job::Encode(job) => self.encode(job)?,
+            Job::Pairs(job) => self.pairs(job)?,
+            Job::Draws(job) => job.run()?,
+        };
         self.answers.insert(name.into(), answer);
-    }
-
-    fn tensor(&mut self, job: &str, name: &str, values: Tensor<2>) {
-        self.tensors.push((format!("{job}/{name}"), values));
+        Ok(())
     }
 
     /// Where the adapter that a job makes goes.
@@ -152,14 +147,14 @@ impl Probe<'_> {
 
     /// The model with its weights in `dtype`. One at a time: two of them may not fit.
     fn base(&mut self, dtype: Dtype) -> Result<&Base> {
-        let base = match self.open.take() {
-            Some(open) if open.placement.dtype == dtype => open,
-            _ => {
-                let device = self.placement.clone();
-                let placement = Placement { dtype, ..device };
-                Base::open(self.model_dir()?.into(), placement)?
-            }
-        };
+        let mut placement = self.placement.clone();
+        placement.dtype = dtype;
+        let open = self
+            .open
+            .take()
+            .filter(|open| open.placement.dtype == dtype);
+        let anew = || Base::open(self.model_dir()?.into(), placement);
+        let base = open.map_or_else(anew, Ok)?;
         Ok(self.open.insert(base))
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use likra_experiment::Event;
+use likra_experiment::{Base, Event};
 use likra_report::humantime;
 
 /// Prints a line for people on the standard error. That nobody reads it is no reason to stop.
@@ -26,69 +26,60 @@ pub(crate) fn print(result: &dyn Display) -> Result<()> {
     written.context("standard output")
 }
 
+/// Warns of what is longer than the model can run, and says what becomes of it.
+pub(crate) fn warn_of_long(what: &str, base: &Base, becomes: &str, count: usize) {
+    let positions = base.config.max_positions;
+    if count > 0 {
+        say!("Warning: {what} longer than the model's {positions} positions, {becomes}: {count}");
+    }
+}
+
 /// How often a log, as opposed to a terminal, hears of the work.
 const LINE_EVERY: Duration = Duration::from_secs(30);
-
-/// Shows the work that goes on.
-#[derive(Default)]
-pub(crate) struct Progress(RefCell<Option<Piece>>);
 
 /// A piece of work that goes on: what is counted, the bar that counts it, and when a line was last
 /// printed. The bar is drawn if there is a terminal.
 struct Piece(&'static str, ProgressBar, Instant);
 
-impl Progress {
-    /// Shows an event.
-    pub(crate) fn show(&self, event: Event) {
-        let mut current = self.0.borrow_mut();
-        match (event, current.as_mut()) {
-            (Event::Begun(title, total, unit), _) => {
-                *current = Some(Piece::new(title, total, unit));
-            }
-            (Event::Resumed(done), Some(piece)) => {
-                // What was done before is no part of the estimate.
-                piece.1.set_position(done as u64);
-                piece.1.reset_elapsed();
-            }
-            (Event::Advanced(more, note), Some(piece)) => piece.advance(more, note),
-            (Event::Ended(note), Some(piece)) => {
-                piece.end(&note);
-                *current = None;
-            }
-            (Event::Said(line), _) => say!("  {line}"),
-            (_, None) => {}
-        }
-    }
+/// Who hears of work and shows how it goes on.
+pub(crate) fn listener() -> impl Fn(Event) {
+    let current = RefCell::new(None);
+    move |event| show(&mut current.borrow_mut(), event)
 }
 
-impl Piece {
-    fn new(title: String, total: usize, unit: &'static str) -> Self {
-        let template =
-            format!("  {{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{eta}} left {{msg}}");
-        let style = ProgressStyle::with_template(&template);
-        let bar = ProgressBar::new(total as u64)
-            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-            .with_prefix(title);
-        Self(unit, bar, Instant::now())
-    }
-
-    fn advance(&mut self, more: usize, note: String) {
-        let Self(unit, bar, last_line) = self;
-        bar.inc(more as u64);
-        if bar.is_hidden() && last_line.elapsed() >= LINE_EVERY {
-            *last_line = Instant::now();
-            let (done, total) = (bar.position(), bar.length().unwrap_or_default());
-            let (title, left) = (bar.prefix(), humantime(bar.eta()));
-            say!("  {title}: {done} of {total} {unit}, {left} left {note}");
+fn show(current: &mut Option<Piece>, event: Event) {
+    match (event, current.as_mut()) {
+        (Event::Begun(title, total, unit), _) => {
+            let template =
+                format!("  {{prefix}} {{wide_bar}} {{pos}}/{{len}} {unit}, {{eta}} left {{msg}}");
+            let style = ProgressStyle::with_template(&template);
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(total as u64).with_style(style);
+            *current = Some(Piece(unit, bar.with_prefix(title), Instant::now()));
         }
-        bar.set_message(note);
-    }
-
-    /// Ends with one line that stays.
-    fn end(&self, note: &str) {
-        let Self(unit, bar, _) = self;
-        let (title, done, took) = (bar.prefix(), bar.position(), humantime(bar.elapsed()));
-        bar.finish_and_clear();
-        say!("  {title}: {done} {unit} in {took}{note}");
+        (Event::Resumed(done), Some(Piece(_, bar, _))) => {
+            // What was done before is no part of the estimate.
+            bar.set_position(done as u64);
+            bar.reset_elapsed();
+        }
+        (Event::Advanced(more, note), Some(Piece(unit, bar, last_line))) => {
+            bar.inc(more as u64);
+            if bar.is_hidden() && last_line.elapsed() >= LINE_EVERY {
+                *last_line = Instant::now();
+                let (done, total) = (bar.position(), bar.length().unwrap_or_default());
+                let (title, left) = (bar.prefix(), humantime(bar.eta()));
+                say!("  {title}: {done} of {total} {unit}, {left} left {note}");
+            }
+            bar.set_message(note);
+        }
+        // Ends with one line that stays.
+        (Event::Ended(note), Some(Piece(unit, bar, _))) => {
+            let (title, done, took) = (bar.prefix(), bar.position(), humantime(bar.elapsed()));
+            bar.finish_and_clear();
+            say!("  {title}: {done} {unit} in {took}{note}");
+            *current = None;
+        }
+        (Event::Said(line), _) => say!("  {line}"),
+        (_, None) => {}
     }
 }

@@ -8,13 +8,12 @@ use likra_experiment::{Finder, chat};
 use serde_json::json;
 
 use crate::cli::PromptsArgs;
-use crate::progress::Progress;
+use crate::progress::listener;
 
 /// Prints every candidate of every question, as a JSON object on a line.
 pub(crate) fn run(arguments: &PromptsArgs) -> Result<()> {
     let spec = arguments.spec()?;
-    let progress = Progress::default();
-    let show = |event| progress.show(event);
+    let show = listener();
     let mut finder = Finder::new(None, &show);
     let source = finder.rows(&spec.task, spec.data.as_deref())?;
     let mut needs = spec.needs();

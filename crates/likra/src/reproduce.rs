@@ -9,14 +9,13 @@ use likra_report::humantime;
 use likra_results::RunDir;
 
 use crate::cli::ReproduceArgs;
-use crate::progress::{Progress, print, say};
+use crate::progress::{listener, print, say};
 
 /// Runs an experiment and prints what it found; or says what that would be.
 pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     let started = Instant::now();
     let (spec, out) = (arguments.spec()?, out(arguments));
-    let progress = Progress::default();
-    let show = |event| progress.show(event);
+    let show = listener();
     if arguments.dry_run {
         // What the program carries is unpacked elsewhere: a dry run leaves nothing.
         let scratch = tempfile::tempdir().context("a temporary folder")?;
@@ -50,26 +49,22 @@ fn out(arguments: &ReproduceArgs) -> PathBuf {
 }
 
 /// The command that does this again, with names in place of paths; where its files went decides nothing.
-fn command(words: impl Iterator<Item = String>) -> String {
-    let mut command = vec!["cargo xtask".to_owned()];
-    let mut words = words.peekable();
+fn command(mut words: impl Iterator<Item = String>) -> String {
+    let mut command = "cargo xtask".to_owned();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--out" => drop(words.next()),
             "--fresh" => {}
             _ if word.starts_with("--out=") => {}
-            _ => command.push(without_path(&word)),
+            _ => command.extend([" ", &without_path(&word)]),
         }
     }
-    command.join(" ")
+    command
 }
 
 /// `/data/arc` and `model=/data/arc` without what leads there; quoted if a shell would split it.
 fn without_path(word: &str) -> String {
-    let (before, value) = match word.split_once('=') {
-        Some((key, value)) => (format!("{key}="), value),
-        None => (String::new(), word),
-    };
+    let (before, value) = word.split_at(word.find('=').map_or(0, |at| at + 1));
     let name = Path::new(value).file_name().unwrap_or(value.as_ref());
     let word = format!("{before}{}", name.to_string_lossy());
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=.:,/+".contains(c);

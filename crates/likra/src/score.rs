@@ -1,9 +1,10 @@
 //! `likra score`: the base and any number of adapters over a file of questions.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use likra_analysis::{Norm, ScoreTable, accuracies, accuracy};
 use likra_data::Source;
 use likra_experiment::{Base, Finder, Inputs, score};
@@ -13,45 +14,38 @@ use likra_results::{BASE, ScoreRecord, checkpoint_examples, write_rows};
 use likra_score::Head;
 
 use crate::cli::{Format, Ratio, ScoreArgs};
-use crate::lm_eval::HeadScores;
-use crate::progress::{Progress, print, say};
+use crate::lm_eval;
+use crate::progress::{listener, print, say, warn_of_long};
 
-/// Scores questions from a file and writes one CSV for all heads, the base first.
+/// Scores questions and writes one CSV for all heads, the base first, or the harness's files for each.
 pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     check_names(arguments)?;
     let (spec, out) = (arguments.spec()?, &arguments.out);
     let limit = spec.evaluation.questions;
     let as_harness = arguments.format == Format::LmEval;
-    let progress = Progress::default();
-    let show = |event| progress.show(event);
+    let show = listener();
     // What can be wrong is found before the weights are read.
     let own = Source {
         test: arguments.questions.iter().cloned().collect(),
         shots: arguments.shots_from.iter().cloned().collect(),
         ..Source::default()
     };
-    let finder = Finder::new(None, &show);
     let needs = spec.needs();
-    let inputs = Inputs::open(spec, own, &needs, finder)?;
+    let inputs = Inputs::open(spec, own, &needs, Finder::new(None, &show))?;
     let (base, evaluation) = (&inputs.base, &inputs.experiment.spec.evaluation);
     let heads = heads(arguments, base)?;
     let (plan, truncated) = base.plan(&inputs.benchmark, evaluation, &[])?;
-    if truncated > 0 {
-        let positions = base.config.max_positions;
-        say!(
-            "Warning: texts longer than the model's {positions} positions, of which only the ends are scored: {truncated}"
-        );
-    }
-    let requests = plan.requests().iter();
-    let candidates: usize = requests.map(|request| request.candidates.len()).sum();
-    let rows = candidates * heads.len();
+    let cut = "of which only the ends are scored";
+    warn_of_long("texts", base, cut, truncated);
     if !as_harness {
-        check_room(out, rows as u64 * BYTES_PER_ROW)?;
+        let requests = plan.requests().iter();
+        let candidates: usize = requests.map(|request| request.candidates.len()).sum();
+        check_room(out, (candidates * heads.len()) as u64 * BYTES_PER_ROW)?;
     }
     base.check_memory(base.scoring_bytes(&plan))?;
     let model = base.model()?;
     let mut records = Vec::new();
-    for (name, examples, adapter) in &heads {
+    for (name, examples, dir, adapter) in &heads {
         let head = Head {
             name,
             examples: *examples,
@@ -61,24 +55,16 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         let started = Instant::now();
         let scored = score(model, name, &head, &plan, &show)?;
         if as_harness {
-            let adapter = arguments.adapters.iter().find(|(head, _)| head == name);
-            let head = HeadScores {
-                adapter: adapter.map(|(_, dir)| dir.as_path()),
-                records: &scored,
-                limit,
-                seconds: started.elapsed().as_secs_f64(),
-            };
-            say!("{name}: {}", head.write(out, &inputs)?.display());
+            let folder = lm_eval::write(out, &inputs, *dir, &scored, limit, started.elapsed())?;
+            say!("{name}: {}", folder.display());
         }
         records.extend(scored);
     }
     if !as_harness {
         write_rows(out, &records)?;
     }
-    let counts = inputs
-        .benchmark
-        .tasks()
-        .all(|(task, _)| task.counts_probability());
+    let mut tasks = inputs.benchmark.tasks();
+    let counts = tasks.all(|(task, _)| task.counts_probability());
     match table(&records, &heads, &arguments.ratios, counts) {
         // The scores are there, whoever reads the table.
         Ok(table) if (as_harness || out.is_file()) && print(&table).is_ok() => {}
@@ -96,66 +82,63 @@ fn check_names(arguments: &ScoreArgs) -> Result<()> {
         let message = "the name is taken; expected another";
         ensure!(names.insert(name), "--adapter {name}=...: {message}");
     }
-    for ratio in &arguments.ratios {
-        let (positive, negative) = (&ratio.positive, &ratio.negative);
-        for name in [positive, negative] {
+    for Ratio(positive, negative, _) in &arguments.ratios {
+        let mut named = [positive, negative].into_iter();
+        if let Some(name) = named.find(|name| !names.contains(name.as_str())) {
             let message = "expected base or the name of an --adapter";
-            ensure!(
-                names.contains(name.as_str()),
-                "--ratio {positive}/{negative}: no head {name}; {message}"
-            );
+            bail!("--ratio {positive}/{negative}: no head {name}; {message}");
         }
     }
     Ok(())
 }
 
-/// A head by name, the number of examples that it has seen, and its adapter unless it is the base.
-type Scored<'a> = (&'a str, usize, Option<Adapter>);
+/// A head by name, the number of examples that it has seen, and unless it is the base its folder and its adapter.
+type Scored<'a> = (&'a str, usize, Option<&'a Path>, Option<Adapter>);
 
 /// The base, and the adapters.
 fn heads<'a>(arguments: &'a ScoreArgs, base: &Base) -> Result<Vec<Scored<'a>>> {
-    let mut heads = vec![(BASE, 0, None)];
+    let mut heads = vec![(BASE, 0, None, None)];
     for (name, dir) in &arguments.adapters {
         let adapter = Adapter::load(dir, &base.placement.device)?;
         let refused = || format!("--adapter {name}={}", dir.display());
         base.config.check_adapter(&adapter).with_context(refused)?;
         let folder = dir.file_name().and_then(|name| name.to_str());
         let examples = folder.and_then(checkpoint_examples).unwrap_or(0);
-        heads.push((name.as_str(), examples, Some(adapter)));
+        heads.push((name.as_str(), examples, Some(dir.as_path()), Some(adapter)));
     }
     Ok(heads)
 }
 
-/// How often each head and each ratio is right.
-///
-/// With `counts_probability`, `acc` is the share of the probability that right answers have.
+/// How often each head and each ratio is right. `acc` is the share of the probability that right answers have if that
+/// is what `counts`.
 fn table(
-    records: &[ScoreRecord],
+    scores: &[ScoreRecord],
     heads: &[Scored],
     ratios: &[Ratio],
-    counts_probability: bool,
+    counts: bool,
 ) -> Result<String> {
-    let table = ScoreTable::new(records)?;
+    let table = ScoreTable::new(scores)?;
     let examples = |name: &str| {
         let head = heads.iter().find(|(head, ..)| *head == name);
-        head.map_or(0, |(_, examples, _)| *examples)
+        head.map_or(0, |(_, examples, ..)| *examples)
     };
-    let alone = heads.iter().filter_map(|(name, examples, _)| {
+    let alone = heads.iter().filter_map(|(name, examples, ..)| {
         Some((name.to_string(), *examples, table.rule(name, *examples)?))
     });
-    let divided = ratios.iter().filter_map(|ratio| {
-        let (positive, negative) = (&ratio.positive, &ratio.negative);
-        let rule = table.rule(positive, examples(positive))?;
-        let rule = rule.minus(ratio.weight, negative, examples(negative))?;
-        let name = match ratio.weight {
-            1.0 => format!("{positive}/{negative}"),
-            weight => format!("{positive}/{negative}@{weight}"),
-        };
-        Some((name, examples(negative), rule))
-    });
+    let divided = ratios
+        .iter()
+        .filter_map(|Ratio(positive, negative, weight)| {
+            let rule = table.rule(positive, examples(positive))?;
+            let rule = rule.minus(*weight, negative, examples(negative))?;
+            let name = match *weight {
+                1.0 => format!("{positive}/{negative}"),
+                weight => format!("{positive}/{negative}@{weight}"),
+            };
+            Some((name, examples(negative), rule))
+        });
     let rows = alone.chain(divided).map(|(name, examples, rule)| {
         let accuracy = |norm| accuracy(&rule.right(norm));
-        let acc = match counts_probability {
+        let acc = match counts {
             true => rule.probability(),
             false => accuracy(Norm::None),
         };
@@ -163,10 +146,8 @@ fn table(
     });
     let (questions, chance) = (table.questions().len(), table.chance() * 100.0);
     let table = accuracies("head", rows);
-    let note = match counts_probability {
-        true => " acc is the share of the probability that right answers have.",
-        false => "",
-    };
+    let note = " acc is the share of the probability that right answers have.";
+    let note = if counts { note } else { "" };
     Ok(format!(
         "{table}\nPercent [95% interval] of {questions} questions; chance is {chance:.1}.{note}\n"
     ))

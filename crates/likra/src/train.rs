@@ -7,19 +7,18 @@ use likra_files::check_room;
 use likra_results::HeadDir;
 
 use crate::cli::TrainArgs;
-use crate::progress::{Progress, say};
+use crate::progress::{listener, say, warn_of_long};
 
 /// Trains one head on questions from files.
 pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     let kind = arguments.kind;
-    ensure!(
-        !kind.is_ranked() && kind != Answers::Unrelated,
-        "--kind {}: only an experiment has such answers; expected correct, incorrect or irrelevant",
-        kind.name()
-    );
+    if kind.is_ranked() || kind == Answers::Unrelated {
+        let expected = "expected correct, incorrect or irrelevant";
+        let name = kind.name();
+        bail!("--kind {name}: only an experiment has such answers; {expected}");
+    }
     let spec = arguments.spec()?;
-    let progress = Progress::default();
-    let show = |event| progress.show(event);
+    let show = listener();
     let own = Source {
         train: arguments.questions.clone(),
         ..Source::default()
@@ -41,18 +40,11 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     base.check_memory(base.training_bytes(spec, &set.examples)?)?;
     let (_, hashes) = inputs.hash()?;
     let key = training_key(&hashes, &base.placement, spec, head)?;
-    if set.skipped > 0 {
-        let (skipped, positions) = (set.skipped, base.config.max_positions);
-        say!(
-            "Warning: examples longer than the model's {positions} positions, which are skipped: {skipped}"
-        );
-    }
+    warn_of_long("examples", base, "which are skipped", set.skipped);
     train(&inputs, head, &key, &set.examples, &dir, &show)?;
-    say!(
-        "Adapters: {}, the last in {}",
-        dir.path().display(),
-        dir.checkpoint(set.examples.len()).display()
-    );
+    let last = dir.checkpoint(set.examples.len());
+    let (all, last) = (dir.path().display(), last.display());
+    say!("Adapters: {all}, the last in {last}");
     Ok(())
 }
 
@@ -61,11 +53,9 @@ fn refuse_fewer(head: &HeadDir, count: usize) -> Result<()> {
     let there = head.checkpoints()?;
     if let Some(newest) = there.keys().next_back().filter(|newest| **newest > count) {
         let names = there.values().filter_map(|path| path.file_name()?.to_str());
-        let names: Vec<&str> = names.collect();
+        let (folder, names) = (head.path().display(), names.collect::<Vec<_>>().join(", "));
         bail!(
-            "--examples {count}: {} holds checkpoints up to {newest} examples ({}); choose another folder, or at least {newest}",
-            head.path().display(),
-            names.join(", ")
+            "--examples {count}: {folder} holds checkpoints up to {newest} examples ({names}); choose another folder, or at least {newest}"
         );
     }
     Ok(())

@@ -47,42 +47,36 @@ enum RandomDraw {
     Shuffle(usize),
 }
 
-impl Encode {
-    pub(super) fn run(self, probe: &Probe) -> Result<Value> {
-        let tokenizer = Tokenizer::open(probe.model_dir()?, self.bos)?;
+impl Probe<'_> {
+    pub(super) fn encode(&self, job: &Encode) -> Result<Value> {
+        let tokenizer = Tokenizer::open(self.model_dir()?, job.bos)?;
         let encode = |(context, continuation): &(String, String)| {
             let pair = tokenizer.encode_pair(context, continuation)?;
-            let (context, continuation) = pair.tokens.split_at(pair.start);
-            Ok(json!([context, continuation]))
+            Ok(json!(pair.tokens.split_at(pair.start)))
         };
-        self.pairs.iter().map(encode).collect()
+        job.pairs.iter().map(encode).collect()
     }
-}
 
-impl Pairs {
-    pub(super) fn run(self, probe: &Probe) -> Result<Value> {
-        let benchmark = probe.benchmark(&self.task, &self.data)?;
-        let draw = Draw::new(self.kind, self.wrong_answer, self.seed);
+    pub(super) fn pairs(&self, job: &Pairs) -> Result<Value> {
+        let benchmark = self.benchmark(&job.task, &job.data)?;
+        let draw = Draw::new(job.kind, job.wrong_answer, job.seed);
         let pairs = training_pairs(benchmark.train(), &draw, usize::MAX)?;
-        let pairs = pairs
-            .iter()
-            .map(|pair| json!([pair.question.id(), pair.answer]));
-        Ok(pairs.collect())
+        let pairs = pairs.iter();
+        Ok(pairs
+            .map(|pair| json!([pair.question.id(), pair.answer]))
+            .collect())
     }
 }
 
 impl Draws {
-    pub(super) fn run(self) -> Result<Value> {
+    pub(super) fn run(&self) -> Result<Value> {
         let mut rng = PythonRandom::new(self.seed);
         let answer = |draw: &RandomDraw| match *draw {
             RandomDraw::Sample(n, k) => {
                 ensure!(k <= n, "a sample of {k} from {n}; expected at most {n}");
                 Ok(json!(rng.sample(n, k)))
             }
-            RandomDraw::Choice(n) => {
-                let places: Vec<usize> = (0..n).collect();
-                Ok(json!(rng.choice(&places)))
-            }
+            RandomDraw::Choice(n) => Ok(json!(rng.choice(&(0..n).collect::<Vec<_>>()))),
             RandomDraw::Shuffle(n) => {
                 let mut places: Vec<usize> = (0..n).collect();
                 rng.shuffle(&mut places);

@@ -60,83 +60,78 @@ pub(super) struct Scores {
     bos: Bos,
 }
 
-impl Logits {
-    pub(super) fn run(self, probe: &mut Probe, name: &str) -> Result<()> {
-        let rows = &self.rows;
-        ensure!(
-            !rows.is_empty(),
-            "`rows` is empty; expected at least one row of tokens"
-        );
-        if let Some(number) = rows.iter().position(Vec::is_empty) {
+impl Probe<'_> {
+    pub(super) fn logits(&mut self, name: &str, job: &Logits) -> Result<()> {
+        let empty = "`rows` is empty; expected at least one row of tokens";
+        ensure!(!job.rows.is_empty(), empty);
+        if let Some(number) = job.rows.iter().position(Vec::is_empty) {
             bail!("row {number} is empty; expected at least one token");
         }
-        let adapter = self.adapter.map(|dir| probe.adapter(&dir)).transpose()?;
-        let (model, adapter) = (probe.base(self.dtype)?.model()?, adapter.as_ref());
+        let adapter = job.adapter.as_ref().map(|dir| self.adapter(dir));
+        let adapter = adapter.transpose()?;
+        let (model, adapter) = (self.base(job.dtype)?.model()?, adapter.as_ref());
         adapter.map_or(Ok(()), |adapter| model.config().check_adapter(adapter))?;
-        let prefix = match self.prefix.as_slice() {
+        let prefix = match job.prefix.as_slice() {
             [] => None,
             tokens => Some(model.prefill(tokens, adapter)?),
         };
-        let rows: Vec<Row> = rows.iter().map(|tokens| Row::sequence(tokens)).collect();
+        let rows: Vec<Row> = job
+            .rows
+            .iter()
+            .map(|tokens| Row::sequence(tokens))
+            .collect();
         let batch = model.batch(&rows);
         let hidden = model.forward(&batch, prefix.as_ref(), adapter)?;
         let logits = |(number, row): (usize, &Row)| {
-            let kept = self.last.unwrap_or(row.len()).min(row.len());
+            let kept = job.last.unwrap_or(row.len()).min(row.len());
             let first = batch.index(number, row.len() - kept);
-            model.logits(hidden.clone().narrow(0, first, kept))
+            let logits = model.logits(hidden.clone().narrow(0, first, kept));
+            (format!("{name}/{number}"), logits)
         };
-        let logits: Vec<Tensor<2>> = rows.iter().enumerate().map(logits).collect();
-        for (number, logits) in logits.into_iter().enumerate() {
-            probe.tensor(name, &number.to_string(), logits);
-        }
+        let logits: Vec<_> = rows.iter().enumerate().map(logits).collect();
+        self.tensors.extend(logits);
         Ok(())
     }
-}
 
-impl Gradients {
-    pub(super) fn run(self, probe: &mut Probe, name: &str) -> Result<()> {
-        let adapter = probe.adapter(&self.adapter)?;
-        let model = probe.base(Dtype::F32)?.model()?;
+    pub(super) fn gradients(&mut self, name: &str, job: &Gradients) -> Result<()> {
+        let adapter = self.adapter(&job.adapter)?;
+        let model = self.base(Dtype::F32)?.model()?;
         model.config().check_adapter(&adapter)?;
-        let (_, gradients) = loss_and_gradients(model, &adapter, &self.examples)?;
-        for ((tensor, _), gradient) in adapter.tensors().iter().zip(gradients) {
-            probe.tensor(name, tensor, gradient);
-        }
+        let (_, gradients) = loss_and_gradients(model, &adapter, &job.examples)?;
+        let tensors = adapter.tensors().into_iter();
+        let names = tensors.map(|(tensor, _)| format!("{name}/{tensor}"));
+        self.tensors.extend(names.zip(gradients));
         Ok(())
     }
-}
 
-impl Training {
-    pub(super) fn run(self, probe: &mut Probe, name: &str) -> Result<()> {
-        let (start, copy) = (probe.adapter(&self.adapter)?, probe.copy(name));
-        let model = probe.base(Dtype::F32)?.model()?;
-        let mut trainer = Trainer::new(model, start, &self.settings)?;
+    pub(super) fn training(&mut self, name: &str, job: &Training) -> Result<()> {
+        let (start, copy) = (self.adapter(&job.adapter)?, self.copy(name));
+        let model = self.base(Dtype::F32)?.model()?;
+        let mut trainer = Trainer::new(model, start, &job.settings)?;
         let (mut losses, mut norms) = (Vec::new(), Vec::new());
-        for batch in self.examples.chunks(self.settings.batch_size) {
+        for batch in job.examples.chunks(job.settings.batch_size) {
             let step = trainer.step(batch)?;
             losses.push(step.loss as f32);
             norms.push(step.grad_norm as f32);
         }
         trainer.adapter().save(&copy)?;
-        probe.numbers(name, "losses", losses);
-        probe.numbers(name, "norms", norms);
+        self.numbers(format!("{name}/losses"), losses);
+        self.numbers(format!("{name}/norms"), norms);
         Ok(())
     }
-}
 
-impl Scores {
-    pub(super) fn run(self, probe: &mut Probe, name: &str) -> Result<()> {
-        let benchmark = probe.benchmark(&self.task, &self.data)?;
+    pub(super) fn scores(&mut self, name: &str, job: &Scores) -> Result<()> {
+        let benchmark = self.benchmark(&job.task, &job.data)?;
         let evaluation = Evaluation {
-            num_shots: self.shots,
+            num_shots: job.shots,
             shots: ShotRule::PerQuestion,
-            shot_seed: Some(self.seed),
-            questions: Some(self.questions),
-            bos: self.bos,
+            shot_seed: Some(job.seed),
+            questions: Some(job.questions),
+            bos: job.bos,
             too_long: LongPrompt::Truncate,
             ..Evaluation::default()
         };
-        let base = probe.base(Dtype::F32)?;
+        let base = self.base(Dtype::F32)?;
         let (plan, _) = base.plan(&benchmark, &evaluation, &[])?;
         let head = Head {
             name: BASE,
@@ -149,19 +144,16 @@ impl Scores {
         let rule = table.rule(BASE, 0).context("no scores")?;
         let accuracy = |norm| accuracy(&rule.right(norm)).value;
         let accuracies = json!({"acc": accuracy(Norm::None), "acc_norm": accuracy(Norm::Chars)});
-        probe.answer(name, accuracies);
+        self.answers.insert(name.into(), accuracies);
         let sums = records.iter().map(|record| record.log_likelihood as f32);
-        probe.numbers(name, "log-likelihoods", sums.collect());
+        self.numbers(format!("{name}/log-likelihoods"), sums.collect());
         Ok(())
     }
-}
 
-impl Probe<'_> {
     /// A tensor of one row.
-    fn numbers(&mut self, job: &str, name: &str, values: Vec<f32>) {
-        let shape = [1, values.len()];
-        let data = TensorData::new(values, shape);
-        let tensor = Tensor::from_data(data, &self.placement.device);
-        self.tensor(job, name, tensor);
+    fn numbers(&mut self, name: String, values: Vec<f32>) {
+        let data = TensorData::from(&*values);
+        let tensor = Tensor::<1>::from_data(data, &self.placement.device);
+        self.tensors.push((name, tensor.unsqueeze()));
     }
 }
