@@ -68,8 +68,8 @@ fn what_is_wrong_with_an_input_is_named() {
         &["model.safetensors", "safetensors"],
     );
     complain(
-        &spoilt("config.json", replaced("\"llama\"", "\"qwen2\"")),
-        &["config.json", "qwen2"],
+        &spoilt("config.json", replaced("\"llama\"", "\"gpt2\"")),
+        &["config.json", "gpt2"],
     );
     complain(
         &spoilt("config.json", replaced("320", "384")),
