@@ -24,7 +24,9 @@ pub(crate) struct Row {
     path: Arc<Path>,
     /// The line or number, from 1.
     pub(crate) line: usize,
-    /// A map of its columns.
+    /// A map of its columns as the file has them.
+    pub(crate) doc: Value,
+    /// The same with those that the task makes.
     pub(crate) value: Value,
 }
 
@@ -75,9 +77,10 @@ impl Rows {
     /// Rows that stand in one file.
     pub(crate) fn of(path: &Path, found: Found) -> Vec<Row> {
         let path: Arc<Path> = path.into();
-        let row = |(line, value)| Row {
+        let row = |(line, value): (usize, Value)| Row {
             path: Arc::clone(&path),
             line,
+            doc: value.clone(),
             value,
         };
         found.into_iter().map(row).collect()

@@ -1,6 +1,5 @@
 //! The rows of a task as it wants them: those that it keeps, with the columns that it makes.
 
-use minijinja::Value;
 use rayon::prelude::*;
 
 use super::Task;
@@ -8,13 +7,6 @@ use crate::Result;
 use crate::rows::{Row, Rows};
 use crate::template::Templates;
 use crate::values::pairs;
-
-/// A row without the columns that the task makes: what the harness calls a document.
-pub(crate) fn document(task: &Task, row: &Value) -> Value {
-    let made = pairs(&task.own.columns);
-    let is_own = |(name, _): &(Value, Value)| !made.iter().any(|(made, _)| made == name);
-    Value::from_pairs(pairs(row).into_iter().filter(is_own))
-}
 
 /// What `process_docs` does in the harness.
 pub(crate) fn prepare(task: &Task, rows: &Rows) -> Result<Rows> {

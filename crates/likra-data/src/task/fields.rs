@@ -46,7 +46,7 @@ pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Que
     let question = |(number, row): (usize, &Row)| {
         let question = fields.question(&row.value, multiple, format!("{split}#{number}"));
         let mut question = question.map_err(|source| row.refused(source))?;
-        question.doc = columns::document(task, &row.value);
+        question.doc = row.doc.clone();
         Ok(question)
     };
     let found = rows.all.par_iter().enumerate().map(question);
