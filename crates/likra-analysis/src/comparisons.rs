@@ -1,7 +1,7 @@
 //! Two methods over the same questions: paired differences and tests.
 
 use crate::method::NEGATIVE;
-use crate::{Cells, Columns, Estimate, Method, Negative, Study, bootstrap, controls};
+use crate::{Cells, Columns, Estimate, Method, Negative, Study, bootstrap};
 
 /// The accuracy of one method less that of another after so many examples.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +74,7 @@ fn pairs(study: &Study) -> Vec<(Method, Method)> {
         pairs.extend(study.likra_with(one).zip(study.likra_with(other)));
     }
     // Of the controls, SFT-Likra and SFT are the first two.
-    let controls = controls::methods(&study.negatives).into_iter().skip(2);
+    let controls = study.controls().into_iter().skip(2);
     pairs.extend(controls.map(|control| (Method::SFT_LIKRA, control)));
     pairs
 }
