@@ -55,19 +55,8 @@ impl Cells for AccuracyRow {
     }
 }
 
-/// Every method's accuracy after every number of examples, at weight 1. Methods whose heads the
-/// table does not have are left out.
-pub(crate) fn table1(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
-    let methods = [
-        Method::BASE,
-        Method::SFT,
-        Method::SFT_LIKRA,
-        Method::BASE_LIKRA,
-    ];
-    rows(&methods, table, norm)
-}
-
-/// The accuracies of these methods, one after the other.
+/// The accuracies of these methods, one after the other, after every number of examples, at weight 1. Methods
+/// whose heads the table does not have are left out.
 pub(crate) fn rows(methods: &[Method], table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
     let rows = methods.iter().map(|method| method.rows(table, norm));
     rows.flatten().collect()
@@ -112,7 +101,7 @@ mod tests {
             // Ratios: 1 and -1, 0 and 1.
             ("base-likra", 128, 0.5, 0.5),
         ];
-        let rows = table1(&four_heads(), Norm::Chars);
+        let rows = rows(&Method::TABLE1, &four_heads(), Norm::Chars);
         assert_eq!(found(&rows), expected);
         assert!(rows.iter().all(|row| row.questions == 2));
     }
@@ -120,6 +109,9 @@ mod tests {
     #[test]
     fn without_heads_there_is_the_base() {
         let table = table(&[("base", 0, &[&[-2.0, -3.0]])]);
-        assert_eq!(found(&table1(&table, Norm::Chars)), [("base", 0, 1.0, 1.0)]);
+        assert_eq!(
+            found(&rows(&Method::TABLE1, &table, Norm::Chars)),
+            [("base", 0, 1.0, 1.0)]
+        );
     }
 }

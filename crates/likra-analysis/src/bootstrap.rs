@@ -25,13 +25,6 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// A number that others report without an interval.
-    #[must_use]
-    pub fn exact(value: f64) -> Self {
-        let [low, high] = [value; 2];
-        Self { value, low, high }
-    }
-
     /// In hundredths rather than shares of one.
     #[must_use]
     pub fn percent(self) -> Self {

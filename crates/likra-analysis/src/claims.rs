@@ -47,55 +47,26 @@ impl Cells for (&Claim, &Part) {
     }
 }
 
-/// All claims, in the order of the paper's figures.
-pub(crate) fn claims(study: &Study) -> Vec<Claim> {
-    let claims = [
-        (
-            "Likra jumps between 64 and 256 negative examples, while SFT gains less than a point with each doubling.",
-            "Figure 1, section 3.2",
-            jump(study),
-        ),
-        (
-            "During supervised fine-tuning the right answer and the most likely wrong answer stay about equally likely.",
-            "Figure 2, section 3.1",
-            close(study),
-        ),
-        (
-            "Likra works about as well without positive examples, and far better than SFT either way.",
-            "Figure 3, section 4.1",
-            without_positive(study),
-        ),
-        (
-            "Accuracy rises with the weight of the negative head and is best at 0.9 to 1.0.",
-            "Figure 4, section 4.2",
-            weight(study),
-        ),
-        (
-            "The more plausible wrong answers are, the more they help; even unrelated ones help more than SFT.",
-            "Figure 5, section 4.3",
-            plausible(study),
-        ),
-        (
-            "The negative head makes incorrect answers more likely, irrelevant ones too but less so, and right ones less \
-             likely; unrelated ones become less likely under both heads.",
-            "Figure 6, section 4.4",
-            changes(study),
-        ),
-    ];
-    let claim = |(number, (statement, source, parts)): (usize, (_, _, Vec<Part>))| Claim {
-        number,
-        statement,
-        source,
-        verdict: verdict(&parts),
-        parts,
-    };
-    (1..).zip(claims).map(claim).collect()
-}
+/// What the paper says and where, a claim a line, in the order of its figures.
+const CLAIMS: &str = include_str!("claims.txt");
 
-/// What the parts of a claim say together.
-fn verdict(parts: &[Part]) -> Verdict {
-    let verdicts = parts.iter().map(|part| part.verdict);
-    verdicts.max().unwrap_or(Verdict::Unmeasured)
+/// All claims.
+pub(crate) fn claims(study: &Study) -> Vec<Claim> {
+    let parts: [fn(&Study) -> Vec<Part>; 6] =
+        [jump, close, without_positive, weight, plausible, changes];
+    let claim = |((number, line), parts): ((_, &'static str), fn(&Study) -> _)| {
+        let (source, statement) = line.split_once(": ").unwrap_or_default();
+        let parts: Vec<Part> = parts(study);
+        let verdicts = parts.iter().map(|part| part.verdict);
+        Claim {
+            number,
+            statement,
+            source,
+            verdict: verdicts.max().unwrap_or(Verdict::Unmeasured),
+            parts,
+        }
+    };
+    (1..).zip(CLAIMS.lines()).zip(parts).map(claim).collect()
 }
 
 /// Claim 1.
@@ -187,25 +158,23 @@ fn close(study: &Study) -> Vec<Part> {
 fn without_positive(study: &Study) -> Vec<Part> {
     let (likra, base_likra, sft) = (Method::SFT_LIKRA, Method::BASE_LIKRA, Method::SFT);
     let last = likra.last(&study.table);
-    let compared = |method: &Method, other: &Method, condition| {
-        compared(study, method.label(), (method, other), last, condition)
-    };
     vec![
-        compared(&likra, &base_likra, Condition::Within(0.05)),
-        compared(&likra, &sft, Condition::Above(0.05)),
-        compared(&base_likra, &sft, Condition::Above(0.05)),
+        compared(study, &likra, &base_likra, last, Condition::Within(0.05)),
+        compared(study, &likra, &sft, last, Condition::Above(0.05)),
+        compared(study, &base_likra, &sft, last, Condition::Above(0.05)),
     ]
 }
 
-/// How much better a method, by this name, is than another after so many examples.
+/// How much better a method is than another after so many examples.
 fn compared(
     study: &Study,
-    name: &str,
-    (method, other): (&Method, &Method),
+    method: &Method,
+    other: &Method,
     examples: Option<usize>,
     condition: Condition,
 ) -> Part {
-    let what = format!("{name} minus {}{}", other.label(), after(examples));
+    let (name, less, after) = (method.label(), other.label(), after(examples));
+    let what = format!("{name} minus {less}{after}");
     let found = examples.and_then(|n| gain(study, (method, n), (other, n)));
     part(&what, found, condition)
 }
@@ -249,15 +218,11 @@ fn weight(study: &Study) -> Vec<Part> {
 
 /// Claim 5, for each pair after the most examples that both have seen.
 fn plausible(study: &Study) -> Vec<Part> {
-    let with = |head: &str| {
-        let found = study.likra_with(head);
-        found.unwrap_or_else(|| Method::likra_with(head, head))
-    };
+    let with = |head: &str| Method::likra_with(head, &format!("Likra with {head}"));
     let compared = |method: &Method, other: &Method| {
         let examples = method.examples(&study.table).into_iter();
         let last = examples.rev().find(|&n| right(study, other, n).is_some());
-        let name = format!("Likra with {}", method.label());
-        compared(study, &name, (method, other), last, Condition::Above(0.0))
+        compared(study, method, other, last, Condition::Above(0.0))
     };
     let (irrelevant, unrelated) = (with("irrelevant"), with("unrelated"));
     vec![

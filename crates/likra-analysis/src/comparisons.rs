@@ -1,7 +1,7 @@
 //! Two methods over the same questions: paired differences and tests.
 
 use crate::method::NEGATIVE;
-use crate::{Cells, Columns, Estimate, Method, Negative, Study, bootstrap, controls};
+use crate::{Cells, Columns, Estimate, Method, Negative, Study, bootstrap};
 
 /// The accuracy of one method less that of another after so many examples.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,16 +65,17 @@ fn pairs(study: &Study) -> Vec<(Method, Method)> {
     let other = |negative: &&Negative| negative.is_pure() && negative.head != NEGATIVE;
     let negatives = study.negatives.iter().filter(other);
     pairs.extend(negatives.map(|negative| (negative.method(), Method::SFT)));
+    let likra = |head| Method::likra_with(head, head);
     for (one, other) in [
         ("incorrect", "irrelevant"),
         ("irrelevant", "unrelated"),
         ("hardest", "incorrect"),
         ("incorrect", "easiest"),
     ] {
-        pairs.extend(study.likra_with(one).zip(study.likra_with(other)));
+        pairs.push((likra(one), likra(other)));
     }
     // Of the controls, SFT-Likra and SFT are the first two.
-    let controls = controls::methods(&study.negatives).into_iter().skip(2);
+    let controls = study.controls().into_iter().skip(2);
     pairs.extend(controls.map(|control| (Method::SFT_LIKRA, control)));
     pairs
 }

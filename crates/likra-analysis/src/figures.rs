@@ -1,6 +1,6 @@
 //! Accuracy over examples and over weights: the rows of the paper's figures 1, 3, 4 and 5.
 
-use crate::{AccuracyRow, Cell, Cells, Columns, Error, Method, Negative, Norm, Result, ScoreTable};
+use crate::{AccuracyRow, Cell, Cells, Columns, Error, Method, Norm, Result, ScoreTable};
 
 /// The accuracy of a method under one weight of its negative head.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,27 +19,6 @@ impl Cells for WeightRow {
         columns.0.insert(2, ("weight".into(), weight));
         columns
     }
-}
-
-/// Learning curves of SFT and SFT-Likra (paper, figure 1). Every curve starts from the base's
-/// accuracy at 0 examples, also Likra's, whose ratio is not defined there.
-pub(crate) fn figure1(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
-    curves(table, &[Method::SFT, Method::SFT_LIKRA], norm)
-}
-
-/// Learning curves of Likra with and without positive examples, and of SFT (paper, figure 3), from
-/// the base's accuracy on.
-pub(crate) fn figure3(table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
-    let methods = [Method::SFT_LIKRA, Method::BASE_LIKRA, Method::SFT];
-    curves(table, &methods, norm)
-}
-
-/// Learning curves of SFT-Likra with each negative head that learns no right answers (paper, figure 5), and
-/// of SFT, from the base's accuracy on.
-pub(crate) fn figure5(table: &ScoreTable, negatives: &[Negative], norm: Norm) -> Vec<AccuracyRow> {
-    let pure = negatives.iter().filter(|head| head.is_pure());
-    let methods = pure.map(Negative::method).chain([Method::SFT]);
-    curves(table, &methods.collect::<Vec<_>>(), norm)
 }
 
 /// Accuracy over the weight of the negative head (paper, figure 4), after the most examples that
@@ -71,8 +50,9 @@ pub(crate) fn figure4(table: &ScoreTable, weights: &[f64], norm: Norm) -> Result
     Ok(rows)
 }
 
-/// The curves of these methods, each from the base's accuracy on.
-fn curves(table: &ScoreTable, methods: &[Method], norm: Norm) -> Vec<AccuracyRow> {
+/// Learning curves of these methods (paper, figures 1, 3 and 5). Each starts from the base's accuracy at
+/// 0 examples, also Likra's, whose ratio is not defined there.
+pub(crate) fn curves(methods: &[Method], table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
     let base = Method::BASE.rows(table, norm);
     let mut rows = Vec::new();
     for method in methods {
@@ -114,27 +94,14 @@ mod tests {
         let sft = [("sft", 0, 0.0), ("sft", 32, 0.5), ("sft", 64, 0.5)];
         let likra = [("sft-likra", 0, 0.0), ("sft-likra", 32, 1.0)];
         let base_likra = [("base-likra", 0, 0.0), ("base-likra", 32, 1.0)];
+        let curves = |methods: &[Method]| points(curves(methods, &heads(), Norm::Chars));
         assert_eq!(
-            points(figure1(&heads(), Norm::Chars)),
+            curves(&[Method::SFT, Method::SFT_LIKRA]),
             own(&[&sft[..], &likra].concat())
         );
-        let expected = [&likra[..], &base_likra, &sft].concat();
-        assert_eq!(points(figure3(&heads(), Norm::Chars)), own(&expected));
-
-        let negative = |head: &str, contamination| Negative {
-            head: head.into(),
-            label: head.into(),
-            contamination,
-        };
-        let negatives = [
-            negative("incorrect", 0.0),
-            negative("positive", 1.0),
-            negative("none", 0.0),
-        ];
-        let incorrect = [("sft-incorrect", 0, 0.0), ("sft-incorrect", 32, 1.0)];
         assert_eq!(
-            points(figure5(&heads(), &negatives, Norm::Chars)),
-            own(&[&incorrect[..], &sft].concat())
+            curves(&[Method::BASE_LIKRA, Method::likra_with("none", "none")]),
+            own(&base_likra)
         );
     }
 
@@ -176,8 +143,7 @@ mod tests {
     #[test]
     fn without_heads_there_are_no_figures() {
         let base = table(&[("base", 0, &[&[-2.0, -1.0]])]);
-        assert!(figure1(&base, Norm::Chars).is_empty());
-        assert!(figure3(&base, Norm::Chars).is_empty());
+        assert!(curves(&[Method::SFT, Method::SFT_LIKRA], &base, Norm::Chars).is_empty());
         assert!(figure4(&base, &[1.0], Norm::Chars).unwrap().is_empty());
     }
 }

@@ -1,10 +1,9 @@
 //! Everything that a study's scores say, as typed rows.
 
-use crate::accuracy::table1;
+use crate::accuracy::rows;
 use crate::claims::claims;
 use crate::comparisons::comparisons;
-use crate::controls::controls;
-use crate::figures::{figure1, figure3, figure4, figure5};
+use crate::figures::{curves, figure4};
 use crate::likelihood::{figure2, figure6};
 use crate::paper::{Reference, references};
 use crate::seeds::seeds;
@@ -70,19 +69,20 @@ impl Findings {
 /// If a weight of the study is not finite.
 pub fn findings(study: &Study) -> Result<Findings> {
     let (table, norm) = (&study.table, study.norm);
+    let [_, sft, likra, base_likra] = Method::TABLE1;
     Ok(Findings {
         questions: table.questions().len(),
         chance: table.chance(),
         norm,
         references: references(study.benchmark.as_deref(), study.model.as_deref()),
-        table1: table1(table, norm),
-        figure1: figure1(table, norm),
+        table1: rows(&Method::TABLE1, table, norm),
+        figure1: curves(&[sft.clone(), likra.clone()], table, norm),
         figure2: figure2(table),
-        figure3: figure3(table, norm),
+        figure3: curves(&[likra, base_likra, sft], table, norm),
         figure4: figure4(table, &study.weights, norm)?,
-        figure5: figure5(table, &study.negatives, norm),
+        figure5: curves(&study.likras(), table, norm),
         figure6: figure6(table),
-        controls: controls(table, &study.negatives, norm),
+        controls: rows(&study.controls(), table, norm),
         comparisons: comparisons(study),
         seeds: seeds(study),
         claims: claims(study),

@@ -3,6 +3,7 @@
 use likra_results::{AnswerKind, ScoreRecord};
 use serde_json::Value;
 
+use crate::rule::is_right;
 use crate::{Estimate, Norm, Rule, mean};
 
 /// A metric that is a mean over questions.
@@ -50,21 +51,19 @@ impl HarnessMetric {
     /// Its value for a question, of whose candidates `scored` has the log-likelihoods under one head.
     #[must_use]
     pub fn value(self, scored: &[ScoreRecord]) -> f64 {
-        let choices = scored.iter().filter(|record| record.kind.is_choice());
         let right = |record: &ScoreRecord| record.kind == AnswerKind::Correct;
         match self {
             Self::Accuracy(norm) => {
-                let scored =
-                    choices.map(|record| (record, record.log_likelihood / norm.divisor(record)));
-                let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best });
-                f64::from(best.is_some_and(|(record, _)| right(record)))
+                let scored = scored.iter().map(|record| (record, record.log_likelihood));
+                f64::from(is_right(scored, norm))
             }
             Self::Probability => {
+                let choices = scored.iter().filter(|record| record.kind.is_choice());
                 right_share(choices.map(|record| (record.log_likelihood, right(record))))
             }
             Self::Greedy => {
                 let greedy = |record: &ScoreRecord| right(record) && record.greedy == Some(true);
-                f64::from(choices.into_iter().any(greedy))
+                f64::from(scored.iter().any(greedy))
             }
         }
     }
@@ -77,12 +76,9 @@ fn right_share(scores: impl Iterator<Item = (f64, bool)> + Clone) -> f64 {
         .clone()
         .fold(f64::NEG_INFINITY, |largest, (score, _)| largest.max(score));
     let shares = scores.map(|(score, right)| ((score - largest).exp(), right));
-    let (mut of_right, mut all) = (0.0, 0.0);
-    for (share, right) in shares {
-        all += share;
-        of_right += if right { share } else { 0.0 };
-    }
-    of_right / all
+    let all: f64 = shares.clone().map(|(share, _)| share).sum();
+    let of_right = shares.filter(|(_, right)| *right);
+    of_right.map(|(share, _)| share).sum::<f64>() / all
 }
 
 impl Rule<'_> {
@@ -90,7 +86,7 @@ impl Rule<'_> {
     /// scores counts as log-probability.
     #[must_use]
     pub fn probability(&self) -> Estimate {
-        let by_question = self.questions().iter().zip(self.scores());
+        let by_question = self.table.questions().iter().zip(self.scores());
         let share = by_question.map(|(question, scores)| {
             let scored = question.candidates.iter().zip(scores);
             let choices = scored.filter(|(record, _)| record.kind.is_choice());
@@ -98,18 +94,6 @@ impl Rule<'_> {
         });
         mean::over_questions(&share.collect::<Vec<_>>())
     }
-}
-
-/// The standard error of a mean: the sample's deviation over the root of n. None of a single value.
-#[must_use]
-pub fn standard_error(values: &[f64]) -> Option<f64> {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values
-        .iter()
-        .map(|value| (value - mean) * (value - mean))
-        .sum();
-    (values.len() > 1).then(|| (squares / (count - 1.0)).sqrt() / count.sqrt())
 }
 
 #[cfg(test)]
@@ -146,7 +130,5 @@ mod tests {
             ["acc", "acc_norm", "exact_match"]
         );
         assert_eq!(HarnessMetric::of_task(&json!({}), false).len(), 2);
-        assert_eq!(standard_error(&[1.0, 2.0, 3.0]), Some(1.0 / 3.0_f64.sqrt()));
-        assert_eq!(standard_error(&[1.0]), None);
     }
 }

@@ -3,6 +3,7 @@
 use likra_results::{AnswerKind, BASE, ScoreRecord};
 
 use crate::method::{NEGATIVE, POSITIVE};
+use crate::rule::highest;
 use crate::{Cells, Columns, Estimate, Question, ScoreTable, mean};
 
 /// A mean over questions for one kind of answer under a head after so many examples.
@@ -105,9 +106,7 @@ pub(crate) fn changes(table: &ScoreTable, column: &[Vec<f64>], kind: AnswerKind)
 fn answer(question: &Question, kind: AnswerKind, values: &[f64]) -> Option<usize> {
     let candidates = question.candidates.iter().enumerate();
     let fitting = candidates.filter(|(_, c)| c.kind == kind && c.chars > 0);
-    let scored = fitting.map(|(place, c)| (place, per_char(c, values[place])));
-    let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-    Some(best.0)
+    highest(fitting.map(|(place, c)| (place, per_char(c, values[place]))))
 }
 
 fn per_char(candidate: &ScoreRecord, value: f64) -> f64 {
@@ -120,11 +119,11 @@ pub(crate) fn columns<'a>(table: &'a ScoreTable, head: &str) -> Vec<(usize, &'a 
         let head = if examples == 0 { BASE } else { head };
         Some((examples, table.log_likelihoods(head, examples)?))
     };
-    let columns: Vec<_> = table.examples().into_iter().filter_map(column).collect();
-    match columns.len() {
-        0 | 1 => Vec::new(),
-        _ => columns,
+    let mut columns: Vec<_> = table.examples().into_iter().filter_map(column).collect();
+    if columns.len() == 1 {
+        columns.clear();
     }
+    columns
 }
 
 #[cfg(test)]

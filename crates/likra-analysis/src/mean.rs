@@ -23,15 +23,20 @@ pub(crate) fn over_seeds(values: &[f64]) -> Estimate {
 }
 
 fn interval(values: &[f64], quantile: f64) -> Estimate {
-    let count = values.len() as f64;
-    let value = values.iter().sum::<f64>() / count;
-    let squares = values.iter().map(|x| (x - value) * (x - value));
-    let half = match values.len() {
-        0 | 1 => 0.0,
-        _ => quantile * (squares.sum::<f64>() / (count - 1.0) / count).sqrt(),
-    };
+    let value = values.iter().sum::<f64>() / values.len() as f64;
+    let half = standard_error(values).map_or(0.0, |error| quantile * error);
     let (low, high) = (value - half, value + half);
     Estimate { value, low, high }
+}
+
+/// The standard error of a mean: the sample's deviation over the root of n. None of a single value.
+#[must_use]
+pub fn standard_error(values: &[f64]) -> Option<f64> {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares = values.iter().map(|value| (value - mean) * (value - mean));
+    let deviation = (squares.sum::<f64>() / (count - 1.0)).sqrt();
+    (values.len() > 1).then(|| deviation / count.sqrt())
 }
 
 #[cfg(test)]
@@ -46,6 +51,8 @@ mod tests {
         assert!((seeds.high - 2.0 - 4.303 / 3.0_f64.sqrt()).abs() < 1e-6);
         let questions = over_questions(&[1.0, 2.0, 3.0]);
         assert!((2.0 - questions.low - 1.959_964 / 3.0_f64.sqrt()).abs() < 1e-6);
+        assert_eq!(standard_error(&[1.0, 2.0, 3.0]), Some(1.0 / 3.0_f64.sqrt()));
+        assert_eq!(standard_error(&[1.0]), None);
         let one = over_seeds(&[0.5]);
         assert_eq!((one.low, one.value, one.high), (0.5, 0.5, 0.5));
     }

@@ -43,6 +43,9 @@ impl Method {
     /// The positive head minus what the base thinks of the answer alone.
     pub const SFT_PMI: Self = Self::new("sft-pmi", "SFT PMI", POSITIVE, Some(ANSWER_ONLY));
 
+    /// Those of the paper's table 1, and Base-Likra.
+    pub(crate) const TABLE1: [Self; 4] = [Self::BASE, Self::SFT, Self::SFT_LIKRA, Self::BASE_LIKRA];
+
     const fn new(
         name: &'static str,
         label: &'static str,

@@ -2,31 +2,24 @@
 
 use crate::Method;
 
-/// A benchmark of a model in the paper: `acc_norm` as a share of one.
+/// A benchmark of a model in the paper, with accuracies as shares of one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reference {
     /// The model's name on Hugging Face, without its owner.
     pub model: &'static str,
     /// The benchmark.
     pub benchmark: &'static str,
-    /// The base model.
-    pub base: f64,
-    /// The positive head alone, superscript + in the paper.
-    pub sft: f64,
-    /// SFT-Likra, superscript - in the paper.
-    pub likra: f64,
+    /// The base model; the positive head alone, superscript + in the paper; SFT-Likra, superscript -.
+    pub acc_norm: [f64; 3],
 }
 
 impl Reference {
     /// What the paper has for a method, if it does.
     #[must_use]
     pub fn of(&self, method: &Method) -> Option<f64> {
-        match method.name() {
-            "base" => Some(self.base),
-            "sft" => Some(self.sft),
-            "sft-likra" => Some(self.likra),
-            _ => None,
-        }
+        let methods = [Method::BASE, Method::SFT, Method::SFT_LIKRA];
+        let place = methods.iter().position(|of_paper| of_paper == method)?;
+        Some(self.acc_norm[place])
     }
 }
 
@@ -56,16 +49,10 @@ pub const TABLE1: [Reference; 6] = [
 const ARC: &str = "ARC-Challenge";
 const HELLASWAG: &str = "HellaSwag";
 
-const fn row(
-    model: &'static str,
-    benchmark: &'static str,
-    [base, sft, likra]: [f64; 3],
-) -> Reference {
+const fn row(model: &'static str, benchmark: &'static str, acc_norm: [f64; 3]) -> Reference {
     Reference {
         model,
         benchmark,
-        base,
-        sft,
-        likra,
+        acc_norm,
     }
 }

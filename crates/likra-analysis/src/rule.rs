@@ -2,13 +2,13 @@
 
 use likra_results::{AnswerKind, ScoreRecord};
 
-use crate::{Norm, Question, ScoreTable};
+use crate::{Norm, ScoreTable};
 
 /// A way of scoring candidates: log p+(a|q) - w log p-(a|q) (paper, section 2), where either head may
 /// be any column of a table and the negative one may be absent.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule<'a> {
-    table: &'a ScoreTable,
+    pub(crate) table: &'a ScoreTable,
     positive: &'a [Vec<f64>],
     negative: Option<(f64, &'a [Vec<f64>])>,
 }
@@ -37,11 +37,6 @@ impl Rule<'_> {
         })
     }
 
-    /// The questions of the table.
-    pub(crate) fn questions(&self) -> &[Question] {
-        self.table.questions()
-    }
-
     /// The scores of all candidates, in nats, by question and then by candidate.
     #[must_use]
     pub fn scores(&self) -> Vec<Vec<f64>> {
@@ -61,18 +56,26 @@ impl Rule<'_> {
     #[must_use]
     pub fn right(&self, norm: Norm) -> Vec<bool> {
         let by_question = self.table.questions().iter().zip(self.scores());
-        let right = by_question.map(|(question, scores)| {
-            let mut best: Option<(f64, &ScoreRecord)> = None;
-            for (candidate, score) in question.candidates.iter().zip(scores) {
-                let score = score / norm.divisor(candidate);
-                if candidate.kind.is_choice() && best.is_none_or(|(highest, _)| score > highest) {
-                    best = Some((score, candidate));
-                }
-            }
-            best.is_some_and(|(_, choice)| choice.kind == AnswerKind::Correct)
-        });
+        let right = by_question
+            .map(|(question, scores)| is_right(question.candidates.iter().zip(scores), norm));
         right.collect()
     }
+}
+
+/// Whether of a question's candidates with their scores the best choice is right.
+pub(crate) fn is_right<'a>(
+    scored: impl Iterator<Item = (&'a ScoreRecord, f64)>,
+    norm: Norm,
+) -> bool {
+    let choices = scored.filter(|(candidate, _)| candidate.kind.is_choice());
+    let best = highest(choices.map(|(choice, score)| (choice, score / norm.divisor(choice))));
+    best.is_some_and(|choice| choice.kind == AnswerKind::Correct)
+}
+
+/// What has the highest score, and of equals the first.
+pub(crate) fn highest<T>(scored: impl Iterator<Item = (T, f64)>) -> Option<T> {
+    let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best });
+    best.map(|(best, _)| best)
 }
 
 #[cfg(test)]

@@ -24,10 +24,35 @@ pub struct Study {
 }
 
 impl Study {
-    /// SFT-Likra with this negative head, if the study has it.
-    pub(crate) fn likra_with(&self, head: &str) -> Option<Method> {
-        let found = self.negatives.iter().find(|found| found.head == head)?;
-        Some(found.method())
+    /// SFT-Likra with each negative head that learns no right answers, and SFT; nothing if it is the only one that
+    /// the study has.
+    pub(crate) fn likras(&self) -> Vec<Method> {
+        let pure = self.negatives.iter().filter(|head| head.is_pure());
+        let likras = pure.map(Negative::method);
+        let mut methods: Vec<Method> = likras
+            .filter(|likra| likra.last(&self.table).is_some())
+            .collect();
+        methods.extend((!methods.is_empty()).then_some(Method::SFT));
+        methods
+    }
+
+    /// What a gain of Likra could come from other than wrong answers, and SFT-Likra first:
+    ///
+    /// - SFT, and SFT minus the base, as the authors' scorer has it too: right answers alone;
+    /// - the base minus SFT: what a negative head would do that has learned the form of answers;
+    /// - SFT minus each head that has learned right answers in place of wrong ones;
+    /// - SFT and the base minus what the base thinks of the answer alone (PMI): how frequent an answer is.
+    pub(crate) fn controls(&self) -> Vec<Method> {
+        let contaminated = self.negatives.iter().filter(|head| !head.is_pure());
+        let mut methods = vec![
+            Method::SFT_LIKRA,
+            Method::SFT,
+            Method::SFT_BASE,
+            Method::BASE_SFT,
+        ];
+        methods.extend(contaminated.map(Negative::method));
+        methods.extend([Method::SFT_PMI, Method::BASE_PMI]);
+        methods
     }
 }
 
@@ -60,5 +85,48 @@ impl Negative {
     /// Whether it has learned no right answers.
     pub(crate) fn is_pure(&self) -> bool {
         self.contamination == 0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accuracy::rows;
+    use crate::fixture_tests::{study, table};
+
+    #[test]
+    fn controls_by_hand() {
+        let table = table(&[
+            ("base", 0, &[&[-2.0, -3.0], &[-4.0, -3.0]]),
+            ("answer-only", 0, &[&[-2.0, -4.0], &[-9.0, -3.0]]),
+            ("positive", 64, &[&[-2.0, -2.5], &[-3.0, -4.0]]),
+            ("late", 64, &[&[-2.0, -1.5], &[-1.0, -4.0]]),
+        ]);
+        let mut study = study(table);
+        study.negatives.push(Negative {
+            head: "late".into(),
+            label: "SFT − late".into(),
+            contamination: 1.0,
+        });
+        let rows = rows(&study.controls(), &study.table, Norm::None);
+        assert!(study.likras().is_empty());
+        let found: Vec<_> = rows
+            .iter()
+            .map(|row| (row.method.name(), row.examples, row.acc.value))
+            .collect();
+        let expected = [
+            ("sft", 64, 1.0),
+            // 0 and 0.5; 1 and -1.
+            ("sft-base", 64, 0.5),
+            // 0 and -0.5; -1 and 1.
+            ("base-sft", 64, 0.5),
+            // 0 and -1; -2 and 0.
+            ("sft-late", 64, 0.5),
+            // 0 and 1.5; 6 and -1.
+            ("sft-pmi", 64, 0.5),
+            // 0 and 1; 5 and 0.
+            ("base-pmi", 0, 0.5),
+        ];
+        assert_eq!(found, expected);
     }
 }

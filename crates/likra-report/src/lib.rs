@@ -4,7 +4,6 @@ mod charts;
 mod error;
 mod exhibits;
 mod humantime;
-mod inline;
 mod page;
 mod plot;
 mod report;

@@ -6,13 +6,12 @@
 use std::iter;
 use std::time::Duration;
 
-use likra_analysis::{AccuracyRow, Claim, Findings, Method, Verdict};
+use likra_analysis::{AccuracyRow, Claim, Findings, Verdict};
 use likra_results::{Manifest, TooLong};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::exhibits::Exhibit;
 use crate::humantime;
-use crate::inline::inline;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -67,7 +66,6 @@ pub(crate) fn render(findings: &Findings, exhibits: &[Exhibit], facts: &Facts) -
                     p.lead { (lead(facts)) }
                     (headline(findings))
                 }
-                (contents(exhibits))
                 main {
                     (claims(&findings.claims))
                     @for exhibit in exhibits { (section(exhibit)) }
@@ -84,68 +82,50 @@ pub(crate) fn render(findings: &Findings, exhibits: &[Exhibit], facts: &Facts) -
 fn lead(facts: &Facts) -> String {
     let Manifest { device, likra, .. } = &facts.manifest;
     let (heads, examples) = facts.heads;
-    let asked = match (facts.questions, facts.manifest.questions.test) {
-        (asked, all) if asked < all => format!("the first {asked} of {all} test questions"),
-        (_, all) => format!("{all} test questions"),
-    };
+    let (asked, all) = (facts.questions, facts.manifest.questions.test);
     let shots = match facts.shots {
-        (0, _) => "with no solved examples before them".to_owned(),
-        (shots, true) => format!("each after the same {shots} solved examples"),
-        (shots, false) => format!("each after {shots} solved examples of its own"),
+        (0, _) => "no solved examples".to_owned(),
+        (shots, true) => format!("the same {shots} solved examples"),
+        (shots, false) => format!("{shots} solved examples of its own"),
     };
-    let remark = facts.remark.iter().map(|remark| format!(" {remark}"));
-    let remark: String = remark.collect();
+    let mut sentences = vec![format!(
+        "What {heads} heads learn from up to {examples} examples each, measured on the first {asked} of {all} test \
+         questions, each after {shots}."
+    )];
+    sentences.extend(facts.remark.clone());
+    sentences.push(format!("Computed on {device} by likra {likra}."));
+    sentences.extend(facts.manifest.too_long.iter().flat_map(too_long));
     let (scored, all) = facts.scored;
-    let rest = match all - scored {
-        0 => String::new(),
-        left => {
-            format!(" The run is not finished: {left} of its {all} checkpoints are not scored yet.")
-        }
-    };
-    let long: String = facts.manifest.too_long.iter().map(too_long).collect();
-    format!(
-        "What {heads} heads learn from up to {examples} examples each, measured on {asked}, {shots}.{remark} \
-         Computed on {device} by likra {likra}.{long}{rest}"
-    )
+    let left = all - scored;
+    if left > 0 {
+        sentences.push(format!(
+            "The run is not finished: {left} of its {all} checkpoints are not scored yet."
+        ));
+    }
+    sentences.join(" ")
 }
 
 /// How many texts were cut or left out, if any were.
-fn too_long(found: &TooLong) -> String {
+fn too_long(found: &TooLong) -> Vec<String> {
     let (positions, cut) = (found.positions, found.truncated);
     let mut sentences = Vec::new();
     if cut > 0 {
         sentences.push(format!(
-            " {cut} texts of candidates were longer than the model's {positions} positions; only their ends were scored."
+            "{cut} texts of candidates were longer than the model's {positions} positions; only their ends were scored."
         ));
     }
-    if !found.skipped.is_empty() {
-        let each = |(head, count): (&String, &usize)| format!("{head} {count}");
-        let heads: Vec<String> = found.skipped.iter().map(each).collect();
-        let heads = heads.join(", ");
-        sentences.push(format!(
-            " Examples longer than {positions} positions were not learned: {heads}."
-        ));
-    }
-    sentences.concat()
+    let skipped = found.skipped.iter();
+    sentences.extend(skipped.map(|(head, count)| {
+        format!("The {head} head did not learn {count} examples longer than {positions} positions.")
+    }));
+    sentences
 }
 
 /// The methods of table 1, each after the most examples that it has seen, beside the paper's.
 fn headline(findings: &Findings) -> Markup {
     let paper = findings.references.first();
-    let trained: Vec<_> = findings.last().filter(|row| row.examples > 0).collect();
-    let seen = match trained.first() {
-        None => String::new(),
-        Some(first) if trained.iter().all(|row| row.examples == first.examples) => {
-            format!(" Each head has seen {} examples.", first.examples)
-        }
-        Some(_) => {
-            let after =
-                |row: &&AccuracyRow| format!("{} after {}", row.method.label(), row.examples);
-            let each: Vec<String> = trained.iter().map(after).collect();
-            format!(" {} examples per head.", each.join(", "))
-        }
-    };
-    let of_paper = |method: &Method| Some(format!("paper {:.1}", paper?.of(method)? * 100.0));
+    let of_paper =
+        |row: &AccuracyRow| Some(format!("paper {:.1}", paper?.of(&row.method)? * 100.0));
     html! {
         ul.headline {
             @for row in findings.last() {
@@ -154,40 +134,14 @@ fn headline(findings: &Findings) -> Markup {
                     span.label { (row.method.label()) }
                     span.value { (format!("{:.1}", percent.value)) small { "%" } }
                     span.interval { (format!("{:.1} to {:.1}", percent.low, percent.high)) }
-                    @if let Some(paper) = of_paper(&row.method) { span.paper { (paper) } }
+                    span.interval { "after " (row.examples) " examples" }
+                    @if let Some(paper) = of_paper(row) { span.paper { (paper) } }
                 }
             }
         }
         p.note {
-            "Accuracy (" (findings.norm.label()) ") with its 95% interval." (seen)
+            "Accuracy (" (findings.norm.label()) ") with its 95% interval, by the number of examples per head."
             @if let Some(paper) = paper { " The paper's numbers are for " (paper.model) "." }
-        }
-    }
-}
-
-/// Links to all sections.
-fn contents(exhibits: &[Exhibit]) -> Markup {
-    html! {
-        nav aria-label="Contents" { ul {
-            li { a href="#claims" { "The paper’s claims" } }
-            @for exhibit in exhibits {
-                li { a href={ "#" (exhibit.name) } { (kind(exhibit)) (exhibit.title) } }
-            }
-            li { a href="#run" { "The run" } }
-            li { a href="#cost" { "What it cost" } }
-        } }
-    }
-}
-
-/// What the paper would call it: `Figure 1` for `figure1`; nothing if it has no number.
-fn kind(exhibit: &Exhibit) -> Markup {
-    let word = exhibit.name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let number = &exhibit.name[word.len()..];
-    html! {
-        @match word {
-            "figure" => { span.kind { "Figure " (number) } " " }
-            "table" => { span.kind { "Table " (number) } " " }
-            _ => {}
         }
     }
 }
@@ -229,53 +183,26 @@ fn header(columns: &[&str], numbers: &str) -> Markup {
 
 /// How many claims have which verdict.
 fn tally(claims: &[Claim]) -> String {
-    let counts = [
-        (Verdict::Yes, "found"),
-        (Verdict::No, "not found"),
-        (Verdict::Open, "left open by the intervals"),
-        (Verdict::Unmeasured, "not measured in this run"),
-    ];
-    let count = |verdict| {
-        claims
-            .iter()
-            .filter(|claim| claim.verdict == verdict)
-            .count()
-    };
-    let counts = counts
-        .map(|(verdict, name)| (count(verdict), name))
-        .into_iter();
-    let found = counts.filter(|(count, _)| *count > 0);
-    let parts: Vec<String> = found
-        .map(|(count, name)| format!("{count} {name}"))
-        .collect();
-    format!("{} claims: {}.", claims.len(), parts.join(", "))
+    use Verdict::{No, Open, Unmeasured, Yes};
+    let counts = [Yes, No, Open, Unmeasured].map(|verdict| {
+        let of_verdict = claims.iter().filter(|claim| claim.verdict == verdict);
+        format!("{} {verdict}", of_verdict.count())
+    });
+    format!("{} claims: {}.", claims.len(), counts.join(", "))
 }
 
 fn badge(verdict: Verdict) -> Markup {
-    let (class, name) = match verdict {
-        Verdict::Yes => ("yes", "Yes"),
-        Verdict::No => ("no", "No"),
-        Verdict::Open => ("open", "Open"),
-        Verdict::Unmeasured => ("unmeasured", "Not measured"),
-    };
-    html! { span class={ "badge " (class) } { (name) } }
+    html! { span class={ "badge " (verdict) } { (verdict) } }
 }
 
 fn section(exhibit: &Exhibit) -> Markup {
-    let (title, count) = (exhibit.title, exhibit.svgs.len());
-    let label = |place: usize| match count {
-        1 => title.to_owned(),
-        _ => format!("{title}, {} of {count}", place + 1),
-    };
     let files = iter::once(format!("{}.csv", exhibit.name)).chain(exhibit.pictures());
     html! {
         section.exhibit id=(exhibit.name) {
-            h2 { (kind(exhibit)) (title) }
-            @if count > 0 {
+            h2 { (exhibit.title) }
+            @if !exhibit.svgs.is_empty() {
                 div.pictures {
-                    @for (place, svg) in exhibit.svgs.iter().enumerate() {
-                        (inline(svg, title, &label(place)))
-                    }
+                    @for svg in &exhibit.svgs { div role="img" aria-label=(exhibit.title) { (PreEscaped(svg)) } }
                 }
             }
             div.notes {
@@ -286,12 +213,9 @@ fn section(exhibit: &Exhibit) -> Markup {
                 p.files { @for file in files { a href=(file) { (file) } " " } }
             }
             // The numbers are open where there is no picture of them.
-            details.numbers open[count == 0] {
-                summary {
-                    (if count == 0 { "Numbers" } else { "Numbers behind it" })
-                    " " span.rows { (exhibit.table.size()) }
-                }
-                div.scroll role="region" tabindex="0" aria-label={ "Numbers: " (title) } {
+            details.numbers open[exhibit.svgs.is_empty()] {
+                summary { "Numbers " span.rows { (exhibit.table.len()) " rows" } }
+                div.scroll role="region" tabindex="0" aria-label={ "Numbers: " (exhibit.title) } {
                     (exhibit.table.html())
                 }
             }
@@ -317,7 +241,7 @@ fn run(manifest: &Manifest) -> Markup {
                 (header(&["File", "Bytes", "SHA-256"], "Bytes"))
                 tbody { @for input in &manifest.inputs { tr {
                     th scope="row" { (input.name) }
-                    td.n { (grouped(input.bytes)) }
+                    td.n { (input.bytes) }
                     td { code { (input.sha256) } }
                 } } }
             }
@@ -327,7 +251,7 @@ fn run(manifest: &Manifest) -> Markup {
 
 /// Whatever depends on the machine is in here.
 fn cost(cost: &[CostRow]) -> Markup {
-    let total = cost.iter().map(|row| row.seconds).sum();
+    let time = |seconds| humantime(Duration::from_secs_f64(seconds));
     html! {
         section id="cost" {
             h2 { "What it cost" }
@@ -335,35 +259,20 @@ fn cost(cost: &[CostRow]) -> Markup {
                 (header(&["Step", "Time"], "Time"))
                 tbody { @for row in cost { tr {
                     th scope="row" { (row.what) }
-                    td.n { (humantime(Duration::from_secs_f64(row.seconds))) }
+                    td.n { (time(row.seconds)) }
                 } } }
                 tfoot { tr {
                     th scope="row" { "Total" }
-                    td.n { (humantime(Duration::from_secs_f64(total))) }
+                    td.n { (time(cost.iter().map(|row| row.seconds).sum())) }
                 } }
             }
         }
     }
 }
 
-/// A count with narrow spaces between its thousands.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev();
-    let groups: Vec<_> = groups.map(String::from_utf8_lossy).collect();
-    groups.join("\u{202f}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn counts_have_groups() {
-        let counts = [0, 999, 1000, 269_060_552].map(grouped);
-        let expected = ["0", "999", "1\u{202f}000", "269\u{202f}060\u{202f}552"];
-        assert_eq!(counts, expected);
-    }
 
     #[test]
     fn verdicts_are_counted() {
@@ -377,7 +286,7 @@ mod tests {
         let claims = [Verdict::Yes, Verdict::Open, Verdict::Yes].map(claim);
         assert_eq!(
             tally(&claims),
-            "3 claims: 2 found, 1 left open by the intervals."
+            "3 claims: 2 yes, 0 no, 1 open, 0 not measured."
         );
     }
 }

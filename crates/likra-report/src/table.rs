@@ -3,7 +3,7 @@
 use std::io;
 
 use likra_analysis::{Cell, Cells};
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 /// The most decimals on the page; the CSV has more.
 const DECIMALS: usize = 4;
@@ -16,10 +16,6 @@ impl Table {
         Self(rows.iter().map(|row| row.cells().0).collect())
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The names of the columns, each with its first cell.
     fn header(&self) -> &[(String, Cell)] {
         self.0.first().map_or(&[], Vec::as_slice)
@@ -30,12 +26,7 @@ impl Table {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(self.header().iter().map(|(name, _)| name))?;
         for row in &self.0 {
-            writer.write_record(row.iter().map(|(_, cell)| match cell {
-                Cell::Text(text) => text.clone(),
-                Cell::Count(count) => count.to_string(),
-                // Plus zero, so that nothing is a negative zero.
-                Cell::Number(value, decimals) => format!("{:.decimals$}", value + 0.0),
-            }))?;
+            writer.write_record(row.iter().map(|(_, cell)| fixed(cell, usize::MAX)))?;
         }
         let bytes = writer
             .into_inner()
@@ -43,12 +34,8 @@ impl Table {
         String::from_utf8(bytes).map_err(io::Error::other)
     }
 
-    /// `1 row`, `12 rows`.
-    pub(crate) fn size(&self) -> String {
-        match self.0.len() {
-            1 => "1 row".into(),
-            rows => format!("{rows} rows"),
-        }
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// As HTML; rows that begin with another name than the one before start a group.
@@ -63,7 +50,7 @@ impl Table {
             table.data {
                 thead { tr {
                     @for (name, cell) in self.header() {
-                        th scope="col" class=[class(name, cell).map(|_| "n")] { (heading(name)) }
+                        th scope="col" class=[class(name, cell).map(|_| "n")] { (name) }
                     }
                 } }
                 tbody {
@@ -78,29 +65,27 @@ impl Table {
     }
 }
 
-/// A cell for people.
-fn shown(cell: &Cell) -> String {
+/// A cell with at most so many decimals.
+fn fixed(cell: &Cell, most: usize) -> String {
     match cell {
         Cell::Text(text) => text.clone(),
         Cell::Count(count) => count.to_string(),
-        Cell::Number(value, decimals) => {
-            let decimals = DECIMALS.min(*decimals);
-            let fixed = format!("{:.decimals$}", value + 0.0);
-            // A small number is not shown as 0.
-            let vanishes = *value != 0.0 && fixed.parse() == Ok(0.0);
-            let text = match vanishes {
-                true => format!("{value:.1e}"),
-                false => fixed,
-            };
-            text.replace('-', "−")
-        }
+        // Plus zero, so that nothing is a negative zero.
+        Cell::Number(value, decimals) => format!("{:.*}", most.min(*decimals), value + 0.0),
     }
 }
 
-/// The name of a column, which may break before its last word.
-fn heading(name: &str) -> Markup {
-    let (first, last) = name.rsplit_once('_').unwrap_or(("", name));
-    html! { @if !first.is_empty() { (first) "_" (PreEscaped("<wbr>")) } (last) }
+/// A cell for people.
+fn shown(cell: &Cell) -> String {
+    let fixed = fixed(cell, DECIMALS);
+    match cell {
+        // A small number is not shown as 0.
+        Cell::Number(value, _) if *value != 0.0 && fixed.parse() == Ok(0.0) => {
+            format!("{value:.1e}").replace('-', "−")
+        }
+        Cell::Number(..) => fixed.replace('-', "−"),
+        _ => fixed,
+    }
 }
 
 #[cfg(test)]
@@ -129,7 +114,7 @@ mod tests {
         let expected = "method,examples,acc_norm_low,p\n\"a, \"\"b\"\"\",32,0.50000,0.500000\n\
                         c,32,0.00000,0.000000\nc,32,0.00000,0.000000\n";
         assert_eq!(table.csv().unwrap(), expected);
-        assert_eq!(table.size(), "3 rows");
+        assert_eq!(table.len(), 3);
     }
 
     #[test]
@@ -137,7 +122,7 @@ mod tests {
         let table = Table::new(&[Row("a<b", 0.123_456), Row("c", -0.5), Row("c", 1.25e-7)]);
         let html = table.html().into_string();
         for expected in [
-            "<th scope=\"col\" class=\"n\">acc_norm_<wbr>low</th>",
+            "<th scope=\"col\" class=\"n\">acc_norm_low</th>",
             "<td>a&lt;b</td><td class=\"n\">32</td><td class=\"n bound\">0.1235</td>",
             "<tr class=\"start\"><td>c</td>",
             "−0.5000",

@@ -255,7 +255,6 @@ fn a_report_is_the_same_bytes_twice() {
         files,
         [
             "table1.csv",
-            "table1.svg",
             "figure1.csv",
             "figure1.svg",
             "figure2.csv",

@@ -18,8 +18,8 @@ use crate::{Error, Result};
 
 /// A line of a table: its fields are the columns.
 pub trait Row: Serialize + DeserializeOwned {
-    /// The header of the table: the names of the fields, in their order.
-    const COLUMNS: &'static [&'static str];
+    /// The header of the table: the names of the fields, in their order, with commas between them.
+    const HEADER: &'static str;
 
     /// The columns that hold measured values, which have to be finite.
     fn measured(&self) -> Vec<(&'static str, f64)> {
@@ -38,7 +38,7 @@ pub fn write_rows<R: Row>(path: &Path, rows: &[R]) -> Result<()> {
     }
     let write = |to: &mut dyn Write| {
         let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(to);
-        writer.write_record(R::COLUMNS)?;
+        writer.write_record(R::HEADER.split(','))?;
         for row in rows {
             writer.serialize(row)?;
         }
@@ -71,15 +71,15 @@ pub fn read_rows<R: Row>(path: &Path) -> Result<Vec<R>> {
     let mut reader = csv::Reader::from_reader(content);
     let malformed = |error| malformed(path, &error);
     let header = reader.headers().map_err(malformed)?.clone();
-    let place = |column: &&'static str| {
-        let place = header.iter().position(|found| found == *column);
+    let place = |column: &'static str| {
+        let place = header.iter().position(|found| found == column);
         place.ok_or_else(|| Error::Header {
             path: path.into(),
             missing: column,
             found: header.iter().collect::<Vec<_>>().join(","),
         })
     };
-    let places: Vec<usize> = R::COLUMNS.iter().map(place).collect::<Result<_>>()?;
+    let places: Vec<usize> = R::HEADER.split(',').map(place).collect::<Result<_>>()?;
     let row = |record: csv::Result<StringRecord>| {
         let record = record.map_err(malformed)?;
         let line = record.position().map_or(0, csv::Position::line);
@@ -116,7 +116,7 @@ fn parse<R: Row>(path: &Path, line: u64, fields: &StringRecord) -> Result<R> {
     let row = row.0.map_err(|(place, message)| Error::Value {
         path: path.into(),
         line,
-        column: R::COLUMNS.get(place).copied().unwrap_or_default().into(),
+        column: R::HEADER.split(',').nth(place).unwrap_or_default().into(),
         message,
         found: fields.get(place).unwrap_or_default().into(),
     })?;

@@ -37,17 +37,8 @@ pub struct ScoreRecord {
 }
 
 impl Row for ScoreRecord {
-    const COLUMNS: &'static [&'static str] = &[
-        "question_id",
-        "candidate",
-        "kind",
-        "head",
-        "examples",
-        "log_likelihood",
-        "tokens",
-        "chars",
-        "bytes",
-    ];
+    const HEADER: &'static str =
+        "question_id,candidate,kind,head,examples,log_likelihood,tokens,chars,bytes";
 
     fn measured(&self) -> Vec<(&'static str, f64)> {
         vec![("log_likelihood", self.log_likelihood)]
@@ -76,14 +67,7 @@ pub struct StepRecord {
 }
 
 impl Row for StepRecord {
-    const COLUMNS: &'static [&'static str] = &[
-        "step",
-        "examples",
-        "loss",
-        "grad_norm",
-        "answer_tokens",
-        "tokens",
-    ];
+    const HEADER: &'static str = "step,examples,loss,grad_norm,answer_tokens,tokens";
 
     fn measured(&self) -> Vec<(&'static str, f64)> {
         vec![("loss", self.loss), ("grad_norm", self.grad_norm)]
@@ -109,7 +93,7 @@ pub struct AnswerRecord {
 }
 
 impl Row for AnswerRecord {
-    const COLUMNS: &'static [&'static str] = &["question_id", "kind", "answer"];
+    const HEADER: &'static str = "question_id,kind,answer";
 }
 
 #[cfg(test)]

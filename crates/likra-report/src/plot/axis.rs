@@ -16,15 +16,8 @@ const APART: f64 = 0.6;
 pub(crate) struct Axis {
     pub(crate) label: String,
     pub(crate) range: Range<f64>,
-    pub(crate) ticks: Vec<Tick>,
-    /// Where the axis is broken, if its scale does not go through.
-    pub(crate) gap: Option<f64>,
-}
-
-/// A marked value.
-pub(crate) struct Tick {
-    pub(crate) at: f64,
-    pub(crate) label: String,
+    /// Marked values, each with its label.
+    pub(crate) ticks: Vec<(f64, String)>,
 }
 
 /// An axis of training examples: doublings are equally far apart, and 0, which has no logarithm,
@@ -39,15 +32,12 @@ impl ExamplesAxis {
     /// Where a number of examples stands.
     pub(crate) fn position(&self, examples: usize) -> f64 {
         match examples {
-            0 => self.first() - 1.0,
+            0 => {
+                let first = self.0.iter().find(|&&examples| examples > 0);
+                first.map_or(0.0, |&examples| (examples as f64).log2()) - 1.0
+            }
             _ => (examples as f64).log2(),
         }
-    }
-
-    /// Where the first number of examples above 0 stands.
-    fn first(&self) -> f64 {
-        let first = self.0.iter().find(|&&examples| examples > 0);
-        first.map_or(0.0, |&examples| (examples as f64).log2())
     }
 
     /// The axis with a mark at each number of examples, as far as there is room for it. The last,
@@ -58,17 +48,15 @@ impl ExamplesAxis {
             label: "training examples per head".into(),
             range: self.position(0) - 0.15..self.position(last) + 0.1,
             ticks: self.ticks(),
-            gap: Some(self.first() - 0.5),
         }
     }
 
-    fn ticks(&self) -> Vec<Tick> {
-        let mut ticks: Vec<Tick> = Vec::new();
+    fn ticks(&self) -> Vec<(f64, String)> {
+        let mut ticks: Vec<(f64, String)> = Vec::new();
         for &examples in self.0.iter().rev() {
             let at = self.position(examples);
-            if ticks.last().is_none_or(|later| later.at - at >= APART) {
-                let label = examples.to_string();
-                ticks.push(Tick { at, label });
+            if ticks.last().is_none_or(|(later, _)| later - at >= APART) {
+                ticks.push((at, examples.to_string()));
             }
         }
         ticks.reverse();
@@ -88,22 +76,19 @@ pub(crate) fn linear(label: &str, values: impl IntoIterator<Item = f64>) -> Axis
         label: label.into(),
         ticks: linear_ticks(&range, step),
         range,
-        gap: None,
     }
 }
 
 /// Marks at the multiples of `step` in `range`.
-fn linear_ticks(range: &Range<f64>, step: f64) -> Vec<Tick> {
+fn linear_ticks(range: &Range<f64>, step: f64) -> Vec<(f64, String)> {
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let first = (range.start / step).ceil();
     // The margins may add a mark at either end.
     let marks = (0..=SPACES + 2).map(|number| (first + f64::from(number)) * step);
-    let ticks = marks.take_while(|&at| at <= range.end).map(|at| Tick {
-        at,
-        // Plus zero, so that no mark is a negative zero.
-        label: format!("{:.decimals$}", at + 0.0),
-    });
-    ticks.collect()
+    let marks = marks.take_while(|&at| at <= range.end);
+    // Plus zero, so that no mark is a negative zero.
+    let labelled = marks.map(|at| (at, format!("{:.decimals$}", at + 0.0)));
+    labelled.collect()
 }
 
 /// The least of ..., 1, 2, 5, 10, ... that divides `span` into few spaces.
@@ -123,7 +108,7 @@ mod tests {
     use super::*;
 
     fn labels(axis: &Axis) -> Vec<&str> {
-        axis.ticks.iter().map(|tick| tick.label.as_str()).collect()
+        axis.ticks.iter().map(|(_, label)| label.as_str()).collect()
     }
 
     #[test]
@@ -132,7 +117,6 @@ mod tests {
         let positions = [0, 32, 64, 128].map(|examples| axis.position(examples));
         assert_eq!(positions, [4.0, 5.0, 6.0, 7.0]);
         assert_eq!(labels(&axis.axis()), ["0", "32", "64", "128"]);
-        assert_eq!(axis.axis().gap, Some(4.5));
     }
 
     #[test]
