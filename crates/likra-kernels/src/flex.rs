@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use burn::backend::{BackendTensor, DispatchDevice, DispatchTensorKind};
+use burn::backend::DispatchDevice;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
@@ -25,15 +25,6 @@ pub fn is_cpu(device: &Device) -> bool {
 /// autodiff graph or not.
 pub(crate) fn is_fused<const D: usize>(tensor: &Tensor<D>) -> bool {
     takes_rows_of_any_length(FloatDType::from(tensor.dtype()), &tensor.device())
-}
-
-/// The tensor of a fused operation to which no gradient goes.
-pub(crate) fn constant<const D: usize>(tensor: &Tensor<D>) -> FlexTensor {
-    assert!(!tensor.is_tracked(), "a constant is tracked");
-    match tensor.clone().inner().into_dispatch().kind {
-        DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => tensor,
-        other => panic!("expected floats on the CPU, found {other:?}"),
-    }
 }
 
 /// The tensor's numbers in row-major order, copied only if it is a view that has them otherwise.

@@ -1,13 +1,12 @@
 //! Log-likelihoods of given tokens from logits over the vocabulary.
 
-use burn::backend::Dispatch;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use crate::flex::{by_rows, floats, is_fused, tensor};
-use crate::graph::{Fused as _, Operation};
+use crate::graph::{Gradients, Operation, fused};
 use crate::math::{self, exp};
 use crate::vectors::vectorised;
 
@@ -26,11 +25,11 @@ pub fn log_likelihoods(logits: Tensor<2>, tokens: &[u32]) -> Tensor<1> {
     let [rows, vocab] = logits.dims();
     assert_eq!(tokens.len(), rows, "one token for each row");
     assert!(tokens.iter().all(|&token| (token as usize) < vocab));
-    if !is_fused(&logits) {
-        return plain(logits, tokens);
+    if is_fused(&logits) {
+        fused([logits], LogLikelihoods(tokens.into()))
+    } else {
+        plain(logits, tokens)
     }
-    let operation = LogLikelihoods(tokens.into());
-    Tensor::from_dispatch(Dispatch::of_1(logits.into_dispatch(), operation))
 }
 
 /// The same in Burn's operations.
@@ -63,12 +62,8 @@ impl Operation<1> for LogLikelihoods {
     }
 
     /// One at the token, less the softmax.
-    fn backward(
-        &self,
-        output: &FlexTensor,
-        [logits, totals]: &[FlexTensor; 2],
-        _: [bool; 1],
-    ) -> [Option<FlexTensor>; 1] {
+    fn backward(&self, output: &FlexTensor, kept: &[FlexTensor; 2], _: [bool; 1]) -> Gradients<1> {
+        let [logits, totals] = kept;
         let inputs = [logits, output, totals];
         let [mut d_logits] = by_rows(inputs, |[d_logits], [logits, output, total]| {
             backward(d_logits, logits, output[0], total[0]);

@@ -1,13 +1,13 @@
 //! A frozen linear layer with a low-rank update (Hu et al. 2021, equation 3).
 
+use burn::backend::Flex;
 use burn::backend::ops::FloatTensorOps as _;
-use burn::backend::{Dispatch, Flex};
 use burn::tensor::{FloatDType, Tensor};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
-use crate::flex::{constant, floats, is_fused, tensor};
-use crate::graph::{Fused as _, Operation};
+use crate::flex::{floats, is_fused, tensor};
+use crate::graph::{Gradients, Operation, constant, fused};
 use crate::matrix::{Matrix, add_product};
 
 /// A low-rank update `s (x Aᵀ) Bᵀ`, in f32 whatever the layer's type.
@@ -39,15 +39,12 @@ pub fn adapted_linear(
     if !is_fused(&x) {
         return plain(x, weight, bias, update);
     }
-    let [x, a, b] = [&x, update.a, update.b].map(|tensor| tensor.clone().into_dispatch());
+    let inputs = [x, update.a.clone(), update.b.clone()];
     let operation = Linear {
         weight: constant(weight),
         scale: update.scale as f32,
     };
-    add_bias(
-        Tensor::from_dispatch(Dispatch::of_3(x, a, b, operation)),
-        bias,
-    )
+    add_bias(fused(inputs, operation), bias)
 }
 
 /// The same in Burn's operations.
@@ -108,12 +105,8 @@ impl Operation<3> for Linear {
         (output, Kept { x, a, b, low })
     }
 
-    fn backward(
-        &self,
-        output: &FlexTensor,
-        Kept { x, a, b, low }: &Kept,
-        [needs_x, needs_a, needs_b]: [bool; 3],
-    ) -> [Option<FlexTensor>; 3] {
+    fn backward(&self, output: &FlexTensor, kept: &Kept, needed: [bool; 3]) -> Gradients<3> {
+        let (Kept { x, a, b, low }, [needs_x, needs_a, needs_b]) = (kept, needed);
         let [tokens, rank] = sizes(low);
         let mut d_low = zeros(tokens, rank);
         if needs_x || needs_a {

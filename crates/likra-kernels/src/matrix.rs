@@ -53,9 +53,8 @@ impl<'a> Matrix<'a> {
         let mut copy = Vec::with_capacity(self.rows * self.columns);
         for row in 0..self.rows {
             let start = row * self.row_step;
-            copy.extend(
-                (0..self.columns).map(|column| self.data[start + column * self.column_step]),
-            );
+            let number = |column| self.data[start + column * self.column_step];
+            copy.extend((0..self.columns).map(number));
         }
         copy
     }
@@ -142,10 +141,9 @@ impl AddProduct<'_> {
                     _ => tile.add_part(simd, left),
                 }
             }
-            column += if vectors == 0 {
-                left
-            } else {
-                vectors * S::F32_LANES
+            column += match vectors {
+                0 => left,
+                _ => vectors * S::F32_LANES,
             };
         }
     }
@@ -165,10 +163,8 @@ fn pack(panels: &mut Vec<[f32; ROWS]>, left: Matrix, columns: &Range<usize>) {
                 place[row % ROWS] = *number;
             }
         } else {
-            for (place, number) in panel
-                .iter_mut()
-                .zip(numbers.iter().step_by(left.column_step))
-            {
+            let numbers = numbers.iter().step_by(left.column_step);
+            for (place, number) in panel.iter_mut().zip(numbers) {
                 place[row % ROWS] = *number;
             }
         }
@@ -202,12 +198,8 @@ impl Tile<'_> {
                 }
             }
         }
-        for (sums, products) in self
-            .sums
-            .chunks_mut(self.step)
-            .zip(products)
-            .take(self.rows)
-        {
+        let rows = self.sums.chunks_mut(self.step).take(self.rows);
+        for (sums, products) in rows.zip(products) {
             for (sum, product) in S::as_mut_simd_f32s(sums).0.iter_mut().zip(products) {
                 *sum = simd.add_f32s(*sum, product);
             }
@@ -224,12 +216,8 @@ impl Tile<'_> {
                 *product = simd.mul_add_e_f32s(simd.splat_f32s(*left), right, *product);
             }
         }
-        for (sums, product) in self
-            .sums
-            .chunks_mut(self.step)
-            .zip(products)
-            .take(self.rows)
-        {
+        let rows = self.sums.chunks_mut(self.step).take(self.rows);
+        for (sums, product) in rows.zip(products) {
             let sums = &mut sums[..columns];
             let sum = simd.add_f32s(simd.partial_load_f32s(sums), product);
             simd.partial_store_f32s(sums, sum);

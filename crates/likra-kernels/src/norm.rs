@@ -1,11 +1,10 @@
 //! Root-mean-square normalisation (Zhang and Sennrich 2019).
 
-use burn::backend::Dispatch;
 use burn::tensor::{FloatDType, Tensor};
 use burn_flex::FlexTensor;
 
-use crate::flex::{by_rows, constant, floats, is_fused};
-use crate::graph::{Fused as _, Operation};
+use crate::flex::{by_rows, floats, is_fused};
+use crate::graph::{Gradients, Operation, constant, fused};
 use crate::math::dot;
 use crate::vectors::vectorised;
 
@@ -21,10 +20,7 @@ pub fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, epsilon: f64) -> Tensor<2> {
         return plain(x, weight, epsilon);
     }
     let weight = constant(weight);
-    Tensor::from_dispatch(Dispatch::of_1(
-        x.into_dispatch(),
-        RmsNorm { weight, epsilon },
-    ))
+    fused([x], RmsNorm { weight, epsilon })
 }
 
 /// The same in Burn's operations.
@@ -57,12 +53,7 @@ impl Operation<1> for RmsNorm {
         (output, x)
     }
 
-    fn backward(
-        &self,
-        output: &FlexTensor,
-        x: &FlexTensor,
-        _: [bool; 1],
-    ) -> [Option<FlexTensor>; 1] {
+    fn backward(&self, output: &FlexTensor, x: &FlexTensor, _: [bool; 1]) -> Gradients<1> {
         let weight = floats(&self.weight);
         let gradient = |[d_x]: [&mut [f32]; 1], [x, output]: [&[f32]; 2]| {
             backward(d_x, output, x, &weight, self.epsilon);

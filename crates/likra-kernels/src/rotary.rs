@@ -1,12 +1,11 @@
 //! Rotary position embedding in Hugging Face's convention: a head's first half is rotated against
 //! its second (Burn's `RotaryEncoding` rotates neighbours, as the original paper and Meta's files do).
 
-use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 use burn_flex::FlexTensor;
 
-use crate::flex::{by_rows, constant, is_fused};
-use crate::graph::{Fused as _, Operation};
+use crate::flex::{by_rows, is_fused};
+use crate::graph::{Gradients, Operation, constant, fused};
 use crate::vectors::vectorised;
 
 /// Rotates every head of `x`. The angles are constants.
@@ -21,7 +20,7 @@ pub fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<2> {
         return plain(x, cos, sin);
     }
     let [cos, sin] = [cos, sin].map(constant);
-    Tensor::from_dispatch(Dispatch::of_1(x.into_dispatch(), Rotate { cos, sin }))
+    fused([x], Rotate { cos, sin })
 }
 
 /// The same in Burn's operations.
@@ -63,7 +62,7 @@ impl Operation<1> for Rotate {
         (self.rotated(&x, 1.0), ())
     }
 
-    fn backward(&self, output: &FlexTensor, (): &(), _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+    fn backward(&self, output: &FlexTensor, (): &(), _: [bool; 1]) -> Gradients<1> {
         [Some(self.rotated(output, -1.0))]
     }
 }

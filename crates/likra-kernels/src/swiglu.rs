@@ -1,12 +1,11 @@
 //! The gate of a feed-forward block: `silu(gate) · up`, or with GELU (Shazeer 2020).
 
-use burn::backend::Dispatch;
 use burn::tensor::activation::{gelu_approximate, silu};
 use burn::tensor::{FloatDType, Tensor};
 use burn_flex::FlexTensor;
 
 use crate::flex::{by_rows, is_fused};
-use crate::graph::{Fused as _, Operation};
+use crate::graph::{Gradients, Operation, fused};
 use crate::math::sigmoid;
 use crate::vectors::vectorised;
 
@@ -18,8 +17,7 @@ use crate::vectors::vectorised;
 #[must_use]
 pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     if is_fused(&gate) {
-        let (gate, up) = (gate.into_dispatch(), up.into_dispatch());
-        Tensor::from_dispatch(Dispatch::of_2(gate, up, Swiglu))
+        fused([gate, up], Swiglu)
     } else {
         plain(gate, up)
     }
@@ -57,12 +55,8 @@ impl Operation<2> for Swiglu {
         (output, inputs)
     }
 
-    fn backward(
-        &self,
-        output: &FlexTensor,
-        [gate, up]: &[FlexTensor; 2],
-        _: [bool; 2],
-    ) -> [Option<FlexTensor>; 2] {
+    fn backward(&self, output: &FlexTensor, kept: &[FlexTensor; 2], _: [bool; 2]) -> Gradients<2> {
+        let [gate, up] = kept;
         let gradients = |[d_gate, d_up]: [&mut [f32]; 2], [gate, up, output]: [&[f32]; 3]| {
             backward(d_gate, d_up, output, gate, up);
         };

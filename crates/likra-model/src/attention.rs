@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use likra_kernels::{KeyValue, Scores, Visibility, attention};
-use likra_lora::{Adapter, Linear};
+use likra_lora::Adapter;
 
 use crate::family::LayerKind;
 use crate::norm::{RmsNorm, normed};
@@ -15,7 +15,7 @@ use crate::rope::Angles;
 #[derive(Debug)]
 pub(crate) struct Attention {
     pub(crate) qkv: Projections<3>,
-    pub(crate) o_proj: Linear,
+    pub(crate) o_proj: Projections<1>,
     pub(crate) q_norm: Option<RmsNorm>,
     pub(crate) k_norm: Option<RmsNorm>,
     pub(crate) kind: LayerKind,
@@ -57,6 +57,7 @@ impl Attention {
         };
         let visibility = &context.visibility[usize::from(self.kind.slides)];
         let attended = attention(queries, &own, prefix, visibility, self.scores);
-        (self.o_proj.forward(attended, adapter), own)
+        let [output] = self.o_proj.forward(&attended, adapter);
+        (output, own)
     }
 }

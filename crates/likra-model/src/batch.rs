@@ -30,12 +30,8 @@ impl<'a> Row<'a> {
     /// How many tokens the row has, branches included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.trunk.len()
-            + self
-                .branches
-                .iter()
-                .map(|branch| branch.len())
-                .sum::<usize>()
+        let branches = self.branches.iter().map(|branch| branch.len());
+        self.trunk.len() + branches.sum::<usize>()
     }
 
     /// Whether the row has no token at all.
@@ -63,16 +59,15 @@ impl<'a> Row<'a> {
     fn places(&self) -> impl Iterator<Item = Place> {
         let trunk = self.trunk.len();
         let parts = iter::once(trunk).chain(self.branches.iter().map(|branch| branch.len()));
-        let starts = parts.clone().scan(0, |end, length| {
-            *end += length;
-            Some(*end - length)
-        });
-        parts.zip(starts).flat_map(move |(length, start)| {
-            (0..length).map(move |offset| Place {
-                position: offset + if start == 0 { 0 } else { trunk },
+        let mut end = 0;
+        parts.flat_map(move |length| {
+            let branch = end;
+            end += length;
+            (branch..end).map(move |offset| Place {
+                position: offset - branch + if branch == 0 { 0 } else { trunk },
                 trunk,
-                branch: start,
-                offset: start + offset,
+                branch,
+                offset,
             })
         })
     }
@@ -109,15 +104,9 @@ impl Place {
         // The first position, and the first of the row's, that is near enough.
         let first = (prefix + self.position + 1).saturating_sub(window);
         let own = first.saturating_sub(prefix);
-        let trunk_end = if self.branch == 0 {
-            self.offset + 1
-        } else {
-            self.trunk
-        };
-        let branch = if self.branch == 0 {
-            self.offset + 1
-        } else {
-            self.branch
+        let (trunk_end, branch) = match self.branch {
+            0 => (self.offset + 1, self.offset + 1),
+            branch => (self.trunk, branch),
         };
         Sight {
             prefix_from: first.min(prefix),
@@ -183,12 +172,15 @@ impl Batch {
     /// The tokens' positions after a prefix of `prefix` tokens, each with the length of its row's longest
     /// text.
     pub(crate) fn positions(&self, prefix: usize) -> Vec<(usize, usize)> {
-        let longest = |texts: &Vec<usize>| texts.iter().max().map_or(prefix, |text| prefix + text);
-        let lengths = self.lengths.iter().zip(self.texts.iter().map(longest));
-        let lengths = lengths.flat_map(|(&tokens, longest)| iter::repeat_n(longest, tokens));
-        let places = self.places.iter().zip(lengths);
-        places
-            .map(|(place, length)| (prefix + place.position, length))
+        let longest = self
+            .texts
+            .iter()
+            .map(|texts| texts.iter().max().unwrap_or(&0));
+        let longest = longest.zip(&self.lengths);
+        let longest = longest.flat_map(|(&text, &tokens)| iter::repeat_n(text, tokens));
+        let positions = self.places.iter().map(|place| place.position).zip(longest);
+        positions
+            .map(|(position, text)| (prefix + position, prefix + text))
             .collect()
     }
 
@@ -205,12 +197,8 @@ impl Batch {
     /// What each token attends to.
     pub(crate) fn visibility(&self, prefix: usize, window: Option<usize>) -> Visibility {
         let window = window.unwrap_or(usize::MAX);
-        let sights = self
-            .places
-            .iter()
-            .map(|place| place.sight(prefix, window))
-            .collect();
-        Visibility::new(&self.lengths, sights, prefix)
+        let sights = self.places.iter().map(|place| place.sight(prefix, window));
+        Visibility::new(&self.lengths, sights.collect(), prefix)
     }
 }
 

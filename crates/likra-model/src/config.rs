@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use likra_kernels::Scores;
 use likra_lora::{Adapter, OUTSIDE, Target};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::family::{Activation, Biases, Family, LayerKind};
-use crate::keys::{Keys, invalid};
+use crate::family::{Activation, Family, LayerKind};
+use crate::keys::{Keys, Object, invalid};
 use crate::rope::Rope;
 use crate::{Error, Result};
 
@@ -53,11 +54,8 @@ pub struct Config {
     /// Whether the feed-forward's projections have a bias.
     pub(crate) mlp_bias: bool,
     pub(crate) activation: Activation,
-    /// What products of queries and keys are multiplied by.
-    pub(crate) attention_scale: f64,
-    /// `c` in `c · tanh(score / c)`, of attention's scores.
-    pub(crate) attention_softcap: Option<f64>,
-    /// The same of the logits.
+    pub(crate) scores: Scores,
+    /// `c` in `c · tanh(logit / c)`.
     pub(crate) final_softcap: Option<f64>,
     pub(crate) family: Family,
 }
@@ -73,13 +71,10 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self> {
         let adapter = path.with_file_name("adapter_config.json");
         if adapter.exists() {
-            return Err(Error::IsAdapter { path: adapter });
+            return Err(Error::IsAdapter(adapter));
         }
         let parsed = likra_files::parse_json(&likra_files::read(path)?);
-        let mut given: Map<String, Value> = parsed.map_err(|source| Error::Json {
-            path: path.into(),
-            source,
-        })?;
+        let mut given: Object = parsed.map_err(|source| Error::Json(path.into(), source))?;
         let within = given.get("model_type") == Some(&"gemma3".into());
         if within {
             given = text_model(path, &given)?;
@@ -104,144 +99,135 @@ impl Config {
     }
 
     fn resolve(keys: &Keys, model_type: String, family: Family) -> Result<Self> {
+        // The first of two names for a thing, if it is there.
+        let named = |first, second| match keys.value(first) {
+            Value::Null => second,
+            _ => first,
+        };
         let num_attention_heads: usize = keys.get("num_attention_heads")?;
         let hidden_size: usize = keys.get("hidden_size")?;
         let divided = hidden_size / num_attention_heads.max(1);
         let head_dim = keys.get::<Option<_>>("head_dim")?.unwrap_or(divided);
-        let num_hidden_layers = keys.get("num_hidden_layers")?;
-        if !(1..=DEEPEST).contains(&num_hidden_layers) {
-            let expected = format!("1 to {DEEPEST}");
-            return Err(keys.invalid("num_hidden_layers", &num_hidden_layers.into(), &expected));
-        }
-        if head_dim == 0 || !head_dim.is_multiple_of(2) {
-            return Err(keys.invalid("head_dim", &head_dim.into(), "an even number"));
-        }
-        let positions = match keys.value("n_positions") {
-            Value::Null => "max_position_embeddings",
-            _ => "n_positions",
-        };
-        let max_positions = keys.get(positions)?;
-        if !(1..=usize::MAX >> 1).contains(&max_positions) {
-            return Err(keys.invalid(positions, &max_positions.into(), "at least 1"));
-        }
-        let activation = match keys.value("hidden_activation") {
-            Value::Null => "hidden_act",
-            _ => "hidden_activation",
-        };
+        let key_heads = keys.get::<Option<_>>("num_key_value_heads")?;
         let scalar = keys.positive("query_pre_attn_scalar")?;
         let attention_bias = keys.flag("attention_bias")?;
-        let (layers, sliding_window) = family.layers(keys, num_hidden_layers)?;
-        let config = Self {
+        let positions = named("n_positions", "max_position_embeddings");
+        let mut config = Self {
             model_type,
             base: "model",
             vocab_size: keys.get("vocab_size")?,
             hidden_size,
             intermediate_size: keys.get("intermediate_size")?,
-            num_hidden_layers,
+            num_hidden_layers: keys.get("num_hidden_layers")?,
             num_attention_heads,
-            num_key_value_heads: keys
-                .get::<Option<_>>("num_key_value_heads")?
-                .unwrap_or(num_attention_heads),
+            num_key_value_heads: key_heads.unwrap_or(num_attention_heads),
             head_dim,
             rms_norm_eps: keys.get("rms_norm_eps")?,
-            ropes: Rope::read(keys, head_dim)?,
-            layers,
-            sliding_window,
-            max_positions,
+            ropes: Vec::new(),
+            layers: Vec::new(),
+            sliding_window: None,
+            max_positions: keys.get(positions)?,
             tie_word_embeddings: keys.flag("tie_word_embeddings")?,
-            attention_biases: match family.biases {
-                Biases::ByKey => (attention_bias, attention_bias),
-                Biases::QueryKeyValue => (true, false),
-            },
+            attention_biases: (
+                attention_bias || family.query_key_value_biases,
+                attention_bias,
+            ),
             mlp_bias: keys.flag("mlp_bias")?,
-            activation: keys.get(activation)?,
-            attention_scale: scalar.unwrap_or(head_dim as f64).sqrt().recip(),
-            attention_softcap: keys.positive("attn_logit_softcapping")?,
+            activation: keys.get(named("hidden_activation", "hidden_act"))?,
+            scores: Scores {
+                head_dim,
+                scale: scalar.unwrap_or(head_dim as f64).sqrt().recip(),
+                softcap: keys.positive("attn_logit_softcapping")?,
+            },
             final_softcap: keys.positive("final_logit_softcapping")?,
             family,
         };
-        config.check_sizes(keys.path)?;
+        config.check_sizes(keys, positions)?;
+        config.ropes = Rope::read(keys, head_dim)?;
+        let layers = config.family.layers(keys, config.num_hidden_layers)?;
+        (config.layers, config.sliding_window) = layers;
         Ok(config)
     }
 
-    fn check_sizes(&self, path: &Path) -> Result<()> {
-        let queries = self.num_attention_heads.saturating_mul(self.head_dim);
-        for (key, size) in [
-            ("vocab_size", self.vocab_size),
-            ("hidden_size", self.hidden_size),
-            ("intermediate_size", self.intermediate_size),
-            ("num_attention_heads", self.num_attention_heads),
-            ("num_key_value_heads", self.num_key_value_heads),
-            ("num_attention_heads * head_dim", queries),
-        ] {
-            if !(1..=WIDEST).contains(&size) {
-                let expected = format!("1 to {WIDEST}");
-                return Err(invalid(path, key, &size.into(), &expected));
-            }
-        }
-        if !self
-            .num_attention_heads
-            .is_multiple_of(self.num_key_value_heads)
-        {
-            let expected = format!(
-                "a divisor of num_attention_heads = {}",
-                self.num_attention_heads
-            );
-            return Err(invalid(
-                path,
+    /// Refuses sizes that make no sense, before anything is made of them.
+    fn check_sizes(&self, keys: &Keys, positions: &'static str) -> Result<()> {
+        let (heads, key_heads) = (self.num_attention_heads, self.num_key_value_heads);
+        let even = self.head_dim > 0 && self.head_dim.is_multiple_of(2);
+        let some = (1..=usize::MAX >> 1).contains(&self.max_positions);
+        let within = |key, size: usize, most: usize| {
+            let expected = format!("1 to {most}");
+            (key, size, (1..=most).contains(&size), expected)
+        };
+        let divisor = format!("a divisor of num_attention_heads = {heads}");
+        let queries = heads.saturating_mul(self.head_dim);
+        let sizes = [
+            within("num_hidden_layers", self.num_hidden_layers, DEEPEST),
+            ("head_dim", self.head_dim, even, "an even number".into()),
+            (positions, self.max_positions, some, "at least 1".into()),
+            within("vocab_size", self.vocab_size, WIDEST),
+            within("hidden_size", self.hidden_size, WIDEST),
+            within("intermediate_size", self.intermediate_size, WIDEST),
+            within("num_attention_heads", heads, WIDEST),
+            within("num_key_value_heads", key_heads, WIDEST),
+            within("num_attention_heads * head_dim", queries, WIDEST),
+            (
                 "num_key_value_heads",
-                &self.num_key_value_heads.into(),
-                &expected,
-            ));
+                key_heads,
+                heads.is_multiple_of(key_heads),
+                divisor,
+            ),
+        ];
+        match sizes.into_iter().find(|(_, _, holds, _)| !holds) {
+            Some((key, size, _, expected)) => Err(keys.invalid(key, &size.into(), &expected)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Every linear layer that an adapter can update, in the order of the forward pass.
     #[must_use]
     pub fn targets(&self) -> Vec<Target> {
-        let of_layer = |number| {
-            self.linears().into_iter().map(move |linear| Target {
-                module: self.module(&format!("model.layers.{number}.{}", linear.name)),
-                input: linear.input,
-                output: linear.outputs.iter().sum(),
-            })
-        };
-        (0..self.num_hidden_layers).flat_map(of_layer).collect()
+        let layers = 0..self.num_hidden_layers;
+        layers.flat_map(|number| self.targets_of(number)).collect()
     }
 
-    /// The linear layers of a layer: those of the attention's input, its output, those of the
-    /// feed-forward's input, its output.
-    pub(crate) fn linears(&self) -> Vec<LinearShape> {
+    fn targets_of(&self, layer: usize) -> impl Iterator<Item = Target> {
+        let target = move |input: usize, (name, output): (&str, usize)| Target {
+            module: self.module(&format!("model.layers.{layer}.{name}")),
+            input,
+            output,
+        };
+        let products = self.products().into_iter();
+        products.flat_map(move |it| {
+            it.linears()
+                .into_iter()
+                .map(move |linear| target(it.input, linear))
+        })
+    }
+
+    /// The products of a layer: the attention's input and output, then the feed-forward's.
+    pub(crate) fn products(&self) -> [Products; 4] {
         let (hidden, inner) = (self.hidden_size, self.intermediate_size);
         let queries = self.num_attention_heads * self.head_dim;
         let keys = self.num_key_value_heads * self.head_dim;
         let (bias, output_bias) = self.attention_biases;
-        let linear = |name, input, outputs: &[usize], bias| LinearShape {
-            name,
+        let [qkv, gate_up]: [&[&str]; 2] = match self.family.fused {
+            true => [&["self_attn.qkv_proj"], &["mlp.gate_up_proj"]],
+            false => [
+                &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+                &["mlp.gate_proj", "mlp.up_proj"],
+            ],
+        };
+        let products = |names, input, outputs: &[usize], bias| Products {
+            names,
             input,
             outputs: outputs.to_vec(),
             bias,
         };
-        let output = linear("self_attn.o_proj", queries, &[hidden], output_bias);
-        let down = linear("mlp.down_proj", inner, &[hidden], self.mlp_bias);
-        if self.family.fused {
-            let heads = [queries, keys, keys];
-            return vec![
-                linear("self_attn.qkv_proj", hidden, &heads, bias),
-                output,
-                linear("mlp.gate_up_proj", hidden, &[inner, inner], self.mlp_bias),
-                down,
-            ];
-        }
-        vec![
-            linear("self_attn.q_proj", hidden, &[queries], bias),
-            linear("self_attn.k_proj", hidden, &[keys], bias),
-            linear("self_attn.v_proj", hidden, &[keys], bias),
-            output,
-            linear("mlp.gate_proj", hidden, &[inner], self.mlp_bias),
-            linear("mlp.up_proj", hidden, &[inner], self.mlp_bias),
-            down,
+        [
+            products(qkv, hidden, &[queries, keys, keys], bias),
+            products(&["self_attn.o_proj"], queries, &[hidden], output_bias),
+            products(gate_up, hidden, &[inner, inner], self.mlp_bias),
+            products(&["mlp.down_proj"], inner, &[hidden], self.mlp_bias),
         ]
     }
 
@@ -253,53 +239,58 @@ impl Config {
     /// If it has not; the message names the module and both sizes.
     pub fn check_adapter(&self, adapter: &Adapter) -> Result<()> {
         let sizes = |input: usize, output: usize| format!("{input} features in, {output} out");
-        let mut expected: BTreeMap<String, String> = BTreeMap::new();
-        for target in self.targets() {
-            if adapter.config().targets(&target.module)? {
-                expected.insert(target.module, sizes(target.input, target.output));
-            }
-        }
-        let mut found: BTreeMap<String, String> = BTreeMap::new();
+        // By module, as found and as expected.
+        let mut modules: BTreeMap<String, [Option<String>; 2]> = BTreeMap::new();
         for (module, update) in adapter.updates() {
             let sizes = sizes(update.a.dims()[1], update.b.dims()[0]);
-            found.insert(module.to_owned(), sizes);
+            modules.entry(module.to_owned()).or_default()[0] = Some(sizes);
         }
-        for module in expected.keys().chain(found.keys()) {
-            let (found, expected) = (found.get(module), expected.get(module));
-            if found != expected {
-                let or =
-                    |sizes: Option<&String>, none: &str| sizes.map_or(none.into(), String::clone);
-                return Err(Error::Adapter {
-                    module: module.clone(),
-                    found: or(found, "no tensors"),
-                    expected: or(expected, "no linear layer of this name"),
-                });
+        for target in self.targets() {
+            if adapter.config().targets(&target.module)? {
+                let sizes = sizes(target.input, target.output);
+                modules.entry(target.module).or_default()[1] = Some(sizes);
             }
+        }
+        let differ = modules
+            .into_iter()
+            .filter(|(_, [found, expected])| found != expected);
+        if let Some((module, [found, expected])) = differ.min_by_key(|(_, [_, it])| it.is_none()) {
+            let found = found.unwrap_or_else(|| "no tensors".into());
+            let expected = expected.unwrap_or_else(|| "no linear layer of this name".into());
+            return Err(Error::Adapter(module, found, expected));
         }
         for module in OUTSIDE {
             if adapter.config().targets(module)? {
-                return Err(Error::Adapter {
-                    module: module.into(),
-                    found: "named by target_modules".into(),
-                    expected: "a layer that adapters of this program cannot update".into(),
-                });
+                let expected = "a layer that adapters of this program cannot update";
+                let found = "named by target_modules".into();
+                return Err(Error::Adapter(module.into(), found, expected.into()));
             }
         }
         Ok(())
     }
 }
 
-/// A linear layer of a layer.
-pub(crate) struct LinearShape {
-    pub(crate) name: &'static str,
+/// Products of one input: each with a weight of its own, or all with one.
+pub(crate) struct Products {
+    names: &'static [&'static str],
     pub(crate) input: usize,
-    /// How many of its outputs are each part: several where one weight has queries, keys and values.
+    /// How many outputs each of the products has.
     pub(crate) outputs: Vec<usize>,
     pub(crate) bias: bool,
 }
 
+impl Products {
+    /// The linear layers, each with its name and how many outputs it has.
+    pub(crate) fn linears(&self) -> Vec<(&'static str, usize)> {
+        match self.names {
+            [name] => vec![(name, self.outputs.iter().sum())],
+            names => names.iter().copied().zip(self.outputs.clone()).collect(),
+        }
+    }
+}
+
 /// The text model's keys of a gemma3, whose file describes one for images, too.
-fn text_model(path: &Path, given: &Map<String, Value>) -> Result<Map<String, Value>> {
+fn text_model(path: &Path, given: &Object) -> Result<Object> {
     const KEY: &str = "text_config";
     let found = given.get(KEY).unwrap_or(&Value::Null);
     let object = || invalid(path, KEY, found, "the keys of a text model");
@@ -311,7 +302,7 @@ fn text_model(path: &Path, given: &Map<String, Value>) -> Result<Map<String, Val
 }
 
 /// Refuses keys of transformers 4 and of transformers 5 beside each other that do not agree.
-fn refuse_two_rotations(path: &Path, given: &Map<String, Value>) -> Result<()> {
+fn refuse_two_rotations(path: &Path, given: &Object) -> Result<()> {
     let Some(Value::Object(new)) = given.get("rope_parameters") else {
         return Ok(());
     };
@@ -319,16 +310,11 @@ fn refuse_two_rotations(path: &Path, given: &Map<String, Value>) -> Result<()> {
         ("rope_scaling", None),
         ("rope_theta", new.get("rope_theta")),
     ] {
+        let agrees = |old: &&Value| new.is_some_and(|new| new.as_f64() == old.as_f64());
         let old = given.get(key).filter(|old| !old.is_null());
-        if let Some(old) =
-            old.filter(|old| new.and_then(Value::as_f64) != old.as_f64() || new.is_none())
-        {
-            return Err(invalid(
-                path,
-                key,
-                old,
-                "no such key beside rope_parameters",
-            ));
+        if let Some(old) = old.filter(|old| !agrees(old)) {
+            let expected = "no such key beside rope_parameters";
+            return Err(invalid(path, key, old, expected));
         }
     }
     Ok(())
@@ -359,7 +345,7 @@ mod tests {
     #[test]
     fn derived_values_follow_transformers() {
         let config = resolve(&json!({})).unwrap();
-        assert_eq!((config.head_dim, config.attention_scale), (4, 0.5));
+        assert_eq!((config.head_dim, config.scores.scale), (4, 0.5));
         assert_eq!(resolve(&json!({"head_dim": 16})).unwrap().head_dim, 16);
     }
 

@@ -26,7 +26,7 @@ pub enum DeviceName {
 impl TryFrom<String> for DeviceName {
     type Error = String;
 
-    fn try_from(text: String) -> std::result::Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, String> {
         let number = match text.as_str() {
             "auto" => return Ok(Self::Auto),
             "cpu" => return Ok(Self::Cpu),
@@ -57,16 +57,6 @@ pub enum Dtype {
     F32,
     /// bfloat16.
     Bf16,
-}
-
-impl Dtype {
-    /// The bytes of a number.
-    pub(crate) fn bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::Bf16 => 2,
-        }
-    }
 }
 
 impl From<Dtype> for FloatDType {
@@ -131,10 +121,7 @@ impl Placement {
     /// panics on other threads are remembered, for [`check_threads`].
     fn verify(&self) -> Result<()> {
         watch_threads();
-        let refused = |message: String| Error::Device {
-            name: self.name.clone(),
-            message,
-        };
+        let refused = |message: String| Error::Device(self.name.clone(), message);
         for dtype in [FloatDType::from(self.dtype), FloatDType::F32] {
             if !self.device.supports_dtype(dtype) {
                 return Err(refused(format!("{dtype:?} is not supported there")));
@@ -195,12 +182,8 @@ fn cpu() -> Placement {
 
 fn cuda(number: usize) -> Result<Placement> {
     let name = format!("cuda:{number}");
-    let refused = |message| Error::Device {
-        name: name.clone(),
-        message,
-    };
     Ok(Placement {
-        device: device(number).map_err(refused)?,
+        device: device(number).map_err(|message| Error::Device(name.clone(), message))?,
         dtype: Dtype::Bf16,
         kind: "cuda",
         name,
@@ -209,7 +192,7 @@ fn cuda(number: usize) -> Result<Placement> {
 }
 
 #[cfg(feature = "cuda")]
-fn device(number: usize) -> std::result::Result<Device, String> {
+fn device(number: usize) -> Result<Device, String> {
     let found = Device::enumerate(burn::tensor::DeviceType::Cuda).len();
     match number < found {
         true => Ok(Device::cuda(number)),
@@ -218,7 +201,7 @@ fn device(number: usize) -> std::result::Result<Device, String> {
 }
 
 #[cfg(not(feature = "cuda"))]
-fn device(_: usize) -> std::result::Result<Device, String> {
+fn device(_: usize) -> Result<Device, String> {
     let message = "this build has no CUDA; build with `--features cuda` (`cargo xtask` does so for `--device cuda`)";
     Err(message.into())
 }

@@ -4,9 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 /// The result of this crate's fallible functions.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a model could not be opened or run.
+/// Why a model could not be opened or run; what a variant holds is in the order of its message.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -14,14 +14,9 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] io::Error),
 
-    /// The device is not there, or this build cannot use it.
-    #[error("--device {name}: {message}")]
-    Device {
-        /// The device.
-        name: String,
-        /// Why not, and what to do.
-        message: String,
-    },
+    /// The device is not there, or this build cannot use it: its name, why not, and what to do.
+    #[error("--device {0}: {1}")]
+    Device(String, String),
 
     /// A thread of the device has panicked, so that results may be anything.
     #[error(
@@ -29,119 +24,69 @@ pub enum Error {
     )]
     Panicked,
 
-    /// A result could not be read back from the device.
-    #[error("a result could not be read from the device: {message}")]
-    Read {
-        /// What Burn said.
-        message: String,
-    },
+    /// A result could not be read back from the device, and what Burn said.
+    #[error("a result could not be read from the device: {0}")]
+    Read(String),
 
     /// A JSON file is malformed, or lacks a key that the model needs.
-    #[error("{}: {source}", path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// Where and why parsing stopped.
-        source: serde_json::Error,
-    },
+    #[error("{}: {}", .0.display(), .1)]
+    Json(PathBuf, #[source] serde_json::Error),
 
-    /// The configuration asks for something that this crate does not compute, or makes no sense.
-    #[error("{}: {key} = {found}; expected {expected}", path.display())]
-    Config {
-        /// The checkpoint's `config.json`.
-        path: PathBuf,
-        /// The key in question.
-        key: &'static str,
-        /// The value found.
-        found: String,
-        /// What would be accepted.
-        expected: String,
-    },
+    /// The configuration asks for something that this crate does not compute, or makes no sense: the file,
+    /// a key, its value, and what would be accepted.
+    #[error("{}: {} = {}; expected {}", .0.display(), .1, .2, .3)]
+    Config(PathBuf, &'static str, String, String),
 
-    /// The folder holds no weights in a format that can be read.
+    /// The checkpoint's folder holds no weights in a format that can be read.
     #[error(
         "{}: no weights: expected model.safetensors, or model.safetensors.index.json with its shards",
-        dir.display()
+        .0.display()
     )]
-    NoWeights {
-        /// The checkpoint folder.
-        dir: PathBuf,
-    },
+    NoWeights(PathBuf),
 
-    /// The folder is an adapter's.
+    /// The folder is an adapter's, which has this configuration.
     #[error(
         "{}: the folder has an adapter in it; give the base model's folder as the model, and this one as an adapter, \
-         or move the adapter's two files away", path.display()
+         or move the adapter's two files away", .0.display()
     )]
-    IsAdapter {
-        /// The adapter's configuration.
-        path: PathBuf,
-    },
+    IsAdapter(PathBuf),
 
-    /// A weight file is truncated or otherwise malformed.
-    #[error("{}: not a valid safetensors file: {message}", path.display())]
-    Safetensors {
-        /// The file.
-        path: PathBuf,
-        /// What the parser found.
-        message: String,
-    },
+    /// A weight file is truncated or otherwise malformed, and what the parser found.
+    #[error("{}: not a valid safetensors file: {}", .0.display(), .1)]
+    Safetensors(PathBuf, String),
 
-    /// A tensor is missing, or has another shape or type than the configuration says.
-    #[error("{}: tensor `{tensor}`: expected {expected}, found {found}", path.display())]
-    Tensor {
-        /// The weight file, or the folder if no file has the tensor.
-        path: PathBuf,
-        /// The tensor's name.
-        tensor: String,
-        /// What the configuration asks for.
-        expected: String,
-        /// What there is.
-        found: String,
-    },
+    /// A tensor is missing, or is not what the configuration says: the weight file, or the folder if no file
+    /// has it; its name, what was expected, and what was found.
+    #[error("{}: tensor `{}`: expected {}, found {}", .0.display(), .1, .2, .3)]
+    Tensor(PathBuf, String, String, String),
 
-    /// An adapter has an update that fits no layer of this model.
-    #[error("adapter update for `{module}` ({found}) does not fit the model, which has {expected}")]
-    Adapter {
-        /// The module path that the adapter names.
-        module: String,
-        /// The layer's sizes in the adapter.
-        found: String,
-        /// The layer's sizes in the model.
-        expected: String,
-    },
+    /// An adapter has an update that fits no layer of this model: its module, the layer's sizes in the adapter,
+    /// and those in the model.
+    #[error("adapter update for `{0}` ({1}) does not fit the model, which has {2}")]
+    Adapter(String, String, String),
 
     /// An adapter's configuration cannot be applied to the model's layers.
     #[error(transparent)]
     Lora(#[from] likra_lora::Error),
 
-    /// A token id is outside of the model's vocabulary.
+    /// A token id is outside of the model's vocabulary of so many.
     #[error(
-        "token id {id} is outside of the model's vocabulary of {vocab_size}; does the tokenizer belong to the model?"
+        "token id {0} is outside of the model's vocabulary of {1}; does the tokenizer belong to the model?"
     )]
-    Token {
-        /// The id.
-        id: u32,
-        /// How many ids there are.
-        vocab_size: usize,
-    },
+    Token(u32, usize),
 
-    /// Texts that share tokens are of lengths at which a model rotates them differently.
+    /// Texts that share tokens, the longest with so many, are of lengths at which a model rotates them
+    /// differently.
     #[error(
-        "a text of {tokens} tokens: from some length on this model's rope_type turns all tokens of a text otherwise, \
+        "a text of {0} tokens: from some length on this model's rope_type turns all tokens of a text otherwise, \
          so that it cannot share them with shorter texts; use fewer examples in the prompt"
     )]
-    Rotations {
-        /// How many tokens the longest of them has.
-        tokens: usize,
-    },
+    Rotations(usize),
 }
 
 impl Error {
     /// For `map_err` where tensors come back to the host.
     pub fn read(error: impl std::fmt::Display) -> Self {
-        Self::Read {
-            message: error.to_string(),
-        }
+        Self::Read(error.to_string())
     }
 }

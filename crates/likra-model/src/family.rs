@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::Result;
-use crate::keys::Keys;
+use crate::keys::{Keys, Object};
 
 /// What distinguishes a family beyond the keys of its `config.json`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub(crate) struct Family {
     /// The keys that the family's class in transformers reads, with its defaults.
-    keys: Map<String, Value>,
-    /// Which linear layers of the attention have a bias.
-    pub(crate) biases: Biases,
-    /// Where a layer has its norms.
-    pub(crate) norms: Norms,
+    keys: Object,
+    /// Whether queries, keys and values have a bias without a key that says so.
+    pub(crate) query_key_value_biases: bool,
+    /// The names of a layer's norms: before and after the attention, before and after the feed-forward.
+    pub(crate) norms: [Option<String>; 4],
     /// What queries and keys are normalised over, if they are.
     pub(crate) query_key_norm: Option<QueryKeyNorm>,
     /// Whether norms multiply by their weight before they round to the model's type.
@@ -30,27 +30,6 @@ pub(crate) struct Family {
     pub(crate) scaled_embedding: bool,
     /// Every how many layers one sees everything, where no key says it.
     window_pattern: Option<usize>,
-}
-
-/// Which linear layers of the attention have a bias.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Biases {
-    /// All or none, as `attention_bias` says.
-    #[default]
-    ByKey,
-    QueryKeyValue,
-}
-
-/// Where a layer has its norms.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Norms {
-    /// Before the attention and before the feed-forward block.
-    #[default]
-    Before,
-    After,
-    Around,
 }
 
 /// What queries and keys are normalised over.
@@ -83,29 +62,15 @@ pub(crate) struct LayerKind {
 impl Family {
     /// The family of a `model_type`, and the keys that it reads, as in transformers 4.57.1; or the names
     /// of the families there are.
-    pub(crate) fn find(
-        model_type: Option<&str>,
-    ) -> std::result::Result<(Self, Map<String, Value>), String> {
-        let families: BTreeMap<String, Self> = serde_json::from_str(include_str!("families.json"))
-            .expect("a test reads the file that is built in");
+    pub(crate) fn find(model_type: Option<&str>) -> Result<(Self, Object), String> {
+        let mut families: BTreeMap<String, Self> =
+            serde_json::from_str(include_str!("families.json"))
+                .expect("a test reads the file that is built in");
         let names = families.keys().cloned().collect::<Vec<_>>().join(", ");
-        let mut families = families;
-        let mut family = model_type
-            .and_then(|name| families.remove(name))
-            .ok_or(names)?;
+        let family = model_type.and_then(|name| families.remove(name));
+        let mut family = family.ok_or(names)?;
         let keys = std::mem::take(&mut family.keys);
         Ok((family, keys))
-    }
-
-    /// The names of a layer's norms: before and after the attention, before and after the feed-forward.
-    pub(crate) fn norm_names(&self) -> [Option<&'static str>; 4] {
-        let (first, second) = ("input_layernorm", "post_attention_layernorm");
-        let (third, fourth) = ("pre_feedforward_layernorm", "post_feedforward_layernorm");
-        match self.norms {
-            Norms::Before => [Some(first), None, Some(second), None],
-            Norms::After => [None, Some(second), None, Some(fourth)],
-            Norms::Around => [Some(first), Some(second), Some(third), Some(fourth)],
-        }
     }
 
     /// What each layer does with positions, and how far back those see that slide.
@@ -119,24 +84,22 @@ impl Family {
             _ => keys.get("sliding_window")?,
         };
         if window == Some(0) {
-            return Err(keys.invalid("sliding_window", &0.into(), "at least 1, or null"));
+            return Err(keys.refused("sliding_window", "at least 1, or null"));
         }
         let rotates = rotates(keys, layers)?;
         let slides = match listed(keys, layers)? {
             Some(slides) if window.is_none() && slides.contains(&true) => {
                 let expected = "a number where layer_types has sliding_attention";
-                return Err(keys.invalid("sliding_window", keys.value("sliding_window"), expected));
+                return Err(keys.refused("sliding_window", expected));
             }
             Some(slides) => slides,
             None => self.slides(keys, &rotates)?,
         };
         let local = keys.get::<Option<f64>>("rope_local_base_freq")?.is_some();
-        let kinds = slides.into_iter().zip(rotates).map(|(slides, rotates)| {
-            let rope = usize::from(slides && local);
-            LayerKind {
-                slides: slides && window.is_some(),
-                rope: rotates.then_some(rope),
-            }
+        let kinds = slides.into_iter().zip(rotates);
+        let kinds = kinds.map(|(slides, rotates)| LayerKind {
+            slides: slides && window.is_some(),
+            rope: rotates.then_some(usize::from(slides && local)),
         });
         Ok((kinds.collect(), window))
     }
@@ -147,7 +110,7 @@ impl Family {
         let pattern: Option<usize> = keys.get("sliding_window_pattern")?;
         let pattern = pattern.or(self.window_pattern);
         if pattern == Some(0) {
-            return Err(keys.invalid("sliding_window_pattern", &0.into(), "at least 1"));
+            return Err(keys.refused("sliding_window_pattern", "at least 1"));
         }
         let some_rotate = keys.value("no_rope_layer_interval") != &Value::Null;
         let slides = rotates.iter().enumerate().map(|(layer, &rotates)| {
@@ -170,10 +133,11 @@ fn listed(keys: &Keys, layers: usize) -> Result<Option<Vec<bool>>> {
         _ => None,
     });
     let slides: Option<Vec<bool>> = slides.collect();
-    let slides = slides.filter(|slides| slides.len() == layers);
-    let expected = format!("{layers} times full_attention or sliding_attention");
-    let refused = || keys.invalid("layer_types", keys.value("layer_types"), &expected);
-    Ok(Some(slides.ok_or_else(refused)?))
+    if slides.as_ref().is_none_or(|slides| slides.len() != layers) {
+        let expected = format!("{layers} times full_attention or sliding_attention");
+        return Err(keys.refused("layer_types", &expected));
+    }
+    Ok(slides)
 }
 
 /// Which layers have rotary embedding: all but those that smollm3 leaves without.
@@ -181,12 +145,12 @@ fn rotates(keys: &Keys, layers: usize) -> Result<Vec<bool>> {
     if let Some(listed) = keys.get::<Option<Vec<usize>>>("no_rope_layers")? {
         if listed.len() < layers {
             let expected = format!("{layers} numbers, 0 for a layer without rotary embedding");
-            return Err(keys.invalid("no_rope_layers", keys.value("no_rope_layers"), &expected));
+            return Err(keys.refused("no_rope_layers", &expected));
         }
         return Ok(listed.iter().take(layers).map(|&uses| uses != 0).collect());
     }
     match keys.get::<Option<usize>>("no_rope_layer_interval")? {
-        Some(0) => Err(keys.invalid("no_rope_layer_interval", &0.into(), "at least 1")),
+        Some(0) => Err(keys.refused("no_rope_layer_interval", "at least 1")),
         Some(interval) => Ok((1..=layers).map(|layer| layer % interval != 0).collect()),
         None => Ok(vec![true; layers]),
     }

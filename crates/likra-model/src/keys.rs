@@ -7,20 +7,19 @@ use serde_json::{Map, Value, json};
 
 use crate::{Error, Result};
 
+/// What stands between braces in a JSON file.
+pub(crate) type Object = Map<String, Value>;
+
 /// What a `config.json` says, and what its family says where it is silent.
 pub(crate) struct Keys<'a> {
     pub(crate) path: &'a Path,
-    keys: Map<String, Value>,
+    keys: Object,
 }
 
 impl<'a> Keys<'a> {
     /// `given` over the `defaults` of a family. transformers passes over a key that the family's class does
     /// not have, and so does this: it is as if it were not there.
-    pub(crate) fn new(
-        path: &'a Path,
-        mut defaults: Map<String, Value>,
-        given: Map<String, Value>,
-    ) -> Result<Self> {
+    pub(crate) fn new(path: &'a Path, mut defaults: Object, given: Object) -> Result<Self> {
         refuse_unknown_functions(path, &given, &defaults)?;
         let read = |key: &String| {
             defaults.contains_key(key) || ["n_positions", "rope_parameters"].contains(&&**key)
@@ -40,11 +39,10 @@ impl<'a> Keys<'a> {
 
     /// The value of a key as a `T`, which may be an `Option`.
     pub(crate) fn get<T: DeserializeOwned>(&self, key: &'static str) -> Result<T> {
-        let value = self.value(key);
-        T::deserialize(value).map_err(|error| {
+        T::deserialize(self.value(key)).map_err(|error| {
             let message = error.to_string();
             let expected = message.rsplit("expected ").next().unwrap_or(&message);
-            self.invalid(key, value, expected)
+            self.refused(key, expected)
         })
     }
 
@@ -62,17 +60,18 @@ impl<'a> Keys<'a> {
         Ok(self.get::<Option<bool>>(key)?.unwrap_or(false))
     }
 
+    /// The value of a key is not what is expected.
+    pub(crate) fn refused(&self, key: &'static str, expected: &str) -> Error {
+        self.invalid(key, self.value(key), expected)
+    }
+
     pub(crate) fn invalid(&self, key: &'static str, found: &Value, expected: &str) -> Error {
         invalid(self.path, key, found, expected)
     }
 }
 
 /// Refuses keys that change what a model of any family computes, and that are not implemented.
-fn refuse_unknown_functions(
-    path: &Path,
-    given: &Map<String, Value>,
-    defaults: &Map<String, Value>,
-) -> Result<()> {
+fn refuse_unknown_functions(path: &Path, given: &Object, defaults: &Object) -> Result<()> {
     let one_of: [(&'static str, &[Value], &str); 6] = [
         (
             "partial_rotary_factor",
@@ -107,10 +106,5 @@ fn refuse_unknown_functions(
 }
 
 pub(crate) fn invalid(path: &Path, key: &'static str, found: &Value, expected: &str) -> Error {
-    Error::Config {
-        path: path.into(),
-        key,
-        found: found.to_string(),
-        expected: expected.into(),
-    }
+    Error::Config(path.into(), key, found.to_string(), expected.into())
 }

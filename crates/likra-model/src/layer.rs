@@ -1,16 +1,15 @@
 //! One transformer layer: attention and a gated feed-forward block, each around a residual.
 
 use burn::tensor::Tensor;
-use likra_kernels::{KeyValue, Scores, geglu, swiglu};
-use likra_lora::{Adapter, Linear};
+use likra_kernels::{KeyValue, geglu, swiglu};
+use likra_lora::Adapter;
 
 use crate::attention::{Attention, Context};
-use crate::config::{Config, LinearShape};
 use crate::error::Result;
 use crate::family::{Activation, QueryKeyNorm};
 use crate::norm::{RmsNorm, normed};
-use crate::projections::{Projections, load_linear};
-use crate::weights::Weights;
+use crate::projections::Projections;
+use crate::weights::Source;
 
 /// A layer, with the norms and projections that its family has.
 #[derive(Debug)]
@@ -27,54 +26,46 @@ pub(crate) struct Layer {
 #[derive(Debug)]
 struct FeedForward {
     gate_up: Projections<2>,
-    down_proj: Linear,
+    down_proj: Projections<1>,
     activation: Activation,
 }
 
 impl Layer {
-    /// Takes layer `number` out of `weights`.
-    pub(crate) fn load(weights: &Weights, config: &Config, number: usize) -> Result<Self> {
+    /// Takes layer `number` out of the weights.
+    pub(crate) fn load(source: Source, number: usize) -> Result<Self> {
+        let config = source.config;
         let path = format!("model.layers.{number}");
-        let norm =
-            |name: &str, width| RmsNorm::load(weights, config, &format!("{path}.{name}"), width);
-        let [attention, attended, mlp_norm, output] = config
-            .family
-            .norm_names()
-            .map(|name| name.map(|name| norm(name, config.hidden_size)).transpose());
-        let heads_norm = |name: &str, heads: usize| -> Result<Option<RmsNorm>> {
-            let width = match config.family.query_key_norm {
-                None => return Ok(None),
-                Some(QueryKeyNorm::Head) => config.head_dim,
-                Some(QueryKeyNorm::AllHeads) => heads * config.head_dim,
-            };
-            norm(name, width).map(Some)
+        let norm = |name: &str, width| RmsNorm::load(source, &format!("{path}.{name}"), width);
+        let of_residual = |name: &Option<String>| {
+            let norm = name.as_ref().map(|name| norm(name, config.hidden_size));
+            norm.transpose()
         };
-        let mut shapes = config.linears();
-        let linear =
-            |shapes: &mut Vec<LinearShape>| load_linear(weights, config, &path, &shapes.remove(0));
-        let self_attn = Attention {
-            qkv: Projections::load(weights, config, &path, &mut shapes)?,
-            o_proj: linear(&mut shapes)?,
-            q_norm: heads_norm("self_attn.q_norm", config.num_attention_heads)?,
-            k_norm: heads_norm("self_attn.k_norm", config.num_key_value_heads)?,
-            kind: config.layers[number],
-            scores: Scores {
-                head_dim: config.head_dim,
-                scale: config.attention_scale,
-                softcap: config.attention_softcap,
-            },
+        let [before, attended, between, output] = config.family.norms.each_ref().map(of_residual);
+        let of_heads = |name: &str, heads: usize| {
+            let width = config.family.query_key_norm.map(|over| match over {
+                QueryKeyNorm::Head => config.head_dim,
+                QueryKeyNorm::AllHeads => heads * config.head_dim,
+            });
+            width.map(|width| norm(name, width)).transpose()
         };
-        let mlp = FeedForward {
-            gate_up: Projections::load(weights, config, &path, &mut shapes)?,
-            down_proj: linear(&mut shapes)?,
-            activation: config.activation,
-        };
+        let [qkv, o_proj, gate_up, down_proj] = config.products();
         Ok(Self {
-            attention_norm: attention?,
-            self_attn,
+            attention_norm: before?,
+            self_attn: Attention {
+                qkv: Projections::load(source, &path, &qkv)?,
+                o_proj: Projections::load(source, &path, &o_proj)?,
+                q_norm: of_heads("self_attn.q_norm", config.num_attention_heads)?,
+                k_norm: of_heads("self_attn.k_norm", config.num_key_value_heads)?,
+                kind: config.layers[number],
+                scores: config.scores,
+            },
             attended_norm: attended?,
-            mlp_norm: mlp_norm?,
-            mlp,
+            mlp_norm: between?,
+            mlp: FeedForward {
+                gate_up: Projections::load(source, &path, &gate_up)?,
+                down_proj: Projections::load(source, &path, &down_proj)?,
+                activation: config.activation,
+            },
             output_norm: output?,
         })
     }
@@ -102,6 +93,7 @@ impl FeedForward {
             Activation::Silu => swiglu(gate, up),
             Activation::GeluTanh => geglu(gate, up),
         };
-        self.down_proj.forward(gated, adapter)
+        let [output] = self.down_proj.forward(&gated, adapter);
+        output
     }
 }

@@ -4,6 +4,8 @@
 //! logits. The factors were measured with a model of 1 and one of 135 million parameters on a CPU, where the
 //! estimate is within a quarter of the peak; on other devices it is a guess.
 
+use burn::tensor::{DType, FloatDType};
+
 use crate::{Config, Dtype};
 
 /// What the program and a tokenizer take.
@@ -19,13 +21,10 @@ impl Config {
     /// The bytes of the weights.
     #[must_use]
     pub fn weight_bytes(&self, dtype: Dtype) -> usize {
-        let linears: usize = self
-            .targets()
-            .iter()
-            .map(|target| target.input * target.output)
-            .sum();
+        let targets = self.targets().into_iter();
+        let linears: usize = targets.map(|target| target.input * target.output).sum();
         let tables = if self.tie_word_embeddings { 1 } else { 2 };
-        (linears + tables * self.vocab_size * self.hidden_size) * dtype.bytes()
+        (linears + tables * self.vocab_size * self.hidden_size) * bytes(dtype)
     }
 
     /// The bytes that scoring takes in all: passes of so many tokens after a prefix of so many.
@@ -33,7 +32,7 @@ impl Config {
     pub fn scoring_bytes(&self, dtype: Dtype, prefix: usize, tokens: usize) -> usize {
         let (f32, width) = (size_of::<f32>(), self.hidden_size + self.intermediate_size);
         let keys = 2 * self.num_key_value_heads * self.head_dim;
-        let kept = prefix * keys * self.num_hidden_layers * dtype.bytes();
+        let kept = prefix * keys * self.num_hidden_layers * bytes(dtype);
         // One layer at a time.
         let pass = prefix.max(tokens) * (4 * width + keys) * f32;
         // Plain attention holds its scores.
@@ -70,6 +69,11 @@ impl Config {
     fn fixed_bytes(&self, dtype: Dtype) -> usize {
         PROGRAM + self.weight_bytes(dtype) + self.vocab_size * self.hidden_size * size_of::<f32>()
     }
+}
+
+/// The bytes of a number.
+fn bytes(dtype: Dtype) -> usize {
+    DType::from(FloatDType::from(dtype)).size()
 }
 
 fn scaled(bytes: usize, dtype: Dtype) -> usize {

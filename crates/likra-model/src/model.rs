@@ -14,7 +14,8 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::layer::Layer;
 use crate::norm::RmsNorm;
-use crate::weights::{HEAD, Weights, weight_files};
+use crate::rope::Rope;
+use crate::weights::{HEAD, Source, Weights, weight_files};
 
 /// A frozen causal language model.
 ///
@@ -61,7 +62,11 @@ impl Model {
         let weights = Weights::open(dir, dtype, device)?;
         let table = [config.vocab_size, config.hidden_size];
         let embedding = || weights.load("model.embed_tokens.weight", table);
-        let load = |number| Layer::load(&weights, &config, number);
+        let source = Source {
+            weights: &weights,
+            config: &config,
+        };
+        let load = |number| Layer::load(source, number);
         let numbers = 0..config.num_hidden_layers;
         // What takes the time on a CPU is that the system finds pages: each thread waits for its own.
         let (embed_tokens, layers) = if is_cpu(device) {
@@ -70,7 +75,7 @@ impl Model {
             (embedding(), numbers.map(load).collect::<Result<Vec<_>>>())
         };
         let (embed_tokens, layers) = (embed_tokens?, layers?);
-        let norm = RmsNorm::load(&weights, &config, "model.norm", config.hidden_size)?;
+        let norm = RmsNorm::load(source, "model.norm", config.hidden_size)?;
         let lm_head = if config.tie_word_embeddings {
             embed_tokens.clone()
         } else {
@@ -136,10 +141,8 @@ impl Model {
         let batch = Batch::new(&[Row::sequence(tokens)]);
         let mut layers = Vec::with_capacity(self.layers.len());
         self.run(&batch, None, adapter, |own| layers.push(own))?;
-        Ok(Prefix {
-            layers,
-            tokens: tokens.len(),
-        })
+        let tokens = tokens.len();
+        Ok(Prefix { layers, tokens })
     }
 
     /// Runs a batch under a head, after a prefix of the same head if there is one.
@@ -171,13 +174,11 @@ impl Model {
         let prefix_tokens = prefix.map_or(0, Prefix::tokens);
         self.check_rotations(batch, prefix)?;
         let places = batch.positions(prefix_tokens);
-        let ropes = self.config.ropes.iter();
+        let turned = |rope: &Rope| rope.at(&places, self.dtype, &self.device);
         let visibility = |window| Arc::new(batch.visibility(prefix_tokens, window));
         let context = Context {
-            angles: ropes
-                .map(|rope| rope.at(&places, self.dtype, &self.device))
-                .collect(),
-            visibility: [visibility(None), visibility(self.config.sliding_window)],
+            angles: self.config.ropes.iter().map(turned).collect(),
+            visibility: [None, self.config.sliding_window].map(visibility),
         };
         for (number, layer) in self.layers.iter().enumerate() {
             let prefix = prefix.map(|prefix| &prefix.layers[number]);
@@ -191,27 +192,30 @@ impl Model {
     /// What a text shares with others has to be turned as it would be alone.
     fn check_rotations(&self, batch: &Batch, prefix: Option<&Prefix>) -> Result<()> {
         let before = prefix.map(Prefix::tokens);
-        let texts = batch.texts(before.unwrap_or(0)).chain(before);
-        for rope in &self.config.ropes {
-            let mut regimes = texts.clone().map(|tokens| rope.regime(tokens));
-            let first = regimes.next();
-            if (prefix.is_some() || batch.branches()) && !regimes.all(|other| Some(other) == first)
-            {
-                return Err(Error::Rotations {
-                    tokens: texts.max().unwrap_or(0),
-                });
-            }
+        let texts: Vec<usize> = batch.texts(before.unwrap_or(0)).chain(before).collect();
+        let alike = |rope: &Rope| {
+            let mut pairs = texts.windows(2);
+            pairs.all(|pair| rope.regime(pair[0]) == rope.regime(pair[1]))
+        };
+        let share = prefix.is_some() || batch.branches();
+        if share && !self.config.ropes.iter().all(alike) {
+            return Err(Error::Rotations(texts.into_iter().max().unwrap_or(0)));
         }
         Ok(())
     }
 
-    fn embed(&self, ids: &[u32]) -> Result<Tensor<2>> {
+    fn check_ids(&self, mut ids: impl Iterator<Item = u32>) -> Result<()> {
         let vocab_size = self.config.vocab_size;
-        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
-            return Err(Error::Token { id, vocab_size });
+        match ids.find(|&id| id as usize >= vocab_size) {
+            Some(id) => Err(Error::Token(id, vocab_size)),
+            None => Ok(()),
         }
-        let indices = self.indices(ids.iter().map(|&id| id as i32));
-        let x = self.embed_tokens.clone().select(0, indices);
+    }
+
+    fn embed(&self, ids: &[u32]) -> Result<Tensor<2>> {
+        self.check_ids(ids.iter().copied())?;
+        let x = self.embed_tokens.clone();
+        let x = x.select(0, self.indices(ids.iter().map(|&id| id as i32)));
         if !self.config.family.scaled_embedding {
             return Ok(x);
         }
@@ -254,10 +258,7 @@ impl Model {
         hidden: &Tensor<2>,
         targets: &[(usize, u32)],
     ) -> Result<Tensor<1>> {
-        let vocab_size = self.config.vocab_size;
-        if let Some(&(_, id)) = targets.iter().find(|(_, id)| *id as usize >= vocab_size) {
-            return Err(Error::Token { id, vocab_size });
-        }
+        self.check_ids(targets.iter().map(|&(_, id)| id))?;
         let before = self.indices(targets.iter().map(|&(index, _)| index as i32));
         let next: Vec<u32> = targets.iter().map(|&(_, id)| id).collect();
         let logits = self.logits(hidden.clone().select(0, before));

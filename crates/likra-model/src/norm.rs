@@ -4,8 +4,7 @@ use burn::tensor::{FloatDType, Tensor};
 use likra_kernels::rms_norm;
 
 use crate::Result;
-use crate::config::Config;
-use crate::weights::Weights;
+use crate::weights::Source;
 
 /// `x / √(mean(x²) + ε) · weight` (Zhang and Sennrich 2019).
 #[derive(Debug)]
@@ -16,26 +15,19 @@ pub(crate) struct RmsNorm {
 
 impl RmsNorm {
     /// Takes the norm called `path`, over `width` numbers at a time.
-    pub(crate) fn load(
-        weights: &Weights,
-        config: &Config,
-        path: &str,
-        width: usize,
-    ) -> Result<Self> {
+    pub(crate) fn load(source: Source, path: &str, width: usize) -> Result<Self> {
+        let Source { weights, config } = source;
         let name = format!("{path}.weight");
-        let weight = if config.family.exact_norms {
-            weights.load_as(&name, [width], FloatDType::F32)?
-        } else {
-            weights.load(&name, [width])?
+        let weight = match config.family.exact_norms {
+            true => weights.load_as(&name, [width], FloatDType::F32)?,
+            false => weights.load(&name, [width])?,
         };
-        Ok(Self {
-            weight: if config.family.norms_from_one {
-                weight.add_scalar(1.0)
-            } else {
-                weight
-            },
-            epsilon: config.rms_norm_eps,
-        })
+        let weight = match config.family.norms_from_one {
+            true => weight.add_scalar(1.0),
+            false => weight,
+        };
+        let epsilon = config.rms_norm_eps;
+        Ok(Self { weight, epsilon })
     }
 
     /// `[tokens, features]` to the same; each `width` of the features are normalised by themselves.

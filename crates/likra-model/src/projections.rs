@@ -3,11 +3,11 @@
 use burn::tensor::Tensor;
 use likra_lora::{Adapter, Linear};
 
-use crate::config::{Config, LinearShape};
+use crate::config::Products;
 use crate::error::Result;
-use crate::weights::Weights;
+use crate::weights::Source;
 
-/// `N` products of one input: each with a weight of its own, or all with one.
+/// `N` products of one input.
 #[derive(Debug)]
 pub(crate) struct Projections<const N: usize> {
     layers: Vec<Linear>,
@@ -16,21 +16,20 @@ pub(crate) struct Projections<const N: usize> {
 }
 
 impl<const N: usize> Projections<N> {
-    /// Takes what it needs from the front of `shapes`.
-    pub(crate) fn load(
-        weights: &Weights,
-        config: &Config,
-        path: &str,
-        shapes: &mut Vec<LinearShape>,
-    ) -> Result<Self> {
-        let several = shapes[0].outputs.len() == 1;
-        let taken: Vec<_> = shapes.drain(..if several { N } else { 1 }).collect();
-        let layers = taken
-            .iter()
-            .map(|shape| load_linear(weights, config, path, shape));
+    /// Takes them from the layer at `path`.
+    pub(crate) fn load(source: Source, path: &str, products: &Products) -> Result<Self> {
+        let Source { weights, config } = source;
+        let load = |(name, output)| -> Result<Linear> {
+            let path = format!("{path}.{name}");
+            let weight = weights.load(&format!("{path}.weight"), [output, products.input])?;
+            let bias = || weights.load(&format!("{path}.bias"), [output]);
+            let bias = products.bias.then(bias).transpose()?;
+            Ok(Linear::new(config.module(&path), weight, bias))
+        };
+        let layers = products.linears().into_iter().map(load);
         Ok(Self {
             layers: layers.collect::<Result<_>>()?,
-            outputs: taken.into_iter().flat_map(|shape| shape.outputs).collect(),
+            outputs: products.outputs.clone(),
         })
     }
 
@@ -46,20 +45,4 @@ impl<const N: usize> Projections<N> {
             all.clone().narrow(1, start - width, width)
         })
     }
-}
-
-/// Takes a linear layer of the layer at `path`.
-pub(crate) fn load_linear(
-    weights: &Weights,
-    config: &Config,
-    path: &str,
-    shape: &LinearShape,
-) -> Result<Linear> {
-    let (path, output) = (format!("{path}.{}", shape.name), shape.outputs.iter().sum());
-    let weight = weights.load(&format!("{path}.weight"), [output, shape.input])?;
-    let bias = shape
-        .bias
-        .then(|| weights.load(&format!("{path}.bias"), [output]))
-        .transpose()?;
-    Ok(Linear::new(config.module(&path), weight, bias))
 }

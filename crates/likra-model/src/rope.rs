@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::Result;
 use crate::keys::Keys;
 
+/// The key that transformers 5 has for all of it.
+const PARAMETERS: &str = "rope_parameters";
+
 /// How positions turn a head's pairs of numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rope {
@@ -18,8 +21,6 @@ pub(crate) struct Rope {
     scaling: Scaling,
     /// `max_position_embeddings`.
     positions: f64,
-    /// The context length, in tokens, of the training before a longrope.
-    original: Option<f64>,
 }
 
 /// `rope_scaling`, as transformers 4.57.1 reads it (`modeling_rope_utils`).
@@ -27,23 +28,11 @@ pub(crate) struct Rope {
 #[serde(tag = "rope_type", rename_all = "lowercase")]
 enum Scaling {
     Default,
-    Linear {
-        factor: f64,
-    },
-    Dynamic {
-        factor: f64,
-    },
+    Linear { factor: f64 },
+    Dynamic { factor: f64 },
     Llama3(Llama3),
     Yarn(Yarn),
-    Longrope {
-        /// By what frequencies are divided in texts of no more than the original length.
-        short_factor: Vec<f64>,
-        /// The same in longer texts.
-        long_factor: Vec<f64>,
-        /// How many times longer texts may be than the original ones.
-        factor: Option<f64>,
-        attention_factor: Option<f64>,
-    },
+    Longrope(Longrope),
 }
 
 /// Llama 3's stretching of the low frequencies.
@@ -76,6 +65,21 @@ fn yes() -> bool {
     true
 }
 
+/// `LongRoPE` (Ding et al. 2024).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Longrope {
+    /// By what frequencies are divided in texts of no more than the original length.
+    short_factor: Vec<f64>,
+    /// The same in longer texts.
+    long_factor: Vec<f64>,
+    /// How many times longer texts may be than the original ones.
+    factor: Option<f64>,
+    attention_factor: Option<f64>,
+    /// The context length, in tokens, of the training before, which stands outside of `rope_scaling`.
+    #[serde(skip)]
+    original: f64,
+}
+
 /// Cosines and sines at the positions of a batch, each `[tokens, dim / 2]`.
 #[derive(Debug, Clone)]
 pub(crate) struct Angles {
@@ -87,22 +91,18 @@ impl Rope {
     /// The rotations of a `config.json`: of every layer, then those of gemma3's sliding layers, from
     /// `rope_theta` and `rope_scaling`, or from `rope_parameters` of transformers 5, which has both.
     pub(crate) fn read(keys: &Keys, head_dim: usize) -> Result<Vec<Self>> {
-        let parameters = keys.value("rope_parameters");
+        const LOCAL: &str = "rope_local_base_freq";
+        let parameters = keys.value(PARAMETERS);
         let of_layers = ["full_attention", "sliding_attention"].map(|kind| parameters.get(kind));
-        let whole = match (of_layers[0], parameters) {
-            (Some(parameters), _) => ("rope_parameters", parameters),
-            (None, Value::Object(_)) => ("rope_parameters", parameters),
-            _ => ("rope_scaling", keys.value("rope_scaling")),
+        let all = of_layers[0].or(parameters.is_object().then_some(parameters));
+        let all = match all {
+            Some(parameters) => (PARAMETERS, parameters),
+            None => ("rope_scaling", keys.value("rope_scaling")),
         };
-        let mut ropes = vec![Self::one(keys, whole, "rope_theta", head_dim)?];
-        if !keys.value("rope_local_base_freq").is_null() {
-            let parameters = ("rope_parameters", of_layers[1].unwrap_or(&Value::Null));
-            ropes.push(Self::one(
-                keys,
-                parameters,
-                "rope_local_base_freq",
-                head_dim,
-            )?);
+        let mut ropes = vec![Self::one(keys, all, "rope_theta", head_dim)?];
+        if !keys.value(LOCAL).is_null() {
+            let parameters = (PARAMETERS, of_layers[1].unwrap_or(&Value::Null));
+            ropes.push(Self::one(keys, parameters, LOCAL, head_dim)?);
         }
         Ok(ropes)
     }
@@ -114,13 +114,11 @@ impl Rope {
         head_dim: usize,
     ) -> Result<Self> {
         let invalid = |expected: &str| keys.invalid(key, parameters, expected);
-        let number = |name| match parameters.get(name).filter(|_| key == "rope_parameters") {
-            Some(value) => {
-                let value = value.as_f64();
-                let refused = || invalid(&format!("a number for {name}"));
-                value.map(Some).ok_or_else(refused)
-            }
-            None => Ok(None),
+        let number = |name: &str| {
+            let value = parameters.get(name).filter(|_| key == PARAMETERS);
+            let refused = || invalid(&format!("a number for {name}"));
+            let number = value.map(|value| value.as_f64().ok_or_else(refused));
+            number.transpose()
         };
         let partial: Option<f64> = keys.get("partial_rotary_factor")?;
         let share = match (number("partial_rotary_factor")?, partial) {
@@ -134,40 +132,39 @@ impl Rope {
             let expected = format!("a share of head_dim = {head_dim} that is an even number");
             return Err(keys.invalid("partial_rotary_factor", &share.into(), &expected));
         }
-        let original: Option<f64> = keys.get("original_max_position_embeddings")?;
-        let positions: f64 = keys.get("max_position_embeddings")?;
-        let mut rope = Self {
-            dim,
-            theta: match number("rope_theta")? {
-                Some(theta) => theta,
-                None => keys.get(theta)?,
-            },
-            scaling: Scaling::read(parameters, dim).map_err(|expected| invalid(&expected))?,
-            positions,
-            original: original.or(number("original_max_position_embeddings")?),
+        let theta = match number("rope_theta")? {
+            Some(theta) => theta,
+            None => keys.get(theta)?,
         };
-        if let Scaling::Longrope { factor, .. } = &mut rope.scaling {
+        let positions: f64 = keys.get("max_position_embeddings")?;
+        let original: Option<f64> = keys.get("original_max_position_embeddings")?;
+        let original = original.or(number("original_max_position_embeddings")?);
+        let mut scaling = Scaling::read(parameters, dim).map_err(|expected| invalid(&expected))?;
+        if let Scaling::Longrope(longrope) = &mut scaling {
             // Where the two are there and differ, transformers 4 takes the one and transformers 5 the other.
-            let known = rope.original.map(|original| positions / original);
-            if factor.or(known).is_none()
-                || known.is_some_and(|known| factor.unwrap_or(known) != known)
-            {
+            let known = original.map(|original| positions / original);
+            let factor = longrope.factor.or(known);
+            if factor.is_none() || known.is_some_and(|known| factor != Some(known)) {
                 return Err(invalid(
                     "a factor, or original_max_position_embeddings in its place and outside of rope_scaling",
                 ));
             }
-            *factor = factor.or(known);
+            longrope.factor = factor;
+            longrope.original = original.unwrap_or(positions);
         }
-        Ok(rope)
+        Ok(Self {
+            dim,
+            theta,
+            scaling,
+            positions,
+        })
     }
 
     /// Texts of one regime are turned by the same angles.
     pub(crate) fn regime(&self, tokens: usize) -> usize {
         match &self.scaling {
             Scaling::Dynamic { .. } => tokens.max(self.positions as usize),
-            Scaling::Longrope { .. } => {
-                usize::from(tokens as f64 > self.original.unwrap_or(self.positions))
-            }
+            Scaling::Longrope(longrope) => usize::from(tokens as f64 > longrope.original),
             _ => 0,
         }
     }
@@ -197,12 +194,8 @@ impl Rope {
                 };
                 plain.enumerate().map(stretched).collect()
             }
-            Scaling::Longrope {
-                short_factor,
-                long_factor,
-                ..
-            } => {
-                let factors = [short_factor, long_factor][self.regime(tokens)];
+            Scaling::Longrope(longrope) => {
+                let factors = [&longrope.short_factor, &longrope.long_factor][self.regime(tokens)];
                 let stretched = plain.zip(factors).map(|(frequency, by)| frequency / by);
                 stretched.collect()
             }
@@ -213,15 +206,7 @@ impl Rope {
     fn attention_factor(&self) -> f64 {
         match &self.scaling {
             Scaling::Yarn(yarn) => yarn.attention_factor(),
-            Scaling::Longrope {
-                factor,
-                attention_factor,
-                ..
-            } => attention_factor.unwrap_or_else(|| {
-                let original = self.original.unwrap_or(self.positions);
-                let factor = factor.unwrap_or(1.0).max(1.0);
-                (1.0 + factor.ln() / original.ln()).sqrt()
-            }),
+            Scaling::Longrope(longrope) => longrope.attention_factor(),
             _ => 1.0,
         }
     }
@@ -235,41 +220,35 @@ impl Rope {
         device: &Device,
     ) -> Angles {
         let factor = self.attention_factor();
-        let angles: Vec<f64> = places
-            .chunk_by(|a, b| self.regime(a.1) == self.regime(b.1))
-            .flat_map(|places| {
-                let frequencies = self.frequencies(places[0].1);
-                places.iter().flat_map(move |&(position, _)| {
-                    let turned = frequencies.iter().map(|f| position as f64 * f);
-                    turned.collect::<Vec<_>>()
-                })
-            })
-            .collect();
+        let mut angles = Vec::with_capacity(places.len() * self.dim / 2);
+        for places in places.chunk_by(|a, b| self.regime(a.1) == self.regime(b.1)) {
+            let frequencies = self.frequencies(places[0].1);
+            for &(position, _) in places {
+                let position = position as f64;
+                angles.extend(frequencies.iter().map(|by| position * by));
+            }
+        }
         let table = |function: fn(f64) -> f64| {
-            let values = angles
-                .iter()
-                .map(|&angle| (function(angle) * factor) as f32);
-            let data = TensorData::new(values.collect(), [places.len(), self.dim / 2]);
+            let scaled = |angle: &f64| (function(*angle) * factor) as f32;
+            let values: Vec<f32> = angles.iter().map(scaled).collect();
+            let data = TensorData::new(values, [places.len(), self.dim / 2]);
             Tensor::<2>::from_data(data, device).cast(dtype)
         };
-        Angles {
-            cos: table(f64::cos),
-            sin: table(f64::sin),
-        }
+        let (cos, sin) = (table(f64::cos), table(f64::sin));
+        Angles { cos, sin }
     }
 }
 
 impl Scaling {
     /// `rope_scaling` or `rope_parameters`, for heads of which `dim` numbers are turned.
-    fn read(parameters: &Value, dim: usize) -> std::result::Result<Self, String> {
+    fn read(parameters: &Value, dim: usize) -> Result<Self, String> {
         const TYPES: &str = "a rope_type: default, linear, dynamic, llama3, yarn or longrope";
         if parameters.is_null() {
             return Ok(Self::Default);
         }
-        let kinds = [parameters.get("rope_type"), parameters.get("type")];
-        let kind = match kinds {
+        let kind = match [parameters.get("rope_type"), parameters.get("type")] {
             [Some(new), Some(old)] if new != old => None,
-            _ => kinds[0].or(kinds[1]),
+            [new, old] => new.or(old),
         };
         let mut parameters = parameters.clone();
         // phi3's first names for it.
@@ -279,13 +258,10 @@ impl Scaling {
             kind => kind,
         };
         parameters["rope_type"] = kind.into();
-        let scaling: Self = serde_json::from_value(parameters).map_err(|error| {
-            let message = error.to_string();
-            if message.contains("variant") {
-                TYPES.to_owned()
-            } else {
-                message
-            }
+        let parsed = serde_json::from_value(parameters).map_err(|error| error.to_string());
+        let scaling = parsed.map_err(|error| match error.contains("variant") {
+            true => TYPES.to_owned(),
+            false => error,
         })?;
         let factors: &[f64] = match &scaling {
             Self::Default => &[],
@@ -297,15 +273,12 @@ impl Scaling {
                 llama3.original_max_position_embeddings,
             ],
             Self::Yarn(yarn) => &[yarn.factor],
-            Self::Longrope {
-                short_factor,
-                long_factor,
-                ..
-            } => {
-                if [short_factor, long_factor].map(Vec::len) != [dim / 2; 2] {
+            Self::Longrope(longrope) => {
+                let factors = [&*longrope.short_factor, &*longrope.long_factor];
+                if factors.map(<[f64]>::len) != [dim / 2; 2] {
                     return Err(format!("{} short and long factors each", dim / 2));
                 }
-                &[short_factor.as_slice(), long_factor].concat()
+                &factors.concat()
             }
         };
         if factors.iter().any(|&factor| !(factor > 0.0)) {
@@ -362,6 +335,14 @@ impl Yarn {
             (Some(mscale), Some(all_dim)) => of(mscale) / of(all_dim),
             _ => of(1.0),
         };
+        self.attention_factor.unwrap_or(inferred)
+    }
+}
+
+impl Longrope {
+    fn attention_factor(&self) -> f64 {
+        let factor = self.factor.unwrap_or(1.0).max(1.0);
+        let inferred = (1.0 + factor.ln() / self.original.ln()).sqrt();
         self.attention_factor.unwrap_or(inferred)
     }
 }

@@ -32,10 +32,7 @@ impl TensorFile {
         let mut file = File::open(path)?;
         file.by_ref().take(512).read_to_end(&mut head)?;
         likra_files::check_kind(path, &head)?;
-        let malformed = |message: String| Error::Safetensors {
-            path: path.into(),
-            message,
-        };
+        let malformed = |message: String| Error::Safetensors(path.into(), message);
         let bytes = file.metadata()?.len();
         let length = head.first_chunk().map(|length| u64::from_le_bytes(*length));
         let length = length.filter(|length| *length <= LONGEST_HEADER && *length < bytes);
@@ -70,11 +67,8 @@ impl TensorFile {
 
     /// Reads a tensor of floats.
     pub(crate) fn read(&self, name: &str) -> Result<TensorData> {
-        let refused = |expected: &str, found: String| Error::Tensor {
-            path: self.path.clone(),
-            tensor: name.into(),
-            expected: expected.into(),
-            found,
+        let refused = |expected: &str, found| {
+            Error::Tensor(self.path.clone(), name.into(), expected.into(), found)
         };
         let none = || refused("a tensor of this name", "none".into());
         let info = self.header.info(name).ok_or_else(none)?;

@@ -8,7 +8,7 @@ use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData, bf16};
 use serde::Deserialize;
 
 use crate::tensor_file::TensorFile;
-use crate::{Error, Result};
+use crate::{Config, Error, Result};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -33,6 +33,13 @@ pub(crate) struct Weights {
     device: Device,
 }
 
+/// What the parts of a model are made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) weights: &'a Weights,
+    pub(crate) config: &'a Config,
+}
+
 /// What a base's tensors begin with in a model with its head.
 const BASE: &str = "model.";
 /// What they begin with where the model is within one for images, too.
@@ -54,13 +61,10 @@ pub(crate) fn weight_files(dir: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![single]);
     }
     if !index.exists() {
-        return Err(Error::NoWeights { dir: dir.into() });
+        return Err(Error::NoWeights(dir.into()));
     }
     let parsed = likra_files::parse_json(&likra_files::read(&index)?);
-    let Index { weight_map } = parsed.map_err(|source| Error::Json {
-        path: index,
-        source,
-    })?;
+    let Index { weight_map } = parsed.map_err(|source| Error::Json(index, source))?;
     let names: BTreeSet<String> = weight_map.into_values().collect();
     Ok(names.into_iter().map(|name| dir.join(name)).collect())
 }
@@ -77,7 +81,7 @@ impl Weights {
             for name in file.names() {
                 if let Some(other) = places.insert(name.clone(), place) {
                     let found = format!("it in {} too", files[other].path.display());
-                    return Err(mismatch(&file.path, &name, "it in one file".into(), found));
+                    return Err(mismatch(&file.path, &name, "it in one file", found));
                 }
             }
         }
@@ -88,7 +92,7 @@ impl Weights {
         if let (false, Some(&place)) = (whole, places.get(HEAD)) {
             let expected = "no output head beside tensors without `model.` before their names";
             let path = &files[place].path;
-            return Err(mismatch(path, HEAD, expected.into(), "one".into()));
+            return Err(mismatch(path, HEAD, expected, "one"));
         }
         Ok(Self {
             dir: dir.into(),
@@ -127,12 +131,12 @@ impl Weights {
         dtype: FloatDType,
     ) -> Result<Tensor<D>> {
         let (start, own) = self.names;
+        let wanted = format!("shape {shape:?}");
         let stored = name.strip_prefix(start).map(|rest| format!("{own}{rest}"));
         let place = stored.and_then(|name| Some((self.places.get(&name).copied()?, name)));
-        let (place, stored) = place.ok_or_else(|| {
-            let found = "no tensor of this name".to_owned();
-            mismatch(&self.dir, name, format!("shape {shape:?}"), found)
-        })?;
+        let Some((place, stored)) = place else {
+            return Err(mismatch(&self.dir, name, wanted, "no tensor of this name"));
+        };
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.insert(stored.clone());
         drop(used);
@@ -140,16 +144,10 @@ impl Weights {
         let found = file.shape(&stored).unwrap_or_default();
         if found != shape {
             let found = format!("shape {found:?}");
-            return Err(mismatch(
-                &file.path,
-                name,
-                format!("shape {shape:?}"),
-                found,
-            ));
+            return Err(mismatch(&file.path, name, wanted, found));
         }
-        let data = file.read(&stored)?;
         let dtype = DType::from(dtype);
-        let data = data.convert_dtype(dtype);
+        let data = file.read(&stored)?.convert_dtype(dtype);
         if let Some(value) = not_finite(&data) {
             let expected = format!("finite numbers in {dtype:?}");
             return Err(mismatch(&file.path, name, expected, value.to_string()));
@@ -160,28 +158,19 @@ impl Weights {
 
 /// The first value that is infinite or NaN.
 fn not_finite(data: &TensorData) -> Option<f32> {
-    match data.dtype() {
-        DType::BF16 => {
-            let values = data.as_slice::<bf16>().ok()?;
-            values
-                .iter()
-                .find(|value| !value.is_finite())
-                .map(|value| value.to_f32())
-        }
-        _ => data
-            .as_slice::<f32>()
-            .ok()?
-            .iter()
-            .find(|value| !value.is_finite())
-            .copied(),
+    if let Ok(values) = data.as_slice::<bf16>() {
+        let found = values.iter().find(|value| !value.is_finite());
+        return found.map(|value| value.to_f32());
     }
+    let values = data.as_slice::<f32>().ok()?;
+    values.iter().find(|value| !value.is_finite()).copied()
 }
 
-fn mismatch(path: &Path, tensor: &str, expected: String, found: String) -> Error {
-    Error::Tensor {
-        path: path.into(),
-        tensor: tensor.into(),
-        expected,
-        found,
-    }
+fn mismatch(
+    path: &Path,
+    tensor: &str,
+    expected: impl Into<String>,
+    found: impl Into<String>,
+) -> Error {
+    Error::Tensor(path.into(), tensor.into(), expected.into(), found.into())
 }

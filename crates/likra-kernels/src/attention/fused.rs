@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::attention::{Scores, Sight, Visibility};
 use crate::flex::{floats, tensor};
-use crate::graph::Operation;
+use crate::graph::{Gradients, Operation};
 use crate::math;
 use crate::matrix::{Matrix, add_product};
 use crate::vectors::vectorised;
@@ -106,33 +106,20 @@ impl<'a> Heads<'a> {
         self.of_key(data, head, tokens).transposed().to_vec()
     }
 
-    /// The attention weights of a query head of `queries`, tokens of the row `row`: one row each,
-    /// over the prefix and then the row's tokens up to the last query, whose keys are `turned`.
-    fn weights(
-        &self,
-        row: &Range<usize>,
-        queries: &Range<usize>,
-        head: usize,
-        turned: &[f32],
-    ) -> Vec<f32> {
-        let own = queries.end - row.start;
+    /// The attention weights of a query head of `queries`: one row each, over the prefix and then the
+    /// row's tokens up to the last query, whose keys are `turned`.
+    fn weights(&self, queries: &Range<usize>, head: usize, turned: &[f32]) -> Vec<f32> {
         let prefix_keys = &self.prefix_keys[head * self.key_step / self.query_step];
         let left = self.of_query(&self.queries, head, queries);
-        let mut scores = self.product_with_turned(left, prefix_keys, turned, own);
+        let mut scores = self.product_with_turned(left, prefix_keys, turned);
         let sights = &self.visibility.sights[queries.clone()];
         softmaxes(&mut scores, sights, self.visibility.prefix, self.scale);
         scores
     }
 
-    /// `left` times keys or values that have tokens for columns: the prefix's and `own` of the row's.
-    fn product_with_turned(
-        &self,
-        left: Matrix,
-        prefix: &[f32],
-        turned: &[f32],
-        own: usize,
-    ) -> Vec<f32> {
-        let before = self.visibility.prefix;
+    /// `left` times keys or values that have tokens for columns: the prefix's, and some of the row's.
+    fn product_with_turned(&self, left: Matrix, prefix: &[f32], turned: &[f32]) -> Vec<f32> {
+        let (before, own) = (self.visibility.prefix, turned.len() / self.head_dim);
         let step = before + own;
         let mut product = vec![0.0; left.rows * step];
         let right = Matrix::new(prefix, self.head_dim, before, before.max(1));
@@ -152,7 +139,7 @@ impl<'a> Heads<'a> {
             let prefix_values = self.of_key(&self.prefix.values, key_head, &of_prefix);
             let values = self.of_key(&self.own.values, key_head, &seen);
             for head in self.group(key_head) {
-                let weights = self.weights(row, queries, head, &turned);
+                let weights = self.weights(queries, head, &turned);
                 let weights = Matrix::new(&weights, queries.len(), keys, keys);
                 let output = &mut output[head * self.head_dim..];
                 let to_prefix = weights.columns(of_prefix.clone());
@@ -183,14 +170,10 @@ impl<'a> Heads<'a> {
             let d_keys = &mut d_keys[key_head * self.head_dim..];
             let d_values = &mut d_values[key_head * self.head_dim..];
             for head in self.group(key_head) {
-                let weights = self.weights(row, row, head, &turned_keys);
+                let weights = self.weights(row, head, &turned_keys);
                 let d_output = self.of_query(output, head, row);
-                let mut d_scores = self.product_with_turned(
-                    d_output,
-                    &turned_prefix_values,
-                    &turned_values,
-                    row.len(),
-                );
+                let mut d_scores =
+                    self.product_with_turned(d_output, &turned_prefix_values, &turned_values);
                 softmaxes_backward(&mut d_scores, &weights, row.len(), self.scale);
                 let [weights, d_scores] =
                     [&weights, &d_scores].map(|data| Matrix::new(data, row.len(), seen, seen));
@@ -303,17 +286,10 @@ impl Operation<3> for Attention {
         (tensor(output, inputs[0].layout().shape().to_vec()), inputs)
     }
 
-    fn backward(
-        &self,
-        output: &FlexTensor,
-        inputs: &[FlexTensor; 3],
-        _: [bool; 3],
-    ) -> [Option<FlexTensor>; 3] {
-        let heads = Heads::new(self, inputs);
+    fn backward(&self, output: &FlexTensor, kept: &[FlexTensor; 3], _: [bool; 3]) -> Gradients<3> {
+        let heads = Heads::new(self, kept);
         let output = floats(output);
-        let shapes = inputs
-            .each_ref()
-            .map(|input| input.layout().shape().to_vec());
+        let shapes = kept.each_ref().map(|input| input.layout().shape().to_vec());
         let mut found = shapes.map(|shape| tensor(vec![0.0; shape.iter().product()], shape));
         let rows = || self.visibility.rows();
         let [queries, keys, values] = found.each_mut().map(|gradient| {

@@ -8,11 +8,10 @@ mod visibility;
 
 use std::sync::Arc;
 
-use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use crate::flex::{constant, is_fused};
-use crate::graph::Fused as _;
+use crate::flex::is_fused;
+use crate::graph::{self, constant};
 use fused::Attention;
 pub use visibility::{Sight, Visibility};
 
@@ -61,7 +60,5 @@ pub fn attention(
         visibility: Arc::clone(visibility),
         scores,
     };
-    let [queries, keys, values] =
-        [&queries, &own.keys, &own.values].map(|tensor| tensor.clone().into_dispatch());
-    Tensor::from_dispatch(Dispatch::of_3(queries, keys, values, operation))
+    graph::fused([queries, own.keys.clone(), own.values.clone()], operation)
 }

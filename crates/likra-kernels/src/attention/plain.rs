@@ -18,8 +18,15 @@ pub(crate) struct Masks {
     own_bias: Tensor<5>,
     /// `[1, rows, 1, width, prefix]`, f32; none if every token sees all of the prefix.
     prefix_bias: Option<Tensor<5>>,
-    /// Where rows differ in length: for each place of a padded row its token, and the inverse.
-    padding: Option<(Tensor<1, Int>, Tensor<1, Int>)>,
+    /// Where rows differ in length.
+    padding: Option<Padding>,
+}
+
+/// For each place of the padded rows its token (some token for padding), and for each token its place.
+#[derive(Debug)]
+struct Padding {
+    tokens: Tensor<1, Int>,
+    places: Tensor<1, Int>,
 }
 
 impl Masks {
@@ -48,29 +55,21 @@ impl Masks {
         let tensor = |bias: Vec<f32>, keys: usize| {
             Tensor::from_data(TensorData::new(bias, [1, rows, 1, width, keys]), device)
         };
+        let uneven = lengths.iter().any(|&length| length < width);
         let partly = visibility.sights.iter().any(|sight| sight.prefix_from > 0);
         Self {
             rows,
             width,
             own_bias: tensor(own.collect(), width),
             prefix_bias: partly.then(|| tensor(before.collect(), prefix)),
-            padding: lengths
-                .iter()
-                .any(|&length| length < width)
-                .then(|| padding(visibility, width, device)),
+            padding: uneven.then(|| Padding::new(visibility, width, device)),
         }
     }
 
-    fn padded(&self, x: Tensor<2>) -> Tensor<2> {
+    /// `x` with its rows padded, or padded rows without their padding.
+    fn relaid(&self, x: Tensor<2>, which: fn(&Padding) -> &Tensor<1, Int>) -> Tensor<2> {
         match &self.padding {
-            Some((tokens, _)) => x.select(0, tokens.clone()),
-            None => x,
-        }
-    }
-
-    fn unpadded(&self, x: Tensor<2>) -> Tensor<2> {
-        match &self.padding {
-            Some((_, places)) => x.select(0, places.clone()),
+            Some(padding) => x.select(0, which(padding).clone()),
             None => x,
         }
     }
@@ -80,23 +79,20 @@ fn hidden_unless(seen: bool) -> f32 {
     if seen { 0.0 } else { HIDDEN }
 }
 
-/// For each place of the padded rows its token (some token for padding), and for each token its place.
-fn padding(
-    visibility: &Visibility,
-    width: usize,
-    device: &Device,
-) -> (Tensor<1, Int>, Tensor<1, Int>) {
-    let (mut tokens, mut places) = (Vec::new(), Vec::new());
-    for row in visibility.rows() {
-        places.extend((0..row.len()).map(|offset| (tokens.len() + offset) as i32));
-        let filler = std::iter::repeat_n(0, width - row.len());
-        tokens.extend(row.map(|token| token as i32).chain(filler));
+impl Padding {
+    fn new(visibility: &Visibility, width: usize, device: &Device) -> Self {
+        let (mut tokens, mut places) = (Vec::new(), Vec::new());
+        for row in visibility.rows() {
+            places.extend((0..row.len()).map(|offset| (tokens.len() + offset) as i32));
+            let filler = std::iter::repeat_n(0, width - row.len());
+            tokens.extend(row.map(|token| token as i32).chain(filler));
+        }
+        let [tokens, places] = [tokens, places].map(|values| {
+            let shape = [values.len()];
+            Tensor::from_data(TensorData::new(values, shape), device)
+        });
+        Self { tokens, places }
     }
-    let tensor = |values: Vec<i32>| {
-        let shape = [values.len()];
-        Tensor::from_data(TensorData::new(values, shape), device)
-    };
-    (tensor(tokens), tensor(places))
 }
 
 /// The key heads come before the rows, so that a prefix which has keys but no rows meets all
@@ -117,7 +113,14 @@ pub(crate) fn attention(
         .masks
         .get_or_init(|| Masks::new(visibility, &device));
     let key_heads = own.keys.dims()[1] / head_dim;
-    let by_key_head = |x: Tensor<2>| by_key_head(masks.padded(x), masks, key_heads, head_dim);
+    let by_key_head = |x: Tensor<2>| {
+        by_key_head(
+            masks.relaid(x, |padding| &padding.tokens),
+            masks,
+            key_heads,
+            head_dim,
+        )
+    };
     let queries = by_key_head(queries.mul_scalar(scoring.scale));
     let (keys, values) = (
         by_key_head(own.keys.clone()),
@@ -139,7 +142,7 @@ pub(crate) fn attention(
                 + weighted(to_own.weights.cast(dtype), values) * own_share
         }
     };
-    masks.unpadded(joined(attended, masks))
+    masks.relaid(joined(attended, masks), |padding| &padding.places)
 }
 
 /// `[tokens, heads · head_dim]` to `[key_heads, rows, group · width, head_dim]`.
