@@ -65,13 +65,14 @@ fn pairs(study: &Study) -> Vec<(Method, Method)> {
     let other = |negative: &&Negative| negative.is_pure() && negative.head != NEGATIVE;
     let negatives = study.negatives.iter().filter(other);
     pairs.extend(negatives.map(|negative| (negative.method(), Method::SFT)));
+    let likra = |head| Method::likra_with(head, head);
     for (one, other) in [
         ("incorrect", "irrelevant"),
         ("irrelevant", "unrelated"),
         ("hardest", "incorrect"),
         ("incorrect", "easiest"),
     ] {
-        pairs.extend(study.likra_with(one).zip(study.likra_with(other)));
+        pairs.push((likra(one), likra(other)));
     }
     // Of the controls, SFT-Likra and SFT are the first two.
     let controls = study.controls().into_iter().skip(2);

@@ -32,9 +32,7 @@ impl Study {
         let mut methods: Vec<Method> = likras
             .filter(|likra| likra.last(&self.table).is_some())
             .collect();
-        if !methods.is_empty() {
-            methods.push(Method::SFT);
-        }
+        methods.extend((!methods.is_empty()).then_some(Method::SFT));
         methods
     }
 
@@ -55,12 +53,6 @@ impl Study {
         methods.extend(contaminated.map(Negative::method));
         methods.extend([Method::SFT_PMI, Method::BASE_PMI]);
         methods
-    }
-
-    /// SFT-Likra with this negative head, if the study has it.
-    pub(crate) fn likra_with(&self, head: &str) -> Option<Method> {
-        let found = self.negatives.iter().find(|found| found.head == head)?;
-        Some(found.method())
     }
 }
 

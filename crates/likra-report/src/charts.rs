@@ -30,8 +30,9 @@ pub(crate) fn curves(
     rows: &[AccuracyRow],
 ) -> Result<Option<String>> {
     let x = ExamplesAxis::new([0].into_iter().chain(rows.iter().map(|row| row.examples)));
-    let points = rows.iter();
-    let points = points.map(|row| (&row.method, x.position(row.examples), row.acc_norm));
+    let points = rows
+        .iter()
+        .map(|row| (&row.method, x.position(row.examples), row.acc_norm));
     accuracies(findings, (title, OVER_QUESTIONS), x.axis(), points)
 }
 

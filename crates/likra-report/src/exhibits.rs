@@ -41,8 +41,9 @@ pub(crate) fn exhibits(findings: &Findings) -> Result<Vec<Exhibit>> {
         words.iter().fold(text.to_owned(), fill)
     };
     let mut exhibits = Vec::new();
-    for text in TEXTS.split("\n\n") {
-        let mut lines = text.lines();
+    let lines: Vec<&str> = TEXTS.lines().collect();
+    for text in lines.split(|line| line.is_empty()) {
+        let mut lines = text.iter().copied();
         let mut line = || lines.next().unwrap_or_default();
         let (name, title, caption, paper) = (line(), line(), filled(line()), filled(line()));
         let (table, svgs) = drawn(findings, name, title)?;
@@ -90,7 +91,7 @@ fn words(findings: &Findings) -> [(&'static str, String); 9] {
 fn drawn(findings: &Findings, name: &str, title: &str) -> Result<(Table, Vec<String>)> {
     let curves = |rows: &[AccuracyRow]| charts::curves(findings, title, rows);
     let likelihood = ("likelihood per character", None);
-    match name {
+    let drawn = match name {
         "table1" => with(&findings.table1, None),
         "figure1" => with(&findings.figure1, curves(&findings.figure1)?),
         "figure2" => with(
@@ -109,12 +110,10 @@ fn drawn(findings: &Findings, name: &str, title: &str) -> Result<(Table, Vec<Str
         }
         "comparisons" => with(&findings.comparisons, None),
         _ => with(&findings.seeds, charts::seeds(findings, title)?),
-    }
+    };
+    Ok(drawn)
 }
 
-fn with(
-    rows: &[impl Cells],
-    pictures: impl IntoIterator<Item = String>,
-) -> Result<(Table, Vec<String>)> {
-    Ok((Table::new(rows), pictures.into_iter().collect()))
+fn with(rows: &[impl Cells], pictures: impl IntoIterator<Item = String>) -> (Table, Vec<String>) {
+    (Table::new(rows), pictures.into_iter().collect())
 }
