@@ -54,10 +54,8 @@ fn plain(
     bias: Option<&Tensor<1>>,
     Update { a, b, scale }: Update,
 ) -> Tensor<2> {
-    let low = x
-        .clone()
-        .cast(FloatDType::F32)
-        .matmul(a.clone().transpose());
+    let wide = x.clone().cast(FloatDType::F32);
+    let low = wide.matmul(a.clone().transpose());
     let update = low.mul_scalar(scale).matmul(b.clone().transpose());
     let y = add_bias(x.matmul(weight.clone().transpose()), bias);
     let dtype = FloatDType::from(y.dtype());
@@ -77,16 +75,6 @@ struct Linear {
     scale: f32,
 }
 
-/// What the backward pass needs.
-#[derive(Debug, Clone)]
-struct Kept {
-    x: FlexTensor,
-    a: FlexTensor,
-    b: FlexTensor,
-    /// `s (x Aᵀ)`: `[tokens, rank]`.
-    low: FlexTensor,
-}
-
 impl Linear {
     fn scaled(&self, numbers: &[f32]) -> Vec<f32> {
         numbers.iter().map(|number| number * self.scale).collect()
@@ -94,19 +82,20 @@ impl Linear {
 }
 
 impl Operation<3> for Linear {
-    type Kept = Kept;
+    /// `x`, A, B, and `s (x Aᵀ)`: `[tokens, rank]`.
+    type Kept = [FlexTensor; 4];
 
-    fn forward(&self, [x, a, b]: [FlexTensor; 3]) -> (FlexTensor, Kept) {
+    fn forward(&self, [x, a, b]: [FlexTensor; 3]) -> (FlexTensor, [FlexTensor; 4]) {
         let mut low = zeros(sizes(&x)[0], sizes(&a)[0]);
         add_rows(&mut low, &x, &self.scaled(&turned(&a)));
         let weight = Flex::float_transpose(self.weight.clone());
         let mut output = Flex::float_matmul(x.clone(), weight);
         add_rows(&mut output, &low, &turned(&b));
-        (output, Kept { x, a, b, low })
+        (output, [x, a, b, low])
     }
 
-    fn backward(&self, output: &FlexTensor, kept: &Kept, needed: [bool; 3]) -> Gradients<3> {
-        let (Kept { x, a, b, low }, [needs_x, needs_a, needs_b]) = (kept, needed);
+    fn backward(&self, output: &FlexTensor, kept: &Self::Kept, needed: [bool; 3]) -> Gradients<3> {
+        let ([x, a, b, low], [needs_x, needs_a, needs_b]) = (kept, needed);
         let [tokens, rank] = sizes(low);
         let mut d_low = zeros(tokens, rank);
         if needs_x || needs_a {

@@ -49,6 +49,10 @@ impl<'a> Row<'a> {
         }
     }
 
+    fn longest(&self) -> usize {
+        self.texts().into_iter().max().unwrap_or(0)
+    }
+
     /// Its tokens: those of the trunk, then of each branch.
     fn tokens(&self) -> impl Iterator<Item = u32> {
         let parts = iter::once(self.trunk).chain(self.branches.iter().copied());
@@ -57,7 +61,7 @@ impl<'a> Row<'a> {
 
     /// Where each token stands.
     fn places(&self) -> impl Iterator<Item = Place> {
-        let trunk = self.trunk.len();
+        let (trunk, longest) = (self.trunk.len(), self.longest());
         let parts = iter::once(trunk).chain(self.branches.iter().map(|branch| branch.len()));
         let mut end = 0;
         parts.flat_map(move |length| {
@@ -65,6 +69,7 @@ impl<'a> Row<'a> {
             end += length;
             (branch..end).map(move |offset| Place {
                 position: offset - branch + if branch == 0 { 0 } else { trunk },
+                longest,
                 trunk,
                 branch,
                 offset,
@@ -74,10 +79,12 @@ impl<'a> Row<'a> {
 }
 
 /// Where a token stands in its row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Place {
     /// How many tokens it sees before itself.
     position: usize,
+    /// How many tokens the longest of the row's texts has.
+    longest: usize,
     /// How many tokens the row's trunk has.
     trunk: usize,
     /// Where its branch begins in the row; 0 on the trunk.
@@ -87,16 +94,6 @@ struct Place {
 }
 
 impl Place {
-    /// A token that only fills a row up.
-    fn padding(offset: usize) -> Self {
-        Self {
-            position: 0,
-            trunk: 0,
-            branch: offset,
-            offset,
-        }
-    }
-
     /// What the token sees: the prefix, the trunk and its own branch up to itself, no further back
     /// than `window` positions. Padding sees itself, so that its softmax has a finite value (which
     /// nothing reads).
@@ -147,7 +144,14 @@ impl Batch {
         for (row, &length) in rows.iter().zip(&lengths) {
             let padding = row.len()..length;
             ids.extend(row.tokens().chain(padding.clone().map(|_| 0)));
-            places.extend(row.places().chain(padding.map(Place::padding)));
+            let longest = row.longest();
+            let padding = padding.map(|offset| Place {
+                longest,
+                branch: offset,
+                offset,
+                ..Place::default()
+            });
+            places.extend(row.places().chain(padding));
         }
         Self {
             ids,
@@ -172,16 +176,9 @@ impl Batch {
     /// The tokens' positions after a prefix of `prefix` tokens, each with the length of its row's longest
     /// text.
     pub(crate) fn positions(&self, prefix: usize) -> Vec<(usize, usize)> {
-        let longest = self
-            .texts
-            .iter()
-            .map(|texts| texts.iter().max().unwrap_or(&0));
-        let longest = longest.zip(&self.lengths);
-        let longest = longest.flat_map(|(&text, &tokens)| iter::repeat_n(text, tokens));
-        let positions = self.places.iter().map(|place| place.position).zip(longest);
-        positions
-            .map(|(position, text)| (prefix + position, prefix + text))
-            .collect()
+        let places = self.places.iter();
+        let positions = places.map(|place| (prefix + place.position, prefix + place.longest));
+        positions.collect()
     }
 
     /// How many tokens each text has, prefix included: a row's, or those along each of its branches.

@@ -110,7 +110,7 @@ impl Config {
         let head_dim = keys.get::<Option<_>>("head_dim")?.unwrap_or(divided);
         let key_heads = keys.get::<Option<_>>("num_key_value_heads")?;
         let scalar = keys.positive("query_pre_attn_scalar")?;
-        let attention_bias = keys.flag("attention_bias")?;
+        let biased = keys.flag("attention_bias")?;
         let positions = named("n_positions", "max_position_embeddings");
         let mut config = Self {
             model_type,
@@ -128,10 +128,7 @@ impl Config {
             sliding_window: None,
             max_positions: keys.get(positions)?,
             tie_word_embeddings: keys.flag("tie_word_embeddings")?,
-            attention_biases: (
-                attention_bias || family.query_key_value_biases,
-                attention_bias,
-            ),
+            attention_biases: (biased || family.query_key_value_biases, biased),
             mlp_bias: keys.flag("mlp_bias")?,
             activation: keys.get(named("hidden_activation", "hidden_act"))?,
             scores: Scores {
@@ -158,6 +155,7 @@ impl Config {
             let expected = format!("1 to {most}");
             (key, size, (1..=most).contains(&size), expected)
         };
+        let divides = heads.is_multiple_of(key_heads);
         let divisor = format!("a divisor of num_attention_heads = {heads}");
         let queries = heads.saturating_mul(self.head_dim);
         let sizes = [
@@ -170,12 +168,7 @@ impl Config {
             within("num_attention_heads", heads, WIDEST),
             within("num_key_value_heads", key_heads, WIDEST),
             within("num_attention_heads * head_dim", queries, WIDEST),
-            (
-                "num_key_value_heads",
-                key_heads,
-                heads.is_multiple_of(key_heads),
-                divisor,
-            ),
+            ("num_key_value_heads", key_heads, divides, divisor),
         ];
         match sizes.into_iter().find(|(_, _, holds, _)| !holds) {
             Some((key, size, _, expected)) => Err(keys.invalid(key, &size.into(), &expected)),
@@ -186,22 +179,17 @@ impl Config {
     /// Every linear layer that an adapter can update, in the order of the forward pass.
     #[must_use]
     pub fn targets(&self) -> Vec<Target> {
-        let layers = 0..self.num_hidden_layers;
-        layers.flat_map(|number| self.targets_of(number)).collect()
-    }
-
-    fn targets_of(&self, layer: usize) -> impl Iterator<Item = Target> {
-        let target = move |input: usize, (name, output): (&str, usize)| Target {
-            module: self.module(&format!("model.layers.{layer}.{name}")),
-            input,
-            output,
-        };
-        let products = self.products().into_iter();
-        products.flat_map(move |it| {
-            it.linears()
-                .into_iter()
-                .map(move |linear| target(it.input, linear))
-        })
+        let mut targets = Vec::new();
+        for layer in 0..self.num_hidden_layers {
+            for products in self.products() {
+                targets.extend(products.linears().map(|(name, output)| Target {
+                    module: self.module(&format!("model.layers.{layer}.{name}")),
+                    input: products.input,
+                    output,
+                }));
+            }
+        }
+        targets
     }
 
     /// The products of a layer: the attention's input and output, then the feed-forward's.
@@ -251,9 +239,7 @@ impl Config {
                 modules.entry(target.module).or_default()[1] = Some(sizes);
             }
         }
-        let differ = modules
-            .into_iter()
-            .filter(|(_, [found, expected])| found != expected);
+        let differ = modules.into_iter().filter(|(_, it)| it[0] != it[1]);
         if let Some((module, [found, expected])) = differ.min_by_key(|(_, [_, it])| it.is_none()) {
             let found = found.unwrap_or_else(|| "no tensors".into());
             let expected = expected.unwrap_or_else(|| "no linear layer of this name".into());
@@ -281,11 +267,12 @@ pub(crate) struct Products {
 
 impl Products {
     /// The linear layers, each with its name and how many outputs it has.
-    pub(crate) fn linears(&self) -> Vec<(&'static str, usize)> {
-        match self.names {
-            [name] => vec![(name, self.outputs.iter().sum())],
-            names => names.iter().copied().zip(self.outputs.clone()).collect(),
-        }
+    pub(crate) fn linears(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let outputs = match self.names {
+            [_] => vec![self.outputs.iter().sum()],
+            _ => self.outputs.clone(),
+        };
+        self.names.iter().copied().zip(outputs)
     }
 }
 
@@ -306,10 +293,8 @@ fn refuse_two_rotations(path: &Path, given: &Object) -> Result<()> {
     let Some(Value::Object(new)) = given.get("rope_parameters") else {
         return Ok(());
     };
-    for (key, new) in [
-        ("rope_scaling", None),
-        ("rope_theta", new.get("rope_theta")),
-    ] {
+    let theta = new.get("rope_theta");
+    for (key, new) in [("rope_scaling", None), ("rope_theta", theta)] {
         let agrees = |old: &&Value| new.is_some_and(|new| new.as_f64() == old.as_f64());
         let old = given.get(key).filter(|old| !old.is_null());
         if let Some(old) = old.filter(|old| !agrees(old)) {

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::family::{Activation, QueryKeyNorm};
 use crate::norm::{RmsNorm, normed};
 use crate::projections::Projections;
-use crate::weights::Source;
+use crate::weights::Weights;
 
 /// A layer, with the norms and projections that its family has.
 #[derive(Debug)]
@@ -32,10 +32,10 @@ struct FeedForward {
 
 impl Layer {
     /// Takes layer `number` out of the weights.
-    pub(crate) fn load(source: Source, number: usize) -> Result<Self> {
-        let config = source.config;
+    pub(crate) fn load(weights: &Weights, number: usize) -> Result<Self> {
+        let config = weights.config;
         let path = format!("model.layers.{number}");
-        let norm = |name: &str, width| RmsNorm::load(source, &format!("{path}.{name}"), width);
+        let norm = |name: &str, width| RmsNorm::load(weights, &format!("{path}.{name}"), width);
         let of_residual = |name: &Option<String>| {
             let norm = name.as_ref().map(|name| norm(name, config.hidden_size));
             norm.transpose()
@@ -52,8 +52,8 @@ impl Layer {
         Ok(Self {
             attention_norm: before?,
             self_attn: Attention {
-                qkv: Projections::load(source, &path, &qkv)?,
-                o_proj: Projections::load(source, &path, &o_proj)?,
+                qkv: Projections::load(weights, &path, &qkv)?,
+                o_proj: Projections::load(weights, &path, &o_proj)?,
                 q_norm: of_heads("self_attn.q_norm", config.num_attention_heads)?,
                 k_norm: of_heads("self_attn.k_norm", config.num_key_value_heads)?,
                 kind: config.layers[number],
@@ -62,8 +62,8 @@ impl Layer {
             attended_norm: attended?,
             mlp_norm: between?,
             mlp: FeedForward {
-                gate_up: Projections::load(source, &path, &gate_up)?,
-                down_proj: Projections::load(source, &path, &down_proj)?,
+                gate_up: Projections::load(weights, &path, &gate_up)?,
+                down_proj: Projections::load(weights, &path, &down_proj)?,
                 activation: config.activation,
             },
             output_norm: output?,

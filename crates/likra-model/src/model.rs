@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::layer::Layer;
 use crate::norm::RmsNorm;
 use crate::rope::Rope;
-use crate::weights::{HEAD, Source, Weights, weight_files};
+use crate::weights::{HEAD, Weights, weight_files};
 
 /// A frozen causal language model.
 ///
@@ -38,14 +38,13 @@ pub struct Model {
 #[derive(Debug, Clone)]
 pub struct Prefix {
     layers: Vec<KeyValue>,
-    tokens: usize,
 }
 
 impl Prefix {
     /// How many tokens the prefix has.
     #[must_use]
     pub fn tokens(&self) -> usize {
-        self.tokens
+        self.layers[0].keys.dims()[0]
     }
 }
 
@@ -59,14 +58,10 @@ impl Model {
     /// message names the file, and the key or tensor.
     pub fn open(dir: &Path, dtype: FloatDType, device: &Device) -> Result<Self> {
         let config = Config::read(&dir.join("config.json"))?;
-        let weights = Weights::open(dir, dtype, device)?;
+        let weights = Weights::open(dir, &config, dtype, device)?;
         let table = [config.vocab_size, config.hidden_size];
         let embedding = || weights.load("model.embed_tokens.weight", table);
-        let source = Source {
-            weights: &weights,
-            config: &config,
-        };
-        let load = |number| Layer::load(source, number);
+        let load = |number| Layer::load(&weights, number);
         let numbers = 0..config.num_hidden_layers;
         // What takes the time on a CPU is that the system finds pages: each thread waits for its own.
         let (embed_tokens, layers) = if is_cpu(device) {
@@ -75,7 +70,7 @@ impl Model {
             (embedding(), numbers.map(load).collect::<Result<Vec<_>>>())
         };
         let (embed_tokens, layers) = (embed_tokens?, layers?);
-        let norm = RmsNorm::load(source, "model.norm", config.hidden_size)?;
+        let norm = RmsNorm::load(&weights, "model.norm", config.hidden_size)?;
         let lm_head = if config.tie_word_embeddings {
             embed_tokens.clone()
         } else {
@@ -141,8 +136,7 @@ impl Model {
         let batch = Batch::new(&[Row::sequence(tokens)]);
         let mut layers = Vec::with_capacity(self.layers.len());
         self.run(&batch, None, adapter, |own| layers.push(own))?;
-        let tokens = tokens.len();
-        Ok(Prefix { layers, tokens })
+        Ok(Prefix { layers })
     }
 
     /// Runs a batch under a head, after a prefix of the same head if there is one.

@@ -4,7 +4,7 @@ use burn::tensor::{FloatDType, Tensor};
 use likra_kernels::rms_norm;
 
 use crate::Result;
-use crate::weights::Source;
+use crate::weights::Weights;
 
 /// `x / √(mean(x²) + ε) · weight` (Zhang and Sennrich 2019).
 #[derive(Debug)]
@@ -15,18 +15,17 @@ pub(crate) struct RmsNorm {
 
 impl RmsNorm {
     /// Takes the norm called `path`, over `width` numbers at a time.
-    pub(crate) fn load(source: Source, path: &str, width: usize) -> Result<Self> {
-        let Source { weights, config } = source;
+    pub(crate) fn load(weights: &Weights, path: &str, width: usize) -> Result<Self> {
         let name = format!("{path}.weight");
-        let weight = match config.family.exact_norms {
+        let weight = match weights.config.family.exact_norms {
             true => weights.load_as(&name, [width], FloatDType::F32)?,
             false => weights.load(&name, [width])?,
         };
-        let weight = match config.family.norms_from_one {
+        let weight = match weights.config.family.norms_from_one {
             true => weight.add_scalar(1.0),
             false => weight,
         };
-        let epsilon = config.rms_norm_eps;
+        let epsilon = weights.config.rms_norm_eps;
         Ok(Self { weight, epsilon })
     }
 

@@ -5,7 +5,7 @@ use likra_lora::{Adapter, Linear};
 
 use crate::config::Products;
 use crate::error::Result;
-use crate::weights::Source;
+use crate::weights::Weights;
 
 /// `N` products of one input.
 #[derive(Debug)]
@@ -17,16 +17,15 @@ pub(crate) struct Projections<const N: usize> {
 
 impl<const N: usize> Projections<N> {
     /// Takes them from the layer at `path`.
-    pub(crate) fn load(source: Source, path: &str, products: &Products) -> Result<Self> {
-        let Source { weights, config } = source;
+    pub(crate) fn load(weights: &Weights, path: &str, products: &Products) -> Result<Self> {
         let load = |(name, output)| -> Result<Linear> {
             let path = format!("{path}.{name}");
             let weight = weights.load(&format!("{path}.weight"), [output, products.input])?;
             let bias = || weights.load(&format!("{path}.bias"), [output]);
             let bias = products.bias.then(bias).transpose()?;
-            Ok(Linear::new(config.module(&path), weight, bias))
+            Ok(Linear::new(weights.config.module(&path), weight, bias))
         };
-        let layers = products.linears().into_iter().map(load);
+        let layers = products.linears().map(load);
         Ok(Self {
             layers: layers.collect::<Result<_>>()?,
             outputs: products.outputs.clone(),

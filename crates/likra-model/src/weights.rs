@@ -20,7 +20,9 @@ struct Index {
 }
 
 /// The tensors of a checkpoint by name, each read from disk when it is loaded, by any thread.
-pub(crate) struct Weights {
+pub(crate) struct Weights<'a> {
+    /// What the tensors make.
+    pub(crate) config: &'a Config,
     dir: PathBuf,
     /// What names begin with, and what those of this folder's tensors begin with in its place.
     names: (&'static str, &'static str),
@@ -31,13 +33,6 @@ pub(crate) struct Weights {
     used: Mutex<BTreeSet<String>>,
     dtype: FloatDType,
     device: Device,
-}
-
-/// What the parts of a model are made of.
-#[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
-    pub(crate) weights: &'a Weights,
-    pub(crate) config: &'a Config,
 }
 
 /// What a base's tensors begin with in a model with its head.
@@ -69,10 +64,15 @@ pub(crate) fn weight_files(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(names.into_iter().map(|name| dir.join(name)).collect())
 }
 
-impl Weights {
+impl<'a> Weights<'a> {
     /// Opens the weight files of `dir` without reading a tensor yet. Tensors will be converted to
     /// `dtype` on `device`.
-    pub(crate) fn open(dir: &Path, dtype: FloatDType, device: &Device) -> Result<Self> {
+    pub(crate) fn open(
+        dir: &Path,
+        config: &'a Config,
+        dtype: FloatDType,
+        device: &Device,
+    ) -> Result<Self> {
         let paths = weight_files(dir)?;
         let files = paths.iter().map(|path| TensorFile::open(path));
         let files = files.collect::<Result<Vec<_>>>()?;
@@ -95,6 +95,7 @@ impl Weights {
             return Err(mismatch(path, HEAD, expected, "one"));
         }
         Ok(Self {
+            config,
             dir: dir.into(),
             names: match within {
                 Some(within) => (BASE, within),

@@ -31,10 +31,12 @@ const QUERIES: usize = 48;
 struct Heads<'a> {
     visibility: &'a Visibility,
     queries: Cow<'a, [f32]>,
-    own: KeysValues<'a>,
-    prefix: KeysValues<'a>,
+    keys: Cow<'a, [f32]>,
+    values: Cow<'a, [f32]>,
+    prefix_keys: Cow<'a, [f32]>,
+    prefix_values: Cow<'a, [f32]>,
     /// The prefix's keys of each key head, with tokens for columns.
-    prefix_keys: Vec<Vec<f32>>,
+    turned_prefix: Vec<Vec<f32>>,
     head_dim: usize,
     /// What products of queries and keys are multiplied by.
     scale: f32,
@@ -44,38 +46,27 @@ struct Heads<'a> {
     key_step: usize,
 }
 
-/// Keys and values of some tokens, `[tokens, key_heads · head_dim]`.
-#[derive(Default)]
-struct KeysValues<'a> {
-    keys: Cow<'a, [f32]>,
-    values: Cow<'a, [f32]>,
-}
-
-impl<'a> KeysValues<'a> {
-    fn new([keys, values]: [&'a FlexTensor; 2]) -> Self {
-        let [keys, values] = [keys, values].map(floats);
-        Self { keys, values }
-    }
-}
-
 impl<'a> Heads<'a> {
     fn new(attention: &'a Attention, [queries, keys, values]: &'a [FlexTensor; 3]) -> Self {
         let visibility = &*attention.visibility;
-        let prefix = attention.prefix.as_ref().map(|prefix| prefix.each_ref());
+        let prefix = attention.prefix.as_ref();
+        let prefix = prefix.map(|prefix| prefix.each_ref().map(floats));
+        let [prefix_keys, prefix_values] = prefix.unwrap_or_default();
         let mut heads = Self {
             visibility,
             queries: floats(queries),
-            own: KeysValues::new([keys, values]),
-            prefix: prefix.map(KeysValues::new).unwrap_or_default(),
-            prefix_keys: Vec::new(),
+            keys: floats(keys),
+            values: floats(values),
+            prefix_keys,
+            prefix_values,
+            turned_prefix: Vec::new(),
             head_dim: attention.scores.head_dim,
             scale: attention.scores.scale as f32,
             query_step: queries.layout().shape()[1],
             key_step: keys.layout().shape()[1],
         };
-        heads.prefix_keys = (0..heads.key_heads())
-            .map(|head| heads.turned(&heads.prefix.keys, head, &(0..visibility.prefix)))
-            .collect();
+        let turned = |head| heads.turned(&heads.prefix_keys, head, &(0..visibility.prefix));
+        heads.turned_prefix = (0..heads.key_heads()).map(turned).collect();
         heads
     }
 
@@ -109,9 +100,9 @@ impl<'a> Heads<'a> {
     /// The attention weights of a query head of `queries`: one row each, over the prefix and then the
     /// row's tokens up to the last query, whose keys are `turned`.
     fn weights(&self, queries: &Range<usize>, head: usize, turned: &[f32]) -> Vec<f32> {
-        let prefix_keys = &self.prefix_keys[head * self.key_step / self.query_step];
+        let prefix = &self.turned_prefix[head * self.key_step / self.query_step];
         let left = self.of_query(&self.queries, head, queries);
-        let mut scores = self.product_with_turned(left, prefix_keys, turned);
+        let mut scores = self.product_with_turned(left, prefix, turned);
         let sights = &self.visibility.sights[queries.clone()];
         softmaxes(&mut scores, sights, self.visibility.prefix, self.scale);
         scores
@@ -135,21 +126,17 @@ impl<'a> Heads<'a> {
         let keys = of_prefix.len() + seen.len();
         let of_row = of_prefix.end..keys;
         for key_head in 0..self.key_heads() {
-            let turned = self.turned(&self.own.keys, key_head, &seen);
-            let prefix_values = self.of_key(&self.prefix.values, key_head, &of_prefix);
-            let values = self.of_key(&self.own.values, key_head, &seen);
+            let turned = self.turned(&self.keys, key_head, &seen);
+            let prefix_values = self.of_key(&self.prefix_values, key_head, &of_prefix);
+            let values = self.of_key(&self.values, key_head, &seen);
             for head in self.group(key_head) {
                 let weights = self.weights(queries, head, &turned);
                 let weights = Matrix::new(&weights, queries.len(), keys, keys);
                 let output = &mut output[head * self.head_dim..];
                 let to_prefix = weights.columns(of_prefix.clone());
                 add_product(output, self.query_step, to_prefix, prefix_values);
-                add_product(
-                    output,
-                    self.query_step,
-                    weights.columns(of_row.clone()),
-                    values,
-                );
+                let to_row = weights.columns(of_row.clone());
+                add_product(output, self.query_step, to_row, values);
             }
         }
     }
@@ -162,11 +149,11 @@ impl<'a> Heads<'a> {
         let of_row = of_prefix.end..seen;
         for key_head in 0..self.key_heads() {
             let turned = |data: &[f32], tokens| self.turned(data, key_head, tokens);
-            let turned_keys = turned(&self.own.keys, row);
-            let turned_values = turned(&self.own.values, row);
-            let turned_prefix_values = turned(&self.prefix.values, &of_prefix);
-            let prefix_keys = self.of_key(&self.prefix.keys, key_head, &of_prefix);
-            let keys = self.of_key(&self.own.keys, key_head, row);
+            let turned_keys = turned(&self.keys, row);
+            let turned_values = turned(&self.values, row);
+            let turned_prefix_values = turned(&self.prefix_values, &of_prefix);
+            let prefix_keys = self.of_key(&self.prefix_keys, key_head, &of_prefix);
+            let keys = self.of_key(&self.keys, key_head, row);
             let d_keys = &mut d_keys[key_head * self.head_dim..];
             let d_values = &mut d_values[key_head * self.head_dim..];
             for head in self.group(key_head) {

@@ -1,5 +1,7 @@
 //! The same attention in Burn's operations, for every device and type.
 
+use std::ops::Range;
+
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
@@ -37,46 +39,57 @@ impl Masks {
             branch: 0..1,
             ..Sight::default()
         };
-        let sights: Vec<&Sight> = visibility
-            .rows()
-            .flat_map(|row| {
-                let padding = std::iter::repeat_n(&filler, width - row.len());
-                visibility.sights[row].iter().chain(padding)
-            })
-            .collect();
-        let own = sights.iter().flat_map(|sight| {
-            let sees = |key| sight.trunk.contains(&key) || sight.branch.contains(&key);
-            (0..width).map(move |key| hidden_unless(sees(key)))
-        });
-        let prefix = visibility.prefix;
-        let before = sights
-            .iter()
-            .flat_map(|sight| (0..prefix).map(move |key| hidden_unless(key >= sight.prefix_from)));
-        let tensor = |bias: Vec<f32>, keys: usize| {
+        let with_padding = |row: Range<usize>| {
+            let padding = std::iter::repeat_n(&filler, width - row.len());
+            visibility.sights[row].iter().chain(padding)
+        };
+        let sights: Vec<&Sight> = visibility.rows().flat_map(with_padding).collect();
+        let bias = |keys: usize, sees: fn(&Sight, usize) -> bool| {
+            let mut bias = Vec::with_capacity(sights.len() * keys);
+            for sight in &sights {
+                let hidden = |key| if sees(sight, key) { 0.0 } else { HIDDEN };
+                bias.extend((0..keys).map(hidden));
+            }
             Tensor::from_data(TensorData::new(bias, [1, rows, 1, width, keys]), device)
         };
+        let own = |sight: &Sight, key| sight.trunk.contains(&key) || sight.branch.contains(&key);
         let uneven = lengths.iter().any(|&length| length < width);
         let partly = visibility.sights.iter().any(|sight| sight.prefix_from > 0);
         Self {
             rows,
             width,
-            own_bias: tensor(own.collect(), width),
-            prefix_bias: partly.then(|| tensor(before.collect(), prefix)),
+            own_bias: bias(width, own),
+            prefix_bias: partly
+                .then(|| bias(visibility.prefix, |sight, key| key >= sight.prefix_from)),
             padding: uneven.then(|| Padding::new(visibility, width, device)),
         }
     }
 
-    /// `x` with its rows padded, or padded rows without their padding.
-    fn relaid(&self, x: Tensor<2>, which: fn(&Padding) -> &Tensor<1, Int>) -> Tensor<2> {
+    /// `[tokens, heads · head_dim]` to `[key_heads, rows, group · width, head_dim]`.
+    fn by_key_head(&self, x: Tensor<2>, key_heads: usize, head_dim: usize) -> Tensor<4> {
+        let group = x.dims()[1] / head_dim / key_heads;
+        let x = match &self.padding {
+            Some(padding) => x.select(0, padding.tokens.clone()),
+            None => x,
+        };
+        x.reshape([self.rows, self.width, key_heads, group, head_dim])
+            .permute([2, 0, 3, 1, 4])
+            .reshape([key_heads, self.rows, group * self.width, head_dim])
+    }
+
+    /// The inverse of [`by_key_head`](Self::by_key_head).
+    fn joined(&self, x: Tensor<4>) -> Tensor<2> {
+        let [key_heads, rows, queries, head_dim] = x.dims();
+        let group = queries / self.width;
+        let x = x
+            .reshape([key_heads, rows, group, self.width, head_dim])
+            .permute([1, 3, 0, 2, 4])
+            .reshape([rows * self.width, key_heads * group * head_dim]);
         match &self.padding {
-            Some(padding) => x.select(0, which(padding).clone()),
+            Some(padding) => x.select(0, padding.places.clone()),
             None => x,
         }
     }
-}
-
-fn hidden_unless(seen: bool) -> f32 {
-    if seen { 0.0 } else { HIDDEN }
 }
 
 impl Padding {
@@ -113,19 +126,9 @@ pub(crate) fn attention(
         .masks
         .get_or_init(|| Masks::new(visibility, &device));
     let key_heads = own.keys.dims()[1] / head_dim;
-    let by_key_head = |x: Tensor<2>| {
-        by_key_head(
-            masks.relaid(x, |padding| &padding.tokens),
-            masks,
-            key_heads,
-            head_dim,
-        )
-    };
+    let by_key_head = |x: Tensor<2>| masks.by_key_head(x, key_heads, head_dim);
     let queries = by_key_head(queries.mul_scalar(scoring.scale));
-    let (keys, values) = (
-        by_key_head(own.keys.clone()),
-        by_key_head(own.values.clone()),
-    );
+    let [keys, values] = [&own.keys, &own.values].map(|x| by_key_head(x.clone()));
 
     let scores = |keys, bias| scores(&queries, keys, masks.width, bias, scoring.softcap);
     let to_own = scores(keys, Some(&masks.own_bias));
@@ -134,23 +137,18 @@ pub(crate) fn attention(
         Some(prefix) => {
             let [prefix_keys, prefix_values] =
                 [&prefix.keys, &prefix.values].map(|x| of_prefix(x.clone(), key_heads));
-            let to_prefix = Part::new(scores(prefix_keys, masks.prefix_bias.as_ref()));
-            let to_own = Part::new(to_own);
-            let share = to_prefix.share_beside(&to_own).cast(dtype);
+            let to_prefix = scores(prefix_keys, masks.prefix_bias.as_ref());
+            let (prefix_weights, prefix_total) = part(to_prefix);
+            let (own_weights, own_total) = part(to_own);
+            let [key_heads, rows, of_row, _] = queries.dims();
+            let share = sigmoid(prefix_total - own_total).cast(dtype);
+            let share = share.reshape([key_heads, rows, of_row, 1]);
             let own_share = share.clone().neg().add_scalar(1.0);
-            weighted(to_prefix.weights.cast(dtype), prefix_values) * share
-                + weighted(to_own.weights.cast(dtype), values) * own_share
+            weighted(prefix_weights.cast(dtype), prefix_values) * share
+                + weighted(own_weights.cast(dtype), values) * own_share
         }
     };
-    masks.relaid(joined(attended, masks), |padding| &padding.places)
-}
-
-/// `[tokens, heads · head_dim]` to `[key_heads, rows, group · width, head_dim]`.
-fn by_key_head(x: Tensor<2>, masks: &Masks, key_heads: usize, head_dim: usize) -> Tensor<4> {
-    let group = x.dims()[1] / head_dim / key_heads;
-    x.reshape([masks.rows, masks.width, key_heads, group, head_dim])
-        .permute([2, 0, 3, 1, 4])
-        .reshape([key_heads, masks.rows, group * masks.width, head_dim])
+    masks.joined(attended)
 }
 
 /// `[prefix, key_heads · head_dim]` to `[key_heads, 1, prefix, head_dim]`.
@@ -160,41 +158,17 @@ fn of_prefix(x: Tensor<2>, key_heads: usize) -> Tensor<4> {
         .permute([2, 1, 0, 3])
 }
 
-/// The inverse of [`by_key_head`].
-fn joined(x: Tensor<4>, masks: &Masks) -> Tensor<2> {
-    let [key_heads, rows, queries, head_dim] = x.dims();
-    let group = queries / masks.width;
-    x.reshape([key_heads, rows, group, masks.width, head_dim])
-        .permute([1, 3, 0, 2, 4])
-        .reshape([rows * masks.width, key_heads * group * head_dim])
-}
-
-/// A softmax over a part of the keys, with what it takes to join it to the softmax over the others.
+/// A softmax over a part of the keys, `[key_heads, rows, group, width, keys]`, and log Σ exp over its scores,
+/// `[key_heads, rows, group, width, 1]`, by which it is joined to the softmax over the others.
 ///
 /// The prefix and a row's own tokens are different tensors. Joining their scores would copy all of
 /// them, twice, and there are far more scores than anything else when the prefix is long.
-struct Part {
-    /// Softmax over this part's keys: `[key_heads, rows, group, width, keys]`.
-    weights: Tensor<5>,
-    /// log Σ exp over this part's scores: `[key_heads, rows, group, width, 1]`.
-    total: Tensor<5>,
-}
-
-impl Part {
-    fn new(scores: Tensor<5>) -> Self {
-        let largest = scores.clone().max_dim(4);
-        let weights = softmax(scores, 4);
-        // The largest weight is exp(largest score - total).
-        let total = largest - weights.clone().max_dim(4).log();
-        Self { weights, total }
-    }
-
-    /// This part's share of the softmax over both parts: `[key_heads, rows, group · width, 1]`.
-    fn share_beside(&self, other: &Self) -> Tensor<4> {
-        let [key_heads, rows, group, width, _] = self.total.dims();
-        let share = sigmoid(self.total.clone() - other.total.clone());
-        share.reshape([key_heads, rows, group * width, 1])
-    }
+fn part(scores: Tensor<5>) -> (Tensor<5>, Tensor<5>) {
+    let largest = scores.clone().max_dim(4);
+    let weights = softmax(scores, 4);
+    // The largest weight is exp(largest score - total).
+    let total = largest - weights.clone().max_dim(4).log();
+    (weights, total)
 }
 
 /// Scores in f32, `[key_heads, rows, group, width, keys]`: against each row's own keys, `[key_heads, rows,
