@@ -38,11 +38,12 @@ pub(crate) fn fused<const N: usize, const D: usize>(
     let in_graph =
         |context: &DispatchAutodiffContext| *context != DispatchAutodiffContext::Disabled;
     let autodiff = contexts.into_iter().find(in_graph).unwrap_or_default();
+    let inputs = inputs.map(|input| tracked(input.kind));
     let kind = if in_graph(&autodiff) {
-        let output = BackendTensor::Autodiff(record(inputs.map(tracked), operation));
+        let output = BackendTensor::Autodiff(record(inputs, operation));
         DispatchTensorKind::Autodiff(DispatchTensorKind::Flex(output).into())
     } else {
-        let (output, _) = operation.forward(inputs.map(|input| tracked(input).into_primitive()));
+        let (output, _) = operation.forward(inputs.map(Tracked::into_primitive));
         DispatchTensorKind::Flex(BackendTensor::Float(output))
     };
     Tensor::from_dispatch(DispatchTensor { kind, autodiff })
@@ -51,19 +52,18 @@ pub(crate) fn fused<const N: usize, const D: usize>(
 /// A tensor to which no gradient goes.
 pub(crate) fn constant<const D: usize>(tensor: &Tensor<D>) -> FlexTensor {
     assert!(!tensor.is_tracked(), "a constant is tracked");
-    tracked(tensor.clone().into_dispatch()).into_primitive()
+    tracked(tensor.clone().into_dispatch().kind).into_primitive()
 }
 
 type InGraph = Autodiff<Flex>;
 type Tracked = FloatTensor<InGraph>;
 
 /// A tensor of a graph, or a constant of any if it is in none.
-fn tracked(tensor: DispatchTensor) -> Tracked {
-    let kind = match tensor.kind {
-        DispatchTensorKind::Autodiff(kind) => *kind,
-        kind => kind,
-    };
-    match kind {
+fn tracked(tensor: DispatchTensorKind) -> Tracked {
+    if let DispatchTensorKind::Autodiff(tensor) = tensor {
+        return tracked(*tensor);
+    }
+    match tensor {
         DispatchTensorKind::Flex(BackendTensor::Autodiff(tensor)) => tensor,
         DispatchTensorKind::Flex(BackendTensor::Float(tensor)) => InGraph::from_inner(tensor),
         other => panic!("expected floats on the CPU, found {other:?}"),

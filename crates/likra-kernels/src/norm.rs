@@ -48,7 +48,7 @@ impl Operation<1> for RmsNorm {
     fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, FlexTensor) {
         let weight = floats(&self.weight);
         let [output] = by_rows([&x], |[output], [x]| {
-            forward(output, x, &weight, self.epsilon)
+            forward(output, x, &weight, self.epsilon);
         });
         (output, x)
     }

@@ -50,9 +50,9 @@ impl Attention {
             Some(rope) => context.angles[rope].rotate(x, self.scores.head_dim),
             None => x,
         };
-        let queries = turned(normed(&self.q_norm, queries));
+        let queries = turned(normed(self.q_norm.as_ref(), queries));
         let own = KeyValue {
-            keys: turned(normed(&self.k_norm, keys)),
+            keys: turned(normed(self.k_norm.as_ref(), keys)),
             values,
         };
         let visibility = &context.visibility[usize::from(self.kind.slides)];

@@ -11,6 +11,7 @@ use crate::keys::{Keys, Object};
 /// What distinguishes a family beyond the keys of its `config.json`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "as families.json has them")]
 pub(crate) struct Family {
     /// The keys that the family's class in transformers reads, with its defaults.
     keys: Object,

@@ -49,7 +49,7 @@ impl<'a> Keys<'a> {
     /// The value of a key that is above 0 if it is there.
     pub(crate) fn positive(&self, key: &'static str) -> Result<Option<f64>> {
         let number: Option<f64> = self.get(key)?;
-        match number.filter(|number| !(*number > 0.0)) {
+        match number.filter(|number| *number <= 0.0 || number.is_nan()) {
             Some(number) => Err(self.invalid(key, &number.into(), "a number above 0, or null")),
             None => Ok(number),
         }

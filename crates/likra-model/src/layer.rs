@@ -78,11 +78,13 @@ impl Layer {
         prefix: Option<&KeyValue>,
         adapter: Option<&Adapter>,
     ) -> (Tensor<2>, KeyValue) {
-        let input = normed(&self.attention_norm, x.clone());
+        let input = normed(self.attention_norm.as_ref(), x.clone());
         let (attended, own) = self.self_attn.forward(input, context, prefix, adapter);
-        let x = x + normed(&self.attended_norm, attended);
-        let output = self.mlp.forward(normed(&self.mlp_norm, x.clone()), adapter);
-        (x + normed(&self.output_norm, output), own)
+        let x = x + normed(self.attended_norm.as_ref(), attended);
+        let output = self
+            .mlp
+            .forward(normed(self.mlp_norm.as_ref(), x.clone()), adapter);
+        (x + normed(self.output_norm.as_ref(), output), own)
     }
 }
 

@@ -38,7 +38,7 @@ impl RmsNorm {
 }
 
 /// `x`, normalised where there is a norm.
-pub(crate) fn normed(norm: &Option<RmsNorm>, x: Tensor<2>) -> Tensor<2> {
+pub(crate) fn normed(norm: Option<&RmsNorm>, x: Tensor<2>) -> Tensor<2> {
     match norm {
         Some(norm) => norm.forward(x),
         None => x,

@@ -281,7 +281,10 @@ impl Scaling {
                 &factors.concat()
             }
         };
-        if factors.iter().any(|&factor| !(factor > 0.0)) {
+        if factors
+            .iter()
+            .any(|&factor| factor <= 0.0 || factor.is_nan())
+        {
             return Err("factors above 0".into());
         }
         Ok(scaling)
