@@ -72,7 +72,9 @@ pub(crate) fn chat_environment(now: NaiveDateTime) -> Environment<'static> {
         )
     };
     env.add_test("sequence", has_items);
-    env.add_test("iterable", has_items);
+    env.add_test("iterable", move |value: &Value| {
+        value.is_undefined() || has_items(value)
+    });
     env.add_filter("tojson", tojson);
     env.add_function(
         "raise_exception",

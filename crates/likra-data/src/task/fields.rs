@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::target::{Answer, Target, from_either_end};
 use super::{Task, columns};
-use crate::question::{Delimiters, Question};
+use crate::question::{Delimiters, Doc, Question};
 use crate::rows::{Row, Rows};
 use crate::template::Templates;
 use crate::values::{get, items, pairs};
@@ -46,7 +46,7 @@ pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Que
     let question = |(number, row): (usize, &Row)| {
         let question = fields.question(&row.value, multiple, format!("{split}#{number}"));
         let mut question = question.map_err(|source| row.refused(source))?;
-        question.doc = row.doc.clone();
+        question.doc = Doc(row.doc.clone());
         Ok(question)
     };
     let found = rows.all.par_iter().enumerate().map(question);
@@ -125,7 +125,7 @@ impl Fields {
             id: if id.is_empty() { number } else { id },
             description: self.printed("description", row)?,
             texts: self.of_each("likra.answers", row, &choices)?,
-            doc: Value::default(),
+            doc: Doc::default(),
             target: target.to_string(),
             solved: answer.map(|answer| (shown, answer)),
             prompts: Vec::new(),
