@@ -99,8 +99,9 @@ pub(crate) struct Refusal(String);
 impl Refusal {
     /// Whether jinja2 calls it an error of the template, and not Python one of its own.
     pub(crate) fn is(error: &Error) -> bool {
-        let refused = std::error::Error::source(error).is_some_and(|source| source.is::<Self>());
-        refused || error.kind() != ErrorKind::InvalidOperation
+        let source = std::error::Error::source(error);
+        let refusal = source.and_then(|source| source.downcast_ref::<Self>());
+        refusal.is_some() || error.kind() != ErrorKind::InvalidOperation
     }
 }
 

@@ -66,8 +66,8 @@ fn source(dir: &Path) -> Result<(PathBuf, String)> {
     }
     if dir.join(FOLDER).exists() {
         let files = fs_err::read_dir(dir.join(FOLDER))?;
-        let mut names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
-        if names.any(|name| name.ends_with(".jinja")) {
+        let mut paths = files.filter_map(|file| Some(file.ok()?.path()));
+        if paths.any(|path| path.extension().is_some_and(|ending| ending == "jinja")) {
             return Err(none(named));
         }
     }

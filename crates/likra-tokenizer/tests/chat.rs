@@ -49,7 +49,7 @@ fn a_template_is_found_where_transformers_finds_it() {
         match (ChatTemplate::read(dir.path()), text) {
             // Python reads the ends of lines as one character.
             (Ok(found), Some(text)) => {
-                assert_eq!(found.source.replace("\r\n", "\n"), text, "{case}")
+                assert_eq!(found.source.replace("\r\n", "\n"), text, "{case}");
             }
             // An empty file is taken for a broken download.
             (Err(error), Some(text)) if text.is_empty() => {

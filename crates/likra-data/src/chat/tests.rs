@@ -1,5 +1,6 @@
 //! Against transformers, and against what lm-evaluation-harness asks with chat templates (fixtures/chat).
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -153,7 +154,7 @@ fn prompts_are_the_harness_s() {
         if case.system.is_some() || !case.settings.is_empty() {
             continue;
         }
-        let rows = Source::folder(&fixtures().join("tasks/rows").join(&case.task));
+        let rows = Source::folder(fixtures().join("tasks/rows").join(&case.task));
         let needs = Needs {
             train: false,
             test: Some(Test::Own(None)),
@@ -179,11 +180,10 @@ fn prompts_are_the_harness_s() {
                 candidates += 1;
             }
         }
-        let hash: String = hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mut hex = String::new();
+        for byte in hash.finalize() {
+            write!(hex, "{byte:02x}").unwrap();
+        }
         let case = (
             template,
             &case.task,
@@ -191,7 +191,7 @@ fn prompts_are_the_harness_s() {
             case.multiturn,
             candidates,
             case.candidates,
-            hash,
+            hex,
             &case.sha256,
         );
         assert_eq!((case.4, &case.6), (case.5, case.7), "{case:?}");

@@ -119,7 +119,7 @@ impl Display for Target {
             Answer::Text(text) => Value::from(text.as_str()),
             Answer::Place(number) => Value::from(*number),
         };
-        let list = Value::from_iter(self.answers.iter().map(value));
+        let list: Value = self.answers.iter().map(value).collect();
         match self.is_list {
             true => f.write_str(&python_text::display(&list)),
             false => f.write_str(&python_text::display(
