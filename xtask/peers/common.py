@@ -1,7 +1,7 @@
 """What the peers of `cargo xtask parity` share: files of jobs, results, models, texts.
 
-A peer leaves in its folder `jobs.json` (what `likra probe` is to compute), `tensors.safetensors` and `answers.json`
-(what the peer computed, under the names that `likra probe` uses).
+A peer leaves in its folder `jobs.json` (what the example `probe` is to compute), `tensors.safetensors` and `answers.json`
+(what the peer computed, under the names that the example `probe` uses).
 """
 import json
 import logging

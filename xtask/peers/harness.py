@@ -2,7 +2,7 @@
 
     python harness.py CASE MODEL TASK=DIR ... --questions N --shots K [--read MODEL2]
 
-MODEL2 is the folder that `likra probe` is to open instead.
+MODEL2 is the folder that the example `probe` is to open instead.
 """
 import argparse
 from pathlib import Path

@@ -1,7 +1,7 @@
 """What transformers, PEFT, torch and the harness's token pairs give for one checkpoint.
 
-    python model.py MODEL CASE [--read MODEL2]      # MODEL2: the folder that `likra probe` is to open instead
-    python model.py MODEL CASE --verify OURS        # adapters that `likra probe` wrote, loaded by PEFT
+    python model.py MODEL CASE [--read MODEL2]      # MODEL2: the folder that the example `probe` is to open instead
+    python model.py MODEL CASE --verify OURS        # adapters that the example `probe` wrote, loaded by PEFT
 
 The second adds to CASE what PEFT computes with them, as `verify.safetensors`.
 """

@@ -1,4 +1,4 @@
-"""The same inputs through transformers, PEFT, torch and lm-evaluation-harness, and through `likra probe`: one table
+"""The same inputs through transformers, PEFT, torch and lm-evaluation-harness, and through the example `probe`: one table
 of how far apart they are, and exit code 1 if a bound is broken. `cargo xtask parity` runs this.
 
     python parity.py --likra LIKRA [--model DIR] [--arc DIR] [--device D] [--out FILE]
@@ -37,8 +37,6 @@ CHECKS = [
     ("gradients-", "gradients of every A and B, one step", TORCH, ("each-norm", 1e-3)),
     ("training", "losses and gradient norms of 50 steps", TORCH, ("each-relative", 1e-3)),
     ("scores-", "log-likelihood of every candidate", "lm-eval", ("likelihoods", 1e-3)),
-    ("pairs-", "training pairs: order and wrong answers", "Python", ("identical",)),
-    ("draws-", "sample, choice, shuffle", "Python", ("identical",)),
 ]
 
 
@@ -129,8 +127,8 @@ class Parity:
 
     def probe(self, name, model=""):
         case, ours = WORK / "cases" / name, WORK / "ours" / name
-        probe = [self.arguments.likra, "probe", case / "jobs.json", "--out", ours, "--device", self.arguments.device]
-        subprocess.run(probe, check=True)
+        probe = self.arguments.likra.parent / "examples/probe"
+        subprocess.run([probe, case / "jobs.json", "--out", ours, "--device", self.arguments.device], check=True)
         return case, ours
 
     def compare(self, name, model):
@@ -156,9 +154,6 @@ class Parity:
             counts = ["--questions", self.arguments.questions, "--shots", self.arguments.shots]
             self.script("harness.py", WORK / "cases" / f"{name}-scores", model, *scored, "--read", read, *counts)
             self.compare(f"{name}-scores", name)
-        print("parity: draws", file=sys.stderr)
-        self.script("draws.py", WORK / "cases/draws", *data)
-        self.compare("draws", "")
 
     def markdown(self):
         from common import versions
@@ -177,7 +172,7 @@ def main():
     folder = lambda text: Path(text).resolve(strict=True)
     arguments.add_argument("--likra", type=Path, required=True, help=argparse.SUPPRESS)
     arguments.add_argument("--model", type=folder, metavar="DIR", help="your own checkpoint, instead of the small random ones")
-    arguments.add_argument("--arc", type=folder, metavar="DIR", help="ARC's files: compares all pairs, and some scores")
+    arguments.add_argument("--arc", type=folder, metavar="DIR", help="ARC's files: compares scores on them")
     arguments.add_argument("--questions", type=int, default=20, metavar="N", help="how many questions the harness scores")
     arguments.add_argument("--shots", type=int, default=5, metavar="K", help="how many solved questions stand before each")
     arguments.add_argument("--device", default="cpu", help="where likra computes: cpu, cuda or cuda:N")

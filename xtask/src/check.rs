@@ -4,10 +4,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use fs_err as fs;
 
-use crate::cycles::cycle;
-use crate::likra::{cargo, ok, root};
+use crate::likra::{cargo, ok};
 
 /// The crates in rows, as in ARCHITECTURE.md from the bottom up: a crate may depend on those of lower rows. Those with
 /// a star may see Burn. The others build anywhere, and their tests take seconds.
@@ -22,15 +20,11 @@ const ROWS: [&str; 8] = [
     "likra*",
 ];
 
-/// Lines of a source file, tests and comments included, that still hold one idea.
-const LONGEST_FILE: usize = 600;
-
 /// Runs every check and stops at the first that fails.
 pub(crate) fn run() -> Result<ExitCode> {
     let started = Instant::now();
     step("formatting", || cargo_ok("fmt --all --check"))?;
     step("dependencies between crates", dependencies)?;
-    step("imports between modules", modules)?;
     step("lints", || {
         cargo_ok("clippy --workspace --all-targets --quiet -- -D warnings")
     })?;
@@ -88,31 +82,6 @@ fn dependencies() -> Result<()> {
         }
         let sees_burn = tree(name, "--invert burn-tensor")?.contains("burn-tensor");
         ensure!(burn || !sees_burn, "{name} depends on burn-tensor");
-    }
-    Ok(())
-}
-
-fn modules() -> Result<()> {
-    for (name, ..) in crates() {
-        let folder = match name {
-            "xtask" => root().join("xtask/src"),
-            _ => root().join("crates").join(name).join("src"),
-        };
-        let circle = cycle(&folder)?;
-        if !circle.is_empty() {
-            bail!("{name}: modules import each other: {}", circle.join(", "));
-        }
-        for entry in fs::read_dir(&folder)? {
-            let path = entry?.path();
-            let text = path.is_file().then(|| fs::read_to_string(&path));
-            let lines = text.transpose()?.map_or(0, |text| text.lines().count());
-            let most = format!("expected {LONGEST_FILE} at most");
-            ensure!(
-                lines <= LONGEST_FILE,
-                "{}: {lines} lines; {most}",
-                path.display()
-            );
-        }
     }
     Ok(())
 }

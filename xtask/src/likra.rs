@@ -20,7 +20,7 @@ pub(crate) fn root() -> PathBuf {
 
 /// Builds `likra`, then runs it with `arguments` in the caller's folder.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
-    let mut likra = Command::new(build(arguments)?);
+    let mut likra = Command::new(build(arguments, &[])?);
     // Has the allocator keep pages rather than give them back and fault them in anew: a quarter less
     // processor time when scoring on a CPU.
     likra.env("MIMALLOC_PURGE_DELAY", "-1").args(arguments);
@@ -41,11 +41,13 @@ pub(crate) fn ok(program: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Builds `likra` with what the device that `arguments` name needs; returns where it lies.
-pub(crate) fn build(arguments: &[String]) -> Result<PathBuf> {
+/// Builds `likra`, and what `more` says, with what the device that `arguments` name needs; returns where
+/// `likra` lies.
+pub(crate) fn build(arguments: &[String], more: &[&str]) -> Result<PathBuf> {
     eprintln!("Building likra in release (minutes the first time, seconds after that) ...");
     let mut build = cargo();
-    build.args(["build", "--quiet", "--release", "--package", "likra"]);
+    build.args(["build", "--quiet", "--release", "--bin", "likra"]);
+    build.args(["--package", "likra"]).args(more);
     if wants_cuda(arguments, || Path::new("/dev/nvidiactl").exists()) {
         build.args(["--features", "cuda"]);
     }

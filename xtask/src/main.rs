@@ -1,7 +1,6 @@
 //! `cargo xtask`: builds and runs `likra` with the right features, and does the repository's chores.
 
 mod check;
-mod cycles;
 mod likra;
 mod peers;
 

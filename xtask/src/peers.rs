@@ -14,7 +14,7 @@ use crate::likra::{build, exit_code, ok, root};
 pub(crate) fn run(script: &str, arguments: &[String]) -> Result<ExitCode> {
     let scripts = root().join("xtask/peers");
     let python = prepare(&scripts)?;
-    let likra = build(arguments)?;
+    let likra = build(arguments, &["--example", "probe"])?;
     let mut peers = Command::new(python);
     peers
         .arg(scripts.join(format!("{script}.py")))

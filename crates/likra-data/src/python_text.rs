@@ -6,6 +6,7 @@
 use likra_files::python_float;
 use minijinja::Value;
 use minijinja::value::ValueKind;
+use unicode_titlecase::TitleCase as _;
 
 use crate::values::{items, pairs};
 
@@ -22,34 +23,7 @@ pub(crate) fn capitalize(text: &str) -> String {
     // All of it, for a sigma is final or not by what stands before it.
     let lower = text.to_lowercase();
     let rest = lower.chars().skip(first.to_lowercase().count());
-    title_case(first).into_iter().chain(rest).collect()
-}
-
-/// Unicode's full title case, which for most characters is the upper case.
-fn title_case(character: char) -> Vec<char> {
-    match character {
-        // Digraphs, each in three forms, the one for titles in the middle.
-        '\u{1c4}'..='\u{1c6}' => vec!['\u{1c5}'],
-        '\u{1c7}'..='\u{1c9}' => vec!['\u{1c8}'],
-        '\u{1ca}'..='\u{1cc}' => vec!['\u{1cb}'],
-        '\u{1f1}'..='\u{1f3}' => vec!['\u{1f2}'],
-        // Georgian has capitals only for text that is all capitals.
-        'ა'..='ჺ' | 'ჽ'..='ჿ' => vec![character],
-        'ŉ' => vec!['ʼ', 'N'],
-        // Greek with an iota that stays below: the small letters stand 8 before the capitals.
-        '\u{1f80}'..='\u{1faf}' => char::from_u32(character as u32 | 8).into_iter().collect(),
-        'ᾳ' | 'ᾼ' => vec!['ᾼ'],
-        'ῃ' | 'ῌ' => vec!['ῌ'],
-        'ῳ' | 'ῼ' => vec!['ῼ'],
-        _ => {
-            // The upper case, of which only the first letter stays a capital: `ﬀ` gives `Ff`.
-            let mut upper = character.to_uppercase();
-            let first = upper.next().into_iter();
-            // An iota below goes beside the letter only in upper case.
-            let rest = upper.map(|letter| if letter == 'Ι' { '\u{345}' } else { letter });
-            first.chain(rest.flat_map(char::to_lowercase)).collect()
-        }
-    }
+    first.to_titlecase().chain(rest).collect()
 }
 
 /// `str(value)`.

@@ -22,13 +22,13 @@ use likra_analysis::Estimate;
 
 use crate::{Error, Result};
 
-/// Width and height, in pixels.
-const SIZE: (i32, i32) = (790, 480);
+/// The height of a chart, in pixels.
+const HEIGHT: i32 = 480;
 /// The edges of what the axes span, in pixels from the top left.
 const LEFT: i32 = 70;
-const RIGHT: i32 = SIZE.0 - 146;
+const RIGHT: i32 = 644;
 const TOP: i32 = 68;
-const BOTTOM: i32 = SIZE.1 - 64;
+const BOTTOM: i32 = HEIGHT - 64;
 
 /// The distance between the names of two lines, in pixels.
 const NAME: i32 = 20;
@@ -79,13 +79,16 @@ impl Chart<'_> {
         reason = "pixels count downwards, accuracy upwards"
     )]
     fn draw(&self, svg: &mut String) -> Drawn {
-        let size = (SIZE.0 as u32, SIZE.1 as u32);
+        // To the right of the axes stand the names, of which a letter takes about 8 pixels.
+        let names = self.lines.iter().map(|line| line.label.chars().count());
+        let width = RIGHT as usize + 18 + 8 * names.fold(16, usize::max);
+        let size = (width as u32, HEIGHT as u32);
         let page = SVGBackend::with_string(svg, size).into_drawing_area();
         page.fill(&WHITE)?;
         page.draw_text(self.title, &bold(16.0, INK), (LEFT, 24))?;
         page.draw_text(self.note, &text(12.0, AXIS, HPos::Left), (LEFT, 46))?;
         let style = text(14.0, INK, HPos::Center);
-        let middle = (i32::midpoint(LEFT, RIGHT), SIZE.1 - 18);
+        let middle = (i32::midpoint(LEFT, RIGHT), HEIGHT - 18);
         page.draw_text(&self.x.label, &style, middle)?;
         let upright = style.transform(FontTransform::Rotate270);
         page.draw_text(&self.y.label, &upright, (22, i32::midpoint(TOP, BOTTOM)))?;

@@ -44,8 +44,6 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Print what a model would be asked, a JSON object for each candidate answer.
     Prompts(PromptsArgs),
-    /// Compute what a file of jobs asks for, to compare it with another program.
-    Probe(ProbeArgs),
 }
 
 // Flags that commands share. Each stands for the key of an experiment that it is named for; these structs
@@ -343,19 +341,6 @@ impl PromptsArgs {
         let flags = [keys(&self.asking)?, keys(&self.task)?, keys(&name)?];
         Spec::of_command(Answers::Correct, &flags.concat())
     }
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = include_str!("../help/probe.txt"))]
-pub(crate) struct ProbeArgs {
-    /// A JSON file of jobs; paths in it are relative to its folder.
-    pub(crate) jobs: PathBuf,
-    /// The folder for `tensors.safetensors`, `answers.json` and `adapters/`.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// Where to compute: auto, cpu, cuda or cuda:N.
-    #[arg(long, value_name = "D", default_value = "auto", value_parser = named::<DeviceName>)]
-    pub(crate) device: DeviceName,
 }
 
 /// A setting by the name that it has in experiment files.

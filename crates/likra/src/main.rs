@@ -2,7 +2,6 @@
 
 mod cli;
 mod lm_eval;
-mod probe;
 mod progress;
 mod prompts;
 mod reproduce;
@@ -57,7 +56,6 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Train(arguments) => train::run(arguments),
         Command::Score(arguments) => score::run(arguments),
         Command::Prompts(arguments) => prompts::run(arguments),
-        Command::Probe(arguments) => probe::run(arguments),
     }
 }
 

@@ -41,7 +41,7 @@ fn the_page_of_commands_is_current() {
          `likra` with\nthe features that the device needs, and runs it. `cargo install --path crates/likra` installs it.\n\n",
     );
     writeln!(text, "```text\n{}\n```", help(&["--help"])).unwrap();
-    for command in ["reproduce", "report", "train", "score", "prompts", "probe"] {
+    for command in ["reproduce", "report", "train", "score", "prompts"] {
         let said = help(&[command, "--help"]);
         writeln!(text, "\n## likra {command}\n\n```text\n{said}\n```").unwrap();
     }

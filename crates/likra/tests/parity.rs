@@ -1,14 +1,17 @@
-//! `likra probe` against what transformers, PEFT, torch and lm-evaluation-harness computed for the small
+//! The example `probe` against what transformers, PEFT, torch and lm-evaluation-harness computed for the small
 //! checkpoints of `fixtures`: the golden half of `cargo xtask parity`, which needs no Python.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../examples/probe/probe.rs"]
+mod probe;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use burn::tensor::Device;
 use likra_lora::load_tensors;
+use likra_model::DeviceName;
 use serde_json::Value;
 
 type Tensors = BTreeMap<String, Vec<f64>>;
@@ -44,19 +47,8 @@ fn read(dir: &Path) -> Side {
 /// The peer's side of a fixture, and likra's, with the folder that likra left.
 fn both(name: &str) -> (Side, Side, tempfile::TempDir) {
     let out = tempfile::tempdir().unwrap();
-    let probe = Command::new(env!("CARGO_BIN_EXE_likra"))
-        .arg("probe")
-        .arg(fixture(name).join("jobs.json"))
-        .arg("--out")
-        .arg(out.path())
-        .args(["--device", "cpu"])
-        .output()
-        .unwrap();
-    assert!(
-        probe.status.success(),
-        "{name}: {}",
-        String::from_utf8_lossy(&probe.stderr)
-    );
+    let jobs = fixture(name).join("jobs.json");
+    probe::run(&jobs, out.path(), DeviceName::Cpu.find().unwrap()).unwrap();
     (read(&fixture(name)), read(out.path()), out)
 }
 
@@ -215,4 +207,42 @@ fn scores_are_the_harness_s() {
     }
     assert_eq!(mine[&theirs].len(), 160);
     assert_eq!(peer.answers[name], ours.answers[name]);
+}
+
+/// A row to run, a question before an answer, examples to learn.
+#[test]
+fn a_probe_of_nothing_is_refused_and_does_not_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let [jobs, out] = ["jobs.json", "out"].map(|name| dir.path().join(name));
+    let model = fixture("../models/llama");
+    for (job, expected) in [
+        (r#""job": "logits", "rows": []"#, "`rows` is empty"),
+        (r#""job": "logits", "rows": [[1], []]"#, "row 1 is empty"),
+        (
+            r#""job": "gradients", "adapter": "ADAPTER", "examples": [{"tokens": [1, 2], "answer-start": 0}]"#,
+            "starts at token 0 of 2",
+        ),
+        (
+            r#""job": "gradients", "adapter": "ADAPTER", "examples": []"#,
+            "examples = 0",
+        ),
+        (
+            r#""job": "training", "adapter": "ADAPTER", "examples": [{"tokens": [1, 2], "answer-start": 1}],
+               "learning-rate": 0.1, "batch-size": 0, "max-grad-norm": 1.0, "weight-decay": 0.0"#,
+            "batch-size",
+        ),
+    ] {
+        let job = job.replace("ADAPTER", model.join("adapter").to_str().unwrap());
+        let text = format!(
+            r#"{{"model": "{}", "jobs": [{{"name": "x", {job}}}]}}"#,
+            model.display()
+        );
+        std::fs::write(&jobs, text).unwrap();
+        let found = probe::run(&jobs, &out, DeviceName::Cpu.find().unwrap());
+        let message = format!("{:#}", found.unwrap_err());
+        assert!(
+            message.contains("`x`") && message.contains(expected),
+            "{message}"
+        );
+    }
 }

@@ -119,13 +119,12 @@ impl Display for Target {
             Answer::Text(text) => Value::from(text.as_str()),
             Answer::Place(number) => Value::from(*number),
         };
-        let list: Value = self.answers.iter().map(value).collect();
-        match self.is_list {
-            true => f.write_str(&python_text::display(&list)),
-            false => f.write_str(&python_text::display(
-                &list.get_item_by_index(0).unwrap_or_default(),
-            )),
-        }
+        let mut values = self.answers.iter().map(value);
+        let value = match self.is_list {
+            true => values.collect(),
+            false => values.next().unwrap_or_default(),
+        };
+        f.write_str(&python_text::display(&value))
     }
 }
 

@@ -1,10 +1,5 @@
-//! `likra probe`: what the program computes, laid open to be compared with what another one computes.
-//!
-//! A file of jobs says what to compute from which tokens, texts and adapters. `cargo xtask parity`
-//! has its peers write such files and their own results in the same form; a peer of one's own can do
-//! the same.
+//! What a file of jobs asks for, computed.
 
-mod data;
 mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,15 +9,13 @@ use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Tensor;
 use fs_err as fs;
 use likra_data::{Benchmark, Needs, Source};
-use likra_experiment::{Base, Event};
+use likra_experiment::Base;
 use likra_files::write_atomically;
 use likra_lora::{Adapter, save_tensors};
 use likra_model::{Dtype, Placement};
+use likra_tokenizer::{Bos, Tokenizer};
 use serde::Deserialize;
-use serde_json::Value;
-
-use crate::cli::ProbeArgs;
-use crate::progress::{listener, say};
+use serde_json::{Value, json};
 
 /// The file of jobs.
 #[derive(Deserialize)]
@@ -52,9 +45,11 @@ enum Job {
         adapter: PathBuf,
     },
     Scores(model::Scores),
-    Encode(data::Encode),
-    Pairs(data::Pairs),
-    Draws(data::Draws),
+    /// Pairs of texts as tokens: for each `[context, continuation]` the tokens of both.
+    Encode {
+        bos: Bos,
+        pairs: Vec<(String, String)>,
+    },
 }
 
 /// Where jobs are done, and what they have found.
@@ -70,9 +65,8 @@ struct Probe<'a> {
     answers: BTreeMap<String, Value>,
 }
 
-/// Runs every job and writes what they found.
-pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
-    let (path, out) = (&arguments.jobs, &arguments.out);
+/// Does every job of the file `path` and writes `tensors.safetensors`, `answers.json` and `adapters/` into `out`.
+pub(crate) fn run(path: &Path, out: &Path, placement: Placement) -> Result<()> {
     let (text, file) = (fs::read(path)?, path.display());
     let Jobs { model, jobs } = serde_json::from_slice(&text).with_context(|| file.to_string())?;
     let mut names = BTreeSet::new();
@@ -83,29 +77,23 @@ pub(crate) fn run(arguments: &ProbeArgs) -> Result<()> {
     let mut probe = Probe {
         dir,
         model_dir: model.map(|model| dir.join(model)),
-        placement: arguments.device.find()?,
+        placement,
         out,
         open: None,
         tensors: Vec::new(),
         answers: BTreeMap::new(),
     };
     fs::create_dir_all(out)?;
-    let show = listener();
-    show(Event::Begun("probe".into(), jobs.len(), "jobs"));
     for Named { name, job } in jobs {
         let done = probe.job(&name, &job);
         done.with_context(|| format!("{file}: job `{name}`"))?;
-        show(Event::Advanced(1, name));
     }
-    show(Event::Ended(String::new()));
-    let (tensors, answers) = (out.join("tensors.safetensors"), out.join("answers.json"));
     let version = ("likra", env!("CARGO_PKG_VERSION"));
-    save_tensors(&tensors, probe.tensors, version)?;
+    save_tensors(&out.join("tensors.safetensors"), probe.tensors, version)?;
     let text = serde_json::to_vec(&probe.answers)?;
-    write_atomically(&answers, |to| to.write_all(&text))?;
-    let (tensors, answers) = (tensors.display(), answers.display());
-    say!("Tensors: {tensors}, answers: {answers}");
-    Ok(())
+    Ok(write_atomically(&out.join("answers.json"), |to| {
+        to.write_all(&text)
+    })?)
 }
 
 impl Probe<'_> {
@@ -118,12 +106,19 @@ impl Probe<'_> {
             Job::CopyAdapter { adapter } => {
                 return Ok(self.adapter(adapter)?.save(&self.copy(name))?);
             }
-            Job::Encode(job) => self.encode(job)?,
-            Job::Pairs(job) => self.pairs(job)?,
-            Job::Draws(job) => job.run()?,
+            Job::Encode { bos, pairs } => self.encode(*bos, pairs)?,
         };
         self.answers.insert(name.into(), answer);
         Ok(())
+    }
+
+    fn encode(&self, bos: Bos, pairs: &[(String, String)]) -> Result<Value> {
+        let tokenizer = Tokenizer::open(self.model_dir()?, bos)?;
+        let encode = |(context, continuation): &(String, String)| {
+            let pair = tokenizer.encode_pair(context, continuation)?;
+            Ok(json!(pair.tokens.split_at(pair.start)))
+        };
+        pairs.iter().map(encode).collect()
     }
 
     /// Where the adapter that a job makes goes.
