@@ -110,6 +110,9 @@ def rows(case, ours, model):
         sides += [(name, back, own) for name in dict.fromkeys(name.split("/")[0] for name in back.tensors)]
     for name, peer, mine in sides:
         for place, (prefix, quantity, against, how) in enumerate(CHECKS):
+            if name.startswith(prefix) and mine.answers.get(name) == "unsupported":
+                yield place, [quantity, model, against, "–", "–", "the device lacks this type", "–", None]
+                break
             pairs, answers = peer.pairs(name, mine), (peer.answers.get(name), mine.answers.get(name))
             if name.startswith(prefix) and (pairs or answers[0] is not None):
                 detail = name.removeprefix(prefix).strip("-")
@@ -161,7 +164,7 @@ class Parity:
         likra = subprocess.run([self.arguments.likra, "--version"], check=True, capture_output=True, text=True).stdout.strip()
         lines = ["# Parity", "", f"{likra} on {self.arguments.device}, in f32 unless a row says otherwise, against {names}.", ""]
         titles = ["quantity", "of", "against", "peer", "ours", "largest difference", "bound", "verdict"]
-        verdict = lambda holds: "holds" if holds else "**BROKEN**"
+        verdict = {True: "holds", False: "**BROKEN**", None: "left out"}.get
         table = [[*row[:-1], verdict(row[-1])] for _, row in sorted(self.found, key=lambda found: found[0])]
         lines += ["| " + " | ".join(cells) + " |" for cells in [titles, ["---"] * len(titles), *table]]
         return "\n".join(lines) + "\n"
@@ -175,7 +178,7 @@ def main():
     arguments.add_argument("--arc", type=folder, metavar="DIR", help="ARC's files: compares scores on them")
     arguments.add_argument("--questions", type=int, default=20, metavar="N", help="how many questions the harness scores")
     arguments.add_argument("--shots", type=int, default=5, metavar="K", help="how many solved questions stand before each")
-    arguments.add_argument("--device", default="cpu", help="where likra computes: cpu, cuda or cuda:N")
+    arguments.add_argument("--device", default="cpu", help="where likra computes: cpu, cuda, cuda:N or wgpu")
     arguments.add_argument("--out", type=Path, metavar="FILE", help="where the table goes, beside the terminal")
     parity = Parity(arguments.parse_args())
     parity.run()
@@ -183,7 +186,7 @@ def main():
     print(text)
     if parity.arguments.out:
         parity.arguments.out.write_text(text)
-    broken = sum(not row[-1] for _, row in parity.found)
+    broken = sum(row[-1] is False for _, row in parity.found)
     print(f"parity: {broken} bounds are broken" if broken else "parity: all bounds hold", file=sys.stderr)
     sys.exit(broken > 0 or not parity.found)
 

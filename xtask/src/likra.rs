@@ -48,8 +48,9 @@ pub(crate) fn build(arguments: &[String], more: &[&str]) -> Result<PathBuf> {
     let mut build = cargo();
     build.args(["build", "--quiet", "--release", "--bin", "likra"]);
     build.args(["--package", "likra"]).args(more);
-    if wants_cuda(arguments, || Path::new("/dev/nvidiactl").exists()) {
-        build.args(["--features", "cuda"]);
+    let gpu = || Path::new("/dev/nvidiactl").exists();
+    if let Some(feature) = feature(arguments, gpu) {
+        build.args(["--features", feature]);
     }
     ok(&mut build)?;
     let target = std::env::var_os("CARGO_TARGET_DIR");
@@ -57,15 +58,15 @@ pub(crate) fn build(arguments: &[String], more: &[&str]) -> Result<PathBuf> {
     Ok(target.join("release/likra"))
 }
 
-/// Whether the device that `arguments` name needs the CUDA build: if it is a GPU, or may be one and
-/// the machine has one.
-fn wants_cuda(arguments: &[String], gpu_present: impl Fn() -> bool) -> bool {
+/// The feature that the device which `arguments` name needs: if none is named, that of a GPU that is there.
+fn feature(arguments: &[String], gpu_present: impl Fn() -> bool) -> Option<&'static str> {
     let words = arguments.join("=");
     let device = words.split_once("--device=");
     match device.and_then(|(_, rest)| rest.split('=').next()) {
-        Some(device) if device.starts_with("cuda") => true,
-        Some("cpu") => false,
-        _ => gpu_present(),
+        Some("cpu") => None,
+        Some("wgpu") => Some("wgpu"),
+        Some(device) if device.starts_with("cuda") => Some("cuda"),
+        _ => gpu_present().then_some("cuda"),
     }
 }
 
@@ -74,15 +75,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_device_decides_the_features() {
-        let wants = |line: &str, gpu: bool| {
+    fn the_device_decides_the_feature() {
+        let found = |line: &str, gpu: bool| {
             let arguments: Vec<String> = line.split(' ').map(String::from).collect();
-            wants_cuda(&arguments, || gpu)
+            feature(&arguments, || gpu)
         };
-        assert!(wants("train --device cuda:1", false));
-        assert!(wants("train --device=cuda", false));
-        assert!(!wants("train --device cpu", true));
-        assert!(wants("train --device auto", true));
-        assert!(!wants("train", false));
+        assert_eq!(found("train --device cuda:1", false), Some("cuda"));
+        assert_eq!(found("train --device=cuda", false), Some("cuda"));
+        assert_eq!(found("train --device wgpu", true), Some("wgpu"));
+        assert_eq!(found("train --device cpu", true), None);
+        assert_eq!(found("train --device auto", true), Some("cuda"));
+        assert_eq!(found("train", false), None);
     }
 }

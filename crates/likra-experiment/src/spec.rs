@@ -39,7 +39,7 @@ pub struct Spec {
     /// Decides the order of the examples, the wrong answers drawn and the initial adapters.
     #[serde(default)]
     pub seed: u32,
-    /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`.
+    /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `wgpu`.
     #[serde(default)]
     pub device: DeviceName,
     /// What the model's weights are held in: `f32` or `bf16`; by default f32 on a CPU, bf16 on a GPU.

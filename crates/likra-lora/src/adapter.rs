@@ -1,7 +1,6 @@
 //! The tensors of a head: one low-rank update for each layer that it changes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use likra_kernels::Update;
@@ -124,34 +123,41 @@ impl Adapter {
         self.updates().flat_map(halves).collect()
     }
 
-    /// The same adapter with each tensor replaced; `replace` hears its name, too.
-    ///
-    /// # Errors
-    ///
-    /// The first that `replace` returns.
-    pub fn try_map<E>(
-        &self,
-        mut replace: impl FnMut(&str, &Tensor<2>) -> Result<Tensor<2>, E>,
-    ) -> Result<Self, E> {
-        let update = |(module, LowRank { a, b, scale }): (&String, &LowRank)| {
-            let a = replace(&format!("{module}.lora_A.weight"), a)?;
-            let b = replace(&format!("{module}.lora_B.weight"), b)?;
-            let scale = *scale;
-            Ok((module.clone(), LowRank { a, b, scale }))
-        };
-        Ok(Self {
-            config: self.config.clone(),
-            base: self.base.clone(),
-            updates: self.updates.iter().map(update).collect::<Result<_, E>>()?,
+    /// The numbers of all tensors, one behind the other in the order of [`tensors`](Self::tensors):
+    /// `[parameters]`.
+    #[must_use]
+    pub fn joined(&self) -> Tensor<1> {
+        joined(self.tensors().into_iter().map(|(_, tensor)| tensor))
+    }
+
+    /// The same adapter with other numbers, as [`joined`](Self::joined) gives them.
+    #[must_use]
+    pub fn with(&self, joined: &Tensor<1>) -> Self {
+        let mut end = 0;
+        self.map(|tensor| {
+            let (start, shape) = (end, tensor.dims());
+            end += tensor.shape().num_elements();
+            joined.clone().slice([start..end]).reshape(shape)
         })
     }
 
     /// The same adapter as leaves of a new autodiff graph, ready for one backward pass.
     #[must_use]
     pub fn tracked(&self) -> Self {
-        let Ok(tracked) =
-            self.try_map::<Infallible>(|_, tensor| Ok(tensor.clone().autodiff().require_grad()));
-        tracked
+        self.map(|tensor| tensor.clone().autodiff().require_grad())
+    }
+
+    fn map(&self, mut replace: impl FnMut(&Tensor<2>) -> Tensor<2>) -> Self {
+        let update = |(module, update): (&String, &LowRank)| {
+            let (a, b) = (replace(&update.a), replace(&update.b));
+            let scale = update.scale;
+            (module.clone(), LowRank { a, b, scale })
+        };
+        Self {
+            config: self.config.clone(),
+            base: self.base.clone(),
+            updates: self.updates.iter().map(update).collect(),
+        }
     }
 
     /// The update of `module`, if there is one.
@@ -160,4 +166,10 @@ impl Adapter {
         let scale = *scale;
         Some(Update { a, b, scale })
     }
+}
+
+/// The numbers of `tensors`, one behind the other.
+pub fn joined(tensors: impl IntoIterator<Item = Tensor<2>>) -> Tensor<1> {
+    let flat = tensors.into_iter().map(|tensor| tensor.flatten(0, 1));
+    Tensor::cat(flat.collect(), 0)
 }

@@ -8,7 +8,7 @@ mod pattern;
 mod peft;
 mod tensors;
 
-pub use adapter::{Adapter, LowRank, Target};
+pub use adapter::{Adapter, LowRank, Target, joined};
 pub use config::{LoraConfig, OUTSIDE, TargetModules};
 pub use error::{Error, Result};
 pub use linear::Linear;

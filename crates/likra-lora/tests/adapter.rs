@@ -92,15 +92,10 @@ fn an_update_is_scale_times_b_a_x() {
         alpha: 2.0,
         ..LoraConfig::default()
     };
-    let mut parts = [
-        Tensor::<2>::from_floats([[1.0, 2.0]], &device),
-        Tensor::from_floats([[1.0], [10.0], [0.0]], &device),
-    ]
-    .into_iter();
+    let numbers = Tensor::from_floats([1.0, 2.0, 1.0, 10.0, 0.0], &device);
     let adapter = Adapter::init(config, &[target("up_proj", 2, 3)], 1, &device)
         .unwrap()
-        .try_map(|_, _| parts.next().ok_or("more tensors than parts"))
-        .unwrap();
+        .with(&numbers);
     let x = Tensor::from_floats([[3.0, 4.0]], &device);
     assert_eq!(values(&layer.forward(x.clone(), None)), [3.5, 4.0, 7.0]);
     // A x = 3 + 8 = 11, twice that is 22.

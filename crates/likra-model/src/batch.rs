@@ -131,12 +131,12 @@ impl Batch {
         Self::laid_out(rows, rows.iter().map(Row::len).collect())
     }
 
-    /// Pads `rows` at their ends to the longest. [`Model::batch`](crate::Model::batch) says where
-    /// that is faster.
+    /// Pads `rows` at their ends to the longest, and to a multiple of `step`.
+    /// [`Model::batch`](crate::Model::batch) says where that is faster.
     #[must_use]
-    pub fn padded(rows: &[Row]) -> Self {
+    pub fn padded(rows: &[Row], step: usize) -> Self {
         let width = rows.iter().map(Row::len).max().unwrap_or(0);
-        Self::laid_out(rows, vec![width; rows.len()])
+        Self::laid_out(rows, vec![width.next_multiple_of(step); rows.len()])
     }
 
     fn laid_out(rows: &[Row], lengths: Vec<usize>) -> Self {
@@ -250,7 +250,7 @@ mod tests {
             seen(&Batch::new(&rows[1..]), 0, None),
             ["x....", "xx...", "xxx..", "xxxx.", "xx..x"]
         );
-        let batch = Batch::padded(&rows);
+        let batch = Batch::padded(&rows, 1);
         assert_eq!(batch.ids, [6, 7, 8, 0, 0, 1, 2, 3, 4, 5]);
         assert_eq!(batch.index(1, 1), 6);
         assert_eq!(

@@ -21,6 +21,8 @@ pub enum DeviceName {
     Cpu,
     /// A GPU by number.
     Cuda(usize),
+    /// What wgpu finds: any driver of Vulkan, those in software included.
+    Wgpu,
 }
 
 impl TryFrom<String> for DeviceName {
@@ -30,10 +32,11 @@ impl TryFrom<String> for DeviceName {
         let number = match text.as_str() {
             "auto" => return Ok(Self::Auto),
             "cpu" => return Ok(Self::Cpu),
+            "wgpu" => return Ok(Self::Wgpu),
             "cuda" => Some(0),
             other => other.strip_prefix("cuda:").and_then(|n| n.parse().ok()),
         };
-        let expected = || format!("no device `{text}`; expected auto, cpu, cuda or cuda:N");
+        let expected = || format!("no device `{text}`; expected auto, cpu, cuda, cuda:N or wgpu");
         number.map(Self::Cuda).ok_or_else(expected)
     }
 }
@@ -44,6 +47,7 @@ impl From<DeviceName> for String {
             DeviceName::Auto => "auto".into(),
             DeviceName::Cpu => "cpu".into(),
             DeviceName::Cuda(number) => format!("cuda:{number}"),
+            DeviceName::Wgpu => "wgpu".into(),
         }
     }
 }
@@ -73,11 +77,11 @@ impl From<Dtype> for FloatDType {
 pub struct Placement {
     /// Burn's handle.
     pub device: Device,
-    /// bf16 on a GPU, as the authors' code has it; f32 on a CPU, where bf16 is slower.
+    /// bf16 with CUDA, as the authors' code has it; f32 elsewhere.
     pub dtype: Dtype,
-    /// `cpu` or `cuda`: devices of one kind give the same numbers.
+    /// `cpu`, `cuda` or `wgpu`: devices of one kind give the same numbers.
     pub kind: &'static str,
-    /// `cpu` or `cuda:N`, for people.
+    /// `cpu`, `cuda:N` or `wgpu`, for people.
     pub name: String,
     /// How many tokens to score in one pass: on a CPU few, so that what a pass allocates stays in
     /// reach of the caches; on a GPU many, so that it has work enough.
@@ -103,8 +107,9 @@ impl DeviceName {
     pub fn find_with(self, dtype: Option<Dtype>, batch_tokens: Option<usize>) -> Result<Placement> {
         let mut placement = match self {
             Self::Cpu => cpu(),
-            Self::Cuda(number) => cuda(number)?,
-            Self::Auto => cuda(0).unwrap_or_else(|_| cpu()),
+            Self::Cuda(number) => gpu("cuda", format!("cuda:{number}"), Dtype::Bf16, cuda(number))?,
+            Self::Wgpu => gpu("wgpu", "wgpu".into(), Dtype::F32, wgpu())?,
+            Self::Auto => Self::Cuda(0).find().unwrap_or_else(|_| cpu()),
         };
         placement.dtype = dtype.unwrap_or(placement.dtype);
         placement.batch_tokens = batch_tokens.unwrap_or(placement.batch_tokens);
@@ -180,19 +185,36 @@ fn cpu() -> Placement {
     }
 }
 
-fn cuda(number: usize) -> Result<Placement> {
-    let name = format!("cuda:{number}");
+fn gpu(
+    kind: &'static str,
+    name: String,
+    dtype: Dtype,
+    device: Result<Device, String>,
+) -> Result<Placement> {
     Ok(Placement {
-        device: device(number).map_err(|message| Error::Device(name.clone(), message))?,
-        dtype: Dtype::Bf16,
-        kind: "cuda",
+        device: device.map_err(|message| Error::Device(name.clone(), message))?,
+        dtype,
+        kind,
         name,
         batch_tokens: 16_384,
     })
 }
 
+/// Has compiled kernels kept, in the user's folder for such things: they take minutes.
+#[cfg(feature = "gpu")]
+fn keep_kernels() {
+    use cubecl::config::cache::CacheConfig;
+    use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig as _};
+
+    let mut config = CubeClRuntimeConfig::default().override_from_env();
+    config.compilation.cache = true;
+    config.environment.path = CacheConfig::Global;
+    CubeClRuntimeConfig::try_set(config);
+}
+
 #[cfg(feature = "cuda")]
-fn device(number: usize) -> Result<Device, String> {
+fn cuda(number: usize) -> Result<Device, String> {
+    keep_kernels();
     let found = Device::enumerate(burn::tensor::DeviceType::Cuda).len();
     match number < found {
         true => Ok(Device::cuda(number)),
@@ -200,9 +222,25 @@ fn device(number: usize) -> Result<Device, String> {
     }
 }
 
+#[cfg(feature = "wgpu")]
+fn wgpu() -> Result<Device, String> {
+    keep_kernels();
+    let found = Device::enumerate(burn::tensor::DeviceType::Wgpu).len();
+    match found {
+        0 => Err("this machine has no device that wgpu can use".into()),
+        _ => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+    }
+}
+
 #[cfg(not(feature = "cuda"))]
-fn device(_: usize) -> Result<Device, String> {
+fn cuda(_: usize) -> Result<Device, String> {
     let message = "this build has no CUDA; build with `--features cuda` (`cargo xtask` does so for `--device cuda`)";
+    Err(message.into())
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn wgpu() -> Result<Device, String> {
+    let message = "this build has no wgpu; build with `--features wgpu` (`cargo xtask` does so for `--device wgpu`)";
     Err(message.into())
 }
 
@@ -217,6 +255,7 @@ mod tests {
         assert_eq!(parse("cpu"), Ok(DeviceName::Cpu));
         assert_eq!(parse("cuda"), Ok(DeviceName::Cuda(0)));
         assert_eq!(parse("cuda:3"), Ok(DeviceName::Cuda(3)));
+        assert_eq!(parse("wgpu"), Ok(DeviceName::Wgpu));
         assert!(parse("cuda:x").is_err());
         assert!(parse("gpu").is_err());
     }

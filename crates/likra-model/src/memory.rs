@@ -14,8 +14,9 @@ const PROGRAM: usize = 45 << 20;
 /// What plain operations keep beside what fused ones do, for they write every intermediate result.
 const PLAIN: f64 = 2.7;
 
-/// How many logits are there at once while questions are scored (`likra-score`).
-const TARGETS: usize = 256;
+/// How many answer tokens are projected to the vocabulary at a time, on a CPU and on a GPU: bounds memory at so
+/// many rows of logits, and how often a GPU is waited for.
+pub(crate) const TARGETS: [usize; 2] = [256, 2048];
 
 impl Config {
     /// The bytes of the weights.
@@ -40,7 +41,7 @@ impl Config {
             Dtype::F32 => 0,
             Dtype::Bf16 => 2 * self.num_attention_heads * tokens * (prefix + tokens) * f32,
         };
-        let logits = TARGETS.min(tokens) * self.vocab_size * f32;
+        let logits = TARGETS[0].min(tokens) * self.vocab_size * f32;
         self.fixed_bytes(dtype) + kept + scaled(pass, dtype) + scores + logits
     }
 

@@ -13,6 +13,7 @@ use crate::batch::{Batch, Row};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::layer::Layer;
+use crate::memory::TARGETS;
 use crate::norm::RmsNorm;
 use crate::rope::Rope;
 use crate::weights::{HEAD, Weights, weight_files};
@@ -67,7 +68,12 @@ impl Model {
         let (embed_tokens, layers) = if is_cpu(device) {
             rayon::join(embedding, || numbers.into_par_iter().map(load).collect())
         } else {
-            (embedding(), numbers.map(load).collect::<Result<Vec<_>>>())
+            // A device is spoken to by one thread.
+            let layers = numbers.map(|number| {
+                weights.read_ahead(&format!("model.layers.{number}."));
+                load(number)
+            });
+            (embedding(), layers.collect::<Result<Vec<_>>>())
         };
         let (embed_tokens, layers) = (embed_tokens?, layers?);
         let norm = RmsNorm::load(&weights, "model.norm", config.hidden_size)?;
@@ -117,13 +123,21 @@ impl Model {
         self.config.targets()
     }
 
+    /// How many targets [`log_likelihoods`](Self::log_likelihoods) is to be given at a time.
+    #[must_use]
+    pub fn targets_at_once(&self) -> usize {
+        let [on_cpu, on_gpu] = TARGETS;
+        if is_cpu(&self.device) { on_cpu } else { on_gpu }
+    }
+
     /// Lays out `rows` in the way that is fastest where the model is.
     #[must_use]
     pub fn batch(&self, rows: &[Row]) -> Batch {
         if takes_rows_of_any_length(self.dtype, &self.device) {
             Batch::new(rows)
         } else {
-            Batch::padded(rows)
+            // What a GPU multiplies matrices with takes 8 or 16 rows at a time.
+            Batch::padded(rows, if is_cpu(&self.device) { 1 } else { 16 })
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData, bf16};
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::tensor_file::TensorFile;
@@ -31,6 +32,8 @@ pub(crate) struct Weights<'a> {
     places: BTreeMap<String, usize>,
     /// The names in the files of what has been loaded.
     used: Mutex<BTreeSet<String>>,
+    /// What has been read and not yet loaded.
+    ahead: Mutex<BTreeMap<String, TensorData>>,
     dtype: FloatDType,
     device: Device,
 }
@@ -105,6 +108,7 @@ impl<'a> Weights<'a> {
             files,
             places,
             used: Mutex::default(),
+            ahead: Mutex::default(),
             dtype,
             device: device.clone(),
         })
@@ -119,6 +123,28 @@ impl<'a> Weights<'a> {
         }
     }
 
+    /// Reads the tensors whose names begin with `path` on all threads, for one that loads them then. What cannot
+    /// be read is an error when it is loaded.
+    pub(crate) fn read_ahead(&self, path: &str) {
+        let Some(path) = self.stored(path) else {
+            return;
+        };
+        let found = self.places.par_iter().filter_map(|(name, &place)| {
+            let data = name
+                .starts_with(&path)
+                .then(|| self.files[place].read(name));
+            Some((name.clone(), data?.ok()?))
+        });
+        let found: BTreeMap<_, _> = found.collect();
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    }
+
+    /// A name as the files have it.
+    fn stored(&self, name: &str) -> Option<String> {
+        let (start, own) = self.names;
+        name.strip_prefix(start).map(|rest| format!("{own}{rest}"))
+    }
+
     /// Loads the tensor `name`, which must have `shape`.
     pub(crate) fn load<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
         self.load_as(name, shape, self.dtype)
@@ -131,9 +157,8 @@ impl<'a> Weights<'a> {
         shape: [usize; D],
         dtype: FloatDType,
     ) -> Result<Tensor<D>> {
-        let (start, own) = self.names;
         let wanted = format!("shape {shape:?}");
-        let stored = name.strip_prefix(start).map(|rest| format!("{own}{rest}"));
+        let stored = self.stored(name);
         let place = stored.and_then(|name| Some((self.places.get(&name).copied()?, name)));
         let Some((place, stored)) = place else {
             return Err(mismatch(&self.dir, name, wanted, "no tensor of this name"));
@@ -148,7 +173,13 @@ impl<'a> Weights<'a> {
             return Err(mismatch(&file.path, name, wanted, found));
         }
         let dtype = DType::from(dtype);
-        let data = file.read(&stored)?.convert_dtype(dtype);
+        let ahead = self
+            .ahead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&stored);
+        let data = ahead.map_or_else(|| file.read(&stored), Ok)?;
+        let data = data.convert_dtype(dtype);
         if let Some(value) = not_finite(&data) {
             let expected = format!("finite numbers in {dtype:?}");
             return Err(mismatch(&file.path, name, expected, value.to_string()));

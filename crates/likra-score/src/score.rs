@@ -7,10 +7,6 @@ use likra_tokenizer::Request;
 
 use crate::{Error, Plan, Result};
 
-/// How many answer tokens are projected to the vocabulary at a time: bounds memory at this many
-/// rows of logits.
-const TARGETS_AT_ONCE: usize = 256;
-
 /// A head to score with: the base itself, or an adapter on it.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
@@ -53,7 +49,7 @@ pub fn score(
         let (batch, targets) = plan.pass(model, questions);
         let hidden = model.forward(&batch, prefix.as_ref(), head.adapter)?;
         let mut values: Vec<(f32, bool)> = Vec::with_capacity(targets.len());
-        for targets in targets.chunks(TARGETS_AT_ONCE) {
+        for targets in targets.chunks(model.targets_at_once()) {
             let found = model.log_likelihoods(&hidden, targets)?;
             let found = found.try_to_vec_as::<f32>();
             let likeliest = match head.greedy {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use fs_err as fs;
-use likra_lora::{Adapter, load_metadata, load_tensors, save_tensors};
+use likra_lora::{Adapter, joined, load_metadata, load_tensors, save_tensors};
 use likra_model::Model;
 use likra_results::{HeadDir, StepRecord, remove, write_rows};
 
@@ -28,11 +28,10 @@ pub(crate) fn save(head: &HeadDir, trainer: &Trainer, log: &[StepRecord], key: &
     let beside = place.with_extension("partial");
     remove(&beside)?;
     trainer.adapter.save(&beside)?;
-    let tensors = trainer.adapter.tensors().into_iter();
-    let moments = tensors.zip(&trainer.optimiser.moments);
-    let moments = moments.flat_map(|((name, _), moments)| {
-        let names = MOMENTS.map(|moment| format!("{name}.{moment}"));
-        names.into_iter().zip(moments.clone())
+    let moments = MOMENTS.iter().zip(&trainer.optimiser.moments);
+    let moments = moments.flat_map(|(moment, numbers)| {
+        let tensors = trainer.adapter.with(numbers).tensors().into_iter();
+        tensors.map(move |(name, tensor)| (format!("{name}.{moment}"), tensor))
     });
     save_tensors(&beside.join(OPTIMIZER), moments, (KEY, key))?;
     remove(&place)?;
@@ -92,7 +91,7 @@ pub(crate) fn resume<'a>(
 }
 
 /// The optimiser's moments; how often it has stepped, the log says.
-fn load_moments(path: &Path, adapter: &Adapter, device: &Device) -> Result<Vec<[Tensor<2>; 2]>> {
+fn load_moments(path: &Path, adapter: &Adapter, device: &Device) -> Result<[Tensor<1>; 2]> {
     let mut stored = load_tensors(path, device)?;
     let mut take = |name: String, shape: [usize; 2]| {
         let found = stored.remove(&name);
@@ -105,9 +104,11 @@ fn load_moments(path: &Path, adapter: &Adapter, device: &Device) -> Result<Vec<[
             found: dims.map_or("none".into(), |dims| format!("{dims:?}")),
         })
     };
-    let moments = adapter.tensors().into_iter().map(|(name, tensor)| {
-        let [mean, square] = MOMENTS.map(|moment| take(format!("{name}.{moment}"), tensor.dims()));
-        Ok([mean?, square?])
-    });
-    moments.collect()
+    let mut moment = |moment: &str| -> Result<Tensor<1>> {
+        let tensors = adapter.tensors().into_iter();
+        let tensors = tensors.map(|(name, tensor)| take(format!("{name}.{moment}"), tensor.dims()));
+        Ok(joined(tensors.collect::<likra_lora::Result<Vec<_>>>()?))
+    };
+    let [mean, square] = MOMENTS;
+    Ok([moment(mean)?, moment(square)?])
 }

@@ -7,8 +7,9 @@ use likra_tokenizer::EncodedPair;
 
 use crate::{Error, Result};
 
-/// The mean negative log-likelihood of the answer tokens of `examples`, in nats, and its gradient with
-/// respect to every tensor of `adapter`, in the order of [`Adapter::tensors`] and unclipped.
+/// The mean negative log-likelihood of the answer tokens of `examples`, `[1]`, in nats, and its gradient with
+/// respect to every tensor of `adapter`, in the order of [`Adapter::tensors`] and unclipped. Nothing waits for
+/// the device here.
 ///
 /// # Errors
 ///
@@ -18,7 +19,7 @@ pub fn loss_and_gradients(
     model: &Model,
     adapter: &Adapter,
     examples: &[EncodedPair],
-) -> Result<(f64, Vec<Tensor<2>>)> {
+) -> Result<(Tensor<1>, Vec<Tensor<2>>)> {
     check(examples)?;
     let tracked = adapter.tracked();
     let rows = examples.iter().map(|one| Row::sequence(&one.tokens));
@@ -31,15 +32,13 @@ pub fn loss_and_gradients(
         }
     }
     let loss = model.log_likelihoods(&hidden, &targets)?.mean().neg();
-    let value = loss.clone().try_into_scalar::<f32>();
-    let value = f64::from(value.map_err(likra_model::Error::read)?);
     let mut gradients = loss.backward();
     let gradient = |(tensor, value): (String, Tensor<2>)| {
         let gradient = value.grad_remove(&mut gradients);
         gradient.ok_or(Error::Gradient(tensor))
     };
     let gradients = tracked.tensors().into_iter().map(gradient);
-    Ok((value, gradients.collect::<Result<_>>()?))
+    Ok((loss.inner(), gradients.collect::<Result<_>>()?))
 }
 
 /// Refuses examples without an answer to learn, or without a question before it.

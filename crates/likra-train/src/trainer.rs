@@ -1,6 +1,7 @@
 //! Training in memory: one optimiser step at a time.
 
-use likra_lora::Adapter;
+use burn::tensor::Tensor;
+use likra_lora::{Adapter, joined};
 use likra_model::{Model, check_threads};
 use likra_results::StepRecord;
 use likra_tokenizer::EncodedPair;
@@ -60,13 +61,18 @@ impl<'a> Trainer<'a> {
                 examples: self.examples,
             }),
         };
-        let (loss, mut gradients) = loss_and_gradients(self.model, &self.adapter, batch)?;
-        let loss = finite("loss", loss)?;
+        let (settings, mut optimiser) = (self.settings, self.optimiser.clone());
+        let (loss, gradients) = loss_and_gradients(self.model, &self.adapter, batch)?;
+        let (gradient, norm) = clip(joined(gradients), settings.max_grad_norm);
+        let parameters = optimiser.update(self.adapter.joined(), gradient, settings);
+        // The one place of a step that waits for the device.
+        let read = Tensor::cat(vec![loss, norm], 0).try_into_vec_as::<f32>();
+        let read = read.map_err(likra_model::Error::read)?;
         check_threads()?;
-        let grad_norm = clip(&mut gradients, self.settings.max_grad_norm)?;
-        let grad_norm = finite("gradient norm", grad_norm)?;
-        let optimiser = &mut self.optimiser;
-        self.adapter = optimiser.update(&self.adapter, gradients, self.settings)?;
+        let loss = finite("loss", read[0].into())?;
+        let grad_norm = finite("gradient norm", read[1].into())?;
+        self.adapter = self.adapter.with(&parameters);
+        self.optimiser = optimiser;
         self.examples += batch.len();
         Ok(StepRecord {
             step: self.optimiser.step,

@@ -118,7 +118,7 @@ pub(crate) struct ModelFlags {
     /// Whether texts begin with the BOS token: auto (as the tokenizer does), always or never.
     #[arg(long, value_name = "RULE", value_parser = named::<Bos>)]
     bos: Option<Bos>,
-    /// Where to compute: auto, cpu, cuda or cuda:N [default: the experiment's, else auto].
+    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu [default: the experiment's, else auto].
     #[arg(long, value_name = "D", value_parser = named::<DeviceName>)]
     device: Option<DeviceName>,
     /// What the model's weights are held in: f32 or bf16 [default: f32 on a CPU, bf16 on a GPU].

@@ -44,11 +44,17 @@ fn compare(prefix: usize, prefix_from: usize) {
     });
     let inputs = [(4, 1), (2, 2), (2, 3)].map(|(heads, seed)| matrix(77, heads * HEAD_DIM, seed));
     let own = |keys: Tensor<2>, values: Tensor<2>| KeyValue { keys, values };
-    assert_same(
-        &inputs,
-        |[q, k, v]| attention(q, &own(k, v), before.as_ref(), &visibility, SCORES),
-        |[q, k, v]| plain::attention(q, &own(k, v), before.as_ref(), &visibility, SCORES),
-    );
+    // All at once, and a few places at a time: 4 heads and 2 rows have 560 scores a place and more.
+    for at_once in [usize::MAX, 20_000, 1] {
+        assert_same(
+            &inputs,
+            |[q, k, v]| attention(q, &own(k, v), before.as_ref(), &visibility, SCORES),
+            |[q, k, v]| {
+                let (own, before) = (own(k, v), before.as_ref());
+                plain::in_blocks(q, &own, before, &visibility, SCORES, at_once)
+            },
+        );
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ struct Arguments {
     /// The folder for `tensors.safetensors`, `answers.json` and `adapters/`.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Where to compute: auto, cpu, cuda or cuda:N.
+    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu.
     #[arg(long, value_name = "D", default_value = "auto")]
     device: String,
 }

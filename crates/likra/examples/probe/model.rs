@@ -28,7 +28,7 @@ pub(super) struct Logits {
     last: Option<usize>,
     adapter: Option<PathBuf>,
     #[serde(default)]
-    dtype: Dtype,
+    pub(super) dtype: Dtype,
 }
 
 /// The gradient of the loss with respect to every tensor of an adapter: `NAME/TENSOR`, in its shape.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use fs_err as fs;
 use likra_data::{Benchmark, Needs, Source};
 use likra_experiment::Base;
@@ -51,6 +51,9 @@ enum Job {
         pairs: Vec<(String, String)>,
     },
 }
+
+/// The answer to a job in a type that the device does not compute in.
+const UNSUPPORTED: &str = "unsupported";
 
 /// Where jobs are done, and what they have found.
 struct Probe<'a> {
@@ -99,6 +102,14 @@ pub(crate) fn run(path: &Path, out: &Path, placement: Placement) -> Result<()> {
 impl Probe<'_> {
     fn job(&mut self, name: &str, job: &Job) -> Result<()> {
         let answer = match job {
+            Job::Logits(job)
+                if !self
+                    .placement
+                    .device
+                    .supports_dtype(FloatDType::from(job.dtype)) =>
+            {
+                json!(UNSUPPORTED)
+            }
             Job::Logits(job) => return self.logits(name, job),
             Job::Gradients(job) => return self.gradients(name, job),
             Job::Training(job) => return self.training(name, job),

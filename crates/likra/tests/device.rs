@@ -1,0 +1,76 @@
+//! The operations that a GPU runs, against the CPU's own: the small experiment on both. `LIKRA_TEST_DEVICE` names the
+//! device: CONTRIBUTING.md has the command.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::path::Path;
+
+use likra_results::{RunDir, ScoreRecord, read_rows};
+
+use crate::common::{succeed, text};
+
+/// How far a log-likelihood may be from the CPU's, in nats, after training there and here.
+const BOUND: f64 = 2e-4;
+
+/// The log-likelihoods of all candidates of a question, in the order of the records.
+type Question = (String, Vec<f64>);
+
+fn questions(path: &Path) -> Vec<Question> {
+    let mut questions: Vec<Question> = Vec::new();
+    for record in read_rows::<ScoreRecord>(path).unwrap() {
+        match questions.last_mut() {
+            Some((id, values)) if *id == record.question_id => values.push(record.log_likelihood),
+            _ => questions.push((record.question_id, vec![record.log_likelihood])),
+        }
+    }
+    questions
+}
+
+fn likeliest(values: &[f64]) -> usize {
+    let places = (0..values.len()).max_by(|a, b| values[*a].total_cmp(&values[*b]));
+    places.unwrap()
+}
+
+#[test]
+#[ignore = "needs a device, named by LIKRA_TEST_DEVICE"]
+fn the_small_experiment_decides_as_on_a_cpu() {
+    let device = std::env::var("LIKRA_TEST_DEVICE").expect("LIKRA_TEST_DEVICE is to name a device");
+    let dir = tempfile::tempdir().unwrap();
+    let runs = ["cpu", device.as_str()].map(|device| {
+        let out = dir.path().join(device);
+        let words = [
+            "reproduce",
+            "--examples",
+            "128",
+            "--limit",
+            "120",
+            "--device",
+            device,
+        ];
+        succeed(&[&words[..], &["--dtype", "f32", "--out", &text(&out)]].concat());
+        RunDir::new(out)
+    });
+    let (mut largest, mut compared) = (0.0_f64, 0);
+    for (head, examples) in [("positive", 128), ("incorrect", 128), ("contaminated", 64)] {
+        let [expected, found] = runs
+            .each_ref()
+            .map(|run| questions(&run.scores(head, examples)));
+        assert_eq!(expected.len(), found.len());
+        for ((id, expected), (other, found)) in expected.iter().zip(&found) {
+            assert_eq!(id, other);
+            assert_eq!(
+                likeliest(expected),
+                likeliest(found),
+                "{head}, question {id}"
+            );
+            for (expected, found) in expected.iter().zip(found) {
+                largest = largest.max((expected - found).abs());
+                compared += 1;
+            }
+        }
+    }
+    println!("{compared} log-likelihoods, at most {largest:e} nats from the CPU's");
+    assert!(compared > 1000 && largest < BOUND, "{largest:e} nats");
+}
