@@ -3,10 +3,10 @@
 //!
 //! `cargo bench -p likra-kernels`. The last column but one says multiply-adds a second.
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Distribution, Tensor, bf16};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use likra_kernels::{Update, adapted_linear};
+use likra_kernels::{Frozen, Update, adapted_linear};
 
 const RANK: usize = 8;
 
@@ -43,13 +43,47 @@ fn frozen(bencher: Bencher, size: [usize; 3]) {
         .bench_local(|| black_box(x.clone().matmul(weight.clone().transpose())));
 }
 
+/// The same in bf16, packed.
+#[divan::bench(args = SIZES)]
+fn frozen_bf16(bencher: Bencher, size: [usize; 3]) {
+    let [tokens, input, output] = size;
+    let (x, weight) = (
+        random([tokens, input], &Device::flex()),
+        packed(input, output),
+    );
+    bencher
+        .counter(products(size))
+        .bench_local(|| black_box(weight.product(x.clone())));
+}
+
+/// The way back through it.
+#[divan::bench(args = SIZES)]
+fn frozen_bf16_back(bencher: Bencher, size: [usize; 3]) {
+    let [tokens, input, output] = size;
+    let weight = packed(input, output);
+    let x = random([tokens, input], &Device::flex())
+        .autodiff()
+        .require_grad();
+    bencher.counter(products(size)).bench_local(|| {
+        // Forward and back.
+        black_box(weight.product(x.clone()).sum().backward())
+    });
+}
+
+fn packed(input: usize, output: usize) -> Frozen {
+    let numbers: Vec<bf16> = (0..input * output)
+        .map(|number| bf16::from_f32((number % 251) as f32 / 251.0 - 0.5))
+        .collect();
+    Frozen::packed(&numbers, [output, input])
+}
+
 #[divan::bench(args = SIZES)]
 fn adapted(bencher: Bencher, size: [usize; 3]) {
     let device = Device::flex();
     let [tokens, input, output] = size;
     let (x, weight) = (
         random([tokens, input], &device),
-        random([output, input], &device),
+        random([output, input], &device).into(),
     );
     let (a, b) = (
         random([RANK, input], &device),
@@ -69,7 +103,7 @@ fn adapted(bencher: Bencher, size: [usize; 3]) {
 fn adapted_with_gradients(bencher: Bencher, size: [usize; 3]) {
     let device = Device::flex();
     let [tokens, input, output] = size;
-    let weight = random([output, input], &device);
+    let weight = random([output, input], &device).into();
     let [x, a, b] = [[tokens, input], [RANK, input], [output, RANK]]
         .map(|shape| random(shape, &device).autodiff().require_grad());
     let update = Update {

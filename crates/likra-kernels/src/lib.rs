@@ -6,12 +6,14 @@
 
 mod attention;
 mod flex;
+mod frozen;
 mod graph;
 mod likelihood;
 mod linear;
 mod math;
 mod matrix;
 mod norm;
+mod packed;
 mod rotary;
 mod swiglu;
 #[cfg(test)]
@@ -20,6 +22,7 @@ mod vectors;
 
 pub use attention::{KeyValue, Scores, Sight, Visibility, attention};
 pub use flex::{is_cpu, takes_rows_of_any_length};
+pub use frozen::Frozen;
 pub use likelihood::log_likelihoods;
 pub use linear::{Update, adapted_linear};
 pub use norm::rms_norm;

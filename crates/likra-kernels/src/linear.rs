@@ -1,13 +1,12 @@
 //! A frozen linear layer with a low-rank update (Hu et al. 2021, equation 3).
 
-use burn::backend::Flex;
-use burn::backend::ops::FloatTensorOps as _;
 use burn::tensor::{FloatDType, Tensor};
 use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use crate::flex::{floats, is_fused, tensor};
-use crate::graph::{Gradients, Operation, constant, fused};
+use crate::frozen::Frozen;
+use crate::graph::{Gradients, Operation, fused};
 use crate::matrix::{Matrix, add_product};
 
 /// A low-rank update `s (x Aᵀ) Bᵀ`, in f32 whatever the layer's type.
@@ -32,7 +31,7 @@ pub struct Update<'a> {
 #[must_use]
 pub fn adapted_linear(
     x: Tensor<2>,
-    weight: &Tensor<2>,
+    weight: &Frozen,
     bias: Option<&Tensor<1>>,
     update: Update,
 ) -> Tensor<2> {
@@ -41,7 +40,7 @@ pub fn adapted_linear(
     }
     let inputs = [x, update.a.clone(), update.b.clone()];
     let operation = Linear {
-        weight: constant(weight),
+        weight: weight.clone(),
         scale: update.scale as f32,
     };
     add_bias(fused(inputs, operation), bias)
@@ -50,14 +49,14 @@ pub fn adapted_linear(
 /// The same in Burn's operations.
 fn plain(
     x: Tensor<2>,
-    weight: &Tensor<2>,
+    weight: &Frozen,
     bias: Option<&Tensor<1>>,
     Update { a, b, scale }: Update,
 ) -> Tensor<2> {
     let wide = x.clone().cast(FloatDType::F32);
     let low = wide.matmul(a.clone().transpose());
     let update = low.mul_scalar(scale).matmul(b.clone().transpose());
-    let y = add_bias(x.matmul(weight.clone().transpose()), bias);
+    let y = add_bias(weight.product(x), bias);
     let dtype = FloatDType::from(y.dtype());
     y + update.cast(dtype)
 }
@@ -71,7 +70,7 @@ fn add_bias(y: Tensor<2>, bias: Option<&Tensor<1>>) -> Tensor<2> {
 
 #[derive(Debug)]
 struct Linear {
-    weight: FlexTensor,
+    weight: Frozen,
     scale: f32,
 }
 
@@ -88,8 +87,7 @@ impl Operation<3> for Linear {
     fn forward(&self, [x, a, b]: [FlexTensor; 3]) -> (FlexTensor, [FlexTensor; 4]) {
         let mut low = zeros(sizes(&x)[0], sizes(&a)[0]);
         add_rows(&mut low, &x, &self.scaled(&turned(&a)));
-        let weight = Flex::float_transpose(self.weight.clone());
-        let mut output = Flex::float_matmul(x.clone(), weight);
+        let mut output = self.weight.times(&x);
         add_rows(&mut output, &low, &turned(&b));
         (output, [x, a, b, low])
     }
@@ -102,7 +100,7 @@ impl Operation<3> for Linear {
             add_rows(&mut d_low, output, &self.scaled(&floats(b)));
         }
         let d_x = needs_x.then(|| {
-            let mut d_x = Flex::float_matmul(output.clone(), self.weight.clone());
+            let mut d_x = self.weight.turned_times(output);
             add_rows(&mut d_x, &d_low, &floats(a));
             d_x
         });
@@ -171,7 +169,7 @@ mod tests {
 
     #[test]
     fn fused_and_plain_agree() {
-        let (weight, bias) = (matrix(50, 23, 1), matrix(1, 50, 5).reshape([50]));
+        let (weight, bias) = (matrix(50, 23, 1).into(), matrix(1, 50, 5).reshape([50]));
         let scale = 0.5;
         assert_same(
             &[matrix(70, 23, 2), matrix(3, 23, 3), matrix(50, 3, 4)],

@@ -1,7 +1,7 @@
 //! A linear layer that never learns, with a place for an update that does.
 
 use burn::tensor::Tensor;
-use likra_kernels::adapted_linear;
+use likra_kernels::{Frozen, adapted_linear};
 
 use crate::Adapter;
 
@@ -13,7 +13,7 @@ use crate::Adapter;
 #[derive(Debug, Clone)]
 pub struct Linear {
     name: String,
-    weight: Tensor<2>,
+    weight: Frozen,
     bias: Option<Tensor<1>>,
 }
 
@@ -21,10 +21,14 @@ impl Linear {
     /// A layer called `name` (its module path in the checkpoint, such as
     /// `model.layers.0.mlp.gate_proj`) with `weight: [out, in]` and `bias: [out]`.
     #[must_use]
-    pub fn new(name: impl Into<String>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
+    pub fn new(
+        name: impl Into<String>,
+        weight: impl Into<Frozen>,
+        bias: Option<Tensor<1>>,
+    ) -> Self {
         Self {
             name: name.into(),
-            weight,
+            weight: weight.into(),
             bias,
         }
     }
@@ -45,7 +49,7 @@ impl Linear {
         if let Some(update) = adapter.and_then(|adapter| adapter.update(&self.name)) {
             return adapted_linear(x, &self.weight, bias, update);
         }
-        let y = x.matmul(self.weight.clone().transpose());
+        let y = self.weight.product(x);
         match bias {
             Some(bias) => y + bias.clone().unsqueeze(),
             None => y,

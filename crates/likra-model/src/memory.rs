@@ -11,9 +11,6 @@ use crate::{Config, Dtype};
 /// What the program and a tokenizer take.
 const PROGRAM: usize = 45 << 20;
 
-/// What plain operations keep beside what fused ones do, for they write every intermediate result.
-const PLAIN: f64 = 2.7;
-
 /// How many answer tokens are projected to the vocabulary at a time, on a CPU and on a GPU: bounds memory at so
 /// many rows of logits, and how often a GPU is waited for.
 pub(crate) const TARGETS: [usize; 2] = [256, 2048];
@@ -33,16 +30,11 @@ impl Config {
     pub fn scoring_bytes(&self, dtype: Dtype, prefix: usize, tokens: usize) -> usize {
         let (f32, width) = (size_of::<f32>(), self.hidden_size + self.intermediate_size);
         let keys = 2 * self.num_key_value_heads * self.head_dim;
-        let kept = prefix * keys * self.num_hidden_layers * bytes(dtype);
+        let kept = prefix * keys * self.num_hidden_layers * f32;
         // One layer at a time.
         let pass = prefix.max(tokens) * (4 * width + keys) * f32;
-        // Plain attention holds its scores.
-        let scores = match dtype {
-            Dtype::F32 => 0,
-            Dtype::Bf16 => 2 * self.num_attention_heads * tokens * (prefix + tokens) * f32,
-        };
         let logits = TARGETS[0].min(tokens) * self.vocab_size * f32;
-        self.fixed_bytes(dtype) + kept + scaled(pass, dtype) + scores + logits
+        self.fixed_bytes(dtype) + kept + pass + logits
     }
 
     /// The bytes that training takes in all: batches of so many tokens, so many of them answers, and an
@@ -63,23 +55,20 @@ impl Config {
         let graph = tokens * layer * self.num_hidden_layers * f32;
         let logits = 2 * answers * self.vocab_size * f32;
         // The adapter, its gradient, and the optimiser's two moments.
-        self.fixed_bytes(dtype) + scaled(graph, dtype) + logits + 4 * parameters * f32
+        self.fixed_bytes(dtype) + graph + logits + 4 * parameters * f32
     }
 
-    /// The program, the weights, and the output head once more: a product with it turned copies it.
+    /// The program and the weights. In f32 the output head once more: a product with it turned copies it.
     fn fixed_bytes(&self, dtype: Dtype) -> usize {
-        PROGRAM + self.weight_bytes(dtype) + self.vocab_size * self.hidden_size * size_of::<f32>()
+        let head = match dtype {
+            Dtype::F32 => self.vocab_size * self.hidden_size * bytes(dtype),
+            Dtype::Bf16 => 0,
+        };
+        PROGRAM + self.weight_bytes(dtype) + head
     }
 }
 
 /// The bytes of a number.
 fn bytes(dtype: Dtype) -> usize {
     DType::from(FloatDType::from(dtype)).size()
-}
-
-fn scaled(bytes: usize, dtype: Dtype) -> usize {
-    match dtype {
-        Dtype::F32 => bytes,
-        Dtype::Bf16 => (bytes as f64 * PLAIN) as usize,
-    }
 }

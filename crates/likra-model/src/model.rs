@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData, bf16};
-use likra_kernels::{KeyValue, is_cpu, log_likelihoods, takes_rows_of_any_length};
+use likra_kernels::{Frozen, KeyValue, is_cpu, log_likelihoods, takes_rows_of_any_length};
 use likra_lora::{Adapter, Target};
 use rayon::prelude::*;
 
@@ -26,11 +26,12 @@ use crate::weights::{HEAD, Weights, weight_files};
 pub struct Model {
     config: Config,
     /// `[vocab, hidden]`.
-    embed_tokens: Tensor<2>,
+    embed_tokens: Frozen,
     layers: Vec<Layer>,
     norm: RmsNorm,
     /// `[vocab, hidden]`; the embedding itself if the two are tied.
-    lm_head: Tensor<2>,
+    lm_head: Frozen,
+    /// What activations are computed in.
     dtype: FloatDType,
     device: Device,
 }
@@ -51,7 +52,8 @@ impl Prefix {
 
 impl Model {
     /// Opens the checkpoint folder `dir` (`config.json` and safetensors files under Hugging Face's
-    /// names) with its weights converted to `dtype` on `device`.
+    /// names) with its weights converted to `dtype` on `device`. On a CPU activations are in f32, whatever the weights
+    /// are; products with weights in bf16 are those of activations rounded to bf16, with sums in f32.
     ///
     /// # Errors
     ///
@@ -61,7 +63,7 @@ impl Model {
         let config = Config::read(&dir.join("config.json"))?;
         let weights = Weights::open(dir, &config, dtype, device)?;
         let table = [config.vocab_size, config.hidden_size];
-        let embedding = || weights.load("model.embed_tokens.weight", table);
+        let embedding = || weights.load_frozen("model.embed_tokens.weight", table);
         let load = |number| Layer::load(&weights, number);
         let numbers = 0..config.num_hidden_layers;
         // What takes the time on a CPU is that the system finds pages: each thread waits for its own.
@@ -80,9 +82,10 @@ impl Model {
         let lm_head = if config.tie_word_embeddings {
             embed_tokens.clone()
         } else {
-            weights.load(HEAD, table)?
+            weights.load_frozen(HEAD, table)?
         };
         weights.report_unused();
+        let dtype = weights.activations();
         Ok(Self {
             embed_tokens,
             layers,
@@ -222,8 +225,7 @@ impl Model {
 
     fn embed(&self, ids: &[u32]) -> Result<Tensor<2>> {
         self.check_ids(ids.iter().copied())?;
-        let x = self.embed_tokens.clone();
-        let x = x.select(0, self.indices(ids.iter().map(|&id| id as i32)));
+        let x = self.embed_tokens.select(ids, &self.device);
         if !self.config.family.scaled_embedding {
             return Ok(x);
         }
@@ -245,7 +247,7 @@ impl Model {
     #[must_use]
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let normed = self.norm.forward(hidden);
-        let logits = normed.matmul(self.lm_head.clone().transpose());
+        let logits = self.lm_head.product(normed);
         let logits = match self.config.final_softcap {
             Some(cap) => logits.div_scalar(cap).tanh().mul_scalar(cap),
             None => logits,

@@ -20,7 +20,8 @@ impl<const N: usize> Projections<N> {
     pub(crate) fn load(weights: &Weights, path: &str, products: &Products) -> Result<Self> {
         let load = |(name, output)| -> Result<Linear> {
             let path = format!("{path}.{name}");
-            let weight = weights.load(&format!("{path}.weight"), [output, products.input])?;
+            let shape = [output, products.input];
+            let weight = weights.load_frozen(&format!("{path}.weight"), shape)?;
             let bias = || weights.load(&format!("{path}.bias"), [output]);
             let bias = products.bias.then(bias).transpose()?;
             Ok(Linear::new(weights.config.module(&path), weight, bias))

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData, bf16};
+use likra_kernels::{Frozen, is_cpu};
 use rayon::prelude::*;
 use serde::Deserialize;
 
@@ -145,18 +146,45 @@ impl<'a> Weights<'a> {
         name.strip_prefix(start).map(|rest| format!("{own}{rest}"))
     }
 
-    /// Loads the tensor `name`, which must have `shape`.
+    /// Loads the tensor `name`, which must have `shape`, in the type of activations.
     pub(crate) fn load<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>> {
-        self.load_as(name, shape, self.dtype)
+        self.load_as(name, shape, self.activations())
     }
 
-    /// The same, converted to another type than the model's.
+    /// The same in another type.
     pub(crate) fn load_as<const D: usize>(
         &self,
         name: &str,
         shape: [usize; D],
         dtype: FloatDType,
     ) -> Result<Tensor<D>> {
+        let data = self.read(name, &shape, dtype)?;
+        Ok(Tensor::from_data(data, (&self.device, DType::from(dtype))))
+    }
+
+    /// Loads a matrix that activations are multiplied by, in the type of the weights.
+    pub(crate) fn load_frozen(&self, name: &str, shape: [usize; 2]) -> Result<Frozen> {
+        if self.activations() == self.dtype {
+            return Ok(self.load(name, shape)?.into());
+        }
+        let data = self.read(name, &shape, self.dtype)?;
+        let numbers = data.as_slice::<bf16>().map_err(|error| {
+            let path = self.dir.clone();
+            Error::Tensor(path, name.into(), "bf16".into(), format!("{error:?}"))
+        })?;
+        Ok(Frozen::packed(numbers, shape))
+    }
+
+    /// What activations are computed in: on a CPU f32, beside weights in bf16 too.
+    pub(crate) fn activations(&self) -> FloatDType {
+        match is_cpu(&self.device) {
+            true => FloatDType::F32,
+            false => self.dtype,
+        }
+    }
+
+    /// Reads the tensor `name`, which must have `shape`, and converts it.
+    fn read(&self, name: &str, shape: &[usize], dtype: FloatDType) -> Result<TensorData> {
         let wanted = format!("shape {shape:?}");
         let stored = self.stored(name);
         let place = stored.and_then(|name| Some((self.places.get(&name).copied()?, name)));
@@ -172,19 +200,18 @@ impl<'a> Weights<'a> {
             let found = format!("shape {found:?}");
             return Err(mismatch(&file.path, name, wanted, found));
         }
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = ahead.remove(&stored);
+        drop(ahead);
         let dtype = DType::from(dtype);
-        let ahead = self
-            .ahead
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&stored);
-        let data = ahead.map_or_else(|| file.read(&stored), Ok)?;
-        let data = data.convert_dtype(dtype);
+        let data = read
+            .map_or_else(|| file.read(&stored), Ok)?
+            .convert_dtype(dtype);
         if let Some(value) = not_finite(&data) {
             let expected = format!("finite numbers in {dtype:?}");
             return Err(mismatch(&file.path, name, expected, value.to_string()));
         }
-        Ok(Tensor::from_data(data, (&self.device, dtype)))
+        Ok(data)
     }
 }
 

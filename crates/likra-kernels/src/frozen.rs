@@ -1,0 +1,154 @@
+//! Matrices that never learn.
+
+use std::sync::Arc;
+
+use burn::backend::Flex;
+use burn::backend::ops::FloatTensorOps as _;
+use burn::tensor::{Device, Int, Tensor, TensorData, bf16};
+use burn_flex::FlexTensor;
+
+use crate::flex::{floats, tensor};
+use crate::graph::{Gradients, Operation, constant, fused};
+use crate::packed::Packed;
+
+/// A constant matrix `[out, in]` by which activations are multiplied, outside of every graph.
+///
+/// Its type is that of the activations, or on a CPU bf16 beside activations in f32.
+#[derive(Debug, Clone)]
+pub struct Frozen(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Tensor(Tensor<2>),
+    Packed(Arc<Packed>),
+}
+
+impl From<Tensor<2>> for Frozen {
+    fn from(tensor: Tensor<2>) -> Self {
+        Self(Kind::Tensor(tensor))
+    }
+}
+
+impl Frozen {
+    /// `numbers`, row after row, for a CPU whose activations are in f32.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many numbers as `[out, in]` says.
+    #[must_use]
+    pub fn packed(numbers: &[bf16], [rows, columns]: [usize; 2]) -> Self {
+        Self(Kind::Packed(Arc::new(Packed::new(numbers, rows, columns))))
+    }
+
+    /// `x Wᵀ`.
+    ///
+    /// # Shapes
+    ///
+    /// - `x`: `[tokens, in]`
+    /// - output: `[tokens, out]`
+    #[must_use]
+    pub fn product(&self, x: Tensor<2>) -> Tensor<2> {
+        match &self.0 {
+            Kind::Tensor(weight) => x.matmul(weight.clone().transpose()),
+            Kind::Packed(_) => fused([x], Product(self.clone())),
+        }
+    }
+
+    /// Some rows, in the type of the activations, on `device`: `[rows, in]`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
+    #[must_use]
+    pub fn select(&self, rows: &[u32], device: &Device) -> Tensor<2> {
+        match &self.0 {
+            Kind::Tensor(table) => {
+                let ids: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
+                let data = TensorData::new(ids, [rows.len()]);
+                let ids: Tensor<1, Int> = Tensor::from_data(data, device);
+                table.clone().select(0, ids)
+            }
+            Kind::Packed(packed) => {
+                let numbers = rows.iter().flat_map(|&row| packed.row(row as usize));
+                let data = TensorData::new(numbers.collect(), [rows.len(), packed.sizes()[1]]);
+                Tensor::from_data(data, device)
+            }
+        }
+    }
+
+    /// [`product`](Self::product) of numbers on a CPU.
+    pub(crate) fn times(&self, x: &FlexTensor) -> FlexTensor {
+        match &self.0 {
+            Kind::Tensor(weight) => {
+                Flex::float_matmul(x.clone(), Flex::float_transpose(constant(weight)))
+            }
+            Kind::Packed(packed) => matrix(packed.product(&floats(x)), x),
+        }
+    }
+
+    /// `y W`, the way back: `[tokens, out]` to `[tokens, in]`.
+    pub(crate) fn turned_times(&self, y: &FlexTensor) -> FlexTensor {
+        match &self.0 {
+            Kind::Tensor(weight) => Flex::float_matmul(y.clone(), constant(weight)),
+            Kind::Packed(packed) => matrix(packed.turned_product(&floats(y)), y),
+        }
+    }
+}
+
+/// A matrix with as many rows as another one.
+fn matrix(numbers: Vec<f32>, like: &FlexTensor) -> FlexTensor {
+    let rows = like.layout().shape()[0];
+    let columns = numbers.len() / rows;
+    tensor(numbers, [rows, columns])
+}
+
+/// [`Frozen::product`] in a graph.
+#[derive(Debug)]
+struct Product(Frozen);
+
+impl Operation<1> for Product {
+    type Kept = ();
+
+    fn forward(&self, [x]: [FlexTensor; 1]) -> (FlexTensor, ()) {
+        (self.0.times(&x), ())
+    }
+
+    fn backward(&self, output: &FlexTensor, (): &(), _: [bool; 1]) -> Gradients<1> {
+        [Some(self.0.turned_times(output))]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::matrix;
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.try_into_vec_as::<f32>().unwrap()
+    }
+
+    /// With ones as input and as gradient the products are sums of rows and of columns.
+    #[test]
+    fn a_packed_matrix_is_multiplied_in_a_graph_as_a_tensor_is() {
+        let weight = matrix(70, 33, 1);
+        let numbers: Vec<bf16> = values(weight).into_iter().map(bf16::from_f32).collect();
+        let exact: Vec<f32> = numbers.iter().map(|number| number.to_f32()).collect();
+        let device = Device::flex();
+        let exact = Tensor::<2>::from_data(TensorData::new(exact, [70, 33]), &device);
+        let results = [Frozen::packed(&numbers, [70, 33]), exact.into()].map(|weight| {
+            let x = Tensor::<2>::ones([5, 33], &device)
+                .autodiff()
+                .require_grad();
+            let y = weight.product(x.clone());
+            let mut gradients = y.clone().sum().backward();
+            let gradient = x.grad_remove(&mut gradients).unwrap();
+            let rows = weight.select(&[69, 0], &device);
+            [values(y.inner()), values(gradient), values(rows)].concat()
+        });
+        let [packed, plain] = results;
+        assert_eq!(packed.len(), 5 * 70 + 5 * 33 + 2 * 33);
+        for (packed, plain) in packed.iter().zip(&plain) {
+            assert!((packed - plain).abs() < 1e-5, "{packed} is not {plain}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Matrices in bf16 that are multiplied with f32 sums, on a CPU.
+//!
+//! What they are multiplied by is rounded to bf16, too. So a product of two numbers is exact in f32, and only the sums
+//! are rounded, as in the instructions that CPUs have for this (AVX-512 BF16, AMX).
+
+use std::fmt;
+
+use burn::tensor::bf16;
+use rayon::prelude::*;
+
+use crate::matrix::{Matrix, add_product};
+use crate::vectors::vectorised;
+
+/// How many rows stand side by side in a panel.
+const PANEL: usize = 64;
+
+/// Two columns of a panel: of each row two numbers, the first in the lower half.
+type Pair = [u32; PANEL];
+
+/// A matrix `[rows, columns]` in bf16, packed.
+pub(crate) struct Packed {
+    /// Panel after panel, of each the pairs of columns; filled up with zeros.
+    pairs: Vec<Pair>,
+    rows: usize,
+    columns: usize,
+}
+
+impl fmt::Debug for Packed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Packed([{}, {}])", self.rows, self.columns)
+    }
+}
+
+/// How many pairs of columns are unpacked at a time: with a panel's rows they stay in the first caches while the rows
+/// of the other matrix pass by.
+const PAIRS: usize = 64;
+
+/// How many rows of the other matrix a thread takes at a time, at most: all pairs are unpacked for each such block.
+const ROWS: usize = 192;
+
+impl Packed {
+    /// Packs `numbers`, row after row.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many as rows and columns say.
+    pub(crate) fn new(numbers: &[bf16], rows: usize, columns: usize) -> Self {
+        assert_eq!(numbers.len(), rows * columns, "numbers of a matrix");
+        let of_panel = columns.div_ceil(2);
+        let mut pairs = vec![[0; PANEL]; rows.div_ceil(PANEL) * of_panel];
+        let panels = pairs.par_chunks_mut(of_panel.max(1));
+        let numbers = numbers.par_chunks(PANEL * columns.max(1));
+        panels.zip(numbers).for_each(|(panel, numbers)| {
+            for (place, row) in numbers.chunks(columns).enumerate() {
+                for (pair, numbers) in panel.iter_mut().zip(row.chunks(2)) {
+                    let bits = |number: &bf16| u32::from(number.to_bits());
+                    let high = numbers.get(1).map_or(0, bits);
+                    pair[place] = bits(&numbers[0]) | high << 16;
+                }
+            }
+        });
+        Self {
+            pairs,
+            rows,
+            columns,
+        }
+    }
+
+    pub(crate) fn sizes(&self) -> [usize; 2] {
+        [self.rows, self.columns]
+    }
+
+    /// Each panel with the first of its rows.
+    fn panels(&self) -> impl Iterator<Item = (usize, &[Pair])> {
+        let panels = self.pairs.chunks(self.columns.div_ceil(2));
+        panels
+            .enumerate()
+            .map(|(number, pairs)| (number * PANEL, pairs))
+    }
+
+    /// A row as f32.
+    pub(crate) fn row(&self, row: usize) -> impl Iterator<Item = f32> {
+        let of_panel = self.columns.div_ceil(2);
+        let pairs = &self.pairs[row / PANEL * of_panel..][..of_panel];
+        let numbers = pairs.iter().flat_map(move |pair| halves(pair[row % PANEL]));
+        numbers.take(self.columns)
+    }
+
+    /// `left · selfᵀ`, where `left` has as many columns as this matrix.
+    pub(crate) fn product(&self, left: &[f32]) -> Vec<f32> {
+        self.in_blocks(left, self.columns, self.rows, |left, sums| {
+            let mut unpacked = vec![0.0; 2 * PAIRS * PANEL];
+            for (first, panel) in self.panels() {
+                let rows = PANEL.min(self.rows - first);
+                for (number, pairs) in panel.chunks(PAIRS).enumerate() {
+                    unpack(&mut unpacked, pairs);
+                    let start = number * 2 * PAIRS;
+                    let columns = start..self.columns.min(start + 2 * pairs.len());
+                    let right = Matrix::new(&unpacked, columns.len(), rows, PANEL);
+                    add_product(&mut sums[first..], self.rows, left.columns(columns), right);
+                }
+            }
+        })
+    }
+
+    /// `left · self`, where `left` has as many columns as this matrix has rows.
+    pub(crate) fn turned_product(&self, left: &[f32]) -> Vec<f32> {
+        self.in_blocks(left, self.rows, self.columns, |left, sums| {
+            let mut unpacked = vec![0.0; 2 * PAIRS * PANEL];
+            for (first, panel) in self.panels() {
+                let left = left.columns(first..self.rows.min(first + PANEL));
+                for (number, pairs) in panel.chunks(PAIRS).enumerate() {
+                    unpack_turned(&mut unpacked, pairs);
+                    let start = number * 2 * PAIRS;
+                    let columns = self.columns.min(start + 2 * pairs.len()) - start;
+                    let right = Matrix::new(&unpacked, left.columns, columns, 2 * PAIRS);
+                    add_product(&mut sums[start..], self.columns, left, right);
+                }
+            }
+        })
+    }
+
+    /// A matrix with `width` columns that `add` makes from blocks of rows of `left`, rounded to bf16, on all threads.
+    fn in_blocks(
+        &self,
+        left: &[f32],
+        inner: usize,
+        width: usize,
+        add: impl Fn(Matrix, &mut [f32]) + Sync,
+    ) -> Vec<f32> {
+        let rows = left.len() / inner;
+        let each = rows.div_ceil(rayon::current_num_threads()).clamp(1, ROWS);
+        let mut sums = vec![0.0; rows * width];
+        let blocks = sums.par_chunks_mut(each * width);
+        blocks
+            .zip(left.par_chunks(each * inner))
+            .for_each(|(sums, left)| {
+                let mut rounded = left.to_vec();
+                round(&mut rounded);
+                add(
+                    Matrix::new(&rounded, left.len() / inner, inner, inner),
+                    sums,
+                );
+            });
+        sums
+    }
+}
+
+/// The two numbers of a pair, as f32.
+#[inline(always)]
+fn halves(pair: u32) -> [f32; 2] {
+    [
+        f32::from_bits(pair << 16),
+        f32::from_bits(pair & 0xffff_0000),
+    ]
+}
+
+vectorised! {
+    /// Pairs of columns as f32: a column of the panel after the other.
+    fn unpack<'a>(columns: &'a mut [f32], pairs: &'a [Pair]) {
+        for (columns, pair) in columns.chunks_exact_mut(2 * PANEL).zip(pairs) {
+            let (first, second) = columns.split_at_mut(PANEL);
+            for ((first, second), pair) in first.iter_mut().zip(second).zip(pair) {
+                [*first, *second] = halves(*pair);
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// The same, a row of the panel after the other, with room for `2 · PAIRS` numbers in each.
+    fn unpack_turned<'a>(rows: &'a mut [f32], pairs: &'a [Pair]) {
+        for (place, row) in rows.chunks_exact_mut(2 * PAIRS).enumerate() {
+            for (numbers, pair) in row.as_chunks_mut::<2>().0.iter_mut().zip(pairs) {
+                *numbers = halves(pair[place]);
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// Rounds to the nearest bf16, to the even one of two.
+    fn round<'a>(numbers: &'a mut [f32]) {
+        for number in numbers {
+            let bits = number.to_bits();
+            let bits = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
+            *number = f32::from_bits(bits & 0xffff_0000);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers between -3 and 3, in bf16 or not.
+    fn numbers(count: usize, seed: u32) -> Vec<f32> {
+        let tensor = crate::tests::matrix(1, count, seed);
+        tensor.try_to_vec_as::<f32>().unwrap()
+    }
+
+    #[test]
+    fn products_are_those_of_the_rounded_numbers() {
+        // Whole panels and blocks, and parts of them.
+        for (rows, columns, others) in [(64, 128, 6), (130, 257, 7), (1, 1, 1), (70, 300, 400)] {
+            let exact: Vec<bf16> = numbers(rows * columns, 1)
+                .iter()
+                .map(|number| bf16::from_f32(*number))
+                .collect();
+            let packed = Packed::new(&exact, rows, columns);
+            let number = |row: usize, column: usize| exact[row * columns + column].to_f64();
+            let expected = |left: &[f32], row: usize, place: usize, turned: bool| -> [f64; 2] {
+                let inner = if turned { rows } else { columns };
+                let terms = (0..inner).map(|at| {
+                    let left = bf16::from_f32(left[row * inner + at]).to_f64();
+                    left * if turned {
+                        number(at, place)
+                    } else {
+                        number(place, at)
+                    }
+                });
+                terms.fold([0.0, 0.0], |[sum, size], term| {
+                    [sum + term, size + term.abs()]
+                })
+            };
+            for turned in [false, true] {
+                let (inner, width) = if turned {
+                    (rows, columns)
+                } else {
+                    (columns, rows)
+                };
+                let left = numbers(others * inner, 2);
+                let found = match turned {
+                    true => packed.turned_product(&left),
+                    false => packed.product(&left),
+                };
+                assert_eq!(found.len(), others * width);
+                for (place, found) in found.iter().enumerate() {
+                    let [sum, size] = expected(&left, place / width, place % width, turned);
+                    let error = (f64::from(*found) - sum).abs();
+                    assert!(error <= 2e-6 * size, "{rows} {columns} {turned}: {error}");
+                }
+            }
+            for row in [0, rows - 1] {
+                let found: Vec<f32> = packed.row(row).collect();
+                let expected: Vec<f32> = (0..columns).map(|at| number(row, at) as f32).collect();
+                assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn rounding_is_to_the_nearest_and_even() {
+        let mut found = numbers(4096, 3);
+        // Halfway between two numbers of bf16.
+        found.extend([1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0, -0.0, 1e-40]);
+        let expected: Vec<f32> = found.iter().map(|x| bf16::from_f32(*x).to_f32()).collect();
+        round(&mut found);
+        assert_eq!(found, expected);
+    }
+}
