@@ -5,6 +5,8 @@
 )]
 
 mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod flex;
 mod frozen;
 mod graph;

@@ -8,6 +8,8 @@ use std::fmt;
 use burn::tensor::bf16;
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
+use crate::avx512;
 use crate::matrix::{Matrix, add_product};
 use crate::vectors::vectorised;
 
@@ -31,11 +33,7 @@ impl fmt::Debug for Packed {
     }
 }
 
-/// How many pairs of columns are unpacked at a time: with a panel's rows they stay in the first caches while the rows
-/// of the other matrix pass by.
-const PAIRS: usize = 64;
-
-/// How many rows of the other matrix a thread takes at a time, at most: all pairs are unpacked for each such block.
+/// How many rows of the other matrix a thread takes at a time, at most.
 const ROWS: usize = 192;
 
 impl Packed {
@@ -88,61 +86,117 @@ impl Packed {
 
     /// `left · selfᵀ`, where `left` has as many columns as this matrix.
     pub(crate) fn product(&self, left: &[f32]) -> Vec<f32> {
-        self.in_blocks(left, self.columns, self.rows, |left, sums| {
-            let mut unpacked = vec![0.0; 2 * PAIRS * PANEL];
+        in_blocks(left, self.columns, self.rows, |left, sums| {
             for (first, panel) in self.panels() {
-                let rows = PANEL.min(self.rows - first);
-                for (number, pairs) in panel.chunks(PAIRS).enumerate() {
-                    unpack(&mut unpacked, pairs);
-                    let start = number * 2 * PAIRS;
-                    let columns = start..self.columns.min(start + 2 * pairs.len());
-                    let right = Matrix::new(&unpacked, columns.len(), rows, PANEL);
-                    add_product(&mut sums[first..], self.rows, left.columns(columns), right);
-                }
+                let columns = PANEL.min(self.rows - first);
+                left.add_product(&mut sums[first..], [self.rows, columns], 0, panel);
             }
         })
     }
 
     /// `left · self`, where `left` has as many columns as this matrix has rows.
     pub(crate) fn turned_product(&self, left: &[f32]) -> Vec<f32> {
-        self.in_blocks(left, self.rows, self.columns, |left, sums| {
-            let mut unpacked = vec![0.0; 2 * PAIRS * PANEL];
+        in_blocks(left, self.rows, self.columns, |left, sums| {
+            let mut turned = [[0; PANEL]; PANEL / 2];
             for (first, panel) in self.panels() {
-                let left = left.columns(first..self.rows.min(first + PANEL));
-                for (number, pairs) in panel.chunks(PAIRS).enumerate() {
-                    unpack_turned(&mut unpacked, pairs);
-                    let start = number * 2 * PAIRS;
-                    let columns = self.columns.min(start + 2 * pairs.len()) - start;
-                    let right = Matrix::new(&unpacked, left.columns, columns, 2 * PAIRS);
-                    add_product(&mut sums[start..], self.columns, left, right);
+                for (number, pairs) in panel.chunks(PANEL / 2).enumerate() {
+                    turn(&mut turned, pairs);
+                    let start = number * PANEL;
+                    let columns = PANEL.min(self.columns - start);
+                    let used = PANEL.min(self.rows - first).div_ceil(2);
+                    let (sums, sizes) = (&mut sums[start..], [self.columns, columns]);
+                    left.add_product(sums, sizes, first / 2, &turned[..used]);
                 }
             }
         })
     }
+}
 
-    /// A matrix with `width` columns that `add` makes from blocks of rows of `left`, rounded to bf16, on all threads.
-    fn in_blocks(
-        &self,
-        left: &[f32],
-        inner: usize,
-        width: usize,
-        add: impl Fn(Matrix, &mut [f32]) + Sync,
-    ) -> Vec<f32> {
-        let rows = left.len() / inner;
-        let each = rows.div_ceil(rayon::current_num_threads()).clamp(1, ROWS);
-        let mut sums = vec![0.0; rows * width];
-        let blocks = sums.par_chunks_mut(each * width);
-        blocks
-            .zip(left.par_chunks(each * inner))
-            .for_each(|(sums, left)| {
-                let mut rounded = left.to_vec();
-                round(&mut rounded);
-                add(
-                    Matrix::new(&rounded, left.len() / inner, inner, inner),
-                    sums,
-                );
+/// A matrix with `width` columns that `add` makes from blocks of rows of `left`, on all threads.
+fn in_blocks(
+    left: &[f32],
+    inner: usize,
+    width: usize,
+    add: impl Fn(&Left, &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let rows = left.len() / inner;
+    let each = rows.div_ceil(rayon::current_num_threads()).clamp(1, ROWS);
+    let mut sums = vec![0.0; rows * width];
+    let blocks = sums.par_chunks_mut(each * width);
+    let blocks = blocks.zip(left.par_chunks(each * inner));
+    blocks.for_each(|(sums, left)| add(&Left::new(left, inner), sums));
+    sums
+}
+
+/// Some rows of a matrix, rounded to bf16.
+enum Left {
+    /// As f32, with so many columns.
+    Floats(Vec<f32>, usize),
+    /// For the instruction: rows by sixes, of each six pair of columns after pair; and how many rows there are.
+    #[cfg(target_arch = "x86_64")]
+    Pairs(Vec<Vec<[u32; avx512::ROWS]>>, usize),
+}
+
+impl Left {
+    fn new(numbers: &[f32], columns: usize) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if avx512::is_there() {
+            let sixes = numbers.chunks(avx512::ROWS * columns);
+            let sixes = sixes.map(|rows| {
+                let mut pairs = vec![[0; avx512::ROWS]; columns.div_ceil(2)];
+                for (place, row) in rows.chunks(columns).enumerate() {
+                    for (pair, numbers) in pairs.iter_mut().zip(row.chunks(2)) {
+                        let high = numbers.get(1).map_or(0, |number| rounded(*number));
+                        pair[place] = high | rounded(numbers[0]) >> 16;
+                    }
+                }
+                pairs
             });
-        sums
+            return Self::Pairs(sixes.collect(), numbers.len() / columns);
+        }
+        let mut numbers = numbers.to_vec();
+        round(&mut numbers);
+        Self::Floats(numbers, columns)
+    }
+
+    /// Adds to `columns` numbers of each row, one every `step` of `sums`, the product of its pairs of numbers from the
+    /// pair `first` on and of `pairs`.
+    fn add_product(
+        &self,
+        sums: &mut [f32],
+        [step, columns]: [usize; 2],
+        first: usize,
+        pairs: &[Pair],
+    ) {
+        match self {
+            Self::Floats(numbers, width) => {
+                /// How many pairs are unpacked at a time: so many stay in the first cache.
+                const AT_ONCE: usize = 64;
+                let mut unpacked = [0.0; 2 * AT_ONCE * PANEL];
+                let left = Matrix::new(numbers, numbers.len() / width, *width, *width);
+                for (number, pairs) in pairs.chunks(AT_ONCE).enumerate() {
+                    unpack(&mut unpacked, pairs);
+                    let start = 2 * (first + number * AT_ONCE);
+                    let left = left.columns(start..(*width).min(start + 2 * pairs.len()));
+                    let right = Matrix::new(&unpacked, left.columns, columns, PANEL);
+                    add_product(sums, step, left, right);
+                }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Pairs(sixes, rows) => {
+                /// So many pairs of a panel stay in the second cache while the rows pass by.
+                const AT_ONCE: usize = 512;
+                for (number, pairs) in pairs.chunks(AT_ONCE).enumerate() {
+                    let start = first + number * AT_ONCE;
+                    for (six, left) in sixes.iter().enumerate() {
+                        let rows = (rows - six * avx512::ROWS).min(avx512::ROWS);
+                        let sums = &mut sums[six * avx512::ROWS * step..];
+                        let left = &left[start..][..pairs.len()];
+                        avx512::add_product(sums, step, [rows, columns], left, pairs);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -167,24 +221,30 @@ vectorised! {
     }
 }
 
-vectorised! {
-    /// The same, a row of the panel after the other, with room for `2 · PAIRS` numbers in each.
-    fn unpack_turned<'a>(rows: &'a mut [f32], pairs: &'a [Pair]) {
-        for (place, row) in rows.chunks_exact_mut(2 * PAIRS).enumerate() {
-            for (numbers, pair) in row.as_chunks_mut::<2>().0.iter_mut().zip(pairs) {
-                *numbers = halves(pair[place]);
-            }
+/// Pairs of rows of a panel from its pairs of columns, at most as many as it has rows in pairs: what stood beside
+/// one another stands below one another.
+fn turn(turned: &mut [Pair; PANEL / 2], pairs: &[Pair]) {
+    for (column, pair) in pairs.iter().enumerate() {
+        for (turned, rows) in turned.iter_mut().zip(pair.as_chunks::<2>().0) {
+            let [first, second] = *rows;
+            turned[2 * column] = first & 0xffff | second << 16;
+            turned[2 * column + 1] = first >> 16 | second & 0xffff_0000;
         }
     }
 }
 
+/// The bits of the nearest bf16, of the even one of two, in the upper half.
+#[inline(always)]
+fn rounded(number: f32) -> u32 {
+    let bits = number.to_bits();
+    bits.wrapping_add(0x7fff + (bits >> 16 & 1)) & 0xffff_0000
+}
+
 vectorised! {
-    /// Rounds to the nearest bf16, to the even one of two.
+    /// Rounds to the nearest bf16.
     fn round<'a>(numbers: &'a mut [f32]) {
         for number in numbers {
-            let bits = number.to_bits();
-            let bits = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
-            *number = f32::from_bits(bits & 0xffff_0000);
+            *number = f32::from_bits(rounded(*number));
         }
     }
 }
