@@ -123,20 +123,23 @@ impl Parser<'_> {
         let escaped = &self.rest[1..];
         let next = escaped.chars().next();
         let c = next.ok_or_else(|| self.wrong("the closing quote"))?;
-        let length = match c {
-            'x' => 3,
-            'u' => 5,
-            'U' => 9,
-            _ => c.len_utf8(),
+        let octal = escaped.bytes().take(3);
+        let octal = octal.take_while(|b| (b'0'..=b'7').contains(b)).count();
+        let (digits, radix) = match c {
+            'x' => (1..3, 16),
+            'u' => (1..5, 16),
+            'U' => (1..9, 16),
+            _ => (0..octal, 8),
         };
+        let length = digits.end.max(c.len_utf8());
         match c {
-            'x' | 'u' | 'U' => {
-                let code = escaped.get(1..length);
-                let code = code.and_then(|code| u32::from_str_radix(code, 16).ok());
+            _ if digits.end > 0 => {
+                let code = escaped.get(digits);
+                let code = code.and_then(|code| u32::from_str_radix(code, radix).ok());
                 let decoded = code.and_then(char::from_u32);
                 text.push(decoded.ok_or_else(|| self.wrong("the number of a character"))?);
             }
-            'N' | '0'..='7' => return Err(self.wrong("another escape")),
+            'N' => return Err(self.wrong("an escape other than \\N")),
             '\n' => {}
             '\\' | '\'' | '"' => text.push(c),
             'n' => text.push('\n'),
@@ -180,8 +183,8 @@ mod tests {
     fn texts_are_read_as_python_reads_them() {
         for (text, expected) in [
             (
-                r#"['a', "b'c", 'd\'e', 'f\n\x41\u00e9\q']"#,
-                r#"['a', "b'c", "d'e", 'f\nAé\\q']"#,
+                r#"['a', "b'c", 'd\'e', 'f\n\x41\u00e9\q\101\12']"#,
+                r#"['a', "b'c", "d'e", 'f\nAé\\qA\n']"#,
             ),
             (
                 " [1, -2, 1.5, 1e16, True, None,]",
@@ -201,7 +204,7 @@ mod tests {
         for text in [
             "['it's']", "[a]", "[1", "'a", "007", "nan", "f'a'", "['a' 1]", "", "[1 2]", "{1: 2}",
             "[,]", // Python takes these.
-            "r'a'", "0x1F", "1_000", "'\\0'", "1, 2",
+            "r'a'", "0x1F", "1_000", "1, 2",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
