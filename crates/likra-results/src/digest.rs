@@ -1,9 +1,11 @@
 //! Fingerprints of files.
 
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use fs_err::File;
+use likra_files::write_atomically;
 use sha2::{Digest, Sha256};
 
 /// How much of a file is in memory at a time, in bytes.
@@ -21,6 +23,57 @@ pub fn sha256_file(path: &Path) -> io::Result<String> {
         chunk.clear();
     }
     Ok(hex(&hasher.finalize()))
+}
+
+/// A file whose hash is kept has at least so many bytes.
+const LARGE: u64 = 16 << 20;
+
+/// The same, but of a large file what was found before, if it has not changed since then: weights of a model take
+/// longer to hash than all else that a start does.
+///
+/// Hashes are kept in the user's cache folder, a file each. What tells a change is the file's place, size, and the time
+/// of its last change of any kind, which no program can set.
+///
+/// # Errors
+///
+/// If the file cannot be read.
+pub fn sha256_kept(path: &Path) -> io::Result<String> {
+    let found = fs_err::metadata(path)?;
+    let kept = (found.len() >= LARGE).then(|| kept(path)).flatten();
+    let Some(kept) = kept else {
+        return sha256_file(path);
+    };
+    let state = format!(
+        "{} {} {}.{:09}",
+        found.ino(),
+        found.len(),
+        found.ctime(),
+        found.ctime_nsec()
+    );
+    let before = fs_err::read_to_string(&kept).unwrap_or_default();
+    if let Some((hash, _)) = before.split_once(' ').filter(|(_, of)| *of == state) {
+        return Ok(hash.into());
+    }
+    let hash = sha256_file(path)?;
+    let line = format!("{hash} {state}");
+    // That it cannot be kept is no reason to stop.
+    let written = kept.parent().map_or(Ok(()), fs_err::create_dir_all);
+    let written =
+        written.and_then(|()| write_atomically(&kept, |to| to.write_all(line.as_bytes())));
+    if let Err(error) = written {
+        tracing::info!(%error, "a hash is not kept");
+    }
+    Ok(hash)
+}
+
+/// Where the hash of a file is kept, if there is a place for such things.
+fn kept(path: &Path) -> Option<PathBuf> {
+    let folder = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty());
+    let folder = folder.map(PathBuf::from);
+    let folder = folder.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
+    let path = fs_err::canonicalize(path).ok()?;
+    let name = sha256(path.as_os_str().as_encoded_bytes());
+    Some(folder.join("likra/hashes").join(name))
 }
 
 /// The SHA-256 of bytes in memory, in lower-case hexadecimal.
@@ -63,6 +116,28 @@ mod tests {
             std::fs::write(&path, content).unwrap();
             assert_eq!(sha256_file(&path).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn the_hash_of_a_large_file_is_kept_until_it_changes() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("weights");
+        let mut content = vec![1; LARGE as usize];
+        std::fs::write(&path, &content).unwrap();
+        let place = kept(&path).unwrap();
+        assert_eq!(sha256_kept(&path).unwrap(), sha256(&content));
+        let line = std::fs::read_to_string(&place).unwrap();
+        // What stands there is believed.
+        std::fs::write(&place, line.replace(&sha256(&content), "kept")).unwrap();
+        assert_eq!(sha256_kept(&path).unwrap(), "kept");
+        content[5] = 2;
+        std::fs::write(&path, &content).unwrap();
+        assert_eq!(sha256_kept(&path).unwrap(), sha256(&content));
+        std::fs::remove_file(place).unwrap();
+        // A small one is not.
+        std::fs::write(&path, b"abc").unwrap();
+        assert_eq!(sha256_kept(&path).unwrap(), sha256(b"abc"));
+        assert!(!kept(&path).unwrap().exists());
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod stamp;
 
 pub use answer_kind::AnswerKind;
 pub use csv_file::{Row, read_rows, write_rows};
-pub use digest::{sha256, sha256_file};
+pub use digest::{sha256, sha256_file, sha256_kept};
 pub use error::{Error, Result};
 pub use layout::{
     ANSWER_ONLY, BASE, HeadDir, RunDir, check_head_name, checkpoint_examples, remove,

@@ -8,7 +8,7 @@ use fs_err as fs;
 use likra_files::{error_at, write_atomically};
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, sha256_file};
+use crate::{Result, sha256_kept};
 
 /// What a run was made of. The same run has the same manifest, byte for byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ impl Input {
         let name = path.file_name().unwrap_or_default();
         Ok(Self {
             name: name.to_string_lossy().into_owned(),
-            sha256: sha256_file(path)?,
+            sha256: sha256_kept(path)?,
             bytes: fs::metadata(path)?.len(),
         })
     }
