@@ -43,9 +43,9 @@ class Compare:
             sys.exit(f"compare: {command} failed\n{lines}")
         return text, lines, wall, usage.ru_maxrss // 1024
 
-    def likra(self, *words):
+    def likra(self, dtype, *words):
         """What `likra` measured of itself: a list of the fields of its log lines."""
-        command = [self.arguments.likra, *words, "--device", self.arguments.device]
+        command = [self.arguments.likra, *words, "--device", self.arguments.device, "--dtype", dtype]
         environment = {"LIKRA_LOG": "likra_experiment=info", "MIMALLOC_PURGE_DELAY": "-1", "NO_COLOR": "1"}
         _, log, wall, peak = self.process(command, **environment)
         lines = [dict(re.findall(r'(\w+)="?([^" ]+)"?', line)) for line in log.splitlines() if " seconds=" in line]
@@ -66,18 +66,23 @@ class Compare:
         self.checks.append((what, len(ours), max(differences), bound, all(d <= bound for d in differences)))
 
     def train(self, number):
-        model, data, head = self.arguments.model, self.arguments.data, Path(self.scratch.name) / f"head{number}"
-        [trained], _, peak = self.likra("train", "--model", model, "--questions", data / "ARC-Challenge-Train.jsonl", "--kind", "correct",
-                                        "--examples", self.examples, "--seed", number, "--out", head)
-        self.add("LoRA training, batches of 8", "likra f32", int(trained["tokens"]) / float(trained["seconds"]), "tokens/s")
-        self.add("peak memory of training", "likra f32", peak, "MiB")
-        losses = [float(row["loss"]) for row in csv.DictReader((head / "log.csv").open())]
+        model, data, quantity = self.arguments.model, self.arguments.data, "LoRA training, batches of 8"
         for dtype in self.arguments.dtypes:
-            found, _, peak = self.peer(dtype, "train", model, data, "--examples", self.examples, "--seed", number, "--adapter", head / "n00000")
-            self.add("LoRA training, batches of 8", f"transformers + PEFT {dtype}", found["tokens"] / found["seconds"], "tokens/s")
+            head = self.head(number, dtype)
+            [trained], _, peak = self.likra(dtype, "train", "--model", model, "--questions", data / "ARC-Challenge-Train.jsonl",
+                                            "--kind", "correct", "--examples", self.examples, "--seed", number, "--out", head)
+            self.add(quantity, f"likra {dtype}", int(trained["tokens"]) / float(trained["seconds"]), "tokens/s")
+            self.add("peak memory of training", f"likra {dtype}", peak, "MiB")
+            losses = [float(row["loss"]) for row in csv.DictReader((head / "log.csv").open())]
+            words = ["train", model, data, "--examples", self.examples, "--seed", number, "--adapter", head / "n00000"]
+            found, _, peak = self.peer(dtype, *words)
+            self.add(quantity, f"transformers + PEFT {dtype}", found["tokens"] / found["seconds"], "tokens/s")
             self.add("peak memory of training", f"transformers + PEFT {dtype}", peak, "MiB")
             if dtype == "f32":
                 self.check("losses of training", losses, found["values"], 1e-3, True)
+
+    def head(self, number, dtype):
+        return Path(self.scratch.name) / f"head{number}-{dtype}"
 
     def score_words(self, questions, rule, scores, *more):
         data = self.arguments.data
@@ -86,40 +91,41 @@ class Compare:
 
     def score(self, number):
         model, data, scores = self.arguments.model, self.arguments.data, Path(self.scratch.name) / "scores.csv"
-        heads = [f"head{place}={Path(self.scratch.name) / f'head{place}' / f'n{self.examples:05}'}" for place in (0, 1)]
-        adapters = [word for head in heads for word in ("--adapter", head)]
-        for quantity, rule, questions, more in [
-            ("scoring, shots anew for each question", "per-question", self.fresh, []),
-            ("scoring, the same shots for all", "fixed", self.fixed, []),
-            ("scoring, base and two heads, the same shots", "fixed", self.fixed, adapters),
-        ]:
-            lines, _, peak = self.likra(*self.score_words(questions, rule, scores, *more))
-            seconds = sum(float(line["seconds"]) for line in lines)
-            self.add(quantity, "likra f32", questions / seconds, "questions/s")
-            if not more:
-                found = [float(row["log_likelihood"]) for row in csv.DictReader(scores.open())]
-                if rule == "per-question":
-                    self.add("peak memory of scoring", "likra f32", peak, "MiB")
+        three = "scoring, base and two heads, the same shots"
+        for dtype in self.arguments.dtypes:
+            heads = [f"head{place}={self.head(place, dtype) / f'n{self.examples:05}'}" for place in (0, 1)]
+            adapters = [word for head in heads for word in ("--adapter", head)]
+            for quantity, rule, questions, more in [
+                ("scoring, shots anew for each question", "per-question", self.fresh, []),
+                ("scoring, the same shots for all", "fixed", self.fixed, []),
+                (three, "fixed", self.fixed, adapters),
+            ]:
+                lines, _, peak = self.likra(dtype, *self.score_words(questions, rule, scores, *more))
+                seconds = sum(float(line["seconds"]) for line in lines)
+                self.add(quantity, f"likra {dtype}", questions / seconds, "questions/s")
+                if more:
+                    continue
+                ours = [float(row["log_likelihood"]) for row in csv.DictReader(scores.open())]
                 # The harness shares nothing between questions: a few tell its pace.
                 asked = min(questions, self.fresh)
-                for dtype in self.arguments.dtypes:
-                    peer, _, peak = self.peer(dtype, "score", model, data, "--questions", asked, "--shots", SHOTS, "--rule", rule)
-                    pace = peer["questions"] / peer["seconds"]
-                    self.add(quantity, f"lm-eval {dtype}", pace, "questions/s")
-                    if rule == "fixed":
-                        # One model at a time: three runs.
-                        self.add("scoring, base and two heads, the same shots", f"lm-eval {dtype}", pace / 3, "questions/s")
-                    else:
-                        self.add("peak memory of scoring", f"lm-eval {dtype}", peak, "MiB")
-                    if dtype == "f32":
-                        self.check(f"log-likelihoods, {rule} shots", found[:len(peer["values"])], peer["values"], 1e-3, False)
+                peer, _, held = self.peer(dtype, "score", model, data, "--questions", asked, "--shots", SHOTS, "--rule", rule)
+                pace = peer["questions"] / peer["seconds"]
+                self.add(quantity, f"lm-eval {dtype}", pace, "questions/s")
+                if rule == "fixed":
+                    # One model at a time: three runs.
+                    self.add(three, f"lm-eval {dtype}", pace / 3, "questions/s")
+                else:
+                    self.add("peak memory of scoring", f"likra {dtype}", peak, "MiB")
+                    self.add("peak memory of scoring", f"lm-eval {dtype}", held, "MiB")
+                if dtype == "f32":
+                    self.check(f"log-likelihoods, {rule} shots", ours[:len(peer["values"])], peer["values"], 1e-3, False)
 
     def first(self, number):
         scores = Path(self.scratch.name) / "first.csv"
         words = ["score", "--model", self.arguments.model, "--questions", self.arguments.data / "ARC-Challenge-Test.jsonl", "--limit", 1, "--out", scores]
-        _, wall, _ = self.likra(*words)
-        self.add("from the process's start to the first score", "likra f32", wall, "s")
         for dtype in self.arguments.dtypes:
+            _, wall, _ = self.likra(dtype, *words)
+            self.add("from the process's start to the first score", f"likra {dtype}", wall, "s")
             _, wall, _ = self.peer(dtype, "score", self.arguments.model, self.arguments.data, "--questions", 1)
             self.add("from the process's start to the first score", f"lm-eval {dtype}", wall, "s")
 
@@ -138,12 +144,15 @@ class Compare:
         digits = lambda value: f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
         range_of = lambda found: f"{digits(statistics.median(found))} ({digits(min(found))} to {digits(max(found))})"
         for (quantity, unit), programs in values.items():
-            ours = programs.pop("likra f32")
             for program, found in programs.items():
+                if program.startswith("likra "):
+                    continue
+                own = f"likra {program.split()[-1]}"
+                ours = programs[own]
                 ratio = statistics.median(ours) / statistics.median(found)
                 # Of times and memory less is better.
                 times = ratio if unit.endswith("/s") else 1 / ratio
-                yield [f"{quantity}, {unit}", range_of(ours), program, range_of(found), f"{times:.2f}"]
+                yield [f"{quantity}, {unit}", own, range_of(ours), program, range_of(found), f"{times:.2f}"]
 
     def markdown(self):
         from common import versions
@@ -160,8 +169,8 @@ class Compare:
                  f"largest in brackets. Training: {self.examples} examples in batches of 8. Scoring: {SHOTS} shots; {self.fresh} questions with shots of "
                  f"their own, {self.fixed} with the same shots ({self.fresh} for the harness, which shares nothing between questions). Opening the "
                  "model is not counted, except in the time to the first score.", "", f"`{command}` made this page.", ""]
-        titles = ["quantity", "likra", "peer", "peer's", "times as good"]
-        rows = [titles, ["---"] * 5, *self.table()]
+        titles = ["quantity", "", "likra's", "peer", "peer's", "times as good"]
+        rows = [titles, ["---"] * len(titles), *self.table()]
         lines += ["| " + " | ".join(row) + " |" for row in rows]
         lines += ["", "Both computed the same:", "", "| values | how many | largest difference | bound | verdict |", "| --- | --- | --- | --- | --- |"]
         lines += [f"| {what} | {count} | {found:.1e} | {bound:.0e} | {'holds' if holds else '**BROKEN**'} |" for what, count, found, bound, holds in self.checks]
@@ -177,8 +186,8 @@ def main():
     arguments.add_argument("--runs", type=int, default=3, metavar="N", help="how often everything is run")
     arguments.add_argument("--quick", action="store_true", help="little work, to see that it runs")
     arguments.add_argument("--dtypes", nargs="+", choices=("f32", "bf16"), default=("f32", "bf16"), metavar="TYPE",
-                           help="types of the peers' weights; a CPU without bf16 instructions takes hours for bf16")
-    arguments.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+                           help="types of weights; a CPU without bf16 instructions takes hours for bf16")
+    arguments.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N or wgpu")
     arguments.add_argument("--out", type=Path, default=HERE.parents[1] / "results/speed.md", metavar="FILE", help="the table; the runs go beside it as CSV")
     compare = Compare(arguments.parse_args())
     compare.run()
