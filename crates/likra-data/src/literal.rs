@@ -5,6 +5,9 @@
 
 use minijinja::Value;
 
+/// Without any of these a list in Python has at most names, and is no literal.
+pub(crate) const MARKS: fn(char) -> bool = |c| c.is_ascii_digit() || "'\"({.".contains(c);
+
 /// What a text is the literal of.
 ///
 /// # Errors
@@ -121,15 +124,14 @@ impl Parser<'_> {
     /// What follows a backslash; an unknown escape stands for itself.
     fn escape(&mut self, text: &mut String) -> Result<(), String> {
         let escaped = &self.rest[1..];
-        let next = escaped.chars().next();
-        let c = next.ok_or_else(|| self.wrong("the closing quote"))?;
-        let octal = escaped.bytes().take(3);
-        let octal = octal.take_while(|b| (b'0'..=b'7').contains(b)).count();
+        let c = escaped.chars().next();
+        let c = c.ok_or_else(|| self.wrong("the closing quote"))?;
+        let octal = escaped.trim_start_matches(|c| ('0'..='7').contains(&c));
         let (digits, radix) = match c {
             'x' => (1..3, 16),
             'u' => (1..5, 16),
             'U' => (1..9, 16),
-            _ => (0..octal, 8),
+            _ => (0..(escaped.len() - octal.len()).min(3), 8),
         };
         let length = digits.end.max(c.len_utf8());
         match c {
@@ -162,10 +164,11 @@ impl Parser<'_> {
         let value = if number.contains(['.', 'e', 'E']) {
             number.parse().ok().map(|float: f64| Value::from(float))
         } else {
-            // Python does not take 007.
-            let whole = number.parse().ok();
-            let whole = whole.filter(|whole: &i64| whole.to_string() == number);
-            whole.map(Value::from)
+            // Python does not take 007. It takes +7 and -0, which nothing prints.
+            let whole = number.parse::<i64>().ok();
+            whole
+                .filter(|whole| whole.to_string() == number)
+                .map(Value::from)
         };
         let value = value.ok_or_else(|| self.wrong("a number"))?;
         self.rest = rest;
@@ -203,9 +206,15 @@ mod tests {
     fn what_python_refuses_is_refused() {
         for text in [
             "['it's']", "[a]", "[1", "'a", "007", "nan", "f'a'", "['a' 1]", "", "[1 2]", "{1: 2}",
-            "[,]", // Python takes these.
-            "r'a'", "0x1F", "1_000", "1, 2",
+            "[,]",
         ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rare_literals_are_refused_too() {
+        for text in ["r'a'", "0x1F", "1_000", "1, 2", "+7", "['a' # b\n]"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -77,8 +77,13 @@ impl Target {
     /// Of what a template printed.
     pub(super) fn printed(text: String) -> Result<Self, LineError> {
         let is_list = text.starts_with('[') && text.ends_with(']');
-        if let Some(Ok(list)) = is_list.then(|| literal::parse(&text)) {
-            return Self::of(&list);
+        match literal::parse(&text) {
+            Ok(list) if is_list => return Self::of(&list),
+            // Python may read what we do not, and would have a list then; else it takes the text, as for `[MASK]`.
+            Err(expected) if is_list && text.contains(literal::MARKS) => {
+                return Err(LineError::value("doc_to_target", text, &expected));
+            }
+            _ => {}
         }
         Ok(Self {
             answers: vec![Answer::printed("doc_to_target", text)?],
@@ -140,5 +145,21 @@ fn whole(value: &Value) -> Option<i64> {
     match value.kind() {
         ValueKind::Bool => Some(i64::from(value.is_true())),
         _ => value.is_integer().then(|| value.as_i64()).flatten(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_python_alone_reads_as_a_list_is_no_text() {
+        let printed = |text: &str| Target::printed(text.into());
+        assert!(printed("['a', 'b']").unwrap().is_list);
+        assert!(!printed("[MASK]").unwrap().is_list);
+        for text in ["[0x1F]", "[r'a']", "['a' # b\n]", "[...]", "[{}]"] {
+            let error = printed(text).unwrap_err().to_string();
+            assert!(error.starts_with("doc_to_target"), "{error}");
+        }
     }
 }
