@@ -23,10 +23,8 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
     };
     let value = parser.value()?;
     parser.space();
-    match parser.rest {
-        "" => Ok(value),
-        _ => Err(parser.wrong("the end of the list")),
-    }
+    let whole = parser.rest.is_empty().then_some(value);
+    whole.ok_or_else(|| parser.wrong("the end of the list"))
 }
 
 struct Parser<'a> {

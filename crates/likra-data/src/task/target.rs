@@ -78,17 +78,16 @@ impl Target {
     pub(super) fn printed(text: String) -> Result<Self, LineError> {
         let is_list = text.starts_with('[') && text.ends_with(']');
         match literal::parse(&text) {
-            Ok(list) if is_list => return Self::of(&list),
+            Ok(list) if is_list => Self::of(&list),
             // Python may read what we do not, and would have a list then; else it takes the text, as for `[MASK]`.
             Err(expected) if is_list && text.contains(literal::MARKS) => {
-                return Err(LineError::value("doc_to_target", text, &expected));
+                Err(LineError::value("doc_to_target", text, &expected))
             }
-            _ => {}
+            _ => Ok(Self {
+                answers: vec![Answer::printed("doc_to_target", text)?],
+                is_list: false,
+            }),
         }
-        Ok(Self {
-            answers: vec![Answer::printed("doc_to_target", text)?],
-            is_list: false,
-        })
     }
 
     /// What continues every choice, where they are contexts.
@@ -103,8 +102,8 @@ impl Target {
 
     /// The places of the right choices; what is none of them is left out.
     pub(super) fn right(&self, choices: &[String]) -> Vec<usize> {
-        let answers = self.answers.iter();
-        answers.filter_map(|answer| answer.place(choices)).collect()
+        let place = |answer: &Answer| answer.place(choices);
+        self.answers.iter().filter_map(place).collect()
     }
 
     /// The answer of a shot; none if the harness can make no shot of it.
