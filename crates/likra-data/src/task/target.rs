@@ -51,10 +51,9 @@ impl Answer {
     pub(super) fn place(&self, choices: &[String]) -> Option<usize> {
         match self {
             Self::Text(text) => choices.iter().position(|choice| choice == text),
-            Self::Place(number) => {
-                let place = usize::try_from(*number).ok();
-                place.filter(|place| *place < choices.len())
-            }
+            Self::Place(number) => usize::try_from(*number)
+                .ok()
+                .filter(|at| *at < choices.len()),
         }
     }
 }
@@ -79,9 +78,9 @@ impl Target {
         let is_list = text.starts_with('[') && text.ends_with(']');
         match literal::parse(&text) {
             Ok(list) if is_list => Self::of(&list),
-            // Python may read what we do not, and would have a list then; else it takes the text, as for `[MASK]`.
-            Err(expected) if is_list && text.contains(literal::MARKS) => {
-                Err(LineError::value("doc_to_target", text, &expected))
+            // Python has a list there; of what it cannot read either it takes the text, as for `[MASK]`.
+            Err(found) if is_list && found.is_rare => {
+                Err(LineError::value("doc_to_target", text, &found.reason))
             }
             _ => Ok(Self {
                 answers: vec![Answer::printed("doc_to_target", text)?],
@@ -155,7 +154,9 @@ mod tests {
     fn what_python_alone_reads_as_a_list_is_no_text() {
         let printed = |text: &str| Target::printed(text.into());
         assert!(printed("['a', 'b']").unwrap().is_list);
-        assert!(!printed("[MASK]").unwrap().is_list);
+        for text in ["[MASK]", "[1, not a list]"] {
+            assert!(!printed(text).unwrap().is_list);
+        }
         for text in ["[0x1F]", "[r'a']", "['a' # b\n]", "[...]", "[{}]"] {
             let error = printed(text).unwrap_err().to_string();
             assert!(error.starts_with("doc_to_target"), "{error}");
