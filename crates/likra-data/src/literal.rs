@@ -47,10 +47,11 @@ impl Parser<'_> {
         let unprefixed = found.trim_start_matches(|c| "rRbBuU".contains(c));
         NoLiteral {
             reason: format!("character {place}: `{found}`, expected {expected}"),
-            // `1_000`, `0x1F`, `1j`; `[1], [2]`; `{1}`, `# a comment`, `+7`, `...`; `r'a'`.
+            // `1_000`, `0x1F`, `1j`; `[1], [2]`; `{1}`, `# a comment`, `+7`, `...`; `set()`; `r'a'`.
             is_rare: before.ends_with(|c: char| c.is_ascii_digit())
                 && found.starts_with(|c| "_xXoObBjJ".contains(c))
                 || found.starts_with(|c: char| c.is_ascii_digit() || ",{#\\+-.".contains(c))
+                || found.starts_with("set()")
                 || unprefixed != found && unprefixed.starts_with(['\'', '"']),
         }
     }
