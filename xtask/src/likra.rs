@@ -46,8 +46,8 @@ pub(crate) fn ok(program: &mut Command) -> Result<()> {
 pub(crate) fn build(arguments: &[String], more: &[&str]) -> Result<PathBuf> {
     eprintln!("Building likra in release (minutes the first time, seconds after that) ...");
     let mut build = cargo();
-    build.args(["build", "--quiet", "--release", "--bin", "likra"]);
-    build.args(["--package", "likra"]).args(more);
+    let words = "build --quiet --release --package likra --bin likra".split(' ');
+    build.args(words).args(more);
     let gpu = || Path::new("/dev/nvidiactl").exists();
     if let Some(feature) = feature(arguments, gpu) {
         build.args(["--features", feature]);

@@ -5,12 +5,21 @@
 
 use minijinja::Value;
 
+/// Why a text is none of these literals.
+#[derive(Debug)]
+pub(crate) struct NoLiteral {
+    /// Where, what was found and what was expected.
+    pub(crate) reason: String,
+    /// Whether it may be a rare literal, which Python reads; else Python refuses it, too.
+    pub(crate) is_rare: bool,
+}
+
 /// What a text is the literal of.
 ///
 /// # Errors
 ///
 /// If it is none; says where.
-pub(crate) fn parse(text: &str) -> Result<Value, String> {
+pub(crate) fn parse(text: &str) -> Result<Value, NoLiteral> {
     // As in any source text of Python's.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut parser = Parser {
@@ -20,10 +29,8 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
     };
     let value = parser.value()?;
     parser.space();
-    match parser.rest {
-        "" => Ok(value),
-        _ => Err(parser.wrong("the end of the list")),
-    }
+    let whole = parser.rest.is_empty().then_some(value);
+    whole.ok_or_else(|| parser.wrong("the end of the list"))
 }
 
 struct Parser<'a> {
@@ -33,10 +40,20 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn wrong(&self, expected: &str) -> String {
+    fn wrong(&self, expected: &str) -> NoLiteral {
+        let before = &self.text[..self.text.len() - self.rest.len()];
+        let place = before.chars().count() + 1;
         let found: String = self.rest.chars().take(20).collect();
-        let place = self.text.chars().count() - self.rest.chars().count() + 1;
-        format!("character {place}: `{found}`, expected {expected}")
+        let unprefixed = found.trim_start_matches(|c| "rRbBuU".contains(c));
+        NoLiteral {
+            reason: format!("character {place}: `{found}`, expected {expected}"),
+            // `1_000`, `0x1F`, `1j`; `[1], [2]`; `{1}`, `# a comment`, `+7`, `...`; `set()`; `r'a'`.
+            is_rare: before.ends_with(|c: char| c.is_ascii_digit())
+                && found.starts_with(|c| "_xXoObBjJ".contains(c))
+                || found.starts_with(|c: char| c.is_ascii_digit() || ",{#\\+-.".contains(c))
+                || found.starts_with("set()")
+                || unprefixed != found && unprefixed.starts_with(['\'', '"']),
+        }
     }
 
     fn take(&mut self, expected: &str) -> bool {
@@ -49,7 +66,7 @@ impl Parser<'_> {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\x0c']);
     }
 
-    fn value(&mut self) -> Result<Value, String> {
+    fn value(&mut self) -> Result<Value, NoLiteral> {
         self.space();
         self.depth += 1;
         if self.depth > 100 {
@@ -62,7 +79,6 @@ impl Parser<'_> {
                 (items, false) if items.len() == 1 => items[0].clone(),
                 (items, _) => Value::from(items),
             },
-            Some('{') => return Err(self.wrong("a list")),
             Some('\'' | '"') => self.texts()?,
             Some(c) if c.is_ascii_digit() || "+-.".contains(c) => self.number()?,
             _ if self.take("None") => Value::from(()),
@@ -75,7 +91,7 @@ impl Parser<'_> {
     }
 
     /// Values with commas between them, up to `close`; and whether a comma stands behind the last.
-    fn items(&mut self, close: &str) -> Result<(Vec<Value>, bool), String> {
+    fn items(&mut self, close: &str) -> Result<(Vec<Value>, bool), NoLiteral> {
         let (mut items, mut comma) = (Vec::new(), true);
         loop {
             self.space();
@@ -92,7 +108,7 @@ impl Parser<'_> {
     }
 
     /// Adjacent texts, joined.
-    fn texts(&mut self) -> Result<Value, String> {
+    fn texts(&mut self) -> Result<Value, NoLiteral> {
         let mut text = String::new();
         while self.rest.starts_with(['\'', '"']) {
             self.text(&mut text)?;
@@ -101,7 +117,7 @@ impl Parser<'_> {
         Ok(Value::from(text))
     }
 
-    fn text(&mut self, text: &mut String) -> Result<(), String> {
+    fn text(&mut self, text: &mut String) -> Result<(), NoLiteral> {
         let mut quotes = ["'''", "\"\"\"", "'", "\""].into_iter();
         let quote = quotes.find(|quote| self.take(quote)).unwrap_or_default();
         while !self.take(quote) {
@@ -119,17 +135,16 @@ impl Parser<'_> {
     }
 
     /// What follows a backslash; an unknown escape stands for itself.
-    fn escape(&mut self, text: &mut String) -> Result<(), String> {
+    fn escape(&mut self, text: &mut String) -> Result<(), NoLiteral> {
         let escaped = &self.rest[1..];
-        let next = escaped.chars().next();
-        let c = next.ok_or_else(|| self.wrong("the closing quote"))?;
-        let octal = escaped.bytes().take(3);
-        let octal = octal.take_while(|b| (b'0'..=b'7').contains(b)).count();
+        let c = escaped.chars().next();
+        let c = c.ok_or_else(|| self.wrong("the closing quote"))?;
+        let octal = escaped.trim_start_matches(|c| ('0'..='7').contains(&c));
         let (digits, radix) = match c {
             'x' => (1..3, 16),
             'u' => (1..5, 16),
             'U' => (1..9, 16),
-            _ => (0..octal, 8),
+            _ => (0..(escaped.len() - octal.len()).min(3), 8),
         };
         let length = digits.end.max(c.len_utf8());
         match c {
@@ -141,33 +156,25 @@ impl Parser<'_> {
             }
             'N' => return Err(self.wrong("an escape other than \\N")),
             '\n' => {}
-            '\\' | '\'' | '"' => text.push(c),
-            'n' => text.push('\n'),
-            't' => text.push('\t'),
-            'r' => text.push('\r'),
-            'a' => text.push('\x07'),
-            'b' => text.push('\x08'),
-            'f' => text.push('\x0c'),
-            'v' => text.push('\x0b'),
-            _ => text.extend(['\\', c]),
+            _ => match r#"\'"ntrabfv"#.find(c) {
+                Some(place) => text.push(char::from(b"\\'\"\n\t\r\x07\x08\x0c\x0b"[place])),
+                None => text.extend(['\\', c]),
+            },
         }
         self.rest = &escaped[length..];
         Ok(())
     }
 
-    fn number(&mut self) -> Result<Value, String> {
+    fn number(&mut self) -> Result<Value, NoLiteral> {
         let is_inside = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
         let rest = self.rest.trim_start_matches(is_inside);
         let number = &self.rest[..self.rest.len() - rest.len()];
-        let value = if number.contains(['.', 'e', 'E']) {
-            number.parse().ok().map(|float: f64| Value::from(float))
-        } else {
-            // Python does not take 007.
-            let whole = number.parse().ok();
-            let whole = whole.filter(|whole: &i64| whole.to_string() == number);
-            whole.map(Value::from)
-        };
-        let value = value.ok_or_else(|| self.wrong("a number"))?;
+        let float = number.parse::<f64>().ok().map(Value::from);
+        let float = float.filter(|_| number.contains(['.', 'e', 'E']));
+        // Python does not take 007. It takes +7 and -0, which nothing prints.
+        let whole = number.parse::<i64>().ok().map(Value::from);
+        let whole = whole.filter(|whole| whole.to_string() == number);
+        let value = whole.or(float).ok_or_else(|| self.wrong("a number"))?;
         self.rest = rest;
         Ok(value)
     }
@@ -203,10 +210,41 @@ mod tests {
     fn what_python_refuses_is_refused() {
         for text in [
             "['it's']", "[a]", "[1", "'a", "007", "nan", "f'a'", "['a' 1]", "", "[1 2]", "{1: 2}",
-            "[,]", // Python takes these.
-            "r'a'", "0x1F", "1_000", "1, 2",
+            "[,]",
         ] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rare_literals_are_refused_as_such() {
+        for text in [
+            "r'a'",
+            "0x1F",
+            "1_000",
+            "[1], [2]",
+            "+7",
+            "['a' # b\n]",
+            "...",
+            "[{}]",
+            "['\\N{DASH}']",
+            "[1, rb\"a\"]",
+            "[1j]",
+            "9223372036854775808",
+            "[1\\\n]",
+        ] {
+            assert!(parse(text).err().unwrap().is_rare, "{text}");
+        }
+        for text in [
+            "[1, not a list]",
+            "[MASK]",
+            "['it's']",
+            "[1st]",
+            "[10:30]",
+            "[1",
+            "[a, 5]",
+        ] {
+            assert!(!parse(text).err().unwrap().is_rare, "{text}");
         }
     }
 

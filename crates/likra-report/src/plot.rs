@@ -81,9 +81,8 @@ impl Chart<'_> {
     fn draw(&self, svg: &mut String) -> Drawn {
         // To the right of the axes stand the names, of which a letter takes about 8 pixels.
         let names = self.lines.iter().map(|line| line.label.chars().count());
-        let width = RIGHT as usize + 18 + 8 * names.fold(16, usize::max);
-        let size = (width as u32, HEIGHT as u32);
-        let page = SVGBackend::with_string(svg, size).into_drawing_area();
+        let width = RIGHT as u32 + 18 + 8 * names.fold(16, usize::max) as u32;
+        let page = SVGBackend::with_string(svg, (width, HEIGHT as u32)).into_drawing_area();
         page.fill(&WHITE)?;
         page.draw_text(self.title, &bold(16.0, INK), (LEFT, 24))?;
         page.draw_text(self.note, &text(12.0, AXIS, HPos::Left), (LEFT, 46))?;

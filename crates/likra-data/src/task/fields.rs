@@ -156,10 +156,8 @@ impl Fields {
     /// A field as a text; what is absent is none.
     fn printed(&self, key: &'static str, row: &Value) -> Result<String, LineError> {
         let value = self.value(key, row)?;
-        Ok(match value.is_none() {
-            true => String::new(),
-            false => python_text::display(&value),
-        })
+        let text = (!value.is_none()).then(|| python_text::display(&value));
+        Ok(text.unwrap_or_default())
     }
 
     /// `doc_to_text`.
@@ -204,7 +202,7 @@ impl Fields {
         let is_template = self.is_template(key);
         let mut value = self.value(key, row)?;
         if let (true, Some(text)) = (is_template, value.as_str()) {
-            value = literal::parse(text).map_err(refused)?;
+            value = literal::parse(text).map_err(|found| refused(found.reason))?;
         }
         let texts: Vec<Value> = match value.kind() {
             ValueKind::Map if !is_template => {

@@ -51,10 +51,9 @@ impl Answer {
     pub(super) fn place(&self, choices: &[String]) -> Option<usize> {
         match self {
             Self::Text(text) => choices.iter().position(|choice| choice == text),
-            Self::Place(number) => {
-                let place = usize::try_from(*number).ok();
-                place.filter(|place| *place < choices.len())
-            }
+            Self::Place(number) => usize::try_from(*number)
+                .ok()
+                .filter(|at| *at < choices.len()),
         }
     }
 }
@@ -77,13 +76,17 @@ impl Target {
     /// Of what a template printed.
     pub(super) fn printed(text: String) -> Result<Self, LineError> {
         let is_list = text.starts_with('[') && text.ends_with(']');
-        if let Some(Ok(list)) = is_list.then(|| literal::parse(&text)) {
-            return Self::of(&list);
+        match literal::parse(&text) {
+            Ok(list) if is_list => Self::of(&list),
+            // Python has a list there; of what it cannot read either it takes the text, as for `[MASK]`.
+            Err(found) if is_list && found.is_rare => {
+                Err(LineError::value("doc_to_target", text, &found.reason))
+            }
+            _ => Ok(Self {
+                answers: vec![Answer::printed("doc_to_target", text)?],
+                is_list: false,
+            }),
         }
-        Ok(Self {
-            answers: vec![Answer::printed("doc_to_target", text)?],
-            is_list: false,
-        })
     }
 
     /// What continues every choice, where they are contexts.
@@ -98,8 +101,8 @@ impl Target {
 
     /// The places of the right choices; what is none of them is left out.
     pub(super) fn right(&self, choices: &[String]) -> Vec<usize> {
-        let answers = self.answers.iter();
-        answers.filter_map(|answer| answer.place(choices)).collect()
+        let place = |answer: &Answer| answer.place(choices);
+        self.answers.iter().filter_map(place).collect()
     }
 
     /// The answer of a shot; none if the harness can make no shot of it.
@@ -140,5 +143,23 @@ fn whole(value: &Value) -> Option<i64> {
     match value.kind() {
         ValueKind::Bool => Some(i64::from(value.is_true())),
         _ => value.is_integer().then(|| value.as_i64()).flatten(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_python_alone_reads_as_a_list_is_no_text() {
+        let printed = |text: &str| Target::printed(text.into());
+        assert!(printed("['a', 'b']").unwrap().is_list);
+        for text in ["[MASK]", "[1, not a list]"] {
+            assert!(!printed(text).unwrap().is_list);
+        }
+        for text in ["[0x1F]", "[r'a']", "['a' # b\n]", "[...]", "[{}]"] {
+            let error = printed(text).unwrap_err().to_string();
+            assert!(error.starts_with("doc_to_target"), "{error}");
+        }
     }
 }
