@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Error, Result, anyhow};
+use burn::tensor::Device;
 use likra_data::{Benchmark, TrainingPair};
 use likra_model::{Config, Model, Placement};
 use likra_score::Plan;
@@ -23,6 +24,7 @@ pub struct Base {
     pub config: Config,
     /// Where it is computed.
     pub placement: Placement,
+    device: OnceCell<Device>,
     model: OnceCell<Model>,
 }
 
@@ -41,8 +43,22 @@ impl Base {
             config: Config::read(&folder.join("config.json"))?,
             folder,
             placement,
+            device: OnceCell::new(),
             model: OnceCell::new(),
         })
+    }
+
+    /// The device, opened when first asked for: a plan needs none.
+    ///
+    /// # Errors
+    ///
+    /// For what [`Placement::open`] refuses.
+    pub fn device(&self) -> Result<&Device> {
+        if let Some(device) = self.device.get() {
+            return Ok(device);
+        }
+        let device = self.placement.open()?;
+        Ok(self.device.get_or_init(|| device))
     }
 
     /// The model, opened when first asked for: a run whose jobs are all done needs none.
@@ -54,8 +70,8 @@ impl Base {
         if let Some(model) = self.model.get() {
             return Ok(model);
         }
-        let Placement { device, dtype, .. } = &self.placement;
-        let model = Model::open(&self.folder, (*dtype).into(), device)?;
+        let dtype = self.placement.dtype.into();
+        let model = Model::open(&self.folder, dtype, self.device()?)?;
         Ok(self.model.get_or_init(|| model))
     }
 

@@ -45,7 +45,7 @@ impl<'a> Finder<'a> {
     ///
     /// If none is named, it or the device is refused, or for what [`fetch`] refuses.
     pub fn base(&mut self, spec: &Spec) -> Result<Base> {
-        let placement = spec.device.find_with(spec.dtype, spec.batch_tokens)?;
+        let placement = spec.device.place(spec.dtype, spec.batch_tokens);
         let none = "--model DIR: this experiment names no model; expected a folder or OWNER/NAME";
         let text = spec.model.as_deref().context(none)?;
         let name = Name::parse(text).filter(|_| !Path::new(text).exists());

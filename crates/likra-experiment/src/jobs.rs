@@ -161,7 +161,7 @@ fn key(hashes: &Hashes, placement: &Placement, decides: &Value) -> Result<String
         "model": hashes["model"],
         "tokenizer": hashes["tokenizer"],
         "data": hashes["data"],
-        "device": placement.kind,
+        "device": placement.kind(),
         "dtype": placement.dtype,
         "decides": decides,
     }))?;
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_key_is_the_hash_of_canonical_toml() {
         let hashes = ["model", "tokenizer", "data"].map(|name| (name, name.to_uppercase()));
-        let placement = likra_model::DeviceName::Cpu.find().unwrap();
+        let placement = likra_model::DeviceName::Cpu.place(None, None);
         let decides = json!({"training": TrainSettings::default(), "answers": Answers::Correct});
         let text = "data = \"DATA\"\ndevice = \"cpu\"\ndtype = \"f32\"\nmodel = \"MODEL\"\n\
                     tokenizer = \"TOKENIZER\"\nversion = 3\n\n[decides]\nanswers = \"correct\"\n\n\

@@ -61,7 +61,7 @@ impl Base {
     pub fn check_memory(&self, bytes: usize) -> Result<()> {
         let needed = bytes >> 20;
         tracing::info!(mebibytes = needed, "memory, estimated");
-        if self.placement.kind == "cpu"
+        if self.placement.kind() == "cpu"
             && let Some((left, of)) = available()
         {
             ensure!(
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_both_numbers() {
         let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny");
-        let base = Base::open(tiny, DeviceName::Cpu.find().unwrap()).unwrap();
+        let base = Base::open(tiny, DeviceName::Cpu.place(None, None)).unwrap();
         let spec = Spec::of_command(Answers::Correct, &[]).unwrap();
         let example = |tokens| EncodedPair {
             tokens: vec![1; tokens],

@@ -168,6 +168,7 @@ impl<'a> Run<'a> {
     ///
     /// If a text is too long for the model, or a file cannot be written.
     pub fn begin(&self, command: &str, fresh: bool) -> Result<()> {
+        self.inputs.base.device()?;
         let manifest = self.manifest(command, fresh)?;
         // Nothing is removed before it is known that the run can be done.
         if fresh {
@@ -211,7 +212,7 @@ impl<'a> Run<'a> {
         }
         Ok(Manifest {
             likra: env!("CARGO_PKG_VERSION").into(),
-            device: base.placement.name.clone(),
+            device: base.placement.name.to_string(),
             command: command.into(),
             questions: Questions {
                 training: benchmark.train().len(),

@@ -82,14 +82,13 @@ fn a_training_is_bound_to_its_kind_of_device_and_its_type() {
     let (_, hashes) = inputs.hash().unwrap();
     let Experiment { spec, heads, .. } = &inputs.experiment;
     let key = |placement: &Placement| training_key(&hashes, placement, spec, &heads[0]).unwrap();
-    let cpu = DeviceName::Cpu.find().unwrap();
+    let cpu = DeviceName::Cpu.place(None, None);
     let narrower = Placement {
         dtype: Dtype::Bf16,
         ..cpu.clone()
     };
     let cuda = |number: usize| Placement {
-        kind: "cuda",
-        name: format!("cuda:{number}"),
+        name: DeviceName::Cuda(number),
         ..cpu.clone()
     };
     assert_ne!(key(&cpu), key(&narrower));

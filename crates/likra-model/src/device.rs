@@ -1,5 +1,7 @@
 //! Which device computes: chosen once, here, at run time.
 
+use std::collections::BTreeSet;
+use std::fmt::{self, Display, Formatter};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -41,14 +43,20 @@ impl TryFrom<String> for DeviceName {
     }
 }
 
+impl Display for DeviceName {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+            Self::Wgpu => f.write_str("wgpu"),
+        }
+    }
+}
+
 impl From<DeviceName> for String {
     fn from(name: DeviceName) -> Self {
-        match name {
-            DeviceName::Auto => "auto".into(),
-            DeviceName::Cpu => "cpu".into(),
-            DeviceName::Cuda(number) => format!("cuda:{number}"),
-            DeviceName::Wgpu => "wgpu".into(),
-        }
+        name.to_string()
     }
 }
 
@@ -72,77 +80,108 @@ impl From<Dtype> for FloatDType {
     }
 }
 
-/// The device that was chosen, and how the model is run there.
-#[derive(Debug, Clone)]
+/// What computes, and how the model is run there. The device itself is opened later: a plan of jobs for other
+/// machines needs none.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placement {
-    /// Burn's handle.
-    pub device: Device,
+    /// The device, and never [`DeviceName::Auto`].
+    pub name: DeviceName,
     /// bf16 with CUDA, as the authors' code has it; f32 elsewhere.
     pub dtype: Dtype,
-    /// `cpu`, `cuda` or `wgpu`: devices of one kind give the same numbers.
-    pub kind: &'static str,
-    /// `cpu`, `cuda:N` or `wgpu`, for people.
-    pub name: String,
     /// How many tokens to score in one pass: on a CPU few, so that what a pass allocates stays in
     /// reach of the caches; on a GPU many, so that it has work enough.
     pub batch_tokens: usize,
 }
 
 impl DeviceName {
-    /// Finds the device.
-    ///
-    /// # Errors
-    ///
-    /// If a GPU is asked for that is not there, or that this build cannot use.
-    pub fn find(self) -> Result<Placement> {
-        self.find_with(None, None)
-    }
-
-    /// Finds the device, to hold weights in another type or to score another number of tokens in a pass
-    /// than it does by default.
-    ///
-    /// # Errors
-    ///
-    /// As [`find`](Self::find), and if the device does not compute in that type.
-    pub fn find_with(self, dtype: Option<Dtype>, batch_tokens: Option<usize>) -> Result<Placement> {
-        let mut placement = match self {
-            Self::Cpu => cpu(),
-            Self::Cuda(number) => gpu("cuda", format!("cuda:{number}"), Dtype::Bf16, cuda(number))?,
-            Self::Wgpu => gpu("wgpu", "wgpu".into(), Dtype::F32, wgpu())?,
-            Self::Auto => Self::Cuda(0).find().unwrap_or_else(|_| cpu()),
+    /// What computes, with the weights in another type or another number of tokens in a pass than by default.
+    #[must_use]
+    pub fn place(self, dtype: Option<Dtype>, batch_tokens: Option<usize>) -> Placement {
+        let name = match self {
+            Self::Auto if cuda(0).is_ok() => Self::Cuda(0),
+            Self::Auto => Self::Cpu,
+            name => name,
         };
-        placement.dtype = dtype.unwrap_or(placement.dtype);
-        placement.batch_tokens = batch_tokens.unwrap_or(placement.batch_tokens);
-        placement.verify()?;
-        Ok(placement)
+        let (own, tokens) = match name {
+            Self::Cuda(_) => (Dtype::Bf16, 16_384),
+            Self::Wgpu => (Dtype::F32, 16_384),
+            Self::Cpu | Self::Auto => (Dtype::F32, 768),
+        };
+        Placement {
+            name,
+            dtype: dtype.unwrap_or(own),
+            batch_tokens: batch_tokens.unwrap_or(tokens),
+        }
     }
 }
 
 impl Placement {
-    /// Computes products whose results are known, before anything depends on the device.
+    /// `cpu`, `cuda` or `wgpu`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.name {
+            DeviceName::Cpu | DeviceName::Auto => "cpu",
+            DeviceName::Cuda(_) => "cuda",
+            DeviceName::Wgpu => "wgpu",
+        }
+    }
+
+    /// The model of this machine's part that computes: its GPU's name, or what the CPU's products run on. Parts of one
+    /// model give the same numbers, bit by bit.
+    #[must_use]
+    pub fn hardware(&self) -> String {
+        match self.name {
+            DeviceName::Cuda(_) => nvidia().unwrap_or_else(|| "cuda".into()),
+            DeviceName::Wgpu => "wgpu".into(),
+            DeviceName::Cpu | DeviceName::Auto => {
+                let found = instructions().into_iter();
+                let found = found.filter_map(|(name, found)| found.then_some(name));
+                format!("cpu {}", found.collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
+
+    /// Opens the device, and computes products there whose results are known before anything depends on it.
     ///
+    /// # Errors
+    ///
+    /// If a GPU is asked for that is not there or that this build cannot use, or it does not compute in the type.
+    pub fn open(&self) -> Result<Device> {
+        let device = match self.name {
+            DeviceName::Cuda(number) => cuda(number),
+            DeviceName::Wgpu => wgpu(),
+            DeviceName::Cpu | DeviceName::Auto => Ok(Device::flex()),
+        };
+        let device = device.map_err(|message| self.refused(message))?;
+        self.verify(&device)?;
+        Ok(device)
+    }
+
+    fn refused(&self, message: String) -> Error {
+        Error::Device(self.name.to_string(), message)
+    }
+
     /// A panic on Burn's device thread (no headers for the compiler of kernels, a type that the device
     /// lacks) is only printed there; what the kernel should have written is read as it was. So later
     /// panics on other threads are remembered, for [`check_threads`].
-    fn verify(&self) -> Result<()> {
+    fn verify(&self, device: &Device) -> Result<()> {
         watch_threads();
-        let refused = |message: String| Error::Device(self.name.clone(), message);
         for dtype in [FloatDType::from(self.dtype), FloatDType::F32] {
-            if !self.device.supports_dtype(dtype) {
-                return Err(refused(format!("{dtype:?} is not supported there")));
+            if !device.supports_dtype(dtype) {
+                return Err(self.refused(format!("{dtype:?} is not supported there")));
             }
-            let ones = || Tensor::<2>::ones([32, 32], (&self.device, DType::from(dtype)));
+            let ones = || Tensor::<2>::ones([32, 32], (device, DType::from(dtype)));
             let product = (ones().matmul(ones()) + 1.0).cast(FloatDType::F32);
             let found = product.try_to_vec_as::<f32>();
-            let found = found.map_err(|error| refused(error.to_string()))?;
+            let found = found.map_err(|error| self.refused(error.to_string()))?;
             if found.iter().any(|&value| value != 33.0) {
-                return Err(refused(format!(
+                return Err(self.refused(format!(
                     "it does not compute in {dtype:?}: a product of ones is {}, not 33; see the messages above",
                     found[0]
                 )));
             }
         }
-        check_threads().map_err(|_| refused("a thread of it has panicked; see above".into()))
+        check_threads().map_err(|_| self.refused("a thread of it has panicked; see above".into()))
     }
 }
 
@@ -175,29 +214,33 @@ pub fn check_threads() -> Result<()> {
     }
 }
 
-fn cpu() -> Placement {
-    Placement {
-        device: Device::flex(),
-        dtype: Dtype::F32,
-        kind: "cpu",
-        name: "cpu".into(),
-        batch_tokens: 768,
-    }
+/// What of a CPU decides in which order products are summed.
+fn instructions() -> Vec<(&'static str, bool)> {
+    #[cfg(target_arch = "x86_64")]
+    return vec![
+        ("avx2", is_x86_feature_detected!("fma")),
+        ("avx512", is_x86_feature_detected!("avx512f")),
+        ("avx512_bf16", is_x86_feature_detected!("avx512bf16")),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    vec![(std::env::consts::ARCH, true)]
 }
 
-fn gpu(
-    kind: &'static str,
-    name: String,
-    dtype: Dtype,
-    device: Result<Device, String>,
-) -> Result<Placement> {
-    Ok(Placement {
-        device: device.map_err(|message| Error::Device(name.clone(), message))?,
-        dtype,
-        kind,
-        name,
-        batch_tokens: 16_384,
-    })
+/// The models of the NVIDIA GPUs that the driver lists, each once.
+fn nvidia() -> Option<String> {
+    let gpus = fs_err::read_dir("/proc/driver/nvidia/gpus").ok()?;
+    let text =
+        gpus.filter_map(|gpu| fs_err::read_to_string(gpu.ok()?.path().join("information")).ok());
+    let model = |text: String| {
+        Some(
+            text.lines()
+                .find_map(|line| line.strip_prefix("Model:"))?
+                .trim()
+                .to_owned(),
+        )
+    };
+    let models: BTreeSet<String> = text.filter_map(model).collect();
+    (!models.is_empty()).then(|| Vec::from_iter(models).join(", "))
 }
 
 /// Has compiled kernels kept, in the user's folder for such things: they take minutes.
@@ -262,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_panic_on_another_thread_spoils_what_follows() {
-        DeviceName::Cpu.find().unwrap();
+        DeviceName::Cpu.place(None, None).open().unwrap();
         check_threads().unwrap();
         assert!(std::panic::catch_unwind(|| panic!("here")).is_err());
         check_threads().unwrap();

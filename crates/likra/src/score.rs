@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let needs = spec.needs();
     let inputs = Inputs::open(spec, own, &needs, Finder::new(None, &show))?;
     let (base, evaluation) = (&inputs.base, &inputs.experiment.spec.evaluation);
+    base.device()?;
     let heads = heads(arguments, base)?;
     let (plan, truncated) = base.plan(&inputs.benchmark, evaluation, &[])?;
     let cut = "of which only the ends are scored";
@@ -99,7 +100,7 @@ type Scored<'a> = (&'a str, usize, Option<&'a Path>, Option<Adapter>);
 fn heads<'a>(arguments: &'a ScoreArgs, base: &Base) -> Result<Vec<Scored<'a>>> {
     let mut heads = vec![(BASE, 0, None, None)];
     for (name, dir) in &arguments.adapters {
-        let adapter = Adapter::load(dir, &base.placement.device)?;
+        let adapter = Adapter::load(dir, base.device()?)?;
         let refused = || format!("--adapter {name}={}", dir.display());
         base.config.check_adapter(&adapter).with_context(refused)?;
         let folder = dir.file_name().and_then(|name| name.to_str());

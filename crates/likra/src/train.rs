@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     };
     let inputs = Inputs::open(spec, own, &needs, Finder::new(None, &show))?;
     let (base, Experiment { spec, heads, .. }) = (&inputs.base, &inputs.experiment);
+    base.device()?;
     let head = &heads[0];
     ensure!(head.examples > 0, "--examples 0: expected at least 1");
     let set = inputs.training_set(head, None)?;

@@ -54,7 +54,7 @@ fn read(dir: &Path) -> Side {
 fn both(name: &str) -> (Side, Side, tempfile::TempDir) {
     let out = tempfile::tempdir().unwrap();
     let jobs = fixture(name).join("jobs.json");
-    probe::run(&jobs, out.path(), device().find().unwrap()).unwrap();
+    probe::run(&jobs, out.path(), device().place(None, None)).unwrap();
     (read(&fixture(name)), read(out.path()), out)
 }
 
@@ -247,7 +247,7 @@ fn a_probe_of_nothing_is_refused_and_does_not_panic() {
             model.display()
         );
         std::fs::write(&jobs, text).unwrap();
-        let found = probe::run(&jobs, &out, DeviceName::Cpu.find().unwrap());
+        let found = probe::run(&jobs, &out, DeviceName::Cpu.place(None, None));
         let message = format!("{:#}", found.unwrap_err());
         assert!(
             message.contains("`x`") && message.contains(expected),

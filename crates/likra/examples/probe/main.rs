@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     let Arguments { jobs, out, device } = Arguments::parse();
     let name: StrDeserializer<Error> = device.as_str().into_deserializer();
     let device = DeviceName::deserialize(name).map_err(|error| anyhow!("--device: {error}"))?;
-    rayon::scope(|_| probe::run(&jobs, &out, device.find()?))?;
+    rayon::scope(|_| probe::run(&jobs, &out, device.place(None, None)))?;
     eprintln!("Tensors and answers: {}", out.display());
     Ok(())
 }

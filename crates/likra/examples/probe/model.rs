@@ -153,7 +153,7 @@ impl Probe<'_> {
     /// A tensor of one row.
     fn numbers(&mut self, name: String, values: Vec<f32>) {
         let data = TensorData::from(&*values);
-        let tensor = Tensor::<1>::from_data(data, &self.placement.device);
+        let tensor = Tensor::<1>::from_data(data, &self.device);
         self.tensors.push((name, tensor.unsqueeze()));
     }
 }

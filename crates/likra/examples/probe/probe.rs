@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use fs_err as fs;
 use likra_data::{Benchmark, Needs, Source};
 use likra_experiment::Base;
@@ -60,6 +60,7 @@ struct Probe<'a> {
     /// The folder of the file of jobs.
     dir: &'a Path,
     model_dir: Option<PathBuf>,
+    device: Device,
     placement: Placement,
     out: &'a Path,
     open: Option<Base>,
@@ -80,6 +81,7 @@ pub(crate) fn run(path: &Path, out: &Path, placement: Placement) -> Result<()> {
     let mut probe = Probe {
         dir,
         model_dir: model.map(|model| dir.join(model)),
+        device: placement.open()?,
         placement,
         out,
         open: None,
@@ -102,12 +104,7 @@ pub(crate) fn run(path: &Path, out: &Path, placement: Placement) -> Result<()> {
 impl Probe<'_> {
     fn job(&mut self, name: &str, job: &Job) -> Result<()> {
         let answer = match job {
-            Job::Logits(job)
-                if !self
-                    .placement
-                    .device
-                    .supports_dtype(FloatDType::from(job.dtype)) =>
-            {
+            Job::Logits(job) if !self.device.supports_dtype(FloatDType::from(job.dtype)) => {
                 json!(UNSUPPORTED)
             }
             Job::Logits(job) => return self.logits(name, job),
@@ -143,7 +140,7 @@ impl Probe<'_> {
     }
 
     fn adapter(&self, dir: &Path) -> Result<Adapter> {
-        Ok(Adapter::load(&self.dir.join(dir), &self.placement.device)?)
+        Ok(Adapter::load(&self.dir.join(dir), &self.device)?)
     }
 
     fn model_dir(&self) -> Result<&Path> {
