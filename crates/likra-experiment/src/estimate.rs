@@ -59,7 +59,7 @@ impl Run<'_> {
 
     /// What a head learns. The base may not have ranked the answers yet: any wrong choices of the same
     /// questions are about as long.
-    fn examples(&self, head: &crate::Head) -> Result<Vec<EncodedPair>> {
+    pub(crate) fn examples(&self, head: &crate::Head) -> Result<Vec<EncodedPair>> {
         let mut head = head.clone();
         if head.answers.is_ranked() {
             head.answers = Answers::Incorrect;
@@ -74,7 +74,9 @@ impl Run<'_> {
     /// If the model or a file is refused.
     pub fn describe(&self) -> Result<String> {
         let left = self.left()?;
-        let (_, memory) = self.survey(false)?;
+        let (_, bytes) = self.survey(false)?;
+        self.inputs.base.check_memory(bytes)?;
+        let memory = bytes >> 20;
         let probe = (!left.is_empty()).then(|| self.probe(&left));
         let probe = probe.transpose()?.unwrap_or_default();
         let pace = self.pace.borrow();
@@ -142,6 +144,6 @@ impl Run<'_> {
     }
 }
 
-fn tokens(examples: &[EncodedPair]) -> usize {
+pub(crate) fn tokens(examples: &[EncodedPair]) -> usize {
     examples.iter().map(|example| example.tokens.len()).sum()
 }

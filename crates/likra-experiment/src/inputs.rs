@@ -1,7 +1,7 @@
 //! The opened files of an experiment, and what they give to training and scoring in tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use chrono::Local;
@@ -34,6 +34,9 @@ pub struct Inputs {
 
 /// One hash for each group of files: model, tokenizer, data, unrelated.
 pub type Hashes = BTreeMap<&'static str, String>;
+
+/// A name, files, and the definition of a task.
+type Group = (&'static str, Vec<PathBuf>, Option<String>);
 
 /// What a model is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,18 +117,8 @@ impl Inputs {
     ///
     /// If a file cannot be read.
     pub fn hash(&self) -> Result<(Vec<Input>, Hashes)> {
-        let (folder, data) = (&self.base.folder, &self.benchmark);
-        let texts = self.unrelated.as_ref();
-        let texts = texts.map(|texts| (texts.files.clone(), texts.definition.clone()));
-        let (others, other) = texts.unwrap_or_default();
-        let groups = [
-            ("model", Model::files(folder)?, None),
-            ("tokenizer", Tokenizer::files(folder), None),
-            ("data", data.files().to_vec(), Some(data.definition())),
-            ("unrelated", others, Some(other)),
-        ];
         let (mut files, mut hashes) = (Vec::new(), Hashes::new());
-        for (name, paths, definition) in groups {
+        for (name, paths, definition) in self.groups()? {
             let start = files.len();
             for path in paths {
                 files.push(Input::of_file(&path)?);
@@ -139,6 +132,37 @@ impl Inputs {
             hashes.insert(name, hash);
         }
         Ok((files, hashes))
+    }
+
+    /// The files of each group, and of a task its definition.
+    fn groups(&self) -> Result<[Group; 4]> {
+        let (folder, data) = (&self.base.folder, &self.benchmark);
+        let texts = self.unrelated.as_ref();
+        let texts = texts.map(|texts| (texts.files.clone(), texts.definition.clone()));
+        let (others, other) = texts.unwrap_or_default();
+        Ok([
+            ("model", Model::files(folder)?, None),
+            ("tokenizer", Tokenizer::files(folder), None),
+            ("data", data.files().to_vec(), Some(data.definition())),
+            ("unrelated", others, Some(other)),
+        ])
+    }
+
+    /// Every file that decides a number, those of tasks that are not carried included.
+    pub(crate) fn paths(&self) -> Result<Vec<PathBuf>> {
+        let mut paths: Vec<PathBuf> = self
+            .groups()?
+            .into_iter()
+            .flat_map(|(_, paths, _)| paths)
+            .collect();
+        let spec = &self.experiment.spec;
+        let tasks = [
+            Some(&spec.task),
+            spec.unrelated.as_ref().map(|from| &from.task),
+        ];
+        let tasks = tasks.into_iter().flatten().map(PathBuf::from);
+        paths.extend(tasks.filter(|path| path.exists()));
+        Ok(paths)
     }
 
     /// What models are asked, in tokens.

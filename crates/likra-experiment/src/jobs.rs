@@ -26,6 +26,8 @@ const VERSION: u32 = 3;
 pub struct Job {
     /// Its name: `base`, or the head's.
     pub name: String,
+    /// The jobs that must be done before it.
+    pub needs: Vec<String>,
     /// The head, and the key of its checkpoints.
     pub head: Option<(Head, String)>,
     /// The files of scores that it leaves: the base one for each way to ask, a head one for each of its
@@ -91,6 +93,7 @@ pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec
     }
     let mut jobs = vec![Job {
         name: BASE.into(),
+        needs: Vec::new(),
         head: None,
         scores: base,
     }];
@@ -102,6 +105,8 @@ pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec
         });
         jobs.push(Job {
             name: head.name.clone(),
+            // The base ranks wrong answers.
+            needs: Vec::from_iter(head.answers.is_ranked().then(|| BASE.into())),
             scores: scores.collect::<Result<_>>()?,
             head: Some((head.clone(), key)),
         });

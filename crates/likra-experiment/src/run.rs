@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::Result;
 use likra_data::{Ranking, Source};
-use likra_files::check_room;
+use likra_files::{check_room, sweep};
 use likra_lora::Adapter;
 use likra_report::humantime;
 use likra_results::{
-    ANSWER_ONLY, AnswerRecord, BASE, Input, Manifest, Questions, Row, RunDir, ScoreRecord, Stamp,
-    StepRecord, TooLong, read_rows, remove, versions, write_rows,
+    ANSWER_ONLY, AnswerRecord, BASE, Claim, Input, Manifest, Questions, REPORT, Row, RunDir,
+    ScoreRecord, Stamp, StepRecord, TooLong, read_rows, remove, versions, write_rows,
 };
 use likra_score::Plan;
 
@@ -82,8 +82,8 @@ impl<'a> Run<'a> {
         &self.plans[&asked].0
     }
 
-    /// What is longer than the model's positions, and how much memory takes what is left, or with `fresh`
-    /// all: found, and refused if need be, before the model is loaded.
+    /// What is longer than the model's positions, and how many bytes of memory takes what is left, or with `fresh`
+    /// all: found before the model is loaded.
     pub(crate) fn survey(&self, fresh: bool) -> Result<(TooLong, usize)> {
         let (base, spec) = (&self.inputs.base, &self.inputs.experiment.spec);
         let left = |job: &Job| fresh || !job.missing().is_empty();
@@ -108,20 +108,18 @@ impl<'a> Run<'a> {
             }
         }
         // A run that is finished loads no model.
-        if self.jobs.iter().any(left) {
-            base.check_memory(bytes)?;
-        }
-        Ok((too_long, bytes >> 20))
+        let any = self.jobs.iter().any(left);
+        Ok((too_long, if any { bytes } else { 0 }))
     }
 
     /// The jobs that train a head, each with the head.
-    fn heads(&self) -> impl Iterator<Item = (&Job, &Head)> {
+    pub(crate) fn heads(&self) -> impl Iterator<Item = (&Job, &Head)> {
         let jobs = self.jobs.iter();
         jobs.filter_map(|job| Some((job, &job.head.as_ref()?.0)))
     }
 
     /// The bytes of the adapters of a head that are still to be made.
-    fn room(&self, head: &Head) -> Result<u64> {
+    pub(crate) fn room(&self, head: &Head) -> Result<u64> {
         let (base, spec) = (&self.inputs.base, &self.inputs.experiment.spec);
         base.room(spec, head, &self.dir.head(&head.name))
     }
@@ -130,19 +128,33 @@ impl<'a> Run<'a> {
         (self.listener)(Event::Said(line));
     }
 
-    /// Removes finished work that cannot be read any more, to be done again.
-    fn drop_damaged(&self) -> Result<()> {
-        for product in self.jobs.iter().flat_map(|job| &job.scores) {
+    /// Removes what killed processes have left half-written of a job, finished work that cannot be read any more, and
+    /// what was made of other inputs or settings. What belongs to other jobs stays.
+    pub(crate) fn prepare(&self, job: &Job) -> Result<()> {
+        for product in &job.scores {
+            sweep(&product.path)?;
+            sweep(&product.stamp)?;
             self.drop_if_damaged::<ScoreRecord>(&product.path, &product.path)?;
         }
-        for (job, head) in self.heads() {
+        if let Some((head, _)) = &job.head {
             let dir = self.dir.head(&head.name);
+            sweep(dir.path())?;
+            sweep(&self.dir.trained(&head.name))?;
             self.drop_if_damaged::<AnswerRecord>(&dir.answers(), &dir.answers())?;
             let damaged = self.drop_if_damaged::<StepRecord>(&dir.log(), dir.path())?;
             // Only training writes it.
             for product in job.scores.iter().filter(|_| damaged) {
                 remove(&product.path)?;
             }
+        }
+        // Should this be killed, scores of other settings are not to be taken for its own.
+        for product in job.missing() {
+            if product.stamp.exists() {
+                // What cannot be read now, for want of a permission, may be finished work.
+                fs_err::read(&product.stamp)?;
+            }
+            remove(&product.stamp)?;
+            remove(&product.path)?;
         }
         Ok(())
     }
@@ -160,33 +172,31 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Removes what a killed run has left half-written, or with `fresh` all that an earlier run has left,
-    /// and says what the run is made of. `command` is the command that was given, with names in place of
-    /// paths.
+    /// Claims all jobs, removes what is of no use to them, or with `fresh` all that an earlier run has left, and says
+    /// what the run is made of. `command` is the command that was given, with names in place of paths.
     ///
     /// # Errors
     ///
-    /// If a text is too long for the model, or a file cannot be written.
-    pub fn begin(&self, command: &str, fresh: bool) -> Result<()> {
-        self.inputs.base.device()?;
-        let manifest = self.manifest(command, fresh)?;
+    /// If a text is too long for the model, there is too little memory or room, another process does one of the jobs,
+    /// or a file cannot be written.
+    pub fn begin(&self, command: &str, fresh: bool) -> Result<Vec<Claim>> {
+        let base = &self.inputs.base;
+        base.device()?;
+        let (too_long, bytes) = self.survey(fresh)?;
+        base.check_memory(bytes)?;
+        let manifest = self.manifest(command, too_long)?;
+        let names = self.jobs.iter().map(|job| &*job.name).chain([REPORT]);
+        let claims = names.map(|name| Claim::take(self.dir.claim(name)));
+        let claims = claims.collect::<likra_results::Result<_>>()?;
         // Nothing is removed before it is known that the run can be done.
         if fresh {
             self.dir.clear()?;
         }
-        self.dir.sweep()?;
-        self.drop_damaged()?;
         let left = self.heads().filter(|(job, _)| !job.missing().is_empty());
         let bytes = left.map(|(_, head)| self.room(head)).sum::<Result<_>>()?;
         check_room(&self.dir.manifest(), bytes)?;
-        // Should this run be killed, scores of other settings are not to be taken for its own.
-        for product in self.jobs.iter().flat_map(Job::missing) {
-            if product.stamp.exists() {
-                // What cannot be read now, for want of a permission, may be finished work.
-                fs_err::read(&product.stamp)?;
-            }
-            remove(&product.stamp)?;
-            remove(&product.path)?;
+        for job in &self.jobs {
+            self.prepare(job)?;
         }
         manifest.write(&self.dir.manifest())?;
         // Says what a head has learned that need not be trained, where nothing says so.
@@ -197,11 +207,11 @@ impl<'a> Run<'a> {
                 write_rows(&path, &self.training_set(head)?.answers)?;
             }
         }
-        Ok(())
+        Ok(claims)
     }
 
     /// Says what the run is made of, by name and hash, and not where it lay.
-    fn manifest(&self, command: &str, fresh: bool) -> Result<Manifest> {
+    pub(crate) fn manifest(&self, command: &str, too_long: TooLong) -> Result<Manifest> {
         let (base, benchmark) = (&self.inputs.base, &self.inputs.benchmark);
         let mut spec = self.inputs.experiment.spec.clone();
         let unrelated = spec.unrelated.as_mut().and_then(|from| from.data.as_mut());
@@ -222,7 +232,7 @@ impl<'a> Run<'a> {
             versions: versions(),
             inputs: self.files.clone(),
             hub: self.inputs.hub.clone(),
-            too_long: Some(self.survey(fresh)?.0),
+            too_long: Some(too_long),
         })
     }
 
@@ -247,6 +257,25 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Does one job, which this process has claimed.
+    pub(crate) fn step(&self, job: &Job) -> Result<()> {
+        let base = &self.inputs.base;
+        base.device()?;
+        self.prepare(job)?;
+        let plans = job.scores.iter().map(|product| self.plan(product.asked));
+        let mut bytes = plans
+            .map(|plan| base.scoring_bytes(plan))
+            .max()
+            .unwrap_or_default();
+        if let Some((head, _)) = &job.head {
+            let spec = &self.inputs.experiment.spec;
+            bytes = bytes.max(base.training_bytes(spec, &self.training_set(head)?.examples)?);
+            check_room(&self.dir.head(&head.name).log(), self.room(head)?)?;
+        }
+        base.check_memory(bytes)?;
+        self.run(job)
     }
 
     /// Does what is left of a job.
@@ -305,14 +334,18 @@ impl<'a> Run<'a> {
         let started = Instant::now();
         let (cost, took) = (work()?, started.elapsed());
         self.pace.borrow_mut().add(cost, took);
-        let (key, seconds) = (key.into(), took.as_secs_f64());
-        Ok(Stamp { key, seconds }.write(stamp)?)
+        let done = Stamp {
+            key: key.into(),
+            seconds: took.as_secs_f64(),
+            hardware: self.inputs.base.placement.hardware(),
+        };
+        Ok(done.write(stamp)?)
     }
 
     /// Trains a head to its end, from its newest checkpoint if there is one of the same key.
     fn train(&self, head: &Head, key: &str) -> Result<()> {
         let name = &head.name;
-        let (stamp, dir) = (self.dir.step(&format!("train-{name}")), self.dir.head(name));
+        let (stamp, dir) = (self.dir.trained(name), self.dir.head(name));
         let there = dir.checkpoints()?;
         let done = Stamp::read(&stamp).is_some_and(|stamp| stamp.key == key);
         let mut wanted = head.checkpoints.iter();

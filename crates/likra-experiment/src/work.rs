@@ -33,6 +33,8 @@ pub fn train(
 ) -> Result<usize> {
     let (base, spec) = (&inputs.base, &inputs.experiment.spec);
     let (model, lora, seed) = (base.model()?, spec.lora.clone(), head.seed.into());
+    // Another model of hardware rounds otherwise: it begins anew.
+    let key = &format!("{key} on {}", base.placement.hardware());
     let start = Adapter::init(lora, &model.targets(), seed, model.device())?;
     let start = start.of_base(Some(base.name.clone()));
     let (title, settings) = (format!("train {}", head.name), &spec.training);

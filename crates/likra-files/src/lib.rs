@@ -8,4 +8,4 @@ mod write;
 pub use guard::guarded;
 pub use json::{PythonJson, parse_json, python_float};
 pub use read::{check_kind, decode_text, error_at, is_damage, read};
-pub use write::{check_room, write_atomically};
+pub use write::{check_room, sweep, write_atomically, write_folder};

@@ -1,7 +1,8 @@
 //! Files that are whole or absent, however a run ends.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -42,9 +43,8 @@ pub fn check_room(path: &Path, bytes: u64) -> io::Result<()> {
         let Place::File(file) = place(path)? else {
             return Ok(());
         };
-        let folder = folder(&file)?;
-        drop(temporary(folder)?);
-        let found = rustix::fs::statvfs(folder)?;
+        drop(temporary(&file)?);
+        let found = rustix::fs::statvfs(folder(&file)?)?;
         let left = found.f_bavail.saturating_mul(found.f_frsize);
         if left < bytes {
             let [left, bytes] = [left, bytes].map(|bytes| bytes >> 20);
@@ -94,7 +94,7 @@ fn is_in(folder: &Path, other: &str) -> bool {
 }
 
 fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut temporary = temporary(folder(path)?)?;
+    let mut temporary = temporary(path)?;
     into(temporary.as_file_mut(), content)?.sync_all()?;
     temporary.persist(path).map_err(|error| error.error)?;
     Ok(())
@@ -110,13 +110,102 @@ fn folder(path: &Path) -> io::Result<&Path> {
 }
 
 /// A file beside its place, which is removed unless it gets its name.
-fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = folder(path)?;
     std::fs::create_dir_all(folder)?;
     // `File::create_new` gives the file the permissions of any new file; a temporary file's own
     // would be for its owner alone.
+    let (prefix, suffix) = partial_name(path);
     let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix(".likra-").suffix(".partial");
+    let builder = builder.prefix(&prefix).suffix(suffix);
     builder.make_in(folder, |path| File::create_new(path))
+}
+
+/// How the name of what is half-written begins and ends, until it gets the name at the end of `path`.
+fn partial_name(path: &Path) -> (String, &'static str) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    (format!(".likra-{name}."), ".partial")
+}
+
+/// Makes the folder at `path` in one piece: `content` fills a folder beside it, which then takes its name. If another
+/// process has made one meanwhile, every file takes the place of the other's.
+///
+/// # Errors
+///
+/// Those of `content`; if the folder cannot be made, names `path`.
+pub fn write_folder<E: From<io::Error>>(
+    path: &Path,
+    content: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let named = |error: io::Error| error_at(path, error.kind(), error);
+    let beside = folder(path).and_then(|folder| {
+        std::fs::create_dir_all(folder)?;
+        let (prefix, suffix) = partial_name(path);
+        let mut builder = tempfile::Builder::new();
+        let builder = builder.prefix(&prefix).suffix(suffix);
+        // As for any new folder, and not for its owner alone.
+        builder
+            .permissions(Permissions::from_mode(0o777))
+            .tempdir_in(folder)
+    });
+    let beside = beside.map_err(named)?;
+    content(beside.path())?;
+    let rename = || {
+        if std::fs::rename(beside.path(), path).is_ok() {
+            return Ok(());
+        }
+        for file in std::fs::read_dir(beside.path())? {
+            let file = file?;
+            std::fs::rename(file.path(), path.join(file.file_name()))?;
+        }
+        Ok(())
+    };
+    Ok(rename().map_err(named)?)
+}
+
+/// Removes what killed processes have left half-written of the file or folder at `path`, and below it. What other
+/// processes write beside it stays.
+///
+/// # Errors
+///
+/// If a folder cannot be listed, or something not be removed.
+pub fn sweep(path: &Path) -> io::Result<()> {
+    let (prefix, _) = partial_name(path);
+    sweep_folder(folder(path)?, &prefix)?;
+    if !path.is_dir() || path.is_symlink() {
+        return Ok(());
+    }
+    sweep_folder(path, ".likra-")?;
+    for below in fs_err::read_dir(path)? {
+        let below = below?.path();
+        if below.is_dir() {
+            sweep(&below)?;
+        }
+    }
+    Ok(())
+}
+
+fn sweep_folder(folder: &Path, prefix: &str) -> io::Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for found in fs_err::read_dir(folder)? {
+        let found = found?;
+        let name = found.file_name().to_string_lossy().into_owned();
+        if !name.starts_with(prefix) || !name.ends_with(".partial") {
+            continue;
+        }
+        let removed = match found.file_type()?.is_dir() {
+            true => fs_err::remove_dir_all(found.path()),
+            false => fs_err::remove_file(found.path()),
+        };
+        // Another process may have swept it, or have given it its name.
+        removed.or_else(|error| match error.kind() {
+            ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
+    }
+    Ok(())
 }
 
 /// Writes all of `content` and gives the writer back.

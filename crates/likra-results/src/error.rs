@@ -41,8 +41,20 @@ pub enum Error {
         found: String,
     },
 
-    /// Another process works in the run's folder.
-    #[error("{}: another run is at work in this folder", path.display())]
+    /// Another process does this job of a run.
+    #[error(
+        "{}: {owner} is at work on this; if that is gone, it is free after two minutes without a sign of life",
+        path.display()
+    )]
+    Claimed {
+        /// The claim.
+        path: PathBuf,
+        /// Who has made it.
+        owner: String,
+    },
+
+    /// Another process trains this head.
+    #[error("{}: another process is at work in this folder", path.display())]
     Busy {
         /// The folder.
         path: PathBuf,
@@ -51,7 +63,7 @@ pub enum Error {
     /// A name cannot be a head's.
     #[error(
         "the name {found:?} cannot name a head: expected letters, digits, `-`, `_` and `.`, not starting with `.`, \
-         other than `base` and `answer-only`"
+         other than `base`, `answer-only` and `report`"
     )]
     HeadName {
         /// The name.

@@ -10,6 +10,8 @@
 //! scores/{name}-n{examples:05}.csv.gz  what a head thinks after so many examples
 //! report/                              the page, its tables and figures
 //! steps/{name}                         what is finished, for a run that goes on
+//! claims/{job}/                        who is at work on a job
+//! plan.json                            what `likra plan` has planned
 //! ```
 
 use std::collections::BTreeMap;
@@ -28,7 +30,10 @@ pub const BASE: &str = "base";
 /// The name among the heads under which the base's thoughts on answers stand that nothing was asked for.
 pub const ANSWER_ONLY: &str = "answer-only";
 
-/// What lies in the folder of a run, beside its manifest.
+/// The job that draws the report.
+pub const REPORT: &str = "report";
+
+/// What lies in the folder of a run, beside its manifest, its plan and its claims.
 const FOLDERS: [&str; 4] = ["heads", "scores", "report", "steps"];
 
 /// The folder of a run.
@@ -45,13 +50,10 @@ impl RunDir {
         Self(path.into())
     }
 
-    /// Keeps other processes out of the folder, which is made if need be, for as long as the file is open.
-    ///
-    /// # Errors
-    ///
-    /// If another process is at work there, or the folder cannot be made.
-    pub fn lock(&self) -> Result<File> {
-        lock(&self.0)
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     /// Removes what a run leaves in its folder, and nothing else that may be there; what the program has
@@ -110,17 +112,25 @@ impl RunDir {
     /// The folder of the page, its tables and figures.
     #[must_use]
     pub fn report(&self) -> PathBuf {
-        self.0.join("report")
+        self.0.join(REPORT)
     }
 
-    /// Removes what a killed run has left half-written: in the folder, and below those of its own.
-    ///
-    /// # Errors
-    ///
-    /// If a folder cannot be listed or a file not removed.
-    pub fn sweep(&self) -> Result<()> {
-        let own = |path: &Path| FOLDERS.iter().any(|name| path.ends_with(name));
-        sweep(&self.0, &own)
+    /// The stamp of a head's training.
+    #[must_use]
+    pub fn trained(&self, head: &str) -> PathBuf {
+        self.step(&format!("train-{head}"))
+    }
+
+    /// The claim on a job.
+    #[must_use]
+    pub fn claim(&self, job: &str) -> PathBuf {
+        self.0.join("claims").join(job)
+    }
+
+    /// What is planned.
+    #[must_use]
+    pub fn plan(&self) -> PathBuf {
+        self.0.join("plan.json")
     }
 
     /// The stamp of a finished step.
@@ -142,13 +152,28 @@ impl HeadDir {
         &self.0
     }
 
-    /// As [`RunDir::lock`], for a head that is trained alone.
+    /// Keeps other processes out of the folder of a head that is trained alone, which is made if need be, for as long
+    /// as the file is open.
     ///
     /// # Errors
     ///
     /// If another process is at work there, or the folder cannot be made.
     pub fn lock(&self) -> Result<File> {
-        lock(&self.0)
+        let folder = &self.0;
+        fs::create_dir_all(folder)?;
+        let file = File::create(folder.join(".lock"))?;
+        match file.file().try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(Error::Busy {
+                path: folder.into(),
+            }),
+            // Some file systems of clusters have no locks.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                tracing::warn!(%error, folder = %folder.display(), "no lock: start one run at a time here");
+                Ok(file)
+            }
+            Err(TryLockError::Error(error)) => Err(error_at(folder, error.kind(), error).into()),
+        }
     }
 
     /// Which answers the head learns.
@@ -181,23 +206,6 @@ impl HeadDir {
     }
 }
 
-fn lock(folder: &Path) -> Result<File> {
-    fs::create_dir_all(folder)?;
-    let file = File::create(folder.join(".lock"))?;
-    match file.file().try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy {
-            path: folder.into(),
-        }),
-        // Some file systems of clusters have no locks.
-        Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
-            tracing::warn!(%error, folder = %folder.display(), "no lock: start one run at a time here");
-            Ok(file)
-        }
-        Err(TryLockError::Error(error)) => Err(error_at(folder, error.kind(), error).into()),
-    }
-}
-
 /// Removes a file or a folder with all that is in it, if it is there.
 ///
 /// # Errors
@@ -211,19 +219,6 @@ pub fn remove(path: &Path) -> std::io::Result<()> {
     } else {
         Ok(())
     }
-}
-
-fn sweep(folder: &Path, goes_into: &dyn Fn(&Path) -> bool) -> Result<()> {
-    for path in entries(folder)? {
-        let partial = file_name(&path)
-            .is_some_and(|name| name.starts_with(".likra-") && name.ends_with(".partial"));
-        if partial && path.is_file() {
-            fs::remove_file(&path)?;
-        } else if path.is_dir() && !path.is_symlink() && goes_into(&path) {
-            sweep(&path, &|_| true)?;
-        }
-    }
-    Ok(())
 }
 
 fn checkpoint_name(examples: usize) -> String {
@@ -254,12 +249,12 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 ///
-/// If it has other characters than letters, digits, `-`, `_` and `.`, starts with `.`, or is `base` or
-/// `answer-only`.
+/// If it has other characters than letters, digits, `-`, `_` and `.`, starts with `.`, or is `base`, `answer-only`
+/// or `report`.
 pub fn check_head_name(name: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let is_file_name = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
-    match is_file_name && name != BASE && name != ANSWER_ONLY {
+    match is_file_name && ![BASE, ANSWER_ONLY, REPORT].contains(&name) {
         true => Ok(()),
         false => Err(Error::HeadName { found: name.into() }),
     }
@@ -326,21 +321,5 @@ mod tests {
         let found: Vec<usize> = head.checkpoints().unwrap().into_keys().collect();
         assert_eq!(found, [0, 64, 123_456]);
         assert_eq!(head.checkpoints().unwrap()[&64], head.checkpoint(64));
-    }
-
-    #[test]
-    fn half_written_files_are_swept_and_no_others() {
-        let root = tempfile::tempdir().unwrap();
-        let run = RunDir::new(root.path());
-        let (partial, other) = (
-            root.path().join("scores/.likra-x.partial"),
-            root.path().join("scores/y.partial"),
-        );
-        fs::create_dir(root.path().join("scores")).unwrap();
-        fs::write(&partial, "half").unwrap();
-        fs::write(&other, "theirs").unwrap();
-        run.sweep().unwrap();
-        assert!(!partial.exists() && other.exists());
-        RunDir::new(root.path().join("none")).sweep().unwrap();
     }
 }

@@ -14,6 +14,9 @@ pub struct Stamp {
     pub key: String,
     /// How long it took, in seconds; the last stretch only if it was interrupted.
     pub seconds: f64,
+    /// The model of what computed it, in words; earlier versions did not say.
+    #[serde(default)]
+    pub hardware: String,
 }
 
 impl Stamp {

@@ -7,10 +7,10 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
-use fs_err as fs;
+use likra_files::write_folder;
 use likra_lora::{Adapter, joined, load_metadata, load_tensors, save_tensors};
 use likra_model::Model;
-use likra_results::{HeadDir, StepRecord, remove, write_rows};
+use likra_results::{HeadDir, StepRecord, read_rows, remove, write_rows};
 
 use crate::{Error, Result, TrainSettings, Trainer};
 
@@ -23,19 +23,21 @@ const MOMENTS: [&str; 2] = ["exp_avg", "exp_avg_sq"];
 /// Leaves the head as the checkpoint of its number of examples, after the `log` of its steps. The
 /// optimiser's state is dropped from older ones, whose adapters stay.
 pub(crate) fn save(head: &HeadDir, trainer: &Trainer, log: &[StepRecord], key: &str) -> Result<()> {
-    write_rows(&head.log(), log)?;
+    // Another process that does the same may be ahead.
+    let there = read_rows::<StepRecord>(&head.log()).map_or(0, |there| there.len());
+    if trainer.examples == 0 || there <= log.len() {
+        write_rows(&head.log(), log)?;
+    }
     let place = head.checkpoint(trainer.examples);
-    let beside = place.with_extension("partial");
-    remove(&beside)?;
-    trainer.adapter.save(&beside)?;
     let moments = MOMENTS.iter().zip(&trainer.optimiser.moments);
     let moments = moments.flat_map(|(moment, numbers)| {
         let tensors = trainer.adapter.with(numbers).tensors().into_iter();
         tensors.map(move |(name, tensor)| (format!("{name}.{moment}"), tensor))
     });
-    save_tensors(&beside.join(OPTIMIZER), moments, (KEY, key))?;
-    remove(&place)?;
-    fs::rename(&beside, &place)?;
+    write_folder(&place, |beside| -> Result<()> {
+        trainer.adapter.save(beside)?;
+        Ok(save_tensors(&beside.join(OPTIMIZER), moments, (KEY, key))?)
+    })?;
     tracing::info!(place = %place.display(), "checkpoint left");
     drop_older_states(head, trainer.examples, trainer.settings.batch_size)
 }

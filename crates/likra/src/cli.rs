@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::builder::PossibleValuesParser;
@@ -32,6 +32,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run an experiment: train its heads, score its questions, draw the report.
     Reproduce(ReproduceArgs),
+    /// List the jobs of an experiment, for machines that share its folder.
+    #[command(after_help = include_str!("../help/plan.txt"))]
+    Plan(PlanArgs),
+    /// Do one job of a plan.
+    #[command(after_help = include_str!("../help/step.txt"))]
+    Step(StepArgs),
     /// Redraw the report of a run from its scores, without a model.
     #[command(after_help = include_str!("../help/report.txt"))]
     Report {
@@ -184,9 +190,9 @@ fn keys(flags: &impl Serialize) -> Result<Vec<Assignment>> {
     Ok(keys.map(|(key, value)| Assignment { key, value }).collect())
 }
 
+/// A run: an experiment, what the command line changes of it, and its folder.
 #[derive(Debug, Args)]
-#[command(after_help = include_str!("../help/reproduce.txt"))]
-pub(crate) struct ReproduceArgs {
+pub(crate) struct RunArgs {
     /// A built-in experiment (tiny, smollm2-arc, mistral-7b-v0.1-arc, ...) or a path to a TOML file
     /// [default: general if --model or --task is given, else tiny].
     spec: Option<String>,
@@ -205,7 +211,14 @@ pub(crate) struct ReproduceArgs {
     set: Vec<String>,
     /// The folder for the run's files [default: runs/NAME].
     #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = include_str!("../help/reproduce.txt"))]
+pub(crate) struct ReproduceArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
     /// Only say which jobs there are, which are done, and how much time and memory the rest takes.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -214,9 +227,28 @@ pub(crate) struct ReproduceArgs {
     pub(crate) fresh: bool,
 }
 
-impl ReproduceArgs {
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Print JSON: each job with its name, the jobs it needs, GPUs, memory in MiB, minutes at most, and whether it is
+    /// done.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StepArgs {
+    /// The job's name, as `likra plan` lists it.
+    pub(crate) job: String,
+    /// The run's folder, with its plan.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+impl RunArgs {
     /// The experiment's name or path.
-    pub(crate) fn name(&self) -> &str {
+    fn name(&self) -> &str {
         let own = self.model.model.is_some() || self.task.task.is_some();
         let default = if own { "general" } else { "tiny" };
         self.spec.as_deref().unwrap_or(default)
@@ -230,6 +262,13 @@ impl ReproduceArgs {
         let flags = [flags.concat(), keys(&self.scoring)?, keys(&self.training)?];
         all.extend(flags.concat());
         Spec::open(self.name(), &all)
+    }
+
+    /// The run's folder.
+    pub(crate) fn out(&self) -> PathBuf {
+        let name = Path::new(self.name().trim_end_matches(".toml"));
+        let default = || Path::new("runs").join(name.file_name().unwrap_or_default());
+        self.out.clone().unwrap_or_else(default)
     }
 }
 

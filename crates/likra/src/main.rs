@@ -1,6 +1,7 @@
 //! `likra`: shows on your model and benchmark what a language model learns from negative examples.
 
 mod cli;
+mod jobs;
 mod lm_eval;
 mod progress;
 mod prompts;
@@ -11,7 +12,7 @@ mod train;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use likra_experiment::draw;
+use likra_experiment::{Refused, draw, is_for_later};
 use likra_results::RunDir;
 use tracing_subscriber::EnvFilter;
 
@@ -41,12 +42,19 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     say!("error: {}", describe(&error));
-    ExitCode::FAILURE
+    // What engines tell apart, as sysexits.h numbers it.
+    ExitCode::from(match error.downcast_ref() {
+        Some(Refused::NoJob(..)) => 2,
+        _ if is_for_later(&error) => 75,
+        _ => 1,
+    })
 }
 
 fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Reproduce(arguments) => reproduce::run(arguments),
+        Command::Plan(arguments) => jobs::plan(arguments),
+        Command::Step(arguments) => jobs::step(arguments),
         Command::Report { run } => {
             let run = RunDir::new(run);
             print(&format_args!("{}\n", draw(&run)?))?;

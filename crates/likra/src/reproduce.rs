@@ -1,12 +1,11 @@
 //! `likra reproduce`: an experiment from its files to its report.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use likra_experiment::{Run, draw, part_of_paper, peak_memory};
 use likra_report::humantime;
-use likra_results::RunDir;
 
 use crate::cli::ReproduceArgs;
 use crate::progress::{listener, print, say};
@@ -14,7 +13,7 @@ use crate::progress::{listener, print, say};
 /// Runs an experiment and prints what it found; or says what that would be.
 pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     let started = Instant::now();
-    let (spec, out) = (arguments.spec()?, out(arguments));
+    let (spec, out) = (arguments.run.spec()?, arguments.run.out());
     let show = listener();
     if arguments.dry_run {
         // What the program carries is unpacked elsewhere: a dry run leaves nothing.
@@ -22,12 +21,9 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
         let run = Run::open(spec, &out, scratch.path(), &show)?;
         return print(&run.describe()?);
     }
-    let _lock = RunDir::new(&out).lock()?;
     let embedded = out.join("embedded");
     let run = Run::open(spec, &out, &embedded, &show)?;
-    let words = std::env::args_os().skip(1);
-    let words = words.map(|word| word.to_string_lossy().into_owned());
-    run.begin(&command(words), arguments.fresh)?;
+    let _claims = run.begin(&command(words()), arguments.fresh)?;
     let (spec, device) = (&run.inputs.experiment.spec, &run.inputs.base.placement.name);
     say!("{}, on {device}, into {}", spec.title, out.display());
     if let Some(part) = part_of_paper(&spec.task, run.inputs.benchmark.train().len()) {
@@ -42,19 +38,20 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     Ok(())
 }
 
-fn out(arguments: &ReproduceArgs) -> PathBuf {
-    let name = Path::new(arguments.name().trim_end_matches(".toml"));
-    let default = || Path::new("runs").join(name.file_name().unwrap_or_default());
-    arguments.out.clone().unwrap_or_else(default)
+/// The words of the command line, behind the program's name.
+pub(crate) fn words() -> impl Iterator<Item = String> {
+    let words = std::env::args_os().skip(1);
+    words.map(|word| word.to_string_lossy().into_owned())
 }
 
-/// The command that does this again, with names in place of paths; where its files went decides nothing.
-fn command(mut words: impl Iterator<Item = String>) -> String {
+/// The command that does all of a run again, with names in place of paths; where its files went decides nothing.
+pub(crate) fn command(mut words: impl Iterator<Item = String>) -> String {
     let mut command = "cargo xtask".to_owned();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--out" => drop(words.next()),
-            "--fresh" => {}
+            "--fresh" | "--json" => {}
+            "plan" if command == "cargo xtask" => command.push_str(" reproduce"),
             _ if word.starts_with("--out=") => {}
             _ => command.extend([" ", &without_path(&word)]),
         }

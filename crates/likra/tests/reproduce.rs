@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use std::time::Instant;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::common::{fail, likra, succeed};
+use crate::common::{fail, files, likra, small, succeed, without_cost};
 
 /// Rows of a table by method and examples: `acc` and `acc_norm`.
 fn accuracies(path: &Path) -> BTreeMap<(String, usize), (f64, f64)> {
@@ -35,26 +35,6 @@ fn accuracies(path: &Path) -> BTreeMap<(String, usize), (f64, f64)> {
             )
         })
         .collect()
-}
-
-/// Every file of a run with the hash of its bytes, but for the times that its steps took.
-fn files(dir: &Path) -> BTreeMap<PathBuf, String> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![dir.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true if path.ends_with("steps") => {}
-                true => folders.push(path),
-                false => {
-                    let name = path.strip_prefix(dir).unwrap().to_owned();
-                    found.insert(name, likra_results::sha256_file(&path).unwrap());
-                }
-            }
-        }
-    }
-    found
 }
 
 #[test]
@@ -127,23 +107,6 @@ fn negative_examples_help_and_the_control_does_not() {
     assert!(succeed(&again).contains("Nothing is left"), "{again:?}");
 }
 
-/// A small run of all kinds of heads, with replicates.
-const SMALL: &str = "reproduce tiny --examples 64 --limit 40 --device cpu --set heads.irrelevant.examples=32 \
-                     --set heads.unrelated.examples=32 --set heads.easiest.examples=32 \
-                     --set replicates.seeds=[2] --set replicates.examples=32 --out";
-
-fn small(out: &Path) -> Vec<String> {
-    let words = SMALL.split_whitespace().map(String::from);
-    words.chain([out.to_str().unwrap().to_owned()]).collect()
-}
-
-/// The page without what it says of the time that was spent.
-fn without_cost(page: &str) -> String {
-    let (before, rest) = page.split_once("<section id=\"cost\">").unwrap();
-    let (_, after) = rest.split_once("</section>").unwrap();
-    [before, after].concat()
-}
-
 #[test]
 fn a_run_killed_twenty_times_ends_like_one_that_was_not() {
     let dir = tempfile::tempdir().unwrap();
@@ -175,7 +138,7 @@ fn a_run_killed_twenty_times_ends_like_one_that_was_not() {
         if kill == 10 {
             // A half-written file is no trap.
             fs::create_dir_all(killed.join("scores")).unwrap();
-            fs::write(killed.join("scores/.likra-x.partial"), "half").unwrap();
+            fs::write(killed.join("scores/.likra-base.csv.gz.x.partial"), "half").unwrap();
         }
     }
     assert!(midway >= 10, "only {midway} of 20 were killed at work");
@@ -189,21 +152,16 @@ fn a_run_killed_twenty_times_ends_like_one_that_was_not() {
 }
 
 #[test]
-fn a_folder_holds_one_run_at_a_time() {
+fn a_job_is_done_by_one_process_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
-    let lock = fs::File::create(dir.path().join(".lock")).unwrap();
-    lock.lock().unwrap();
-    let message = fail(
-        &[
-            "reproduce",
-            "--device",
-            "cpu",
-            "--out",
-            dir.path().to_str().unwrap(),
-        ],
-        1,
-    );
-    assert!(message.contains("another run"), "{message}");
+    let claim = likra_results::RunDir::new(dir.path()).claim("incorrect");
+    let claim = likra_results::Claim::take(claim).unwrap();
+    let out = dir.path().to_str().unwrap();
+    let words = ["reproduce", "--device", "cpu", "--out", out];
+    let message = fail(&words, 75);
+    assert!(message.contains("claims/incorrect: process"), "{message}");
+    drop(claim);
+    assert!(!dir.path().join("claims").exists());
 }
 
 #[test]

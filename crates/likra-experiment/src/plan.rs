@@ -1,0 +1,355 @@
+//! A plan: the jobs of a run, for an engine that gives them to machines. It is kept in the run's folder, so that it is
+//! read in no time as long as no file that it was made of has changed.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use likra_files::{parse_json, read, write_atomically};
+use likra_hub::Listener;
+use likra_results::{Claim, Error as Claimed, REPORT, RunDir, Stamp};
+use serde::{Deserialize, Serialize};
+
+use crate::pace::{Cost, Pace};
+use crate::report::draw;
+use crate::run::Run;
+use crate::spec::Spec;
+
+/// The jobs of a run, and what they were found from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunPlan {
+    version: String,
+    /// The experiment, with absolute paths.
+    pub spec: Spec,
+    command: String,
+    /// Files, and by what their change would be noticed.
+    files: Vec<(PathBuf, String)>,
+    /// The model's parameters.
+    parameters: usize,
+    jobs: Vec<PlannedJob>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct PlannedJob {
+    name: String,
+    needs: Vec<String>,
+    gpus: usize,
+    memory_mib: usize,
+    products: Vec<PlannedProduct>,
+}
+
+/// A file that a job leaves, below the run's folder, and what it takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct PlannedProduct {
+    stamp: PathBuf,
+    path: PathBuf,
+    key: String,
+    cost: Cost,
+}
+
+/// A job as an engine sees it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JobState {
+    /// What `likra step` calls it.
+    pub name: String,
+    /// The jobs that must be done before it.
+    pub needs: Vec<String>,
+    /// How many GPUs it takes.
+    pub gpus: usize,
+    /// How much of the machine's memory it takes at most.
+    pub memory_mib: usize,
+    /// A limit of its time: twice what is expected.
+    pub minutes: u64,
+    /// Whether it is done.
+    pub done: bool,
+}
+
+/// Why a job is not done now, though nothing is wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// There is none of this name.
+    #[error("no job `{0}`; expected one of {1}")]
+    NoJob(String, String),
+    /// Others come first.
+    #[error("job `{0}` needs {1}, which is not done yet")]
+    NeedsFirst(String, String),
+}
+
+impl RunPlan {
+    /// The plan of `spec` in the folder `dir`: the one that is kept there, or a new one. `command` is the command that
+    /// makes the run in one process.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing or refused, or the plan cannot be written.
+    pub fn open(spec: Spec, command: &str, dir: &RunDir, listener: &Listener) -> Result<Self> {
+        let spec = absolute(spec)?;
+        if let Ok(kept) = Self::read(dir)
+            && kept.version == env!("CARGO_PKG_VERSION")
+            && kept.spec == spec
+            && kept.command == command
+            && kept.files.iter().all(|(path, known)| state(path) == *known)
+        {
+            return Ok(kept);
+        }
+        let run = Run::open(
+            spec.clone(),
+            dir.path(),
+            &dir.path().join("embedded"),
+            listener,
+        )?;
+        let config = &run.inputs.base.config;
+        let files = run.inputs.paths()?.into_iter();
+        let plan = Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            spec,
+            command: command.into(),
+            files: files.map(|path| (path.clone(), state(&path))).collect(),
+            parameters: config.weight_bytes(likra_model::Dtype::F32) / size_of::<f32>(),
+            jobs: run.planned()?,
+        };
+        let (too_long, _) = run.survey(true)?;
+        run.manifest(command, too_long)?.write(&dir.manifest())?;
+        let text = serde_json::to_string_pretty(&plan)?;
+        write_atomically(&dir.plan(), |to| to.write_all(text.as_bytes()))?;
+        Ok(plan)
+    }
+
+    /// The plan that is kept in a run's folder.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub fn read(dir: &RunDir) -> Result<Self> {
+        let path = dir.plan();
+        let none = || {
+            format!(
+                "{}: no plan; `likra plan EXPERIMENT --out {}` makes one",
+                path.display(),
+                dir.path().display()
+            )
+        };
+        ensure!(path.exists(), none());
+        parse_json(&read(&path)?).with_context(none)
+    }
+
+    /// The jobs as they stand, the report's last.
+    #[must_use]
+    pub fn jobs(&self, dir: &RunDir) -> Vec<JobState> {
+        let stamp = |product: &PlannedProduct| {
+            Stamp::read(&dir.path().join(&product.stamp)).filter(|stamp| stamp.key == product.key)
+        };
+        let mut pace = Pace::default();
+        for product in self.jobs.iter().flat_map(|job| &job.products) {
+            if let Some(stamp) = stamp(product) {
+                pace.add(
+                    product.cost,
+                    Duration::from_secs_f64(stamp.seconds.max(0.0)),
+                );
+            }
+        }
+        let is_missing = |product: &&PlannedProduct| {
+            !dir.path().join(&product.path).exists() || stamp(product).is_none()
+        };
+        let mut jobs: Vec<JobState> = Vec::new();
+        for job in &self.jobs {
+            let left: Vec<Cost> = job
+                .products
+                .iter()
+                .filter(is_missing)
+                .map(|product| product.cost)
+                .collect();
+            // What is asked of a head counts, and not that its adapters are still there.
+            let done = left.iter().all(|cost| cost[0] > 0);
+            let all = job.products.iter().map(|product| product.cost);
+            let all = if done { all.collect() } else { left };
+            let time = pace
+                .time(all.iter().copied())
+                .unwrap_or_else(|| self.guess(&all, job.gpus));
+            jobs.push(JobState {
+                name: job.name.clone(),
+                needs: job.needs.clone(),
+                gpus: job.gpus,
+                memory_mib: job.memory_mib,
+                minutes: START + (2 * time.as_secs()).div_ceil(60),
+                done,
+            });
+        }
+        // Drawn after all that it is drawn from.
+        let changed = |path: PathBuf| {
+            std::fs::metadata(path)
+                .and_then(|found| found.modified())
+                .ok()
+        };
+        let stamps = self.jobs.iter().flat_map(|job| &job.products);
+        let stamps = stamps.map(|product| dir.path().join(&product.stamp));
+        let last = stamps.chain([dir.manifest()]).filter_map(changed).max();
+        let drawn = changed(dir.report().join("index.html")) >= last;
+        jobs.push(JobState {
+            name: REPORT.into(),
+            needs: jobs.iter().map(|job| job.name.clone()).collect(),
+            gpus: 0,
+            memory_mib: 512,
+            minutes: START,
+            done: drawn && jobs.iter().all(|job| job.done),
+        });
+        jobs
+    }
+
+    /// Before anything was measured: forward two operations a parameter and token, and back twice as many.
+    fn guess(&self, costs: &[Cost], gpus: usize) -> Duration {
+        let tokens: usize = costs.iter().map(|[train, score]| 3 * train + score).sum();
+        let speed = if gpus > 0 { 1e14 } else { 5e10 };
+        Duration::from_secs_f64(2.0 * self.parameters as f64 * tokens as f64 / speed)
+    }
+
+    /// Does one job, unless it is done; returns whether there was something to do.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] or [`likra_results::Error::Claimed`] if it cannot be done now; else if it fails.
+    pub fn step(&self, name: &str, dir: &RunDir, listener: &Listener) -> Result<bool> {
+        let jobs = self.jobs(dir);
+        let names = || {
+            jobs.iter()
+                .map(|job| &*job.name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let Some(state) = jobs.iter().find(|job| job.name == name) else {
+            bail!(Refused::NoJob(name.into(), names()));
+        };
+        if state.done {
+            return Ok(false);
+        }
+        let is_done = |needed: &&String| jobs.iter().any(|job| job.name == **needed && job.done);
+        if let Some(first) = state.needs.iter().find(|needed| !is_done(needed)) {
+            bail!(Refused::NeedsFirst(name.into(), format!("`{first}`")));
+        }
+        let _claim = Claim::take(dir.claim(name))?;
+        if name == REPORT {
+            draw(dir)?;
+            return Ok(true);
+        }
+        let run = Run::open(
+            self.spec.clone(),
+            dir.path(),
+            &dir.path().join("embedded"),
+            listener,
+        )?;
+        let planned = self.jobs.iter().find(|job| job.name == name);
+        let keys = planned
+            .into_iter()
+            .flat_map(|job| &job.products)
+            .filter(|product| product.cost[0] == 0);
+        let job = run
+            .jobs
+            .iter()
+            .find(|job| job.name == name)
+            .context("the plan is of another run")?;
+        let same = keys
+            .map(|product| &product.key)
+            .eq(job.scores.iter().map(|product| &product.key));
+        ensure!(
+            same,
+            "{}: made for other files or another device than `{}`; make the plan again, and name the device there",
+            dir.plan().display(),
+            run.inputs.base.placement.name
+        );
+        run.step(job)?;
+        Ok(true)
+    }
+}
+
+/// What a process takes before and after its work, in minutes.
+const START: u64 = 2;
+
+/// Paths that lead to the same files from everywhere.
+fn absolute(mut spec: Spec) -> Result<Spec> {
+    let unrelated = spec.unrelated.as_mut();
+    let (task, rows) = unrelated.map_or((None, None), |from| {
+        (Some(&mut from.task), from.data.as_mut())
+    });
+    let own = [
+        spec.model.as_mut(),
+        spec.data.as_mut(),
+        Some(&mut spec.task),
+        task,
+        rows,
+    ];
+    for path in own.into_iter().flatten() {
+        if Path::new(path.as_str()).exists() {
+            *path = std::path::absolute(&*path)?.display().to_string();
+        }
+    }
+    Ok(spec)
+}
+
+/// What changes when a file does.
+fn state(path: &Path) -> String {
+    let found = std::fs::metadata(path);
+    found.map_or_else(
+        |_| "absent".into(),
+        |found| format!("{} {}.{}", found.len(), found.mtime(), found.mtime_nsec()),
+    )
+}
+
+impl Run<'_> {
+    fn planned(&self) -> Result<Vec<PlannedJob>> {
+        let base = &self.inputs.base;
+        let below = |path: &Path| {
+            path.strip_prefix(self.dir.path())
+                .unwrap_or(path)
+                .to_owned()
+        };
+        let gpus = usize::from(base.placement.kind() != "cpu");
+        let mut jobs = Vec::new();
+        for job in &self.jobs {
+            let mut bytes = 0;
+            let mut products = Vec::new();
+            if let Some((head, key)) = &job.head {
+                let examples = self.examples(head)?;
+                bytes = base.training_bytes(&self.inputs.experiment.spec, &examples)?;
+                products.push(PlannedProduct {
+                    stamp: below(&self.dir.trained(&head.name)),
+                    path: below(self.dir.head(&head.name).path()),
+                    key: key.clone(),
+                    cost: [crate::estimate::tokens(&examples), 0],
+                });
+            }
+            for product in &job.scores {
+                let plan = self.plan(product.asked);
+                bytes = bytes.max(base.scoring_bytes(plan));
+                products.push(PlannedProduct {
+                    stamp: below(&product.stamp),
+                    path: below(&product.path),
+                    key: product.key.clone(),
+                    cost: [0, plan.tokens()],
+                });
+            }
+            // Beside a GPU's memory, the machine's holds the weights while they are read.
+            if gpus > 0 {
+                bytes = base.config.weight_bytes(base.placement.dtype) + (2 << 30);
+            }
+            jobs.push(PlannedJob {
+                name: job.name.clone(),
+                needs: job.needs.clone(),
+                gpus,
+                memory_mib: bytes.div_ceil(1 << 20),
+                products,
+            });
+        }
+        Ok(jobs)
+    }
+}
+
+/// Whether an error means that the job may well be done later.
+#[must_use]
+pub fn is_for_later(error: &anyhow::Error) -> bool {
+    let claimed = matches!(
+        error.downcast_ref(),
+        Some(Claimed::Claimed { .. } | Claimed::Busy { .. })
+    );
+    claimed || matches!(error.downcast_ref(), Some(Refused::NeedsFirst(..)))
+}

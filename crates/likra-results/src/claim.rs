@@ -1,0 +1,214 @@
+//! Claims: which process does a job of a run that several share.
+//!
+//! A claim saves work that would be done twice, and nothing rests on it: two processes that do one job leave the same
+//! bytes. It is a folder, as making one either succeeds or fails on any file system, with a file that says who has made
+//! it. That file is written again every few seconds, so that a claim can be told from what a killed process has left.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{JoinHandle, spawn};
+use std::time::{Duration, SystemTime};
+
+use fs_err as fs;
+use rustix::process::{Pid, test_kill_process};
+
+use crate::{Error, Result, remove};
+
+/// How often a claim shows that its process is alive.
+const BEAT: Duration = Duration::from_secs(15);
+
+/// After so long without, it is of nobody any more.
+const STALE: Duration = Duration::from_secs(120);
+
+/// A job that this process does, until this is dropped.
+#[derive(Debug)]
+pub struct Claim {
+    folder: PathBuf,
+    owner: String,
+    /// Its end stops the thread.
+    stop: Option<Sender<()>>,
+    beating: Option<JoinHandle<()>>,
+}
+
+impl Claim {
+    /// Claims what the folder at `folder` stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Claimed`] if another process has done so and is alive, or if the folder cannot be made.
+    pub fn take(folder: PathBuf) -> Result<Self> {
+        if let Some(parent) = folder.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let (host, process) = (host(), std::process::id());
+        let started = SystemTime::UNIX_EPOCH
+            .elapsed()
+            .unwrap_or_default()
+            .as_nanos();
+        // Made, or freed by this process and then made, or made by another that was faster.
+        for _ in 0..3 {
+            match std::fs::create_dir(&folder) {
+                Ok(()) => {
+                    let owner = format!("process {process} on {host} (since {started})");
+                    fs::write(owner_of(&folder), &owner)?;
+                    return Ok(Self::beat(folder, owner));
+                }
+                Err(error) if folder.is_dir() => drop(error),
+                Err(error) => {
+                    return Err(likra_files::error_at(&folder, error.kind(), error).into());
+                }
+            }
+            let owner = fs::read_to_string(owner_of(&folder)).unwrap_or_default();
+            if !is_stale(&folder, &owner, &host)? {
+                break;
+            }
+            // Of those who find it stale, one can rename it; a later one gets the claim that is made then.
+            let away = folder.with_file_name(format!(".{host}-{process}-{started}"));
+            if std::fs::rename(&folder, &away).is_ok() {
+                match owner.is_empty() || is(&owner_of(&away), &owner) {
+                    true => remove(&away)?,
+                    false => drop(std::fs::rename(&away, &folder)),
+                }
+            }
+        }
+        let owner = fs::read_to_string(owner_of(&folder)).unwrap_or_default();
+        let owner = owner.split(" (").next().unwrap_or_default().to_owned();
+        Err(Error::Claimed {
+            path: folder,
+            owner: if owner.is_empty() {
+                "another process".into()
+            } else {
+                owner
+            },
+        })
+    }
+
+    fn beat(folder: PathBuf, owner: String) -> Self {
+        let (stop, stopped) = channel::<()>();
+        let (path, text) = (owner_of(&folder), owner.clone());
+        let beating = spawn(move || {
+            while stopped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) && is(&path, &text) {
+                // That it fails once is no harm.
+                let _ = fs::write(&path, &text);
+            }
+        });
+        Self {
+            folder,
+            owner,
+            stop: Some(stop),
+            beating: Some(beating),
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let _ = self.beating.take().map(JoinHandle::join);
+        // A process that slept for long may have lost it.
+        if is(&owner_of(&self.folder), &self.owner) {
+            let _ = remove(&self.folder);
+        }
+        // The folder of all claims goes with the last.
+        let _ = self.folder.parent().map(std::fs::remove_dir);
+    }
+}
+
+fn owner_of(folder: &Path) -> PathBuf {
+    folder.join("owner")
+}
+
+fn is(path: &Path, owner: &str) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|found| found == owner)
+}
+
+fn host() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// Whether the process that made a claim is gone: by its number if it was on this host, else for want of a sign of
+/// life.
+fn is_stale(folder: &Path, owner: &str, host: &str) -> Result<bool> {
+    let own = owner
+        .strip_prefix("process ")
+        .and_then(|rest| rest.split_once(" on "));
+    let own = own.filter(|(_, rest)| rest.split(' ').next() == Some(host));
+    if let Some(process) = own.and_then(|(process, _)| Pid::from_raw(process.parse().ok()?)) {
+        return Ok(test_kill_process(process) == Err(rustix::io::Errno::SRCH));
+    }
+    // Both times are those of the file system, whatever the clocks of its machines say.
+    let now = tempfile::NamedTempFile::new_in(folder.parent().unwrap_or(folder));
+    let now = now.and_then(|file| file.as_file().metadata()?.modified())?;
+    let last = fs::metadata(owner_of(folder)).or_else(|_| fs::metadata(folder));
+    let age = last
+        .and_then(|last| last.modified())
+        .map(|last| now.duration_since(last).unwrap_or_default());
+    // One that cannot be seen any more has just been given back.
+    Ok(age.map_or(true, |age| age > STALE))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn a_claim_keeps_others_out_until_it_is_dropped() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("claims/base");
+        let claim = Claim::take(place.clone()).unwrap();
+        let error = Claim::take(place.clone()).unwrap_err();
+        assert!(matches!(error, Error::Claimed { .. }), "{error}");
+        let process = format!("process {}", std::process::id());
+        assert!(error.to_string().contains(&process), "{error}");
+        let other = Claim::take(root.path().join("claims/head")).unwrap();
+        drop(claim);
+        drop(Claim::take(place).unwrap());
+        drop(other);
+        assert!(!root.path().join("claims").exists());
+    }
+
+    #[test]
+    fn what_a_dead_process_has_left_is_taken_over() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("claims/base");
+        fs::create_dir_all(&place).unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let dead = child.id();
+        child.wait().unwrap();
+        fs::write(
+            owner_of(&place),
+            format!("process {dead} on {} (since 1)", host()),
+        )
+        .unwrap();
+        let claim = Claim::take(place.clone()).unwrap();
+        drop(claim);
+        // Of another host, after two minutes.
+        fs::create_dir_all(&place).unwrap();
+        fs::write(owner_of(&place), "process 1 on elsewhere (since 1)").unwrap();
+        assert!(Claim::take(place.clone()).is_err());
+        let old = SystemTime::now() - 2 * STALE;
+        let file = File::options().write(true).open(owner_of(&place)).unwrap();
+        file.set_modified(old).unwrap();
+        drop(Claim::take(place.clone()).unwrap());
+        assert!(!place.exists());
+    }
+
+    #[test]
+    fn of_many_at_once_one_has_it() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("claims/base");
+        let threads = [(); 8].map(|()| {
+            spawn({
+                let place = place.clone();
+                move || Claim::take(place).ok()
+            })
+        });
+        let claims = threads.map(|thread| thread.join().unwrap());
+        assert_eq!(claims.iter().flatten().count(), 1);
+    }
+}

@@ -1,0 +1,156 @@
+//! `likra plan` and `likra step`: a run that many processes share ends like one that a single process did.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+
+use crate::common::{fail, files, likra, small, succeed, without_cost};
+
+/// Plans the small run in `out`.
+fn plan(out: &Path) -> Value {
+    let mut words = small(out);
+    words[0] = "plan".into();
+    words.push("--json".into());
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    serde_json::from_str(&succeed(&words)).unwrap()
+}
+
+fn names(plan: &Value) -> Vec<String> {
+    let jobs = plan["jobs"].as_array().unwrap();
+    jobs.iter()
+        .map(|job| job["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Does a job, again and again while it is not to be done yet; in the first second it may be killed and begun anew.
+fn step(job: &str, out: &Path, seed: u64) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let words = ["step", job, "--out", out.to_str().unwrap()];
+    let mut child = likra(&words)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    thread::sleep(Duration::from_millis(random.random_range(0..1000)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for _ in 0..1000 {
+        let output = likra(&words).output().unwrap();
+        match output.status.code() {
+            Some(0) => return,
+            Some(75) => thread::sleep(Duration::from_millis(100)),
+            _ => panic!("{job}: {}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+    panic!("{job} is never done");
+}
+
+#[test]
+fn ten_processes_for_each_job_end_like_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let [whole, shared] = ["whole", "shared"].map(|name| dir.path().join(name));
+    let words = small(&whole);
+    succeed(&words.iter().map(String::as_str).collect::<Vec<_>>());
+
+    let planned = plan(&shared);
+    let mut jobs = names(&planned);
+    assert_eq!(jobs.last().unwrap(), "report");
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    jobs.shuffle(&mut random);
+    let threads: Vec<_> = (0..10)
+        .map(|process| {
+            let (mut jobs, shared) = (jobs.clone(), shared.clone());
+            thread::spawn(move || {
+                let by = process as usize * 3 % jobs.len();
+                jobs.rotate_left(by);
+                // The report needs all others.
+                jobs.sort_by_key(|job| job == "report");
+                jobs.iter().for_each(|job| step(job, &shared, process));
+            })
+        })
+        .collect();
+    threads
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
+
+    let done = plan(&shared);
+    assert!(
+        done["jobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|job| job["done"] == true),
+        "{done}"
+    );
+    let [mut one, mut many] = [&whole, &shared].map(|dir| files(dir));
+    let page = Path::new("report/index.html");
+    assert!(one.remove(page).is_some() && many.remove(page).is_some());
+    assert!(many.remove(Path::new("plan.json")).is_some());
+    let differs = |name: &&PathBuf| one.get(*name) != many.get(*name);
+    let different: Vec<&PathBuf> = one.keys().chain(many.keys()).filter(differs).collect();
+    assert!(different.is_empty(), "{different:?}");
+    let [one, many] = [whole, shared].map(|dir| fs::read_to_string(dir.join(page)).unwrap());
+    assert_eq!(without_cost(&many), without_cost(&one));
+}
+
+#[test]
+fn a_job_says_by_its_exit_code_what_an_engine_shall_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let folder = out.to_str().unwrap();
+    let message = fail(&["step", "base", "--out", folder], 1);
+    assert!(message.contains("likra plan EXPERIMENT --out"), "{message}");
+    let planned = plan(&out);
+    let jobs = planned["jobs"].as_array().unwrap();
+    let of = |name: &str| jobs.iter().find(|job| job["name"] == name).unwrap();
+    assert_eq!(of("easiest")["needs"], serde_json::json!(["base"]));
+    assert_eq!(of("positive")["needs"], serde_json::json!([]));
+    assert_eq!(
+        of("report")["needs"].as_array().unwrap().len(),
+        jobs.len() - 1
+    );
+    for job in jobs {
+        assert_eq!(
+            (&job["gpus"], &job["done"]),
+            (&0.into(), &false.into()),
+            "{job}"
+        );
+        assert!(
+            job["minutes"].as_u64() > Some(0) && job["memory_mib"].as_u64() > Some(0),
+            "{job}"
+        );
+    }
+    let message = fail(&["step", "nonesuch", "--out", folder], 2);
+    assert!(message.contains("base, positive"), "{message}");
+    let message = fail(&["step", "easiest", "--out", folder], 75);
+    assert!(message.contains("needs `base`"), "{message}");
+    let claim = likra_results::RunDir::new(&out).claim("base");
+    let claim = likra_results::Claim::take(claim).unwrap();
+    fail(&["step", "base", "--out", folder], 75);
+    drop(claim);
+    succeed(&["step", "base", "--out", folder]);
+    succeed(&["step", "base", "--out", folder]);
+    let again = plan(&out);
+    assert_eq!(again["jobs"][0]["done"], true, "{again}");
+
+    // A plan that nothing has changed is read and not made.
+    let before = fs::metadata(out.join("plan.json"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    plan(&out);
+    let after = fs::metadata(out.join("plan.json"))
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert_eq!(before, after);
+}
