@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use likra_files::{parse_json, read, write_atomically};
+use likra_files::{parse_json, read, sweep, write_atomically};
 use likra_hub::Listener;
 use likra_results::{Claim, Error as Claimed, REPORT, RunDir, Stamp};
 use serde::{Deserialize, Serialize};
@@ -229,6 +229,7 @@ impl RunPlan {
         }
         let _claim = Claim::take(dir.claim(name))?;
         if name == REPORT {
+            sweep(&dir.report())?;
             draw(dir)?;
             return Ok(true);
         }

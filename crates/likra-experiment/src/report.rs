@@ -1,6 +1,6 @@
 //! The report of a run from its scores, without a model.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::{Context as _, Result};
 use likra_analysis::{Negative, Replicate, ScoreTable, Study, findings, summary};
@@ -28,12 +28,14 @@ pub fn draw(run: &RunDir) -> Result<String> {
     let checkpoints: usize = heads.iter().map(|head| head.checkpoints.len()).sum();
     let own = heads.iter().filter(|head| !head.replicate);
     let evaluation = &spec.evaluation;
+    let part = part_of_paper(&spec.task, manifest.questions.training);
+    let remark = [part, mixed(run, &experiment)].into_iter().flatten();
     let facts = Facts {
         title: spec.title.clone(),
         heads: (own.count(), spec.examples.unwrap_or_default()),
         questions: experiment.questions,
         shots: (evaluation.num_shots, evaluation.shots == ShotRule::Fixed),
-        remark: part_of_paper(&spec.task, manifest.questions.training),
+        remark: remark.reduce(|one, other| format!("{one} {other}")),
         scored: (checkpoints - missing, checkpoints),
         cost: cost(run, &experiment),
         manifest,
@@ -122,6 +124,28 @@ pub fn part_of_paper(task: &str, training: usize) -> Option<String> {
 fn in_paper(task: &str) -> Option<InPaper> {
     let tasks = open_task(task).ok()?;
     tasks.first()?.in_paper().cloned()
+}
+
+/// Says that parts of the run were computed by hardware that rounds differently, if they were.
+fn mixed(run: &RunDir, experiment: &Experiment) -> Option<String> {
+    let trained = experiment.heads.iter().map(|head| run.trained(&head.name));
+    let files = experiment.heads.iter().flat_map(|head| {
+        let name = |n: &usize| run.step(&format!("score-{}-n{n:05}", head.name));
+        head.checkpoints.iter().map(name)
+    });
+    let stamps = [run.step("score-base")]
+        .into_iter()
+        .chain(trained)
+        .chain(files);
+    let found = stamps.filter_map(|path| Some(Stamp::read(&path)?.hardware));
+    let kinds: BTreeSet<String> = found.filter(|hardware| !hardware.is_empty()).collect();
+    let kinds = Vec::from_iter(kinds);
+    (kinds.len() > 1).then(|| {
+        format!(
+            "Parts of it were computed by different hardware, which rounds differently: {}.",
+            kinds.join("; ")
+        )
+    })
 }
 
 /// What took how long, by the stamps of what is done.

@@ -198,6 +198,7 @@ impl<'a> Run<'a> {
         for job in &self.jobs {
             self.prepare(job)?;
         }
+        sweep(&self.dir.report())?;
         manifest.write(&self.dir.manifest())?;
         // Says what a head has learned that need not be trained, where nothing says so.
         for (job, head) in self.heads() {
