@@ -14,6 +14,7 @@ mod report;
 mod run;
 mod source;
 mod spec;
+mod study;
 mod work;
 
 pub use anyhow::{Error, Result};
@@ -32,4 +33,5 @@ pub use spec::{
     AnalysisSettings, CandidateScore, Evaluation, HeadSpec, LongPrompt, Replicates, Spec,
     UnrelatedSpec,
 };
+pub use study::Study;
 pub use work::{score, train};

@@ -72,7 +72,7 @@ pub enum Refused {
     #[error("no job `{0}`; expected one of {1}")]
     NoJob(String, String),
     /// Others come first.
-    #[error("job `{0}` needs {1}, which is not done yet")]
+    #[error("job `{0}` needs `{1}`, which is not done yet")]
     NeedsFirst(String, String),
 }
 
@@ -186,14 +186,9 @@ impl RunPlan {
         let stamps = stamps.map(|product| dir.path().join(&product.stamp));
         let last = stamps.chain([dir.manifest()]).filter_map(changed).max();
         let drawn = changed(dir.report().join("index.html")) >= last;
-        jobs.push(JobState {
-            name: REPORT.into(),
-            needs: jobs.iter().map(|job| job.name.clone()).collect(),
-            gpus: 0,
-            memory_mib: 512,
-            minutes: START,
-            done: drawn && jobs.iter().all(|job| job.done),
-        });
+        let needs = jobs.iter().map(|job| job.name.clone()).collect();
+        let done = drawn && jobs.iter().all(|job| job.done);
+        jobs.push(JobState::report(needs, done));
         jobs
     }
 
@@ -210,22 +205,8 @@ impl RunPlan {
     ///
     /// [`Refused`] or [`likra_results::Error::Claimed`] if it cannot be done now; else if it fails.
     pub fn step(&self, name: &str, dir: &RunDir, listener: &Listener) -> Result<bool> {
-        let jobs = self.jobs(dir);
-        let names = || {
-            jobs.iter()
-                .map(|job| &*job.name)
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        let Some(state) = jobs.iter().find(|job| job.name == name) else {
-            bail!(Refused::NoJob(name.into(), names()));
-        };
-        if state.done {
+        if !JobState::is_left(&self.jobs(dir), name)? {
             return Ok(false);
-        }
-        let is_done = |needed: &&String| jobs.iter().any(|job| job.name == **needed && job.done);
-        if let Some(first) = state.needs.iter().find(|needed| !is_done(needed)) {
-            bail!(Refused::NeedsFirst(name.into(), format!("`{first}`")));
         }
         let _claim = Claim::take(dir.claim(name))?;
         if name == REPORT {
@@ -260,6 +241,33 @@ impl RunPlan {
         );
         run.step(job)?;
         Ok(true)
+    }
+}
+
+impl JobState {
+    pub(crate) fn report(needs: Vec<String>, done: bool) -> Self {
+        Self {
+            name: REPORT.into(),
+            needs,
+            gpus: 0,
+            memory_mib: 512,
+            minutes: START,
+            done,
+        }
+    }
+
+    /// Whether the job `name` is to be done, and can be.
+    pub(crate) fn is_left(jobs: &[Self], name: &str) -> Result<bool> {
+        let named = |name: &str| jobs.iter().find(|job| job.name == name);
+        let Some(job) = named(name) else {
+            let names = jobs.iter().map(|job| &*job.name).collect::<Vec<_>>();
+            bail!(Refused::NoJob(name.into(), names.join(", ")));
+        };
+        let is_open = |needed: &&String| named(needed).is_some_and(|needed| !needed.done);
+        match job.needs.iter().find(is_open) {
+            Some(first) if !job.done => bail!(Refused::NeedsFirst(name.into(), first.clone())),
+            _ => Ok(!job.done),
+        }
     }
 }
 

@@ -12,12 +12,12 @@ const OVER_MEANS: &str = "bands: 95% intervals of the mean over questions";
 const OVER_SEEDS: &str = "bands: 95% intervals of the mean over seeds";
 
 // What colour-blind eyes tell apart, too (Okabe and Ito 2008).
-const BLACK: RGBColor = RGBColor(0, 0, 0);
+pub(crate) const BLACK: RGBColor = RGBColor(0, 0, 0);
 const ORANGE: RGBColor = RGBColor(230, 159, 0);
 const SKY: RGBColor = RGBColor(86, 180, 233);
-const GREEN: RGBColor = RGBColor(0, 158, 115);
-const BLUE: RGBColor = RGBColor(0, 114, 178);
-const VERMILION: RGBColor = RGBColor(213, 94, 0);
+pub(crate) const GREEN: RGBColor = RGBColor(0, 158, 115);
+pub(crate) const BLUE: RGBColor = RGBColor(0, 114, 178);
+pub(crate) const VERMILION: RGBColor = RGBColor(213, 94, 0);
 const PURPLE: RGBColor = RGBColor(204, 121, 167);
 
 /// A point of a line: the line's name and colour, where it stands, and its value.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod charts;
+mod comparison;
 mod error;
 mod exhibits;
 mod humantime;
@@ -9,6 +10,7 @@ mod plot;
 mod report;
 mod table;
 
+pub use comparison::{ComparisonRow, METHODS, write_comparison};
 pub use error::{Error, Result};
 pub use humantime::humantime;
 pub use page::{CostRow, Facts};

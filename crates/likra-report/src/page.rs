@@ -13,7 +13,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::exhibits::Exhibit;
 use crate::humantime;
 
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// What a report says beside what the scores say.
 #[derive(Debug, Clone)]

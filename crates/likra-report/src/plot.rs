@@ -5,6 +5,7 @@
 //! bytes on every machine.
 
 mod axis;
+mod forest;
 
 use std::io;
 
@@ -17,6 +18,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 pub(crate) use axis::{Axis, ExamplesAxis, linear};
+pub(crate) use forest::Forest;
 
 use likra_analysis::Estimate;
 

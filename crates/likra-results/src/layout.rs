@@ -12,6 +12,7 @@
 //! steps/{name}                         what is finished, for a run that goes on
 //! claims/{job}/                        who is at work on a job
 //! plan.json                            what `likra plan` has planned
+//! study.json                           the runs of a study, each a folder beside it
 //! ```
 
 use std::collections::BTreeMap;
@@ -125,6 +126,12 @@ impl RunDir {
     #[must_use]
     pub fn claim(&self, job: &str) -> PathBuf {
         self.0.join("claims").join(job)
+    }
+
+    /// What a study of several runs is made of, in the folder that theirs are in.
+    #[must_use]
+    pub fn study(&self) -> PathBuf {
+        self.0.join("study.json")
     }
 
     /// What is planned.

@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use likra_analysis::Norm;
 use likra_data::{Answers, ShotRule, WrongAnswer};
-use likra_experiment::{Assignment, LongPrompt, Spec, protocols};
+use likra_experiment::{Assignment, LongPrompt, Spec, Study, protocols};
 use likra_model::{DeviceName, Dtype};
 use likra_tokenizer::Bos;
 use likra_train::LongExample;
@@ -193,7 +193,7 @@ fn keys(flags: &impl Serialize) -> Result<Vec<Assignment>> {
 /// A run: an experiment, what the command line changes of it, and its folder.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// A built-in experiment (tiny, smollm2-arc, mistral-7b-v0.1-arc, ...) or a path to a TOML file
+    /// A built-in experiment (tiny, smollm2-arc, mistral-7b-v0.1-arc, ...) or a path to a TOML file, of a study, too
     /// [default: general if --model or --task is given, else tiny].
     spec: Option<String>,
     #[command(flatten)]
@@ -254,14 +254,24 @@ impl RunArgs {
         self.spec.as_deref().unwrap_or(default)
     }
 
-    /// The experiment as the command line changes it: by `--set` first, so that flags win.
+    /// The file of a study, if it is one.
+    pub(crate) fn study(&self) -> Option<&str> {
+        Some(self.name()).filter(|name| Study::is_one(name))
+    }
+
+    /// The experiment as the command line changes it.
     pub(crate) fn spec(&self) -> Result<Spec> {
+        Spec::open(self.name(), &self.assignments()?)
+    }
+
+    /// What the command line changes: by `--set` first, so that flags win.
+    pub(crate) fn assignments(&self) -> Result<Vec<Assignment>> {
         let set = self.set.iter().map(|text| Assignment::parse(text));
         let mut all: Vec<Assignment> = set.collect::<Result<_>>()?;
         let flags = [keys(&self.model)?, keys(&self.task)?, keys(&self.own)?];
         let flags = [flags.concat(), keys(&self.scoring)?, keys(&self.training)?];
         all.extend(flags.concat());
-        Spec::open(self.name(), &all)
+        Ok(all)
     }
 
     /// The run's folder.

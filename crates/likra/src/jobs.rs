@@ -2,26 +2,87 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
-use likra_experiment::{JobState, RunPlan};
+use anyhow::{Result, ensure};
+use likra_experiment::{JobState, RunPlan, Study, draw};
 use likra_results::RunDir;
 use serde_json::json;
 
-use crate::cli::{PlanArgs, StepArgs};
+use crate::cli::{PlanArgs, ReproduceArgs, RunArgs, StepArgs};
 use crate::progress::{listener, print, say};
 use crate::reproduce::{command, words};
 
 /// Prints the jobs of a run.
-pub(crate) fn plan(arguments: &PlanArgs) -> Result<()> {
-    let (spec, out) = (arguments.run.spec()?, RunDir::new(arguments.run.out()));
-    let plan = RunPlan::open(spec, &command(words()), &out, &listener())?;
-    let (title, path, jobs) = (&plan.spec.title, out.path(), plan.jobs(&out));
-    if arguments.json {
+pub(crate) fn plan(PlanArgs { run, json }: &PlanArgs) -> Result<()> {
+    list(run, *json)
+}
+
+fn list(arguments: &RunArgs, json: bool) -> Result<()> {
+    let out = RunDir::new(arguments.out());
+    let (title, jobs) = open(arguments, &out)?;
+    let path = out.path();
+    if json {
         let plan = json!({"title": title, "out": path, "jobs": jobs});
         return print(&format_args!("{plan}\n"));
     }
     print(&format_args!("{title}\n{}", table(&jobs)?))?;
     say!("`likra step JOB --out {}` does one.", path.display());
+    Ok(())
+}
+
+/// The title and the jobs of a run or a study.
+fn open(arguments: &RunArgs, out: &RunDir) -> Result<(String, Vec<JobState>)> {
+    let show = listener();
+    if let Some(path) = arguments.study() {
+        let study = Study::open(path, &arguments.assignments()?, out, &show)?;
+        return Ok((study.title.clone(), study.jobs(out)?));
+    }
+    let plan = RunPlan::open(arguments.spec()?, &command(words()), out, &show)?;
+    Ok((plan.spec.title.clone(), plan.jobs(out)))
+}
+
+/// Does all jobs of a study in their order.
+pub(crate) fn study(
+    ReproduceArgs {
+        run,
+        dry_run,
+        fresh,
+    }: &ReproduceArgs,
+) -> Result<()> {
+    let message = "--fresh: it is for a run, and this is a study; remove the folders of its runs that are to be done anew";
+    ensure!(!fresh, message);
+    if *dry_run {
+        return list(run, false);
+    }
+    let out = RunDir::new(run.out());
+    let (title, jobs) = open(run, &out)?;
+    say!(
+        "{title}, {} jobs, into {}",
+        jobs.len(),
+        out.path().display()
+    );
+    for (number, job) in (1..).zip(&jobs) {
+        if do_one(&job.name, &out)? {
+            say!("  {number} of {} jobs: {}", jobs.len(), job.name);
+        }
+    }
+    report(&out)
+}
+
+fn do_one(name: &str, out: &RunDir) -> Result<bool> {
+    match Study::read(out)? {
+        Some(study) => study.step(name, out, &listener()),
+        None => RunPlan::read(out)?.step(name, out, &listener()),
+    }
+}
+
+/// Draws the report of a run, or the comparison of a study.
+pub(crate) fn report(out: &RunDir) -> Result<()> {
+    let said = match Study::read(out)? {
+        Some(study) => study.draw(out)?,
+        None => draw(out)?,
+    };
+    print(&format_args!("{said}\n"))?;
+    say!("The report: {}", out.report().join("index.html").display());
     Ok(())
 }
 
@@ -58,7 +119,7 @@ fn table(jobs: &[JobState]) -> Result<String> {
 /// Does one job.
 pub(crate) fn step(arguments: &StepArgs) -> Result<()> {
     let (name, out) = (&arguments.job, RunDir::new(&arguments.out));
-    match RunPlan::read(&out)?.step(name, &out, &listener())? {
+    match do_one(name, &out)? {
         true => say!("Done: {name}, in {}", out.path().display()),
         false => say!("Done already: {name}"),
     }

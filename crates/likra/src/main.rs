@@ -12,12 +12,12 @@ mod train;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use likra_experiment::{Refused, draw, is_for_later};
+use likra_experiment::{Refused, is_for_later};
 use likra_results::RunDir;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
-use crate::progress::{print, say};
+use crate::progress::say;
 
 /// Every tensor operation allocates its result. An allocator that keeps its pages is worth 1.3 to 4
 /// times the speed of the system's on a CPU, which gives large blocks back and faults them in anew.
@@ -55,12 +55,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Plan(arguments) => jobs::plan(arguments),
         Command::Step(arguments) => jobs::step(arguments),
-        Command::Report { run } => {
-            let run = RunDir::new(run);
-            print(&format_args!("{}\n", draw(&run)?))?;
-            say!("The report: {}", run.report().join("index.html").display());
-            Ok(())
-        }
+        Command::Report { run } => jobs::report(&RunDir::new(run)),
         Command::Train(arguments) => train::run(arguments),
         Command::Score(arguments) => score::run(arguments),
         Command::Prompts(arguments) => prompts::run(arguments),

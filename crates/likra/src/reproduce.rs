@@ -8,10 +8,14 @@ use likra_experiment::{Run, draw, part_of_paper, peak_memory};
 use likra_report::humantime;
 
 use crate::cli::ReproduceArgs;
+use crate::jobs;
 use crate::progress::{listener, print, say};
 
 /// Runs an experiment and prints what it found; or says what that would be.
 pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
+    if arguments.run.study().is_some() {
+        return jobs::study(arguments);
+    }
     let started = Instant::now();
     let (spec, out) = (arguments.run.spec()?, arguments.run.out());
     let show = listener();

@@ -156,3 +156,75 @@ fn a_job_says_by_its_exit_code_what_an_engine_shall_do() {
         .unwrap();
     assert_eq!(before, after);
 }
+
+/// Two seeds of an experiment that is asked in two ways.
+const STUDY: &str = r#"
+title = "Two ways to ask"
+
+[matrix]
+experiment = ["tiny"]
+seed = [1, 7]
+"evaluation.num-shots" = [0, 1]
+
+[set]
+device = "cpu"
+examples = 32
+"evaluation.questions" = 24
+"#;
+
+#[test]
+fn a_study_is_planned_done_and_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("study.toml"), dir.path().join("out"));
+    fs::write(&file, STUDY).unwrap();
+    let (file, folder) = (file.to_str().unwrap(), out.to_str().unwrap());
+    let planned = succeed(&["plan", file, "--out", folder, "--json"]);
+    let planned: Value = serde_json::from_str(&planned).unwrap();
+    let jobs = names(&planned);
+    assert!(
+        jobs.contains(&"tiny-num-shots1-seed7/incorrect".into()),
+        "{jobs:?}"
+    );
+    let message = fail(&["step", "report", "--out", folder], 75);
+    assert!(message.contains("/report`"), "{message}");
+    succeed(&["step", &jobs[0], "--out", folder]);
+    let said = succeed(&["reproduce", file, "--out", folder]);
+    assert!(said.contains("4 of 4 runs"), "{said}");
+    let planned = succeed(&["plan", file, "--out", folder, "--json"]);
+    let planned: Value = serde_json::from_str(&planned).unwrap();
+    assert!(
+        planned["jobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|job| job["done"] == true),
+        "{planned}"
+    );
+
+    let mut table = csv::Reader::from_path(out.join("report/comparison.csv")).unwrap();
+    let header = table.headers().unwrap().clone();
+    let of = |row: &csv::StringRecord, name: &str| {
+        row[header.iter().position(|column| column == name).unwrap()].to_owned()
+    };
+    let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
+    // Each method, asked in two ways; the base is the same for both seeds.
+    assert_eq!(rows.len(), 8);
+    for row in &rows {
+        assert_eq!(
+            (of(row, "seeds"), of(row, "questions")),
+            ("2".into(), "24".into()),
+            "{row:?}"
+        );
+        let spread: f64 = of(row, "spread").parse().unwrap();
+        assert!(spread == 0.0 || of(row, "method") != "base", "{row:?}");
+        let [low, mean, high] = ["acc_norm_low", "acc_norm", "acc_norm_high"]
+            .map(|name| of(row, name).parse::<f64>().unwrap());
+        assert!(low <= mean && mean <= high, "{row:?}");
+    }
+    assert!(rows.iter().any(|row| of(row, "spread") != "0.00000"));
+    let svg = fs::read_to_string(out.join("report/comparison.svg")).unwrap();
+    assert!(
+        svg.contains("SFT-Likra") && svg.contains("tiny, 1"),
+        "{svg}"
+    );
+}

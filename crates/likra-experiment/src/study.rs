@@ -1,0 +1,327 @@
+//! A study: the same experiment on several models, tasks and seeds, each a run in a folder of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use likra_analysis::Estimate;
+use likra_files::{parse_json, read, write_atomically};
+use likra_hub::Listener;
+use likra_report::{ComparisonRow, METHODS, write_comparison};
+use likra_results::{Claim, REPORT, RunDir};
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::plan::{JobState, RunPlan};
+use crate::source::Assignment;
+use crate::spec::Spec;
+
+/// A study as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StudyFile {
+    title: String,
+    /// Keys of an experiment, each with the values that it takes in turn. `experiment` is the one that is changed.
+    matrix: BTreeMap<String, Vec<Value>>,
+    /// Keys that all runs share.
+    #[serde(default)]
+    set: Table,
+    /// Where the rows of a task are.
+    #[serde(default)]
+    data: BTreeMap<String, String>,
+}
+
+/// The runs of a study, in its folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Study {
+    /// One line for people.
+    pub title: String,
+    runs: Vec<StudyRun>,
+}
+
+/// A run: the name of its folder, and what tells it from others, by key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct StudyRun {
+    name: String,
+    axes: Vec<(String, String)>,
+}
+
+/// The key that is no axis of the comparison: what differs by it is averaged.
+const SEED: &str = "seed";
+
+impl Study {
+    /// Whether the file at `path` is a study's, and not an experiment's.
+    #[must_use]
+    pub fn is_one(path: &str) -> bool {
+        let table = fs_err::read_to_string(path).ok();
+        let table = table.and_then(|text| text.parse::<Table>().ok());
+        table.is_some_and(|table| table.contains_key("matrix"))
+    }
+
+    /// Plans every run of the study in the file at `path`, with keys of the command line above its own.
+    ///
+    /// # Errors
+    ///
+    /// If the file is none, two runs have one name, or for what [`RunPlan::open`] refuses.
+    pub fn open(
+        path: &str,
+        assignments: &[Assignment],
+        dir: &RunDir,
+        listener: &Listener,
+    ) -> Result<Self> {
+        let file: StudyFile =
+            toml::from_str(&fs_err::read_to_string(path)?).with_context(|| path.to_owned())?;
+        let mut study = Self {
+            title: file.title,
+            runs: Vec::new(),
+        };
+        let mut names = BTreeSet::new();
+        for values in product(&file.matrix) {
+            let run = StudyRun::new(&values);
+            ensure!(
+                names.insert(run.name.clone()),
+                "{path}: matrix: two runs are called {}",
+                run.name
+            );
+            let mut set: Vec<Assignment> = Vec::new();
+            let shared = file.set.iter().map(|(key, value)| (key.as_str(), value));
+            for (key, value) in shared
+                .chain(values.iter().copied())
+                .filter(|(key, _)| *key != "experiment")
+            {
+                let (key, value) = (key.to_owned(), value.clone());
+                set.push(Assignment { key, value });
+            }
+            let task = set
+                .iter()
+                .rev()
+                .find(|one| one.key == "task")
+                .and_then(|one| one.value.as_str());
+            if let Some(data) = task.and_then(|task| file.data.get(task)) {
+                let (key, value) = ("data".into(), data.clone().into());
+                set.push(Assignment { key, value });
+            }
+            set.extend_from_slice(assignments);
+            let experiment = values.iter().find(|(key, _)| *key == "experiment");
+            let experiment = experiment.map_or(Some("general"), |(_, value)| value.as_str());
+            let experiment = experiment.context("matrix.experiment: expected names or paths")?;
+            let spec = Spec::open(experiment, &set).with_context(|| run.name.clone())?;
+            let command = format!(
+                "cargo xtask reproduce {}",
+                Path::new(path)
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+            );
+            RunPlan::open(spec, &command, &run.dir(dir), listener)
+                .with_context(|| run.name.clone())?;
+            study.runs.push(run);
+        }
+        let text = serde_json::to_string_pretty(&study)?;
+        write_atomically(&dir.study(), |to| to.write_all(text.as_bytes()))?;
+        Ok(study)
+    }
+
+    /// The study that is planned in a folder, if one is.
+    ///
+    /// # Errors
+    ///
+    /// If its file is damaged.
+    pub fn read(dir: &RunDir) -> Result<Option<Self>> {
+        let path = dir.study();
+        let text = path.exists().then(|| read(&path)).transpose()?;
+        let study = text.map(|text| parse_json(&text)).transpose();
+        study.with_context(|| path.display().to_string())
+    }
+
+    /// The jobs of all runs, `RUN/JOB`, and the comparison's.
+    ///
+    /// # Errors
+    ///
+    /// If a run has no plan.
+    pub fn jobs(&self, dir: &RunDir) -> Result<Vec<JobState>> {
+        let mut all = Vec::new();
+        for run in &self.runs {
+            let of_run = |name: String| format!("{}/{name}", run.name);
+            let jobs = RunPlan::read(&run.dir(dir))?.jobs(&run.dir(dir));
+            all.extend(jobs.into_iter().map(|job| JobState {
+                name: of_run(job.name),
+                needs: job.needs.into_iter().map(of_run).collect(),
+                ..job
+            }));
+        }
+        let reports = self.runs.iter().map(|run| run.dir(dir).report());
+        let drawn = reports
+            .chain([dir.report()])
+            .map(|path| path.join("index.html"));
+        let drawn = drawn.map(|path| {
+            std::fs::metadata(path)
+                .and_then(|found| found.modified())
+                .ok()
+        });
+        let drawn: Vec<_> = drawn.collect();
+        let done = all.iter().all(|job| job.done) && drawn.iter().max() == drawn.last();
+        let needs = self
+            .runs
+            .iter()
+            .map(|run| format!("{}/{REPORT}", run.name))
+            .collect();
+        all.push(JobState::report(needs, done));
+        Ok(all)
+    }
+
+    /// Does one job of a run, or draws the comparison; returns whether there was something to do.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunPlan::step`].
+    pub fn step(&self, name: &str, dir: &RunDir, listener: &Listener) -> Result<bool> {
+        let jobs = self.jobs(dir)?;
+        if !JobState::is_left(&jobs, name)? {
+            return Ok(false);
+        }
+        let Some((run, job)) = name.split_once('/') else {
+            let _claim = Claim::take(dir.claim(name))?;
+            return self.draw(dir).map(|_| true);
+        };
+        let dir = RunDir::new(dir.path().join(run));
+        RunPlan::read(&dir)?.step(job, &dir, listener)
+    }
+
+    /// Draws the comparison of the runs that have a report, and says where it lies.
+    ///
+    /// # Errors
+    ///
+    /// If a report cannot be read, or a file not be written.
+    pub fn draw(&self, dir: &RunDir) -> Result<String> {
+        let (mut rows, mut missing) = (Vec::<ComparisonRow>::new(), 0);
+        for run in &self.runs {
+            let table = run.dir(dir).report().join("table1.csv");
+            if !table.exists() {
+                missing += 1;
+                continue;
+            }
+            let mut axes = run.axes.clone();
+            axes.retain(|(key, _)| key != SEED);
+            for found in last_rows(&table)? {
+                let same = rows.iter_mut().find(|row| {
+                    row.axes == axes && row.method == found.method && row.examples == found.examples
+                });
+                match same {
+                    Some(row) => row.seeds.extend(found.seeds),
+                    None => rows.push(ComparisonRow {
+                        axes: axes.clone(),
+                        ..found
+                    }),
+                }
+            }
+        }
+        rows.sort_by(|a, b| a.axes.cmp(&b.axes));
+        write_comparison(&dir.report(), &self.title, &rows, missing)?;
+        let (runs, page) = (self.runs.len() - missing, dir.report().join("index.html"));
+        Ok(format!(
+            "{}: {runs} of {} runs, compared in {}",
+            self.title,
+            self.runs.len(),
+            page.display()
+        ))
+    }
+}
+
+impl StudyRun {
+    fn new(values: &[(&str, &Value)]) -> Self {
+        let text = |value: &Value| match value.as_str() {
+            Some(text) => {
+                let name = text
+                    .trim_end_matches('/')
+                    .rsplit('/')
+                    .next()
+                    .unwrap_or(text);
+                let name = name.strip_suffix(".toml").unwrap_or(name);
+                name.strip_suffix(".yaml").unwrap_or(name).to_owned()
+            }
+            None => value.to_string(),
+        };
+        let axes = values
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), text(value)));
+        let axes = Vec::from_iter(axes);
+        let part = |(key, text): &(String, String)| match key.as_str() {
+            "experiment" | "model" | "task" => text.clone(),
+            key => format!("{}{text}", key.rsplit('.').next().unwrap_or(key)),
+        };
+        let name = axes.iter().map(part).collect::<Vec<_>>().join("-");
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        Self {
+            name: name
+                .chars()
+                .map(|c| if plain(c) { c } else { '-' })
+                .collect(),
+            axes,
+        }
+    }
+
+    fn dir(&self, study: &RunDir) -> RunDir {
+        RunDir::new(study.path().join(&self.name))
+    }
+}
+
+/// Each combination of the values, in the order of keys: the experiment and the model before what is finer.
+fn product(matrix: &BTreeMap<String, Vec<Value>>) -> Vec<Vec<(&str, &Value)>> {
+    let mut keys: Vec<&String> = matrix.keys().collect();
+    keys.sort_by_key(|key| {
+        (
+            ["experiment", "model", "task"]
+                .iter()
+                .position(|first| first == key)
+                .unwrap_or(3),
+            key.as_str() == SEED,
+        )
+    });
+    keys.into_iter().fold(vec![Vec::new()], |all, key| {
+        let longer = |one: Vec<_>| {
+            matrix[key]
+                .iter()
+                .map(move |value| [&one[..], &[(key.as_str(), value)]].concat())
+        };
+        all.into_iter().flat_map(longer).collect()
+    })
+}
+
+/// A line of table 1.
+#[derive(Debug, Deserialize)]
+struct Line {
+    method: String,
+    examples: usize,
+    acc_norm: f64,
+    acc_norm_low: f64,
+    acc_norm_high: f64,
+    questions: usize,
+}
+
+/// What each method has come to after its last examples.
+fn last_rows(table: &Path) -> Result<Vec<ComparisonRow>> {
+    let text = fs_err::read(table)?;
+    let lines = csv::Reader::from_reader(&*text).into_deserialize();
+    let lines: Vec<Line> = lines
+        .collect::<csv::Result<_>>()
+        .with_context(|| table.display().to_string())?;
+    let last = METHODS.iter().filter_map(|(method, _)| {
+        let line = lines
+            .iter()
+            .filter(|line| line.method == *method)
+            .max_by_key(|line| line.examples)?;
+        Some(ComparisonRow {
+            axes: Vec::new(),
+            method,
+            examples: line.examples,
+            seeds: vec![Estimate {
+                value: line.acc_norm,
+                low: line.acc_norm_low,
+                high: line.acc_norm_high,
+            }],
+            questions: line.questions,
+        })
+    });
+    Ok(last.collect())
+}

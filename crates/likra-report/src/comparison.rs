@@ -1,0 +1,156 @@
+//! A study of several runs: one table and one figure over their models and benchmarks.
+
+use std::path::Path;
+
+use likra_analysis::{Cell, Cells, Columns, Estimate};
+use likra_files::write_atomically;
+use maud::{DOCTYPE, PreEscaped, html};
+use plotters::style::RGBColor;
+
+use crate::Result;
+use crate::charts::{BLACK, BLUE, GREEN, VERMILION};
+use crate::page::STYLE;
+use crate::plot::{Forest, linear};
+use crate::table::Table;
+
+/// The methods that are compared, with their names in tables and on figures.
+pub const METHODS: [(&str, &str); 4] = [
+    ("base", "Base"),
+    ("sft", "SFT"),
+    ("base-likra", "Base-Likra"),
+    ("sft-likra", "SFT-Likra"),
+];
+const COLOURS: [RGBColor; 4] = [BLACK, BLUE, GREEN, VERMILION];
+
+const NOTE: &str = "95% bootstrap intervals over questions; of several seeds, means of both";
+
+/// A method on one model and benchmark, over the seeds that it was run with.
+#[derive(Debug, Clone)]
+pub struct ComparisonRow {
+    /// What tells this group of runs from others, by key.
+    pub axes: Vec<(String, String)>,
+    /// The method, one of [`METHODS`].
+    pub method: &'static str,
+    /// How many examples its heads have seen.
+    pub examples: usize,
+    /// The accuracy for each seed.
+    pub seeds: Vec<Estimate>,
+    /// How many questions were asked.
+    pub questions: usize,
+}
+
+impl ComparisonRow {
+    /// The mean over seeds of accuracies, and of the ends of their intervals.
+    fn mean(&self) -> Estimate {
+        let mean = |of: fn(&Estimate) -> f64| {
+            self.seeds.iter().map(of).sum::<f64>() / self.seeds.len() as f64
+        };
+        Estimate {
+            value: mean(|seed| seed.value),
+            low: mean(|seed| seed.low),
+            high: mean(|seed| seed.high),
+        }
+    }
+
+    /// The standard deviation over seeds; none of one.
+    fn spread(&self) -> Option<f64> {
+        let (mean, count) = (self.mean().value, self.seeds.len() as f64);
+        let squares = self.seeds.iter().map(|seed| (seed.value - mean).powi(2));
+        (count > 1.0).then(|| (squares.sum::<f64>() / (count - 1.0)).sqrt())
+    }
+
+    fn group(&self) -> String {
+        let values: Vec<&str> = self.axes.iter().map(|(_, value)| value.as_str()).collect();
+        values.join(", ")
+    }
+}
+
+impl Cells for ComparisonRow {
+    fn cells(&self) -> Columns {
+        let text = |text: &str| Cell::Text(text.into());
+        let mean = self.mean();
+        let axes = self
+            .axes
+            .iter()
+            .map(|(key, value)| (key.clone(), text(value)));
+        let mut cells = Vec::from_iter(axes);
+        cells.extend([
+            ("method".into(), text(self.method)),
+            ("examples".into(), Cell::Count(self.examples)),
+            ("acc_norm".into(), Cell::Number(mean.value, 5)),
+            ("acc_norm_low".into(), Cell::Number(mean.low, 5)),
+            ("acc_norm_high".into(), Cell::Number(mean.high, 5)),
+            ("seeds".into(), Cell::Count(self.seeds.len())),
+            (
+                "spread".into(),
+                self.spread()
+                    .map_or_else(|| text(""), |spread| Cell::Number(spread, 5)),
+            ),
+            ("questions".into(), Cell::Count(self.questions)),
+        ]);
+        Columns(cells)
+    }
+}
+
+/// Writes `index.html`, `comparison.csv` and `comparison.svg` into the folder `dir`, which is made if need be.
+///
+/// # Errors
+///
+/// If the figure cannot be drawn or a file cannot be written.
+pub fn write_comparison(
+    dir: &Path,
+    title: &str,
+    rows: &[ComparisonRow],
+    missing: usize,
+) -> Result<()> {
+    let groups = rows.chunk_by(|a, b| a.axes == b.axes).map(|group| {
+        let estimates = group.iter().filter_map(|row| {
+            let place = METHODS.iter().position(|(name, _)| *name == row.method)?;
+            Some((METHODS[place].1, COLOURS[place], row.mean().percent()))
+        });
+        (group[0].group(), estimates.collect())
+    });
+    let ends = rows.iter().map(|row| row.mean().percent());
+    let ends = ends.flat_map(|estimate| [estimate.low, estimate.high]);
+    let figure = Forest {
+        title,
+        note: NOTE,
+        x: linear("acc_norm (%)", ends),
+        groups: groups.collect(),
+    };
+    let (svg, table) = (figure.svg()?, Table::new(rows));
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { (title) }
+                    @if missing > 0 {
+                        p.lead { "The study is not finished: " (missing) " of its runs have no report yet." }
+                    }
+                }
+                main { section {
+                    figure { (PreEscaped(&svg)) }
+                    p { "acc_norm after the last examples: " (NOTE) ". Spread is the standard deviation over seeds." }
+                    (table.html())
+                } }
+            }
+        }
+    };
+    let page = page.into_string() + "\n";
+    for (name, content) in [
+        ("comparison.csv", table.csv()?),
+        ("comparison.svg", svg),
+        ("index.html", page),
+    ] {
+        write_atomically(&dir.join(name), |to| to.write_all(content.as_bytes()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Estimates beside their intervals, a group of them below another: what is compared has no order to draw a line along.
+
+use likra_analysis::Estimate;
+use plotters::coord::CoordTranslate as _;
+use plotters::coord::cartesian::Cartesian2d;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
+
+use super::{AXIS, Axis, Drawn, GRID, INK, bold, text};
+use crate::{Error, Result};
+
+/// The distance between two estimates, and between two groups more than that, in pixels.
+const ROW: i32 = 20;
+const GAP: i32 = 16;
+const TOP: i32 = 68;
+const WIDTH: i32 = 480;
+
+/// A chart of groups, each with a name and estimates, which have a name and a colour.
+pub(crate) struct Forest<'a> {
+    pub(crate) title: &'a str,
+    /// What the intervals are.
+    pub(crate) note: &'a str,
+    pub(crate) x: Axis,
+    pub(crate) groups: Vec<(String, Vec<(&'a str, RGBColor, Estimate)>)>,
+}
+
+impl Forest<'_> {
+    /// The chart as an SVG document.
+    pub(crate) fn svg(&self) -> Result<String> {
+        let mut svg = String::new();
+        self.draw(&mut svg).map_err(|source| Error::Draw {
+            figure: self.title.into(),
+            source,
+        })?;
+        Ok(svg)
+    }
+
+    fn draw(&self, svg: &mut String) -> Drawn {
+        let names = self.groups.iter().map(|(name, _)| name.chars().count());
+        let left = 24 + 8 * names.fold(16, usize::max) as i32;
+        let heights = self
+            .groups
+            .iter()
+            .map(|(_, all)| all.len() as i32 * ROW + GAP);
+        let bottom = TOP + heights.sum::<i32>();
+        let size = ((left + WIDTH + 130) as u32, (bottom + 64) as u32);
+        let page = SVGBackend::with_string(svg, size).into_drawing_area();
+        page.fill(&WHITE)?;
+        page.draw_text(self.title, &bold(16.0, INK), (24, 24))?;
+        page.draw_text(self.note, &text(12.0, AXIS, HPos::Left), (24, 46))?;
+        let middle = (left + WIDTH / 2, bottom + 46);
+        page.draw_text(&self.x.label, &text(14.0, INK, HPos::Center), middle)?;
+        let range = self.x.range.clone();
+        let canvas = Cartesian2d::<RangedCoordf64, RangedCoordf64>::new(
+            range,
+            0.0..1.0,
+            (left..left + WIDTH, TOP..bottom),
+        );
+        let at = |value: f64| canvas.translate(&(value, 0.0)).0;
+        for (value, label) in &self.x.ticks {
+            page.draw(&PathElement::new(
+                [(at(*value), TOP), (at(*value), bottom)],
+                GRID,
+            ))?;
+            page.draw_text(
+                label,
+                &text(12.0, INK, HPos::Center),
+                (at(*value), bottom + 19),
+            )?;
+        }
+        let mut y = TOP + ROW / 2;
+        for (name, estimates) in &self.groups {
+            page.draw_text(name, &text(14.0, INK, HPos::Left), (24, y))?;
+            for (method, colour, Estimate { value, low, high }) in estimates {
+                let line =
+                    PathElement::new([(at(*low), y), (at(*high), y)], colour.stroke_width(2));
+                page.draw(&line)?;
+                page.draw(&Circle::new((at(*value), y), 4, colour.filled()))?;
+                page.draw_text(method, &bold(12.0, *colour), (left + WIDTH + 10, y))?;
+                y += ROW;
+            }
+            y += GAP;
+        }
+        page.present()
+    }
+}
