@@ -60,8 +60,11 @@ impl ComparisonRow {
     }
 
     fn group(&self) -> String {
-        let values: Vec<&str> = self.axes.iter().map(|(_, value)| value.as_str()).collect();
-        values.join(", ")
+        let part = |(key, value): &(String, String)| match key.as_str() {
+            "experiment" | "model" | "task" => value.clone(),
+            key => format!("{} {value}", key.rsplit('.').next().unwrap_or(key)),
+        };
+        self.axes.iter().map(part).collect::<Vec<_>>().join(", ")
     }
 }
 

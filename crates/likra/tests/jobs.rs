@@ -224,7 +224,7 @@ fn a_study_is_planned_done_and_compared() {
     assert!(rows.iter().any(|row| of(row, "spread") != "0.00000"));
     let svg = fs::read_to_string(out.join("report/comparison.svg")).unwrap();
     assert!(
-        svg.contains("SFT-Likra") && svg.contains("tiny, 1"),
+        svg.contains("SFT-Likra") && svg.contains("tiny, num-shots 1"),
         "{svg}"
     );
 }
