@@ -144,7 +144,7 @@ fn a_mistaken_command_line_is_a_usage_error() {
         message.contains("tiny") && message.contains("smollm2-arc"),
         "{message}"
     );
-    let message = fail(&["reproduce", "smollm2-arc", "--out", "/dev/null/x"], 1);
+    let message = fail(&["reproduce", "--out", "/dev/null/x"], 1);
     assert!(message.contains("/dev/null/x"), "{message}");
 }
 
