@@ -5,7 +5,10 @@
 
 #![allow(unsafe_code, reason = "see above")]
 
+#[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m512bh, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps};
+
+use crate::packed::halves;
 
 /// How many rows of the left matrix are multiplied at a time. With four vectors of columns they make 24 sums, which 32
 /// registers hold beside what is multiplied.
@@ -16,15 +19,19 @@ pub(crate) const COLUMNS: usize = 64;
 
 /// Whether this CPU has the instruction.
 pub(crate) fn is_there() -> bool {
-    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// Adds to the first `columns` numbers of `rows` rows, one every `step` of `sums`, the product of rows of pairs of bf16,
-/// `left`, and columns of such pairs, `right`: of each pair the second numbers first, as the instruction has it.
+/// `left`, and columns of such pairs, `right`: of each pair the second numbers first, as the instruction has it. Where
+/// it is not there, the same bits are computed without it, slowly.
 ///
 /// # Panics
 ///
-/// If the instruction is not there, or sizes do not match.
+/// If sizes do not match.
 pub(crate) fn add_product(
     sums: &mut [f32],
     step: usize,
@@ -32,16 +39,41 @@ pub(crate) fn add_product(
     left: &[[u32; ROWS]],
     right: &[[u32; COLUMNS]],
 ) {
-    assert!(is_there(), "no AVX-512 BF16");
     assert_eq!(left.len(), right.len(), "inner sizes");
     assert!(
         rows <= ROWS && columns <= COLUMNS,
         "{rows} rows, {columns} columns"
     );
-    // SAFETY: the CPU has the instructions that it is compiled for.
-    unsafe { tile(sums, step, [rows, columns], left, right) }
+    #[cfg(target_arch = "x86_64")]
+    if is_there() {
+        // SAFETY: the CPU has the instructions that it is compiled for.
+        return unsafe { tile(sums, step, [rows, columns], left, right) };
+    }
+    twin(sums, step, [rows, columns], left, right);
 }
 
+/// What [`tile`] computes, as two fused multiply-adds for each pair.
+fn twin(
+    sums: &mut [f32],
+    step: usize,
+    [rows, columns]: [usize; 2],
+    left: &[[u32; ROWS]],
+    right: &[[u32; COLUMNS]],
+) {
+    for (row, sums) in sums.chunks_mut(step).enumerate().take(rows) {
+        for (column, total) in sums[..columns].iter_mut().enumerate() {
+            let mut sum = 0.0_f32;
+            for (left, right) in left.iter().zip(right) {
+                let [left, right] = [left[row], right[column]].map(halves);
+                sum = left[1].mul_add(right[1], sum);
+                sum = left[0].mul_add(right[0], sum);
+            }
+            *total += sum;
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn tile(
     sums: &mut [f32],
@@ -72,40 +104,8 @@ fn tile(
 mod tests {
     use super::*;
 
-    /// The numbers of a pair.
-    fn halves(pair: u32) -> [f32; 2] {
-        [
-            f32::from_bits(pair << 16),
-            f32::from_bits(pair & 0xffff_0000),
-        ]
-    }
-
-    /// The same without the instruction.
-    fn plain(
-        sums: &mut [f32],
-        step: usize,
-        [rows, columns]: [usize; 2],
-        left: &[[u32; ROWS]],
-        right: &[[u32; COLUMNS]],
-    ) {
-        for row in 0..rows {
-            for column in 0..columns {
-                let mut sum = 0.0_f32;
-                for (left, right) in left.iter().zip(right) {
-                    let [left, right] = [left[row], right[column]].map(halves);
-                    sum = left[1].mul_add(right[1], sum);
-                    sum = left[0].mul_add(right[0], sum);
-                }
-                sums[row * step + column] += sum;
-            }
-        }
-    }
-
     #[test]
     fn the_instruction_gives_the_bits_of_two_fused_multiply_adds() {
-        if !is_there() {
-            return;
-        }
         let numbers = crate::tests::matrix(1, 200 * (ROWS + COLUMNS) * 2, 7);
         let numbers = numbers.try_into_vec_as::<f32>().unwrap();
         let mut pairs = numbers
@@ -118,7 +118,7 @@ mod tests {
             let mut found = vec![0.5; 6 * 70];
             let mut expected = found.clone();
             add_product(&mut found, 70, [rows, columns], &left, &right);
-            plain(&mut expected, 70, [rows, columns], &left, &right);
+            twin(&mut expected, 70, [rows, columns], &left, &right);
             let bits = |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&found), bits(&expected), "{inner} {rows} {columns}");
         }

@@ -5,7 +5,6 @@
 )]
 
 mod attention;
-#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod flex;
 mod frozen;

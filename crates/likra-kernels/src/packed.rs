@@ -8,7 +8,6 @@ use std::fmt;
 use burn::tensor::bf16;
 use rayon::prelude::*;
 
-#[cfg(target_arch = "x86_64")]
 use crate::avx512;
 use crate::matrix::{Matrix, add_product};
 use crate::vectors::vectorised;
@@ -25,6 +24,8 @@ pub(crate) struct Packed {
     pairs: Vec<Pair>,
     rows: usize,
     columns: usize,
+    /// Whether it is multiplied by the instruction for pairs.
+    by_pairs: bool,
 }
 
 impl fmt::Debug for Packed {
@@ -61,6 +62,7 @@ impl Packed {
             pairs,
             rows,
             columns,
+            by_pairs: avx512::is_there(),
         }
     }
 
@@ -86,7 +88,7 @@ impl Packed {
 
     /// `left · selfᵀ`, where `left` has as many columns as this matrix.
     pub(crate) fn product(&self, left: &[f32]) -> Vec<f32> {
-        in_blocks(left, self.columns, self.rows, |left, sums| {
+        self.in_blocks(left, self.columns, self.rows, |left, sums| {
             for (first, panel) in self.panels() {
                 let columns = PANEL.min(self.rows - first);
                 left.add_product(&mut sums[first..], [self.rows, columns], 0, panel);
@@ -96,7 +98,7 @@ impl Packed {
 
     /// `left · self`, where `left` has as many columns as this matrix has rows.
     pub(crate) fn turned_product(&self, left: &[f32]) -> Vec<f32> {
-        in_blocks(left, self.rows, self.columns, |left, sums| {
+        self.in_blocks(left, self.rows, self.columns, |left, sums| {
             let mut turned = [[0; PANEL]; PANEL / 2];
             for (first, panel) in self.panels() {
                 for (number, pairs) in panel.chunks(PANEL / 2).enumerate() {
@@ -110,22 +112,23 @@ impl Packed {
             }
         })
     }
-}
 
-/// A matrix with `width` columns that `add` makes from blocks of rows of `left`, on all threads.
-fn in_blocks(
-    left: &[f32],
-    inner: usize,
-    width: usize,
-    add: impl Fn(&Left, &mut [f32]) + Sync,
-) -> Vec<f32> {
-    let rows = left.len() / inner;
-    let each = rows.div_ceil(rayon::current_num_threads()).clamp(1, ROWS);
-    let mut sums = vec![0.0; rows * width];
-    let blocks = sums.par_chunks_mut(each * width);
-    let blocks = blocks.zip(left.par_chunks(each * inner));
-    blocks.for_each(|(sums, left)| add(&Left::new(left, inner), sums));
-    sums
+    /// A matrix with `width` columns that `add` makes from blocks of rows of `left`, on all threads.
+    fn in_blocks(
+        &self,
+        left: &[f32],
+        inner: usize,
+        width: usize,
+        add: impl Fn(&Left, &mut [f32]) + Sync,
+    ) -> Vec<f32> {
+        let rows = left.len() / inner;
+        let each = rows.div_ceil(rayon::current_num_threads()).clamp(1, ROWS);
+        let mut sums = vec![0.0; rows * width];
+        let blocks = sums.par_chunks_mut(each * width);
+        let blocks = blocks.zip(left.par_chunks(each * inner));
+        blocks.for_each(|(sums, left)| add(&Left::new(left, inner, self.by_pairs), sums));
+        sums
+    }
 }
 
 /// Some rows of a matrix, rounded to bf16.
@@ -133,14 +136,12 @@ enum Left {
     /// As f32, with so many columns.
     Floats(Vec<f32>, usize),
     /// For the instruction: rows by sixes, of each six pair of columns after pair; and how many rows there are.
-    #[cfg(target_arch = "x86_64")]
     Pairs(Vec<Vec<[u32; avx512::ROWS]>>, usize),
 }
 
 impl Left {
-    fn new(numbers: &[f32], columns: usize) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if avx512::is_there() {
+    fn new(numbers: &[f32], columns: usize, by_pairs: bool) -> Self {
+        if by_pairs {
             let sixes = numbers.chunks(avx512::ROWS * columns);
             let sixes = sixes.map(|rows| {
                 let mut pairs = vec![[0; avx512::ROWS]; columns.div_ceil(2)];
@@ -182,7 +183,6 @@ impl Left {
                     add_product(sums, step, left, right);
                 }
             }
-            #[cfg(target_arch = "x86_64")]
             Self::Pairs(sixes, rows) => {
                 /// So many pairs of a panel stay in the second cache while the rows pass by.
                 const AT_ONCE: usize = 512;
@@ -202,7 +202,7 @@ impl Left {
 
 /// The two numbers of a pair, as f32.
 #[inline(always)]
-fn halves(pair: u32) -> [f32; 2] {
+pub(crate) fn halves(pair: u32) -> [f32; 2] {
     [
         f32::from_bits(pair << 16),
         f32::from_bits(pair & 0xffff_0000),
@@ -267,7 +267,7 @@ mod tests {
                 .iter()
                 .map(|number| bf16::from_f32(*number))
                 .collect();
-            let packed = Packed::new(&exact, rows, columns);
+            let mut packed = Packed::new(&exact, rows, columns);
             let number = |row: usize, column: usize| exact[row * columns + column].to_f64();
             let expected = |left: &[f32], row: usize, place: usize, turned: bool| -> [f64; 2] {
                 let inner = if turned { rows } else { columns };
@@ -283,7 +283,8 @@ mod tests {
                     [sum + term, size + term.abs()]
                 })
             };
-            for turned in [false, true] {
+            for (turned, by_pairs) in [(false, false), (false, true), (true, false), (true, true)] {
+                packed.by_pairs = by_pairs;
                 let (inner, width) = if turned {
                     (rows, columns)
                 } else {
@@ -298,7 +299,8 @@ mod tests {
                 for (place, found) in found.iter().enumerate() {
                     let [sum, size] = expected(&left, place / width, place % width, turned);
                     let error = (f64::from(*found) - sum).abs();
-                    assert!(error <= 2e-6 * size, "{rows} {columns} {turned}: {error}");
+                    let case = [rows, columns, others, turned.into(), by_pairs.into()];
+                    assert!(error <= 2e-6 * size, "{case:?}: {error}");
                 }
             }
             for row in [0, rows - 1] {
