@@ -1,8 +1,9 @@
-"""Runs likra and its peers (transformers, PEFT, lm-evaluation-harness) on the same work, in turn, each run in a process
-of its own; checks that both computed the same; writes every run to a CSV and the medians to a Markdown table.
-`cargo xtask compare` runs this.
+"""Runs likra and its peers (transformers with PEFT and lm-evaluation-harness, llama.cpp, candle) on the same work, in
+turn, each run in a process of its own; checks that both computed the same; writes every run to a CSV and the medians to a
+Markdown table. `cargo xtask compare` runs this. llama.cpp and candle it builds itself, in target/peers.
 
-    python compare.py --likra LIKRA --model DIR --data ARC [--runs N] [--quick] [--dtypes TYPE...] [--device D] [--out FILE.md]
+    python compare.py --likra LIKRA --model DIR --data ARC [--runs N] [--quick] [--dtypes TYPE...] [--peers PEER...]
+        [--device D] [--out FILE.md]
 """
 import argparse
 import csv
@@ -17,8 +18,17 @@ import tempfile
 import time
 from pathlib import Path
 
+import llamacpp
+
 HERE = Path(__file__).resolve().parent
+CANDLE = HERE.parents[1] / "target/peers/candle"
+PEERS = ("transformers", "llama.cpp", "candle")
 SHOTS = 25
+# Of the prompt whose pace is measured: as many as likra scores in one pass on a CPU.
+PROMPT = 768
+AFRESH, SHARED, THREE, READING = ("scoring, shots anew for each question", "scoring, the same shots for all",
+                                  "scoring, base and two heads, the same shots", f"prompt of {PROMPT} tokens")
+MEMORY = "peak memory of scoring"
 
 
 class Compare:
@@ -26,7 +36,9 @@ class Compare:
         self.arguments, self.runs, self.checks = arguments, [], []
         self.scratch = tempfile.TemporaryDirectory()
         quick = arguments.quick
-        self.examples, self.fresh, self.fixed = (16, 1, 8) if quick else (96, 4, 200)
+        self.examples, self.fresh, self.fixed, self.prompts = (16, 1, 8, 1) if quick else (96, 4, 200, 5)
+        # Only transformers is built for a GPU here.
+        self.peers = arguments.peers or (PEERS if arguments.device == "cpu" else PEERS[:1])
 
     def process(self, command, **environment):
         """Runs a command; returns what it printed, its wall time in seconds and the most memory it held in MiB."""
@@ -89,36 +101,83 @@ class Compare:
         return ["score", "--model", self.arguments.model, "--questions", data / "ARC-Challenge-Test.jsonl", "--shots-from",
                 data / "ARC-Challenge-Train.jsonl", "--num-shots", SHOTS, "--shots", rule, "--limit", questions, "--out", scores, *more]
 
-    def score(self, number):
-        model, data, scores = self.arguments.model, self.arguments.data, Path(self.scratch.name) / "scores.csv"
-        three = "scoring, base and two heads, the same shots"
+    def likra_scores(self, dtype, questions, rule, *more):
+        """likra's seconds, tokens, memory and log-likelihoods."""
+        scores = Path(self.scratch.name) / "scores.csv"
+        lines, _, peak = self.likra(dtype, *self.score_words(questions, rule, scores, *more))
+        seconds, tokens = (sum(float(line[field]) for line in lines) for field in ("seconds", "tokens"))
+        return seconds, tokens, peak, [float(row["log_likelihood"]) for row in csv.DictReader(scores.open())]
+
+    def harness_scores(self, dtype, rule, ours):
+        """The harness's pace and memory. It shares nothing between questions: a few tell its pace."""
+        words = ["score", self.arguments.model, self.arguments.data, "--questions", self.fresh, "--shots", SHOTS, "--rule", rule]
+        found, _, peak = self.peer(dtype, *words)
+        if dtype == "f32":
+            self.check(f"log-likelihoods, {rule} shots", ours[:len(found["values"])], found["values"], 1e-3, False)
+        return found["questions"] / found["seconds"], peak
+
+    def score_afresh(self, dtype):
+        seconds, tokens, peak, ours = self.likra_scores(dtype, self.fresh, "per-question")
+        self.add(AFRESH, f"likra {dtype}", self.fresh / seconds, "questions/s")
+        self.add(READING, f"likra {dtype}", tokens / seconds, "tokens/s")
+        self.add(MEMORY, f"likra {dtype}", peak, "MiB")
+        if "transformers" in self.peers:
+            pace, peak = self.harness_scores(dtype, "per-question", ours)
+            self.add(AFRESH, f"lm-eval {dtype}", pace, "questions/s")
+            self.add(MEMORY, f"lm-eval {dtype}", peak, "MiB")
+        if "llama.cpp" in self.peers:
+            _, log, _, peak = self.process(self.tasks.command(self.gguf(dtype), Path(self.scratch.name) / "tasks.bin"))
+            seconds, read = self.tasks.read(log)
+            self.add(AFRESH, f"llama.cpp {dtype}", self.fresh / seconds, "questions/s")
+            self.add(MEMORY, f"llama.cpp {dtype}", peak, "MiB")
+            if dtype == "f32":
+                # llama.cpp reads each candidate's last token, too.
+                self.check("tokens of llama.cpp's questions", [tokens + self.tasks.candidates], [read], 0, False)
+
+    def score_shared(self, dtype):
+        seconds, _, _, ours = self.likra_scores(dtype, self.fixed, "fixed")
+        self.add(SHARED, f"likra {dtype}", self.fixed / seconds, "questions/s")
+        pace, _ = self.harness_scores(dtype, "fixed", ours)
+        self.add(SHARED, f"lm-eval {dtype}", pace, "questions/s")
+        heads = [f"head{place}={self.head(place, dtype) / f'n{self.examples:05}'}" for place in (0, 1)]
+        seconds, *_ = self.likra_scores(dtype, self.fixed, "fixed", *(word for head in heads for word in ("--adapter", head)))
+        self.add(THREE, f"likra {dtype}", self.fixed / seconds, "questions/s")
+        # One model at a time: three runs.
+        self.add(THREE, f"lm-eval {dtype}", pace / 3, "questions/s")
+
+    def read_prompts(self, dtype):
+        """The peers' pace; likra's is that of its scoring."""
+        model = self.arguments.model
+        if "transformers" in self.peers:
+            found, *_ = self.peer(dtype, "prompt", model, self.arguments.data, "--tokens", PROMPT, "--runs", self.prompts)
+            self.add(READING, f"transformers {dtype}", found["pace"], "tokens/s")
+        if "llama.cpp" in self.peers:
+            printed, *_ = self.process(llamacpp.bench(self.gguf(dtype), PROMPT, self.prompts))
+            self.add(READING, f"llama.cpp {dtype}", llamacpp.pace(printed), "tokens/s")
+        if "candle" in self.peers:
+            printed, *_ = self.process([CANDLE / "release/candle-peer", model, dtype, PROMPT, self.prompts])
+            self.add(READING, f"candle {dtype}", json.loads(printed)["pace"], "tokens/s")
+
+    def gguf(self, dtype):
+        return Path(self.scratch.name) / f"{dtype}.gguf"
+
+    def prepare(self):
+        """What must be built, before anything is measured."""
+        for peer, build in (("llama.cpp", self.prepare_llamacpp), ("candle", build_candle)):
+            try:
+                if peer in self.peers:
+                    build()
+            except (OSError, subprocess.CalledProcessError) as error:
+                sys.exit(f"compare: {peer} could not be built ({error}); --peers leaves it out")
+
+    def prepare_llamacpp(self):
+        from transformers import AutoTokenizer
+        llamacpp.build()
         for dtype in self.arguments.dtypes:
-            heads = [f"head{place}={self.head(place, dtype) / f'n{self.examples:05}'}" for place in (0, 1)]
-            adapters = [word for head in heads for word in ("--adapter", head)]
-            for quantity, rule, questions, more in [
-                ("scoring, shots anew for each question", "per-question", self.fresh, []),
-                ("scoring, the same shots for all", "fixed", self.fixed, []),
-                (three, "fixed", self.fixed, adapters),
-            ]:
-                lines, _, peak = self.likra(dtype, *self.score_words(questions, rule, scores, *more))
-                seconds = sum(float(line["seconds"]) for line in lines)
-                self.add(quantity, f"likra {dtype}", questions / seconds, "questions/s")
-                if more:
-                    continue
-                ours = [float(row["log_likelihood"]) for row in csv.DictReader(scores.open())]
-                # The harness shares nothing between questions: a few tell its pace.
-                asked = min(questions, self.fresh)
-                peer, _, held = self.peer(dtype, "score", model, data, "--questions", asked, "--shots", SHOTS, "--rule", rule)
-                pace = peer["questions"] / peer["seconds"]
-                self.add(quantity, f"lm-eval {dtype}", pace, "questions/s")
-                if rule == "fixed":
-                    # One model at a time: three runs.
-                    self.add(three, f"lm-eval {dtype}", pace / 3, "questions/s")
-                else:
-                    self.add("peak memory of scoring", f"likra {dtype}", peak, "MiB")
-                    self.add("peak memory of scoring", f"lm-eval {dtype}", held, "MiB")
-                if dtype == "f32":
-                    self.check(f"log-likelihoods, {rule} shots", ours[:len(peer["values"])], peer["values"], 1e-3, False)
+            self.process(llamacpp.convert(self.arguments.model, dtype, self.gguf(dtype)))
+        words = ["prompts", "arc_challenge", "--data", self.arguments.data, "--num-shots", SHOTS, "--shots", "per-question", "--limit", self.fresh]
+        prompts, *_ = self.process([self.arguments.likra, *words])
+        self.tasks = llamacpp.Tasks(prompts, AutoTokenizer.from_pretrained(self.arguments.model))
 
     def first(self, number):
         scores = Path(self.scratch.name) / "first.csv"
@@ -130,11 +189,18 @@ class Compare:
             self.add("from the process's start to the first score", f"lm-eval {dtype}", wall, "s")
 
     def run(self):
-        for number in range(max(2, self.arguments.runs)):
+        self.prepare()
+        harness = "transformers" in self.peers
+        for number in range(max(2, self.arguments.runs) if harness else 0):
             self.train(number)
         for number in range(self.arguments.runs):
-            self.score(number)
-            self.first(number)
+            for dtype in self.arguments.dtypes:
+                self.score_afresh(dtype)
+                self.read_prompts(dtype)
+                if harness:
+                    self.score_shared(dtype)
+            if harness:
+                self.first(number)
 
     def table(self):
         values = {}
@@ -154,20 +220,32 @@ class Compare:
                 times = ratio if unit.endswith("/s") else 1 / ratio
                 yield [f"{quantity}, {unit}", own, range_of(ours), program, range_of(found), f"{times:.2f}"]
 
-    def markdown(self):
+    def versions(self):
         from common import versions
+        found = versions() if "transformers" in self.peers else {}
+        if "llama.cpp" in self.peers:
+            found["llama.cpp of llama-cpp-python"] = llamacpp.VERSION
+        if "candle" in self.peers:
+            found["candle"] = re.search(r'name = "candle-core"\nversion = "(.*)"', (HERE / "candle/Cargo.lock").read_text())[1]
+        return found
+
+    def markdown(self):
         cores = os.cpu_count()
         facts = dict(map(str.strip, line.split(":", 1)) for line in open("/proc/cpuinfo") if ":" in line)
         vectors = next((name for name in ("avx512f", "avx2") if name in facts.get("flags", "").split()), "")
         cpu = " ".join([facts.get("model name", platform.machine()), *filter(None, [vectors])])
         likra = self.process([self.arguments.likra, "--version"])[0].strip()
-        names = ", ".join(f"{name} {version}" for name, version in versions().items())
+        names = ", ".join(f"{name} {version}" for name, version in self.versions().items())
         command = f"cargo xtask compare --model {self.arguments.model.name} --data {self.arguments.data.name} --runs {self.arguments.runs}"
         command += f" --dtypes {' '.join(self.arguments.dtypes)}{' --quick' if self.arguments.quick else ''}"
+        command += f" --peers {' '.join(self.arguments.peers)}" if self.arguments.peers else ""
+        reading = (f"The pace of a prompt: the peers read one of {PROMPT} tokens and compute the logits of its last; likra's pace is that of the scoring "
+                   "with shots anew, all of it. llama.cpp and candle were built for this CPU. llama.cpp's scorer is its own `llama-perplexity "
+                   "--multiple-choice`, given the same questions. ")
         lines = ["# Speed", "", f"{likra} beside {names}, on {cpu}, {cores} cores, device {self.arguments.device}, model {self.arguments.model.name}, "
                  "questions of ARC. Each run is a process of its own, likra's and the peers' in turn. Numbers are medians, with the smallest and the "
                  f"largest in brackets. Training: {self.examples} examples in batches of 8. Scoring: {SHOTS} shots; {self.fresh} questions with shots of "
-                 f"their own, {self.fixed} with the same shots ({self.fresh} for the harness, which shares nothing between questions). Opening the "
+                 f"their own, {self.fixed} with the same shots ({self.fresh} for the harness, which shares nothing between questions). {reading}Opening the "
                  "model is not counted, except in the time to the first score.", "", f"`{command}` made this page.", ""]
         titles = ["quantity", "", "likra's", "peer", "peer's", "times as good"]
         rows = [titles, ["---"] * len(titles), *self.table()]
@@ -175,6 +253,12 @@ class Compare:
         lines += ["", "Both computed the same:", "", "| values | how many | largest difference | bound | verdict |", "| --- | --- | --- | --- | --- |"]
         lines += [f"| {what} | {count} | {found:.1e} | {bound:.0e} | {'holds' if holds else '**BROKEN**'} |" for what, count, found, bound, holds in self.checks]
         return "\n".join(lines) + "\n"
+
+
+def build_candle():
+    command = ["nice", "-n", "19", "cargo", "build", "--release", "--locked", "--quiet", "--target-dir", CANDLE]
+    environment = os.environ | {"RUSTFLAGS": "-Ctarget-cpu=native"}
+    subprocess.run(command, cwd=HERE / "candle", env=environment, check=True, stdout=sys.stderr)
 
 
 def main():
@@ -187,6 +271,8 @@ def main():
     arguments.add_argument("--quick", action="store_true", help="little work, to see that it runs")
     arguments.add_argument("--dtypes", nargs="+", choices=("f32", "bf16"), default=("f32", "bf16"), metavar="TYPE",
                            help="types of weights; a CPU without bf16 instructions takes hours for bf16")
+    arguments.add_argument("--peers", nargs="+", choices=PEERS, metavar="PEER",
+                           help=f"which of {', '.join(PEERS)} to measure; the last two need a C++ and a Rust compiler and a CPU as the device")
     arguments.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N or wgpu")
     arguments.add_argument("--out", type=Path, default=HERE.parents[1] / "results/speed.md", metavar="FILE", help="the table; the runs go beside it as CSV")
     compare = Compare(arguments.parse_args())

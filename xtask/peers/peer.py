@@ -2,13 +2,15 @@
 
     python peer.py train  MODEL DATA --examples N --seed S --adapter DIR --dtype f32|bf16 --device D
     python peer.py score  MODEL DATA --questions N --shots K --rule fixed|per-question --dtype ... --device D
+    python peer.py prompt MODEL DATA --tokens N --runs R --dtype ... --device D
 
-Prints one line of JSON: seconds, tokens or questions, and the values that show whether both computed the same. Imports
-and opening the model are not in the seconds.
+Prints one line of JSON: seconds, tokens or questions, and the values that show whether both computed the same, or the
+pace of a prompt. Imports and opening the model are not in the seconds.
 """
 import argparse
 import json
 import random
+import statistics
 import time
 from pathlib import Path
 
@@ -100,9 +102,25 @@ def score(arguments):
     return {"seconds": seconds, "questions": len(samples), "values": values}
 
 
+def prompt(arguments):
+    """How fast a prompt is read, of which only the last token's logits are wanted; a first run is not counted."""
+    from transformers import AutoModelForCausalLM
+    model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=DTYPES[arguments.dtype], **attention(arguments.model))
+    model.eval().to(arguments.device)
+    ids = (torch.arange(arguments.tokens) % model.config.vocab_size)[None].to(arguments.device)
+    paces = []
+    with torch.inference_mode():
+        for _ in range(arguments.runs + 1):
+            started = time.perf_counter()
+            model(ids, use_cache=False, logits_to_keep=1)
+            wait(arguments.device)
+            paces.append(arguments.tokens / (time.perf_counter() - started))
+    return {"pace": statistics.median(paces[1:])}
+
+
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("work", choices=["train", "score"])
+    arguments.add_argument("work", choices=["train", "score", "prompt"])
     arguments.add_argument("model", type=Path)
     arguments.add_argument("data", type=Path)
     arguments.add_argument("--examples", type=int)
@@ -111,10 +129,12 @@ def main():
     arguments.add_argument("--questions", type=int)
     arguments.add_argument("--shots", type=int, default=0)
     arguments.add_argument("--rule", default="fixed")
+    arguments.add_argument("--tokens", type=int)
+    arguments.add_argument("--runs", type=int)
     arguments.add_argument("--dtype", choices=DTYPES, default="f32")
     arguments.add_argument("--device", default="cpu")
     arguments = arguments.parse_args()
-    print(json.dumps({"train": train, "score": score}[arguments.work](arguments)))
+    print(json.dumps({"train": train, "score": score, "prompt": prompt}[arguments.work](arguments)))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,9 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Some("check") => check::run(),
-        Some(script @ ("parity" | "compare" | "bf16")) => peers::run(script, &arguments[1..]),
+        Some(script @ ("parity" | "compare" | "bf16" | "size")) => {
+            peers::run(script, &arguments[1..])
+        }
         // likra knows its own commands, and says what it does not know.
         Some(_) => likra::run(&arguments),
     };

@@ -14,7 +14,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::common::{fail, files, likra, small, succeed, without_cost};
+use crate::common::{fail, files, fixture, likra, small, succeed, without_cost};
 
 /// Plans the small run in `out`.
 fn plan(out: &Path) -> Value {
@@ -227,4 +227,91 @@ fn a_study_is_planned_done_and_compared() {
         svg.contains("SFT-Likra") && svg.contains("tiny, num-shots 1"),
         "{svg}"
     );
+}
+
+/// The tokens of all jobs of a plan, to train and to score, and the operations that they take, in 10^9: forward two a
+/// parameter and token, back twice as many.
+fn work(out: &Path) -> [u64; 3] {
+    let text = fs::read_to_string(out.join("plan.json")).unwrap();
+    let plan: Value = serde_json::from_str(&text).unwrap();
+    let jobs = plan["jobs"].as_array().unwrap().iter();
+    let products = jobs.flat_map(|job| job["products"].as_array().unwrap());
+    let costs = products.map(|product| [0, 1].map(|kind| product["cost"][kind].as_u64().unwrap()));
+    let [train, score] = costs.fold([0, 0], |sum, cost| [sum[0] + cost[0], sum[1] + cost[1]]);
+    let operations = 2 * plan["parameters"].as_u64().unwrap() * (3 * train + score);
+    [train, score, operations / 1_000_000_000]
+}
+
+/// A guard that needs no clock: whoever computes more tokens for the same numbers has to change these.
+#[test]
+fn the_tokens_and_the_operations_of_a_plan_are_as_few_as_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = dir.path().join("run");
+    succeed(&[
+        "plan",
+        "tiny",
+        "--device",
+        "cpu",
+        "--out",
+        tiny.to_str().unwrap(),
+    ]);
+    assert_eq!(work(&tiny), [58_619, 580_437, 1164]);
+
+    // Questions of ARC, each three times, for a model with enough positions for 25 of them.
+    let (model, data) = (dir.path().join("model"), dir.path().join("arc"));
+    fs::create_dir(&model).unwrap();
+    fs::create_dir(&data).unwrap();
+    for file in [
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ] {
+        fs::copy(fixture("tiny").join(file), model.join(file)).unwrap();
+    }
+    let config = fs::read_to_string(fixture("tiny/config.json")).unwrap();
+    fs::write(
+        model.join("config.json"),
+        config.replace(": 512", ": 65536"),
+    )
+    .unwrap();
+    let rows = fs::read_to_string(fixture("data/arc-sample.jsonl")).unwrap();
+    for split in ["Train", "Test"] {
+        let copies = ["a", "b", "c"].map(|copy| {
+            // A question is never a solved one before itself, so each has words of its own.
+            let [id, stem] = ["id", "stem"].map(|key| format!(r#""{key}":""#));
+            let named = rows.replace(&id, &format!("{id}{split}-{copy}-"));
+            named.replace(&stem, &format!("{stem}{split} {copy}: "))
+        });
+        let file = format!("ARC-Challenge-{split}.jsonl");
+        fs::write(data.join(file), copies.concat()).unwrap();
+    }
+    for (rule, expected) in [
+        ("fixed", [9699, 48_049, 118]),
+        ("per-question", [9699, 618_388, 997]),
+    ] {
+        let out = dir.path().join(rule);
+        let [model, data, folder] = [&model, &data, &out].map(|path| path.to_str().unwrap());
+        let words = [
+            "plan",
+            "general",
+            "--model",
+            model,
+            "--task",
+            "arc_challenge",
+            "--data",
+            data,
+        ];
+        let shots = [
+            "--num-shots",
+            "25",
+            "--shots",
+            rule,
+            "--device",
+            "cpu",
+            "--out",
+            folder,
+        ];
+        succeed(&[&words[..], &shots].concat());
+        assert_eq!(work(&out), expected, "{rule}");
+    }
 }
