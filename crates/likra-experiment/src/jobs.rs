@@ -106,7 +106,12 @@ pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec
         jobs.push(Job {
             name: head.name.clone(),
             // The base ranks wrong answers.
-            needs: Vec::from_iter(head.answers.is_ranked().then(|| BASE.into())),
+            needs: head
+                .answers
+                .is_ranked()
+                .then(|| BASE.into())
+                .into_iter()
+                .collect(),
             scores: scores.collect::<Result<_>>()?,
             head: Some((head.clone(), key)),
         });

@@ -139,7 +139,7 @@ fn mixed(run: &RunDir, experiment: &Experiment) -> Option<String> {
         .chain(files);
     let found = stamps.filter_map(|path| Some(Stamp::read(&path)?.hardware));
     let kinds: BTreeSet<String> = found.filter(|hardware| !hardware.is_empty()).collect();
-    let kinds = Vec::from_iter(kinds);
+    let kinds: Vec<_> = kinds.into_iter().collect();
     (kinds.len() > 1).then(|| {
         format!(
             "Parts of it were computed by different hardware, which rounds differently: {}.",

@@ -245,7 +245,7 @@ impl StudyRun {
         let axes = values
             .iter()
             .map(|(key, value)| ((*key).to_owned(), text(value)));
-        let axes = Vec::from_iter(axes);
+        let axes: Vec<_> = axes.collect();
         let part = |(key, text): &(String, String)| match key.as_str() {
             "experiment" | "model" | "task" => text.clone(),
             key => format!("{}{text}", key.rsplit('.').next().unwrap_or(key)),

@@ -18,6 +18,7 @@ use crate::packed::Packed;
 pub struct Frozen(Kind);
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there are few of them")]
 enum Kind {
     Tensor(Tensor<2>),
     Packed(Arc<Packed>),

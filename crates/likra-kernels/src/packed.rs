@@ -173,7 +173,7 @@ impl Left {
             Self::Floats(numbers, width) => {
                 /// How many pairs are unpacked at a time: so many stay in the first cache.
                 const AT_ONCE: usize = 64;
-                let mut unpacked = [0.0; 2 * AT_ONCE * PANEL];
+                let mut unpacked = vec![0.0; 2 * AT_ONCE * PANEL];
                 let left = Matrix::new(numbers, numbers.len() / width, *width, *width);
                 for (number, pairs) in pairs.chunks(AT_ONCE).enumerate() {
                     unpack(&mut unpacked, pairs);

@@ -137,7 +137,7 @@ impl Adapter {
         self.map(|tensor| {
             let (start, shape) = (end, tensor.dims());
             end += tensor.shape().num_elements();
-            joined.clone().slice([start..end]).reshape(shape)
+            joined.clone().slice(start..end).reshape(shape)
         })
     }
 

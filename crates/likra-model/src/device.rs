@@ -240,7 +240,7 @@ fn nvidia() -> Option<String> {
         )
     };
     let models: BTreeSet<String> = text.filter_map(model).collect();
-    (!models.is_empty()).then(|| Vec::from_iter(models).join(", "))
+    (!models.is_empty()).then(|| models.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// Has compiled kernels kept, in the user's folder for such things: they take minutes.

@@ -76,7 +76,7 @@ impl Cells for ComparisonRow {
             .axes
             .iter()
             .map(|(key, value)| (key.clone(), text(value)));
-        let mut cells = Vec::from_iter(axes);
+        let mut cells: Vec<_> = axes.collect();
         cells.extend([
             ("method".into(), text(self.method)),
             ("examples".into(), Cell::Count(self.examples)),

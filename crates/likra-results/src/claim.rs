@@ -18,7 +18,7 @@ use crate::{Error, Result, remove};
 const BEAT: Duration = Duration::from_secs(15);
 
 /// After so long without, it is of nobody any more.
-const STALE: Duration = Duration::from_secs(120);
+const STALE: Duration = Duration::from_mins(2);
 
 /// A job that this process does, until this is dropped.
 #[derive(Debug)]

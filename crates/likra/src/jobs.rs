@@ -119,9 +119,10 @@ fn table(jobs: &[JobState]) -> Result<String> {
 /// Does one job.
 pub(crate) fn step(arguments: &StepArgs) -> Result<()> {
     let (name, out) = (&arguments.job, RunDir::new(&arguments.out));
-    match do_one(name, &out)? {
-        true => say!("Done: {name}, in {}", out.path().display()),
-        false => say!("Done already: {name}"),
+    if do_one(name, &out)? {
+        say!("Done: {name}, in {}", out.path().display());
+    } else {
+        say!("Done already: {name}");
     }
     Ok(())
 }

@@ -74,13 +74,15 @@ fn ten_processes_for_each_job_end_like_one() {
                 jobs.rotate_left(by);
                 // The report needs all others.
                 jobs.sort_by_key(|job| job == "report");
-                jobs.iter().for_each(|job| step(job, &shared, process));
+                for job in &jobs {
+                    step(job, &shared, process);
+                }
             })
         })
         .collect();
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
 
     let done = plan(&shared);
     assert!(

@@ -16,13 +16,16 @@ const GAP: i32 = 16;
 const TOP: i32 = 68;
 const WIDTH: i32 = 480;
 
-/// A chart of groups, each with a name and estimates, which have a name and a colour.
+/// An estimate with its name and its colour.
+pub(crate) type Named<'a> = (&'a str, RGBColor, Estimate);
+
+/// A chart of groups of estimates, each with a name.
 pub(crate) struct Forest<'a> {
     pub(crate) title: &'a str,
     /// What the intervals are.
     pub(crate) note: &'a str,
     pub(crate) x: Axis,
-    pub(crate) groups: Vec<(String, Vec<(&'a str, RGBColor, Estimate)>)>,
+    pub(crate) groups: Vec<(String, Vec<Named<'a>>)>,
 }
 
 impl Forest<'_> {
