@@ -35,6 +35,7 @@ class Compare:
     def __init__(self, arguments):
         self.arguments, self.runs, self.checks = arguments, [], []
         self.scratch = tempfile.TemporaryDirectory()
+        self.asked = Path(self.scratch.name) / "tasks.bin"
         quick = arguments.quick
         self.examples, self.fresh, self.fixed, self.prompts = (16, 1, 8, 1) if quick else (96, 4, 200, 5)
         # Only transformers is built for a GPU here.
@@ -126,13 +127,13 @@ class Compare:
             self.add(AFRESH, f"lm-eval {dtype}", pace, "questions/s")
             self.add(MEMORY, f"lm-eval {dtype}", peak, "MiB")
         if "llama.cpp" in self.peers:
-            _, log, _, peak = self.process(self.tasks.command(self.gguf(dtype), Path(self.scratch.name) / "tasks.bin"))
-            seconds, read = self.tasks.read(log)
+            printed, log, _, peak = self.process(llamacpp.score(self.gguf(dtype), self.asked, self.tasks))
+            seconds, read = llamacpp.scored(printed, log, self.tasks)
             self.add(AFRESH, f"llama.cpp {dtype}", self.fresh / seconds, "questions/s")
             self.add(MEMORY, f"llama.cpp {dtype}", peak, "MiB")
             if dtype == "f32":
-                # llama.cpp reads each candidate's last token, too.
-                self.check("tokens of llama.cpp's questions", [tokens + self.tasks.candidates], [read], 0, False)
+                # llama.cpp reads each candidate's last token, too, but once what the candidates begin with.
+                self.check("tokens of llama.cpp's questions", [tokens], [read], 2e-2, True)
 
     def score_shared(self, dtype):
         seconds, _, _, ours = self.likra_scores(dtype, self.fixed, "fixed")
@@ -171,13 +172,14 @@ class Compare:
                 sys.exit(f"compare: {peer} could not be built ({error}); --peers leaves it out")
 
     def prepare_llamacpp(self):
-        from transformers import AutoTokenizer
         llamacpp.build()
         for dtype in self.arguments.dtypes:
             self.process(llamacpp.convert(self.arguments.model, dtype, self.gguf(dtype)))
         words = ["prompts", "arc_challenge", "--data", self.arguments.data, "--num-shots", SHOTS, "--shots", "per-question", "--limit", self.fresh]
-        prompts, *_ = self.process([self.arguments.likra, *words])
-        self.tasks = llamacpp.Tasks(prompts, AutoTokenizer.from_pretrained(self.arguments.model))
+        prompts = Path(self.scratch.name) / "prompts.jsonl"
+        prompts.write_text(self.process([self.arguments.likra, *words])[0])
+        printed, *_ = self.process([sys.executable, HERE / "llamacpp.py", self.arguments.model, prompts, self.asked])
+        self.tasks = json.loads(printed.splitlines()[-1])
 
     def first(self, number):
         scores = Path(self.scratch.name) / "first.csv"

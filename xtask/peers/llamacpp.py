@@ -1,6 +1,8 @@
 """llama.cpp beside likra: compare.py builds it with this, makes its model files and reads what its own programs say.
 
 The sources are those that PyPI's archive of llama-cpp-python carries, so that a package index is all that is reached.
+
+    python llamacpp.py MODEL PROMPTS OUT    writes what llama.cpp's scorer reads; prints one line of JSON: its size
 """
 import itertools
 import json
@@ -49,38 +51,22 @@ def convert(model, dtype, out):
     return [sys.executable, SOURCE / "convert_hf_to_gguf.py", model, "--outtype", dtype, "--outfile", out]
 
 
-class Tasks:
-    """Questions in the format of `llama-perplexity --multiple-choice`, from what `likra prompts` printed."""
+def prepare(model, prompts, out):
+    """Writes questions in the format of `llama-perplexity --multiple-choice`, from what `likra prompts` printed.
 
-    def __init__(self, prompts, tokenizer):
-        rows = map(json.loads, prompts.splitlines())
-        questions = [list(rows) for _, rows in itertools.groupby(rows, lambda row: row["doc"])]
-        tasks = [task(rows) for rows in questions]
-        begin = 4 + 4 * len(tasks)
-        starts = [begin + sum(map(len, tasks[:place])) for place in range(len(tasks))]
-        self.bytes = struct.pack(f"<I{len(tasks)}I", len(tasks), *starts) + b"".join(tasks)
-        self.questions, self.candidates = len(questions), sum(map(len, questions))
-        self.most = max(map(len, questions))
-        count = lambda words: len(tokenizer(words).input_ids)
-        # llama.cpp keeps the shared beginning once.
-        self.tokens = max(count(rows[0]["context"]) + sum(count(row["continuation"]) for row in rows) for rows in questions)
-
-    def command(self, gguf, file):
-        """One question at a time, in a context that just holds the longest: attention over what is empty takes time."""
-        file.write_bytes(self.bytes)
-        # llama.cpp multiplies the size by the number of sequences.
-        size = 64 * -(-self.tokens // (64 * self.most))
-        return [BUILT / "bin/llama-perplexity", "--model", gguf, "--multiple-choice", "--binary-file", file, "--parallel", self.most,
-                "--ctx-size", size, "--log-prefix", "--log-timestamps"]
-
-    def read(self, log):
-        """Seconds from the first question to the last answer, and the tokens."""
-        done = re.findall(r"^\d+\t[\d.]+$", log, re.MULTILINE)
-        if len(done) != self.questions:
-            sys.exit(f"compare: llama.cpp answered {len(done)} of {self.questions} questions\n{log}")
-        begun, ended = (stamp(log, words) for words in ("calculating TruthfulQA score", "Final result"))
-        tokens = int(re.search(r"prompt eval time = .*?/ +(\d+) tokens", log)[1])
-        return ended - begun, tokens
+    Returns how many there are, how many candidates has the one with most, and the tokens of the longest with all its
+    candidates. A process of its own calls this: one that has imported transformers hands on its size as a child's memory.
+    """
+    from transformers import AutoTokenizer
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    questions = [list(rows) for _, rows in itertools.groupby(map(json.loads, prompts.open()), lambda row: row["doc"])]
+    tasks = list(map(task, questions))
+    begin = 4 + 4 * len(tasks)
+    starts = [begin + sum(map(len, tasks[:place])) for place in range(len(tasks))]
+    out.write_bytes(struct.pack(f"<I{len(tasks)}I", len(tasks), *starts) + b"".join(tasks))
+    count = lambda words: len(tokenizer(words).input_ids)
+    tokens = max(count(rows[0]["context"]) + sum(count(row["continuation"]) for row in rows) for rows in questions)
+    return {"questions": len(questions), "candidates": max(map(len, questions)), "tokens": tokens}
 
 
 def text(words):
@@ -96,10 +82,30 @@ def task(rows):
     return text(rows[0]["context"]) + count + answers + labels + struct.pack("<I", 0)
 
 
+def score(gguf, file, tasks):
+    """The command that scores them, one question at a time, in a context that just holds the longest: it is all written to."""
+    # llama.cpp multiplies the size by the number of candidates.
+    size = 64 * -(-tasks["tokens"] // (64 * tasks["candidates"]))
+    return [BUILT / "bin/llama-perplexity", "--model", gguf, "--multiple-choice", "--binary-file", file, "--parallel", tasks["candidates"],
+            "--ctx-size", size, "--log-prefix", "--log-timestamps", "--verbosity", 4]
+
+
+def scored(printed, log, tasks):
+    """Seconds from the first question to the last answer, and the tokens.
+
+    Its own `prompt eval time` is not that: the scorer asks for the logits after llama.cpp has stopped that clock.
+    """
+    done = re.findall(r"^\d+\t[\d.]+$", printed, re.MULTILINE)
+    if len(done) != tasks["questions"]:
+        sys.exit(f"compare: llama.cpp answered {len(done)} of {tasks['questions']} questions\n{log}")
+    begun, ended = (stamp(log, words) for words in ("calculating TruthfulQA score", "Final result"))
+    return ended - begun, int(re.search(r"prompt eval time = .*?/ +(\d+) tokens", log)[1])
+
+
 def stamp(log, words):
-    """When a line was written, in seconds: the stamps are minutes, seconds, milliseconds and microseconds."""
-    found = re.search(rf"^(\d+)\.(\d+)\.(\d+)\.(\d+) .*{re.escape(words)}", log, re.MULTILINE)
-    minutes, seconds, milliseconds, microseconds = map(int, found.groups())
+    """When that was written, in seconds: the stamps are minutes, seconds, milliseconds and microseconds."""
+    before = log[:log.index(words)]
+    minutes, seconds, milliseconds, microseconds = map(int, re.findall(r"(\d+)\.(\d\d)\.(\d{3})\.(\d{3}) ", before)[-1])
     return 60 * minutes + seconds + milliseconds / 1e3 + microseconds / 1e6
 
 
@@ -110,3 +116,7 @@ def bench(gguf, tokens, runs):
 
 def pace(printed):
     return statistics.median(json.loads(printed)[0]["samples_ts"])
+
+
+if __name__ == "__main__":
+    print(json.dumps(prepare(*map(Path, sys.argv[1:]))))

@@ -38,6 +38,8 @@ pub struct Findings {
     pub figure6: Vec<LikelihoodRow>,
     /// What else could explain a gain.
     pub controls: Vec<AccuracyRow>,
+    /// Other objectives on the same answers.
+    pub rivals: Vec<AccuracyRow>,
     /// Methods in pairs.
     pub comparisons: Vec<Comparison>,
     /// The same from other seeds.
@@ -83,6 +85,7 @@ pub fn findings(study: &Study) -> Result<Findings> {
         figure5: curves(&study.likras(), table, norm),
         figure6: figure6(table),
         controls: rows(&study.controls(), table, norm),
+        rivals: rows(&study.rivals(), table, norm),
         comparisons: comparisons(study),
         seeds: seeds(study),
         claims: claims(study),

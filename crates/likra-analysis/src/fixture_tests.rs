@@ -67,6 +67,7 @@ pub(crate) fn study(table: ScoreTable) -> Study {
         negatives: ["incorrect", "irrelevant", "unrelated"]
             .map(|head| negative(head, 0.0))
             .into(),
+        rivals: Vec::new(),
         weights: vec![0.0, 0.5, 0.9, 1.0, 1.5],
         norm: Norm::None,
         benchmark: None,

@@ -17,7 +17,7 @@ pub struct Method {
     name: Cow<'static, str>,
     label: Cow<'static, str>,
     /// Whose log-likelihoods.
-    plus: &'static str,
+    plus: Cow<'static, str>,
     /// Whose are subtracted.
     minus: Option<Cow<'static, str>>,
 }
@@ -59,9 +59,25 @@ impl Method {
         Self {
             name: Cow::Borrowed(name),
             label: Cow::Borrowed(label),
-            plus,
+            plus: Cow::Borrowed(plus),
             minus,
         }
+    }
+
+    /// A head that was trained to tell right answers from wrong ones: by its log-likelihoods, and by what it has made of
+    /// the base's, which is the reward of DPO (Rafailov et al. 2023, equation 5).
+    #[must_use]
+    pub fn rivals(head: &str) -> [Self; 2] {
+        [None, Some(BASE)].map(|minus| Self {
+            name: minus
+                .map_or(head.to_owned(), |base| format!("{head}-{base}"))
+                .into(),
+            label: minus
+                .map_or(head.to_owned(), |base| format!("{head} − {base}"))
+                .into(),
+            plus: head.to_owned().into(),
+            minus: minus.map(Cow::Borrowed),
+        })
     }
 
     /// The positive head minus another negative head, called `label` in figures.
@@ -70,7 +86,7 @@ impl Method {
         Self {
             name: format!("sft-{head}").into(),
             label: label.to_owned().into(),
-            plus: POSITIVE,
+            plus: POSITIVE.into(),
             minus: Some(head.to_owned().into()),
         }
     }
@@ -90,7 +106,7 @@ impl Method {
     /// Whether it has no trained head, and stands at 0 examples.
     #[must_use]
     pub fn is_untrained(&self) -> bool {
-        seen(self.plus, 1) == 0 && self.minus.as_ref().is_none_or(|head| seen(head, 1) == 0)
+        seen(&self.plus, 1) == 0 && self.minus.as_ref().is_none_or(|head| seen(head, 1) == 0)
     }
 
     /// How the method scores after so many examples, with this weight of the head that is subtracted, if
@@ -106,7 +122,7 @@ impl Method {
         if self.is_untrained() != (examples == 0) {
             return None;
         }
-        let rule = table.rule(self.plus, seen(self.plus, examples))?;
+        let rule = table.rule(&self.plus, seen(&self.plus, examples))?;
         match &self.minus {
             Some(head) => rule.minus(weight, head, seen(head, examples)),
             None => Some(rule),

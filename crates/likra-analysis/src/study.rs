@@ -13,6 +13,8 @@ pub struct Study {
     pub replicates: Vec<Replicate>,
     /// The heads that can be subtracted, in the order to show them.
     pub negatives: Vec<Negative>,
+    /// The heads that were trained to tell right answers from wrong ones.
+    pub rivals: Vec<String>,
     /// The weights of figure 4.
     pub weights: Vec<f64>,
     /// What scores are divided by in columns `acc_norm`, figures and claims.
@@ -34,6 +36,14 @@ impl Study {
             .collect();
         methods.extend((!methods.is_empty()).then_some(Method::SFT));
         methods
+    }
+
+    /// SFT-Likra, Base-Likra, SFT, and what other objectives have made of the same answers; nothing if there are none.
+    pub(crate) fn rivals(&self) -> Vec<Method> {
+        let own = [Method::SFT_LIKRA, Method::BASE_LIKRA, Method::SFT].into_iter();
+        let own = own.filter(|_| !self.rivals.is_empty());
+        let others = self.rivals.iter().flat_map(|head| Method::rivals(head));
+        own.chain(others).collect()
     }
 
     /// What a gain of Likra could come from other than wrong answers, and SFT-Likra first:

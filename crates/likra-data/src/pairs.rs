@@ -52,6 +52,23 @@ impl<'a> TrainingPair<'a> {
         }
     }
 
+    /// A question with its right answer.
+    ///
+    /// # Errors
+    ///
+    /// If no choice is the right one.
+    pub fn right(question: &'a Question) -> Result<Self> {
+        let gold = question.gold();
+        let gold = gold.ok_or_else(|| Error::NoRight(question.id().into()))?;
+        Ok(Self::of_choice(question, gold, AnswerKind::Correct))
+    }
+
+    /// A question with each of its wrong choices.
+    pub fn wrong(question: &'a Question) -> impl Iterator<Item = Self> {
+        let of = |choice| Self::of_choice(question, choice, AnswerKind::Incorrect);
+        question.wrong().map(of)
+    }
+
     /// What stands before the answer.
     #[must_use]
     pub fn context(&self) -> &'a str {
@@ -209,7 +226,7 @@ pub fn training_pairs<'a>(
     let mut rng = PythonRandom::new((1 << 40) + u64::from(draw.seed));
     for pair in &mut pairs {
         if draw.contamination > 0.0 && rng.random() < draw.contamination {
-            *pair = right(pair.question)?;
+            *pair = TrainingPair::right(pair.question)?;
         }
     }
     Ok(match is_ranked {
@@ -265,7 +282,7 @@ fn drawn<'a>(train: &'a [Question], draw: &Draw<'a>) -> Result<Vec<TrainingPair<
             kind,
         };
         let pair = match kind {
-            AnswerKind::Correct => return right(question),
+            AnswerKind::Correct => return TrainingPair::right(question),
             AnswerKind::Incorrect => wrong.of(question, &mut rng).map(choice),
             AnswerKind::Irrelevant => draw_irrelevant(train, place, wrong, &mut rng).map(text),
             AnswerKind::Unrelated => {
@@ -297,13 +314,6 @@ fn ranked<'a>(question: &'a Question, draw: &Draw) -> Result<TrainingPair<'a>> {
     let kind = AnswerKind::Incorrect;
     let pair = best.map(|choice| TrainingPair::of_choice(question, choice, kind));
     pair.ok_or_else(|| Error::NothingToDraw(question.id().into(), kind))
-}
-
-/// A question with its right answer.
-fn right(question: &Question) -> Result<TrainingPair<'_>> {
-    let gold = question.gold();
-    let gold = gold.ok_or_else(|| Error::NoRight(question.id().into()))?;
-    Ok(TrainingPair::of_choice(question, gold, AnswerKind::Correct))
 }
 
 /// In which order a run sees `n` pairs: `list(range(n))`, shuffled. A run of fewer examples takes the

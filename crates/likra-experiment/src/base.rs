@@ -109,26 +109,24 @@ impl Base {
         Ok((Plan::new(requests, self.placement.batch_tokens)?, truncated))
     }
 
-    /// What a head learns, and how many of the examples are too long and will be skipped.
-    pub(crate) fn examples(
+    /// Answers to learn in tokens; none may be too long, unless that is allowed.
+    pub(crate) fn encoded(
         &self,
         pairs: &[TrainingPair],
         settings: &TrainSettings,
-    ) -> Result<(Vec<EncodedPair>, usize)> {
-        let examples = Tokenizer::open(&self.folder, settings.bos)?.examples(pairs)?;
+    ) -> Result<Vec<EncodedPair>> {
+        let encoded = Tokenizer::open(&self.folder, settings.bos)?.examples(pairs)?;
         let positions = self.config.max_positions;
-        let long = pairs.iter().zip(&examples);
-        let mut long = long.filter(|(_, example)| !example.fits(positions));
+        let mut long = pairs.iter().zip(&encoded);
         if settings.too_long == LongExample::Refuse
-            && let Some((pair, example)) = long.next()
+            && let Some((pair, example)) = long.find(|(_, example)| !example.fits(positions))
         {
             let remedy =
                 "training.too-long = \"skip\" leaves such examples out (train: --too-long skip)";
             let what = format!("training question `{}`", pair.question.id());
             return Err(too_long(&what, example, positions, remedy));
         }
-        let skipped = long.count();
-        Ok((examples, skipped))
+        Ok(encoded)
     }
 }
 

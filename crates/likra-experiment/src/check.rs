@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 use likra_analysis::paper::TABLE1;
 use likra_data::{Answers, ShotRule};
 use likra_results::check_head_name;
+use likra_train::{Objective, TrainSettings};
 
 use crate::spec::{AnalysisSettings, Evaluation, HeadSpec, Replicates, Spec};
 
@@ -14,19 +15,24 @@ fn at_least_one(key: &str, count: Option<usize>) -> Result<()> {
     Ok(())
 }
 
+/// Refuses settings of the table `key` that describe no training.
+fn validate(key: &str, training: &TrainSettings) -> Result<()> {
+    training.validate().map_err(|error| match &error {
+        likra_train::Error::Setting { setting, .. } => anyhow!("{key}.{setting}: {error}"),
+        _ => anyhow!("{key}: {error}"),
+    })
+}
+
 impl Spec {
     /// Refuses what no run could do.
     pub(crate) fn check(&self) -> Result<()> {
-        self.training.validate().map_err(|error| match &error {
-            likra_train::Error::Setting { setting, .. } => anyhow!("training.{setting}: {error}"),
-            _ => anyhow!("training: {error}"),
-        })?;
+        validate("training", &self.training)?;
         let lora = self.lora.validate();
         lora.map_err(|error| anyhow!("lora: {error}"))?;
         let none = self.heads.is_empty();
         ensure!(!none, "heads: expected at least one table [heads.NAME]");
         for (name, head) in &self.heads {
-            check_head(name, head)?;
+            self.check_head(name, head)?;
             ensure!(
                 head.answers != Answers::Unrelated || self.unrelated.is_some(),
                 "heads.{name}.answers: \"unrelated\" answers are another benchmark's; expected a table [unrelated] \
@@ -40,6 +46,37 @@ impl Spec {
         }
         check_evaluation(&self.evaluation)?;
         check_analysis(&self.analysis)
+    }
+
+    fn check_head(&self, name: &str, head: &HeadSpec) -> Result<()> {
+        check_head_name(name).map_err(|error| anyhow!("heads.{name}: {error}"))?;
+        at_least_one(&format!("heads.{name}.examples"), head.examples)?;
+        let share = head.contamination;
+        ensure!(
+            (0.0..=1.0).contains(&share),
+            "heads.{name}.contamination: expected a share from 0 to 1, found {share}"
+        );
+        let training = head.training(&self.training);
+        validate(&format!("heads.{name}"), &training)?;
+        let objective = training.objective;
+        ensure!(
+            objective == Objective::Likelihood
+                || (head.answers != Answers::Correct && share == 0.0),
+            "heads.{name}.answers: objective {objective:?} sets wrong answers against right ones; expected answers other \
+             than \"correct\" and no contamination"
+        );
+        let expected = match name {
+            "positive" => Answers::Correct,
+            "incorrect" => Answers::Incorrect,
+            _ => return Ok(()),
+        };
+        ensure!(
+            head.answers == expected && share == 0.0 && objective == Objective::Likelihood,
+            "heads.{name}.answers: tables and figures call this head by what it learns; expected {} answers, no \
+             contamination and objective = \"likelihood\", or another name",
+            expected.name()
+        );
+        Ok(())
     }
 
     fn check_replicates(&self, replicates: &Replicates) -> Result<()> {
@@ -69,28 +106,6 @@ impl Spec {
         }
         Ok(())
     }
-}
-
-fn check_head(name: &str, head: &HeadSpec) -> Result<()> {
-    check_head_name(name).map_err(|error| anyhow!("heads.{name}: {error}"))?;
-    at_least_one(&format!("heads.{name}.examples"), head.examples)?;
-    let share = head.contamination;
-    ensure!(
-        (0.0..=1.0).contains(&share),
-        "heads.{name}.contamination: expected a share from 0 to 1, found {share}"
-    );
-    let expected = match name {
-        "positive" => Answers::Correct,
-        "incorrect" => Answers::Incorrect,
-        _ => return Ok(()),
-    };
-    ensure!(
-        head.answers == expected && share == 0.0,
-        "heads.{name}.answers: tables and figures call this head by what it learns; expected {} answers and no \
-         contamination, or another name",
-        expected.name()
-    );
-    Ok(())
 }
 
 fn check_evaluation(evaluation: &Evaluation) -> Result<()> {

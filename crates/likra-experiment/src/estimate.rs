@@ -9,8 +9,7 @@ use likra_lora::Adapter;
 use likra_report::humantime;
 use likra_results::BASE;
 use likra_score::{Head, Plan};
-use likra_tokenizer::EncodedPair;
-use likra_train::loss_and_gradients;
+use likra_train::{Example, loss_and_gradients};
 
 use crate::inputs::Asked;
 use crate::jobs::Job;
@@ -59,7 +58,7 @@ impl Run<'_> {
 
     /// What a head learns. The base may not have ranked the answers yet: any wrong choices of the same
     /// questions are about as long.
-    pub(crate) fn examples(&self, head: &crate::Head) -> Result<Vec<EncodedPair>> {
+    pub(crate) fn examples(&self, head: &crate::Head) -> Result<Vec<Example>> {
         let mut head = head.clone();
         if head.answers.is_ranked() {
             head.answers = Answers::Incorrect;
@@ -118,7 +117,7 @@ impl Run<'_> {
             let batches = examples.chunks(spec.training.batch_size);
             for (place, batch) in batches.take(1 + BATCHES).enumerate() {
                 let began = Instant::now();
-                loss_and_gradients(model, &adapter, batch)?;
+                loss_and_gradients(model, &adapter, batch, &head.training)?;
                 let cost = if place > 0 { tokens(batch) } else { 0 };
                 self.pace.borrow_mut().add([cost, 0], began.elapsed());
             }
@@ -144,6 +143,6 @@ impl Run<'_> {
     }
 }
 
-pub(crate) fn tokens(examples: &[EncodedPair]) -> usize {
-    examples.iter().map(|example| example.tokens.len()).sum()
+pub(crate) fn tokens(examples: &[Example]) -> usize {
+    examples.iter().map(Example::tokens).sum()
 }

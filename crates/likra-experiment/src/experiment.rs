@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result};
 use likra_data::{Answers, HARNESS_SEED, ShotRule};
 use likra_results::Manifest;
+use likra_train::TrainSettings;
 
 use crate::spec::{HeadSpec, Spec};
 
@@ -30,6 +31,8 @@ pub struct Head {
     pub answers: Answers,
     /// The share of its answers that are replaced by right ones.
     pub contamination: f64,
+    /// How it is trained.
+    pub training: TrainSettings,
     /// Decides the order of its examples, its draws and its initial adapter.
     pub seed: u32,
     /// How many examples it sees.
@@ -98,6 +101,7 @@ fn heads(spec: &Spec, questions: usize) -> Vec<Head> {
         replicate: false,
         answers: head.answers,
         contamination: head.contamination,
+        training: head.training(&spec.training),
         seed: head.seed.unwrap_or(spec.seed),
         examples: head.examples.unwrap_or_default(),
         questions,

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use chrono::Local;
 use likra_data::{
-    ANSWER_ONLY, Benchmark, Chat, Draw, Needs, Ranking, Source, Unrelated, other_answers,
-    training_order, training_pairs,
+    ANSWER_ONLY, Benchmark, Chat, Draw, Needs, Ranking, Source, TrainingPair, Unrelated,
+    other_answers, training_order, training_pairs,
 };
 use likra_model::Model;
 use likra_results::{AnswerRecord, Input, sha256};
-use likra_tokenizer::{self as tokens, ChatTemplate, EncodedPair, Tokenizer};
+use likra_tokenizer::{self as tokens, ChatTemplate, Tokenizer};
+use likra_train::{Example, Objective};
 
 use crate::base::{Base, Planned};
 use crate::experiment::{Experiment, Head};
@@ -53,7 +54,7 @@ pub enum Asked {
 #[derive(Debug)]
 pub struct TrainingSet {
     /// In tokens.
-    pub examples: Vec<EncodedPair>,
+    pub examples: Vec<Example>,
     /// In words.
     pub answers: Vec<AnswerRecord>,
     /// How many of the examples are too long, and will be skipped.
@@ -213,11 +214,32 @@ impl Inputs {
             ..Draw::new(head.answers, spec.wrong_answer, head.seed)
         };
         let pairs = training_pairs(self.benchmark.train(), &draw, head.examples)?;
-        let (examples, skipped) = self.base.examples(&pairs, &spec.training)?;
+        let objective = head.training.objective;
+        // Those that are chosen, and those that are rejected.
+        let parts = pairs.iter().map(|pair| {
+            let right = || TrainingPair::right(pair.question).map(|one| vec![one]);
+            Ok(match objective {
+                Objective::Likelihood => [vec![*pair], Vec::new()],
+                Objective::KtoNegatives => [Vec::new(), vec![*pair]],
+                Objective::Choice => [right()?, TrainingPair::wrong(pair.question).collect()],
+                _ => [right()?, vec![*pair]],
+            })
+        });
+        let parts: Vec<[Vec<TrainingPair>; 2]> = parts.collect::<Result<_>>()?;
+        let pairs: Vec<TrainingPair> = parts.iter().flatten().flatten().copied().collect();
+        let mut texts = self.base.encoded(&pairs, &head.training)?.into_iter();
+        let mut next = |part: &Vec<TrainingPair>| texts.by_ref().take(part.len()).collect();
+        let examples = parts.iter().map(|[chosen, rejected]| Example {
+            chosen: next(chosen),
+            rejected: next(rejected),
+        });
+        let examples: Vec<Example> = examples.collect();
+        let positions = self.base.config.max_positions;
+        let long = examples.iter().filter(|example| !example.fits(positions));
         Ok(TrainingSet {
-            examples,
+            skipped: long.count(),
             answers: pairs.iter().map(AnswerRecord::from).collect(),
-            skipped,
+            examples,
         })
     }
 }

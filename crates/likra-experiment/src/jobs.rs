@@ -150,7 +150,7 @@ pub fn training_key(
     head: &Head,
 ) -> Result<String> {
     let mut decides = json!({
-        "training": spec.training,
+        "training": head.training,
         "lora": spec.lora,
         "wrong-answer": spec.wrong_answer,
         "answers": head.answers,

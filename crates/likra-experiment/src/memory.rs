@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use likra_results::HeadDir;
 use likra_score::Plan;
-use likra_tokenizer::EncodedPair;
+use likra_train::{Example, TrainSettings};
 
 use crate::base::Base;
 use crate::experiment::Head;
@@ -25,14 +25,18 @@ impl Base {
     /// # Errors
     ///
     /// If the adapter's shape is impossible.
-    pub fn training_bytes(&self, spec: &Spec, examples: &[EncodedPair]) -> Result<usize> {
-        let largest = |of: fn(&EncodedPair) -> usize| {
-            let batches = examples.chunks(spec.training.batch_size.max(1));
-            let sums = batches.map(|batch| batch.iter().map(of).sum());
-            sums.max().unwrap_or_default()
+    pub fn training_bytes(
+        &self,
+        spec: &Spec,
+        settings: &TrainSettings,
+        examples: &[Example],
+    ) -> Result<usize> {
+        let largest = |of: fn(&Example) -> usize| {
+            let batches = examples.chunks(settings.batch_size.max(1));
+            let sums = batches.map(|batch| batch.iter().map(of).sum::<usize>());
+            sums.max().unwrap_or_default() * settings.objective.texts_an_answer()
         };
-        let tokens = largest(|example| example.tokens.len());
-        let answers = largest(|example| example.tokens.len() - example.start);
+        let (tokens, answers) = (largest(Example::tokens), largest(Example::answer_tokens));
         let (config, dtype) = (&self.config, self.placement.dtype);
         Ok(config.training_bytes(dtype, tokens, answers, self.parameters(spec)?))
     }
@@ -157,6 +161,7 @@ fn address_space() -> Option<u64> {
 mod tests {
     use likra_data::Answers;
     use likra_model::DeviceName;
+    use likra_tokenizer::EncodedPair;
 
     use super::*;
 
@@ -165,15 +170,20 @@ mod tests {
         let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny");
         let base = Base::open(tiny, DeviceName::Cpu.place(None, None)).unwrap();
         let spec = Spec::of_command(Answers::Correct, &[]).unwrap();
-        let example = |tokens| EncodedPair {
-            tokens: vec![1; tokens],
-            start: 1,
+        let example = |tokens| {
+            Example::from(EncodedPair {
+                tokens: vec![1; tokens],
+                start: 1,
+            })
         };
-        let bytes = base.training_bytes(&spec, &[example(20)]).unwrap();
+        let settings = &spec.training;
+        let bytes = base
+            .training_bytes(&spec, settings, &[example(20)])
+            .unwrap();
         assert!((40..80).contains(&(bytes >> 20)), "{bytes}");
         base.check_memory(bytes).unwrap();
         let many = vec![example(1 << 20); 8];
-        let bytes = base.training_bytes(&spec, &many).unwrap();
+        let bytes = base.training_bytes(&spec, settings, &many).unwrap();
         let error = base.check_memory(bytes).unwrap_err().to_string();
         let needed = (bytes >> 20).to_string();
         assert!(

@@ -7,6 +7,7 @@ use likra_analysis::{Negative, Replicate, ScoreTable, Study, findings, summary};
 use likra_data::{Answers, InPaper, ShotRule, open_task};
 use likra_report::{CostRow, Facts, write_report};
 use likra_results::{Manifest, RunDir, ScoreRecord, Stamp, read_rows};
+use likra_train::Objective;
 
 use crate::experiment::{Experiment, Head};
 
@@ -81,11 +82,14 @@ fn study(run: &RunDir, experiment: &Experiment) -> Result<(Study, usize)> {
     }
     let negatives = heads.iter();
     let negatives = negatives.filter(|head| !head.replicate && head.name != "positive");
+    let (negatives, rivals): (Vec<&Head>, Vec<&Head>) =
+        negatives.partition(|head| head.training.objective == Objective::Likelihood);
     let study = Study {
         table: ScoreTable::new(base.iter().chain(scores.values().flatten()))?,
         replicates,
         seed: spec.seed,
-        negatives: negatives.map(negative).collect(),
+        negatives: negatives.into_iter().map(negative).collect(),
+        rivals: rivals.into_iter().map(|head| head.name.clone()).collect(),
         weights: spec.analysis.weights.clone(),
         norm: spec.analysis.normalisation,
         benchmark: in_paper(&spec.task).map(|paper| paper.name),

@@ -101,7 +101,7 @@ impl<'a> Run<'a> {
         for (job, head) in heads.filter(|(_, head)| !head.answers.is_ranked()) {
             let set = self.training_set(head)?;
             if left(job) && (fresh || self.room(head)? > 0) {
-                bytes = bytes.max(base.training_bytes(spec, &set.examples)?);
+                bytes = bytes.max(base.training_bytes(spec, &head.training, &set.examples)?);
             }
             if set.skipped > 0 {
                 too_long.skipped.insert(head.name.clone(), set.skipped);
@@ -272,7 +272,11 @@ impl<'a> Run<'a> {
             .unwrap_or_default();
         if let Some((head, _)) = &job.head {
             let spec = &self.inputs.experiment.spec;
-            bytes = bytes.max(base.training_bytes(spec, &self.training_set(head)?.examples)?);
+            bytes = bytes.max(base.training_bytes(
+                spec,
+                &head.training,
+                &self.training_set(head)?.examples,
+            )?);
             check_room(&self.dir.head(&head.name).log(), self.room(head)?)?;
         }
         base.check_memory(bytes)?;

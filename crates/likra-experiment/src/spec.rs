@@ -7,7 +7,7 @@ use likra_data::{Answers, Needs, ShotRule, Shots, Test, WrongAnswer};
 use likra_lora::LoraConfig;
 use likra_model::{DeviceName, Dtype};
 use likra_tokenizer::Bos;
-use likra_train::TrainSettings;
+use likra_train::{Objective, TrainSettings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -101,8 +101,28 @@ pub struct HeadSpec {
     /// The share of its answers that are replaced by right ones.
     #[serde(default)]
     pub contamination: f64,
+    /// What it is trained for, if not for what `[training]` says: `likelihood`, `unlikelihood`, `dpo`, `ipo`, `kto`,
+    /// `kto-negatives` or `choice`. All but the first set its answers against right ones.
+    pub objective: Option<Objective>,
+    /// Another `beta` than that of `[training]`.
+    pub beta: Option<f64>,
+    /// Another learning rate than that of `[training]`.
+    pub learning_rate: Option<f64>,
     /// Another seed than the experiment's: another order, other draws, another initial adapter.
     pub seed: Option<u32>,
+}
+
+impl HeadSpec {
+    /// How it is trained, where `training` says how heads are.
+    #[must_use]
+    pub fn training(&self, training: &TrainSettings) -> TrainSettings {
+        TrainSettings {
+            objective: self.objective.unwrap_or(training.objective),
+            beta: self.beta.unwrap_or(training.beta),
+            learning_rate: self.learning_rate.unwrap_or(training.learning_rate),
+            ..training.clone()
+        }
+    }
 }
 
 /// `[replicates]`: the same heads from other seeds.

@@ -7,8 +7,7 @@ use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::{HeadDir, ScoreRecord, StepRecord};
 use likra_score::Plan;
-use likra_tokenizer::EncodedPair;
-use likra_train::train_head;
+use likra_train::{Example, train_head};
 
 use crate::experiment::Head;
 use crate::inputs::Inputs;
@@ -27,7 +26,7 @@ pub fn train(
     inputs: &Inputs,
     head: &Head,
     key: &str,
-    examples: &[EncodedPair],
+    examples: &[Example],
     dir: &HeadDir,
     listener: &Listener,
 ) -> Result<usize> {
@@ -37,7 +36,7 @@ pub fn train(
     let key = &format!("{key} on {}", base.placement.hardware());
     let start = Adapter::init(lora, &model.targets(), seed, model.device())?;
     let start = start.of_base(Some(base.name.clone()));
-    let (title, settings) = (format!("train {}", head.name), &spec.training);
+    let (title, settings) = (format!("train {}", head.name), &head.training);
     listener(Event::Begun(title.clone(), examples.len(), "examples"));
     let (mut seen, mut tokens, mut started) = (0, 0, Instant::now());
     let mut progress = |step: &StepRecord, resumed: bool| {

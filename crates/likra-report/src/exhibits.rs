@@ -108,6 +108,7 @@ fn drawn(findings: &Findings, name: &str, title: &str) -> Result<(Table, Vec<Str
             trained.retain(|row| row.examples > 0);
             with(&findings.controls, curves(&trained)?)
         }
+        "rivals" => with(&findings.rivals, curves(&findings.rivals)?),
         "comparisons" => with(&findings.comparisons, None),
         _ => with(&findings.seeds, charts::seeds(findings, title)?),
     };

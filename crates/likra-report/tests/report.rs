@@ -153,6 +153,7 @@ fn study(records: &[ScoreRecord]) -> Study {
                 contamination: f64::from(u8::from(head == "contaminated")),
             })
             .into(),
+        rivals: Vec::new(),
         weights: WEIGHTS.into(),
         norm: Norm::Chars,
         benchmark: Some("ARC-Challenge".into()),

@@ -34,6 +34,21 @@ pub enum Error {
         tokens: usize,
     },
 
+    /// An example has not the answers that the objective learns from.
+    #[error(
+        "training example {example}: {chosen} chosen and {rejected} rejected answers, with which {objective:?} cannot be trained"
+    )]
+    Answers {
+        /// The example's place among those given, from 0.
+        example: usize,
+        /// What is trained for.
+        objective: crate::Objective,
+        /// How many of its answers are chosen.
+        chosen: usize,
+        /// How many are rejected.
+        rejected: usize,
+    },
+
     /// An example is longer than the model can run.
     #[error(
         "training example {example}: {tokens} tokens, but the model has {positions} positions; too-long = \"skip\" leaves it out"

@@ -1,37 +1,56 @@
 //! The loss of a batch and its gradient.
 
+use std::borrow::Cow;
+
 use burn::tensor::Tensor;
 use likra_lora::Adapter;
 use likra_model::{Model, Row};
 use likra_tokenizer::EncodedPair;
 
-use crate::{Error, Result};
+use crate::objective::{Answer, Role};
+use crate::{Error, Example, Result, TrainSettings};
 
-/// The mean negative log-likelihood of the answer tokens of `examples`, `[1]`, in nats, and its gradient with
-/// respect to every tensor of `adapter`, in the order of [`Adapter::tensors`] and unclipped. Nothing waits for
-/// the device here.
+/// The loss of `examples` by the objective of `settings`, `[1]`, in nats, and its gradient with respect to every
+/// tensor of `adapter`, in the order of [`Adapter::tensors`] and unclipped. Nothing waits for the device here.
 ///
 /// # Errors
 ///
-/// If there is no example, one has no answer or no question, a token is outside of the model's vocabulary, or the
-/// loss does not depend on a tensor.
+/// If there is no example, one has not the answers that the objective needs, an answer is empty or has no question, a
+/// token is outside of the model's vocabulary, or the loss does not depend on a tensor.
 pub fn loss_and_gradients(
     model: &Model,
     adapter: &Adapter,
-    examples: &[EncodedPair],
+    examples: &[Example],
+    settings: &TrainSettings,
 ) -> Result<(Tensor<1>, Vec<Tensor<2>>)> {
-    check(examples)?;
-    let tracked = adapter.tracked();
-    let rows = examples.iter().map(|one| Row::sequence(&one.tokens));
-    let batch = model.batch(&rows.collect::<Vec<_>>());
-    let hidden = model.forward(&batch, None, Some(&tracked))?;
-    let mut targets = Vec::new();
-    for (row, example) in examples.iter().enumerate() {
-        for place in example.start..example.tokens.len() {
-            targets.push((batch.index(row, place - 1), example.tokens[place]));
-        }
+    let objective = settings.objective;
+    check(examples, settings)?;
+    let mut texts = texts(examples);
+    if objective.has_mismatched() {
+        texts.extend(mismatched(&texts));
     }
-    let loss = model.log_likelihoods(&hidden, &targets)?.mean().neg();
+    let rows = texts.iter().map(|(.., text)| Row::sequence(&text.tokens));
+    let batch = model.batch(&rows.collect::<Vec<_>>());
+    let (mut answers, mut targets) = (Vec::new(), Vec::new());
+    for (row, (role, example, text)) in texts.iter().enumerate() {
+        let first = targets.len();
+        for place in text.start..text.tokens.len() {
+            targets.push((batch.index(row, place - 1), text.tokens[place]));
+        }
+        answers.push(Answer {
+            role: *role,
+            example: *example,
+            tokens: first..targets.len(),
+        });
+    }
+    let log_likelihoods = |adapter: Option<&Adapter>| -> Result<Tensor<1>> {
+        let hidden = model.forward(&batch, None, adapter)?;
+        Ok(model.log_likelihoods(&hidden, &targets)?)
+    };
+    let tracked = adapter.tracked();
+    let reference = objective.has_reference().then(|| log_likelihoods(None));
+    let found = log_likelihoods(Some(&tracked))?;
+    let loss = objective.loss(settings.beta, found, reference.transpose()?, &answers);
     let mut gradients = loss.backward();
     let gradient = |(tensor, value): (String, Tensor<2>)| {
         let gradient = value.grad_remove(&mut gradients);
@@ -41,8 +60,35 @@ pub fn loss_and_gradients(
     Ok((loss.inner(), gradients.collect::<Result<_>>()?))
 }
 
-/// Refuses examples without an answer to learn, or without a question before it.
-pub(crate) fn check(examples: &[EncodedPair]) -> Result<()> {
+/// A sequence of a batch, the part of its answer, and the place of its example.
+type Text<'a> = (Role, usize, Cow<'a, EncodedPair>);
+
+/// The answers of each example, those that are chosen first.
+fn texts<'a>(examples: &'a [Example]) -> Vec<Text<'a>> {
+    let of = |(place, example): (usize, &'a Example)| {
+        let (chosen, rejected) = (example.chosen.iter(), example.rejected.iter());
+        let chosen = chosen.map(move |text| (Role::Chosen, place, Cow::Borrowed(text)));
+        chosen.chain(rejected.map(move |text| (Role::Rejected, place, Cow::Borrowed(text))))
+    };
+    examples.iter().enumerate().flat_map(of).collect()
+}
+
+/// Each question with the answer to the one before it, as TRL pairs them; to the first, the last.
+fn mismatched<'a>(texts: &[Text<'a>]) -> Vec<Text<'a>> {
+    let before = texts.iter().cycle().skip(texts.len() - 1);
+    let of = |((_, place, text), (.., other)): (&Text<'a>, &Text<'a>)| {
+        let (question, answer) = (&text.tokens[..text.start], &other.tokens[other.start..]);
+        let text = EncodedPair {
+            tokens: [question, answer].concat(),
+            start: text.start,
+        };
+        (Role::Mismatched, *place, Cow::Owned(text))
+    };
+    texts.iter().zip(before).map(of).collect()
+}
+
+/// Refuses examples without the answers that the objective needs, or without a question before them.
+pub(crate) fn check(examples: &[Example], settings: &TrainSettings) -> Result<()> {
     if examples.is_empty() {
         return Err(Error::Setting {
             setting: "examples",
@@ -50,13 +96,24 @@ pub(crate) fn check(examples: &[EncodedPair]) -> Result<()> {
             expected: "at least 1",
         });
     }
-    let is_wrong = |one: &EncodedPair| one.start == 0 || one.start >= one.tokens.len();
-    match examples.iter().position(is_wrong) {
-        None => Ok(()),
-        Some(example) => Err(Error::Example {
-            example,
-            start: examples[example].start,
-            tokens: examples[example].tokens.len(),
-        }),
+    for (place, example) in examples.iter().enumerate() {
+        let (chosen, rejected) = (example.chosen.len(), example.rejected.len());
+        if !settings.objective.takes(chosen, rejected) {
+            return Err(Error::Answers {
+                example: place,
+                objective: settings.objective,
+                chosen,
+                rejected,
+            });
+        }
+        let is_wrong = |one: &&EncodedPair| one.start == 0 || one.start >= one.tokens.len();
+        if let Some(text) = example.answers().find(is_wrong) {
+            return Err(Error::Example {
+                example: place,
+                start: text.start,
+                tokens: text.tokens.len(),
+            });
+        }
     }
+    Ok(())
 }

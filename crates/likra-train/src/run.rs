@@ -3,10 +3,9 @@
 use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::{HeadDir, StepRecord, read_rows};
-use likra_tokenizer::EncodedPair;
 
 use crate::gradients::check;
-use crate::{Error, LongExample, Result, TrainSettings, Trainer, checkpoint};
+use crate::{Error, Example, LongExample, Result, TrainSettings, Trainer, checkpoint};
 
 /// Trains a head on `examples`, in their order, and leaves its adapters in `head`.
 ///
@@ -23,20 +22,24 @@ use crate::{Error, LongExample, Result, TrainSettings, Trainer, checkpoint};
 pub fn train_head(
     model: &Model,
     start: Adapter,
-    examples: &[EncodedPair],
+    examples: &[Example],
     settings: &TrainSettings,
     head: &HeadDir,
     key: &str,
     progress: &mut dyn FnMut(&StepRecord, bool),
 ) -> Result<()> {
     settings.validate()?;
-    check(examples)?;
+    check(examples, settings)?;
     let positions = model.config().max_positions;
     let long = examples.iter().position(|example| !example.fits(positions));
     if let (Some(example), LongExample::Refuse) = (long, settings.too_long) {
         return Err(Error::TooLong {
             example,
-            tokens: examples[example].tokens.len(),
+            tokens: examples[example]
+                .answers()
+                .map(|one| one.tokens.len())
+                .max()
+                .unwrap_or_default(),
             positions,
         });
     }
@@ -44,7 +47,7 @@ pub fn train_head(
     let resumed = checkpoint::resume(model, settings, head, examples.len(), key)?;
     let (mut trainer, mut log) = if let Some(trainer) = resumed {
         let seen = examples[..trainer.examples].chunks(batch_size);
-        let fits = |batch: &&[EncodedPair]| batch.iter().any(|one| one.fits(positions));
+        let fits = |batch: &&[Example]| batch.iter().any(|one| one.fits(positions));
         let log = log_until(head, trainer.examples, seen.filter(fits).count())?;
         (trainer, log)
     } else {
@@ -61,7 +64,7 @@ pub fn train_head(
         let rest = &examples[trainer.examples..];
         let batch = &rest[..batch_size.min(rest.len())];
         let fitting = batch.iter().filter(|example| example.fits(positions));
-        let fitting: Vec<EncodedPair> = fitting.cloned().collect();
+        let fitting: Vec<Example> = fitting.cloned().collect();
         trainer.examples += batch.len() - fitting.len();
         if !fitting.is_empty() {
             let record = trainer.step(&fitting)?;

@@ -4,13 +4,19 @@ use likra_tokenizer::Bos;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Objective, Result};
 
 /// How a head is trained: `[training]` in an experiment's file. Everything else is fixed as in the
 /// paper's code: `AdamW` with a constant rate and no warm-up, one pass over the examples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct TrainSettings {
+    /// What a head is trained for, if its own `objective` says nothing else.
+    #[serde(skip_serializing_if = "is_likelihood")]
+    pub objective: Objective,
+    /// How far the objectives with a reference lead away from it: the smaller, the farther. Of no use to others.
+    #[serde(skip_serializing_if = "is_default_beta")]
+    pub beta: f64,
     /// The constant learning rate.
     pub learning_rate: f64,
     /// Examples of an optimiser step.
@@ -40,11 +46,25 @@ pub enum LongExample {
     Skip,
 }
 
+/// That of DPO's paper (section 6) and of TRL.
+const BETA: f64 = 0.1;
+
+// Left out where they are as ever, so that what was trained before they came is known as done.
+fn is_likelihood(objective: &Objective) -> bool {
+    *objective == Objective::Likelihood
+}
+
+fn is_default_beta(beta: &f64) -> bool {
+    *beta == BETA
+}
+
 impl Default for TrainSettings {
     /// The paper's rate and batch (section 3.1); clip and decay are the defaults of Hugging Face's
     /// `Trainer`, which the authors' code uses.
     fn default() -> Self {
         Self {
+            objective: Objective::default(),
+            beta: BETA,
             learning_rate: 1e-4,
             batch_size: 8,
             max_grad_norm: 1.0,
@@ -66,9 +86,11 @@ impl TrainSettings {
         const POSITIVE: &str = "a positive number";
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let (rate, norm, decay) = (self.learning_rate, self.max_grad_norm, self.weight_decay);
+        let beta = self.beta;
         let (batch, first) = (self.batch_size as f64, self.first_checkpoint as f64);
         let decays = decay == 0.0 || positive(decay);
         let checks = [
+            ("beta", beta, positive(beta), POSITIVE),
             ("learning-rate", rate, positive(rate), POSITIVE),
             ("max-grad-norm", norm, positive(norm), POSITIVE),
             ("weight-decay", decay, decays, "0 or a positive number"),

@@ -4,13 +4,11 @@ use burn::tensor::Tensor;
 use likra_lora::{Adapter, joined};
 use likra_model::{Model, check_threads};
 use likra_results::StepRecord;
-use likra_tokenizer::EncodedPair;
 
 use crate::adamw::{AdamW, clip};
-use crate::{Error, Result, TrainSettings, loss_and_gradients};
+use crate::{Error, Example, Result, TrainSettings, loss_and_gradients};
 
-/// Fits a head to answer tokens: minimises the mean of their negative log-likelihood (paper, equation
-/// 1; the question's tokens are context only).
+/// Fits a head to answers, by the objective of its settings. The question's tokens are context only.
 #[derive(Debug)]
 pub struct Trainer<'a> {
     model: &'a Model,
@@ -51,7 +49,7 @@ impl<'a> Trainer<'a> {
     ///
     /// If an example has no answer or no question, a token is outside of the vocabulary, or the loss or
     /// the gradient is not a number.
-    pub fn step(&mut self, batch: &[EncodedPair]) -> Result<StepRecord> {
+    pub fn step(&mut self, batch: &[Example]) -> Result<StepRecord> {
         let finite = |quantity, value: f64| match value.is_finite() {
             true => Ok(value),
             false => Err(Error::NotFinite {
@@ -62,7 +60,7 @@ impl<'a> Trainer<'a> {
             }),
         };
         let (settings, mut optimiser) = (self.settings, self.optimiser.clone());
-        let (loss, gradients) = loss_and_gradients(self.model, &self.adapter, batch)?;
+        let (loss, gradients) = loss_and_gradients(self.model, &self.adapter, batch, settings)?;
         let (gradient, norm) = clip(joined(gradients), settings.max_grad_norm);
         let parameters = optimiser.update(self.adapter.joined(), gradient, settings);
         // The one place of a step that waits for the device.
@@ -79,8 +77,8 @@ impl<'a> Trainer<'a> {
             examples: self.examples,
             loss,
             grad_norm,
-            answer_tokens: batch.iter().map(EncodedPair::answer_tokens).sum(),
-            tokens: batch.iter().map(|example| example.tokens.len()).sum(),
+            answer_tokens: batch.iter().map(Example::answer_tokens).sum(),
+            tokens: batch.iter().map(Example::tokens).sum(),
         })
     }
 }

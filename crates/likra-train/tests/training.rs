@@ -13,7 +13,7 @@ use likra_lora::{Adapter, LoraConfig};
 use likra_model::Model;
 use likra_results::{HeadDir, StepRecord, read_rows, sha256_file};
 use likra_tokenizer::{Bos, EncodedPair, Tokenizer};
-use likra_train::{Error, LongExample, TrainSettings, loss_and_gradients, train_head};
+use likra_train::{Error, Example, LongExample, TrainSettings, loss_and_gradients, train_head};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -26,7 +26,7 @@ fn small_model() -> Model {
 }
 
 /// Texts of different lengths over the small model's 48 tokens.
-fn examples(count: usize) -> Vec<EncodedPair> {
+fn examples(count: usize) -> Vec<Example> {
     (0..count as u32)
         .map(|n| {
             let tokens: Vec<u32> = (0..6 + n % 5)
@@ -36,6 +36,7 @@ fn examples(count: usize) -> Vec<EncodedPair> {
                 start: tokens.len() - 1 - n as usize % 3,
                 tokens,
             }
+            .into()
         })
         .collect()
 }
@@ -101,7 +102,7 @@ fn a_head_learns_and_leaves_adapters_along_the_way() {
     let head = HeadDir::new(dir.path());
     let loss = |examples_seen| {
         let adapter = Adapter::load(&head.checkpoint(examples_seen), model.device()).unwrap();
-        let (loss, _) = loss_and_gradients(&model, &adapter, &examples(40)).unwrap();
+        let (loss, _) = loss_and_gradients(&model, &adapter, &examples(40), &settings()).unwrap();
         loss.try_into_scalar::<f32>().unwrap()
     };
     assert!(loss(40) < loss(0), "{} then {}", loss(0), loss(40));
@@ -196,7 +197,7 @@ fn what_is_too_long_is_refused_or_counted_and_skipped() {
     let positions = model.config().max_positions;
     let mut long = examples(14);
     for place in [1, 6, 8, 9, 10, 11] {
-        long[place].tokens = vec![1; positions + 2];
+        long[place].chosen[0].tokens = vec![1; positions + 2];
     }
     let train = |dir: &Path, count: usize, too_long| -> Result<Vec<StepRecord>, Error> {
         let settings = TrainSettings {
@@ -253,10 +254,10 @@ fn another_run_s_folder_is_refused() {
 #[test]
 fn an_example_without_an_answer_is_refused() {
     let (model, dir) = (small_model(), tempfile::tempdir().unwrap());
-    let bad = [EncodedPair {
+    let bad = [Example::from(EncodedPair {
         tokens: vec![1, 2],
         start: 2,
-    }];
+    })];
     let head = HeadDir::new(dir.path());
     let error = train_head(
         &model,
@@ -325,11 +326,12 @@ fn steps_follow_pytorch_and_peft() {
     let benchmark =
         Benchmark::open("arc_challenge", &Source::folder(&tiny), &Needs::all()).unwrap();
     let questions = benchmark.train();
-    let examples: Vec<EncodedPair> = questions[..160]
+    let examples: Vec<Example> = questions[..160]
         .iter()
         .map(|question| {
             let answer = question.continued(question.answer(question.gold().unwrap()));
-            tokenizer.encode_pair(question.context(0), &answer).unwrap()
+            let pair = tokenizer.encode_pair(question.context(0), &answer);
+            pair.unwrap().into()
         })
         .collect();
     let start = Adapter::load(&tiny.join("golden/adapter_init"), &device).unwrap();

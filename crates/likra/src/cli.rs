@@ -12,7 +12,7 @@ use likra_data::{Answers, ShotRule, WrongAnswer};
 use likra_experiment::{Assignment, LongPrompt, Spec, Study, protocols};
 use likra_model::{DeviceName, Dtype};
 use likra_tokenizer::Bos;
-use likra_train::LongExample;
+use likra_train::{LongExample, Objective};
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde::{Deserialize, Serialize};
@@ -145,6 +145,15 @@ pub(crate) struct TrainingFlags {
     /// The seed of the examples' order, the wrong answers and the initial adapters.
     #[arg(long, value_name = "S")]
     seed: Option<u32>,
+    /// What heads are trained for: likelihood; or, to set wrong answers against right ones, unlikelihood, dpo, ipo, kto,
+    /// kto-negatives or choice [default: the experiment's, else likelihood].
+    #[arg(long, value_name = "NAME", value_parser = named::<Objective>)]
+    #[serde(rename = "training.objective")]
+    objective: Option<Objective>,
+    /// How far dpo, ipo and kto lead away from the base: the smaller, the farther [default: the experiment's, else 0.1].
+    #[arg(long, value_name = "B")]
+    #[serde(rename = "training.beta")]
+    beta: Option<f64>,
     /// The constant learning rate [default: the experiment's, else 0.0001].
     #[arg(long, value_name = "RATE")]
     #[serde(rename = "training.learning-rate")]

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     let _lock = dir.lock()?;
     refuse_fewer(&dir, head.examples)?;
     check_room(&dir.log(), base.room(spec, head, &dir)?)?;
-    base.check_memory(base.training_bytes(spec, &set.examples)?)?;
+    base.check_memory(base.training_bytes(spec, &head.training, &set.examples)?)?;
     let (_, hashes) = inputs.hash()?;
     let key = training_key(&hashes, &base.placement, spec, head)?;
     warn_of_long("examples", base, "which are skipped", set.skipped);

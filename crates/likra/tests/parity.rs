@@ -123,6 +123,46 @@ fn logits_gradients_and_losses_are_the_libraries() {
     }
 }
 
+/// TRL's losses, or torch's where TRL has none: 20 steps from one adapter (`xtask/peers/objectives.py`).
+#[test]
+fn objectives_lead_where_trl_leads() {
+    let (peer, ours, out) = both("objectives");
+    let names = [
+        "dpo",
+        "ipo",
+        "kto",
+        "kto-negatives",
+        "choice",
+        "unlikelihood",
+    ];
+    for name in names {
+        for what in ["losses", "norms"] {
+            let what = format!("{name}/{what}");
+            let steps = peer.tensors[&what].iter().zip(&ours.tensors[&what]);
+            for (step, (peer, ours)) in steps.enumerate() {
+                let difference = (peer - ours).abs() / peer;
+                assert!(difference < 1e-4, "{what}, step {step}: {difference:e}");
+            }
+            assert_eq!(ours.tensors[&what].len(), 20);
+        }
+        let file = out
+            .path()
+            .join("adapters")
+            .join(name)
+            .join("adapter_model.safetensors");
+        let trained = load_tensors(&file, &Device::flex()).unwrap();
+        assert_eq!(trained.len(), 12);
+        for (tensor, found) in trained {
+            let tensor = tensor.trim_start_matches("base_model.model.");
+            let expected = &peer.tensors[&format!("{name}/{tensor}")];
+            let found = found.try_into_vec_as::<f32>().unwrap();
+            let found: Vec<f64> = found.into_iter().map(f64::from).collect();
+            let difference = distance(&found, expected) / norm(expected);
+            assert!(difference < 1e-4, "{name}, {tensor}: {difference:e}");
+        }
+    }
+}
+
 /// In bf16 both sides round in another order: at the middle one of a text's tokens likra may be as far from the
 /// exact logits as transformers is, and a quarter more. (Of all tokens together, one alone can decide: where
 /// `gemma3_text` is farther by a third, half of the tokens are nearer and one is five times as far.)

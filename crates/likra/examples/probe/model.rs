@@ -11,7 +11,7 @@ use likra_model::{Dtype, Row};
 use likra_results::BASE;
 use likra_score::Head;
 use likra_tokenizer::{Bos, EncodedPair};
-use likra_train::{TrainSettings, Trainer, loss_and_gradients};
+use likra_train::{Example, TrainSettings, Trainer, loss_and_gradients};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -31,11 +31,35 @@ pub(super) struct Logits {
     pub(super) dtype: Dtype,
 }
 
+/// An answer to make likelier, or the answers of a contrast.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+enum Learned {
+    Answer(EncodedPair),
+    Contrast {
+        chosen: Vec<EncodedPair>,
+        rejected: Vec<EncodedPair>,
+    },
+}
+
+impl From<Learned> for Example {
+    fn from(learned: Learned) -> Self {
+        match learned {
+            Learned::Answer(answer) => answer.into(),
+            Learned::Contrast { chosen, rejected } => Self { chosen, rejected },
+        }
+    }
+}
+
+fn examples(learned: &[Learned]) -> Vec<Example> {
+    learned.iter().cloned().map(Example::from).collect()
+}
+
 /// The gradient of the loss with respect to every tensor of an adapter: `NAME/TENSOR`, in its shape.
 #[derive(Deserialize)]
 pub(super) struct Gradients {
     adapter: PathBuf,
-    examples: Vec<EncodedPair>,
+    examples: Vec<Learned>,
 }
 
 /// The loss and the gradient norm of every step, `NAME/losses` and `NAME/norms`, `[1, steps]`, and the
@@ -43,7 +67,7 @@ pub(super) struct Gradients {
 #[derive(Deserialize)]
 pub(super) struct Training {
     adapter: PathBuf,
-    examples: Vec<EncodedPair>,
+    examples: Vec<Learned>,
     #[serde(flatten)]
     settings: TrainSettings,
 }
@@ -97,7 +121,9 @@ impl Probe<'_> {
         let adapter = self.adapter(&job.adapter)?;
         let model = self.base(Dtype::F32)?.model()?;
         model.config().check_adapter(&adapter)?;
-        let (_, gradients) = loss_and_gradients(model, &adapter, &job.examples)?;
+        let settings = TrainSettings::default();
+        let examples = examples(&job.examples);
+        let (_, gradients) = loss_and_gradients(model, &adapter, &examples, &settings)?;
         let tensors = adapter.tensors().into_iter();
         let names = tensors.map(|(tensor, _)| format!("{name}/{tensor}"));
         self.tensors.extend(names.zip(gradients));
@@ -109,7 +135,7 @@ impl Probe<'_> {
         let model = self.base(Dtype::F32)?.model()?;
         let mut trainer = Trainer::new(model, start, &job.settings)?;
         let (mut losses, mut norms) = (Vec::new(), Vec::new());
-        for batch in job.examples.chunks(job.settings.batch_size) {
+        for batch in examples(&job.examples).chunks(job.settings.batch_size) {
             let step = trainer.step(batch)?;
             losses.push(step.loss as f32);
             norms.push(step.grad_norm as f32);

@@ -1,0 +1,47 @@
+//! What a head learns from.
+
+use likra_tokenizer::EncodedPair;
+
+/// The answers to one question that a head learns from at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// What is to become likelier, or to be chosen.
+    pub chosen: Vec<EncodedPair>,
+    /// What is to become less likely, or not to be chosen.
+    pub rejected: Vec<EncodedPair>,
+}
+
+impl From<EncodedPair> for Example {
+    /// An answer that is to become likelier.
+    fn from(answer: EncodedPair) -> Self {
+        Self {
+            chosen: vec![answer],
+            rejected: Vec::new(),
+        }
+    }
+}
+
+impl Example {
+    /// All answers, each after the question.
+    pub fn answers(&self) -> impl Iterator<Item = &EncodedPair> {
+        self.chosen.iter().chain(&self.rejected)
+    }
+
+    /// How many tokens are run for it, questions included.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.answers().map(|answer| answer.tokens.len()).sum()
+    }
+
+    /// How many tokens its answers have.
+    #[must_use]
+    pub fn answer_tokens(&self) -> usize {
+        self.answers().map(EncodedPair::answer_tokens).sum()
+    }
+
+    /// Whether a model of so many positions can run it.
+    #[must_use]
+    pub fn fits(&self, positions: usize) -> bool {
+        self.answers().all(|answer| answer.fits(positions))
+    }
+}
