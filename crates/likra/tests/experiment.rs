@@ -231,6 +231,45 @@ fn a_run_of_all_heads_has_every_table_and_figure() {
 }
 
 #[test]
+fn heads_of_other_objectives_stand_beside_likra() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let objectives = ["dpo", "kto-negatives", "choice"];
+    let keys = objectives.map(|name| {
+        let answers = format!("heads.{name}.answers=incorrect");
+        [answers, format!("heads.{name}.objective={name}")]
+    });
+    let keys = keys.iter().flatten().flat_map(|key| ["--set", key]);
+    let fewer = ["--set", "replicates.seeds=[]"];
+    let more: Vec<&str> = keys.chain(fewer).collect();
+    run(&out, &more);
+    let table = fs::read_to_string(out.join("report/rivals.csv")).unwrap();
+    for objective in objectives {
+        for method in [format!("{objective},64,"), format!("{objective}-base,64,")] {
+            assert!(
+                table.lines().any(|line| line.starts_with(&method)),
+                "{table}"
+            );
+        }
+        // None of them is a negative head.
+        let controls = fs::read_to_string(out.join("report/controls.csv")).unwrap();
+        assert!(!controls.contains(objective), "{controls}");
+    }
+    // The wrong answers are those of the negative head, beside the right one; `choice` has all.
+    let [incorrect, dpo, alone, choice] =
+        ["incorrect", "dpo", "kto-negatives", "choice"].map(|head| answers(&out, head));
+    let wrong = |records: &[AnswerRecord]| {
+        let wrong = records
+            .iter()
+            .filter(|record| record.kind == AnswerKind::Incorrect);
+        wrong.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(wrong(&dpo), incorrect);
+    assert_eq!(alone, incorrect);
+    assert_eq!((dpo.len(), choice.len()), (128, 256));
+}
+
+#[test]
 fn a_report_can_be_drawn_at_any_point() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().to_str().unwrap();
