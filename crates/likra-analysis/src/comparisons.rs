@@ -77,7 +77,9 @@ fn pairs(study: &Study) -> Vec<(Method, Method)> {
     // Of the controls, SFT-Likra and SFT are the first two.
     let controls = study.controls().into_iter().skip(2);
     pairs.extend(controls.map(|control| (Method::SFT_LIKRA, control)));
-    for rival in study.rivals().into_iter().skip(3) {
+    // What stands there beside Likra itself, SFT, the base and its PMI.
+    let rivals = study.rivals().into_iter().skip(4);
+    for rival in rivals.filter(|rival| *rival != Method::BASE_PMI) {
         pairs.extend([Method::SFT_LIKRA, Method::BASE_LIKRA].map(|likra| (likra, rival.clone())));
     }
     pairs

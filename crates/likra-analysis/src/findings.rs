@@ -5,10 +5,12 @@ use crate::claims::claims;
 use crate::comparisons::comparisons;
 use crate::figures::{curves, figure4};
 use crate::likelihood::{figure2, figure6};
+use crate::measures::measures;
 use crate::paper::{Reference, references};
 use crate::seeds::seeds;
 use crate::{
-    AccuracyRow, Claim, Comparison, LikelihoodRow, Method, Norm, Result, SeedsRow, Study, WeightRow,
+    AccuracyRow, Claim, Comparison, LikelihoodRow, MeasureRow, Method, Norm, Result, SeedsRow,
+    Study, WeightRow,
 };
 
 /// The rows of every table and figure. What the study has no scores for has none.
@@ -38,8 +40,10 @@ pub struct Findings {
     pub figure6: Vec<LikelihoodRow>,
     /// What else could explain a gain.
     pub controls: Vec<AccuracyRow>,
-    /// Other objectives on the same answers.
+    /// Other ways to choose, and other objectives on the same answers.
     pub rivals: Vec<AccuracyRow>,
+    /// How far their judgement can be trusted.
+    pub measures: Vec<MeasureRow>,
     /// Methods in pairs.
     pub comparisons: Vec<Comparison>,
     /// The same from other seeds.
@@ -86,6 +90,7 @@ pub fn findings(study: &Study) -> Result<Findings> {
         figure6: figure6(table),
         controls: rows(&study.controls(), table, norm),
         rivals: rows(&study.rivals(), table, norm),
+        measures: measures(&study.rivals(), table),
         comparisons: comparisons(study),
         seeds: seeds(study),
         claims: claims(study),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use likra_results::{ANSWER_ONLY, BASE};
 
-use crate::{Rule, ScoreTable};
+use crate::{Rule, ScoreTable, table::SHORTEST};
 
 /// The name of the head that is trained on right answers.
 pub const POSITIVE: &str = "positive";
@@ -20,6 +20,8 @@ pub struct Method {
     plus: Cow<'static, str>,
     /// Whose are subtracted.
     minus: Option<Cow<'static, str>>,
+    /// Whether the base's are added.
+    with_base: bool,
 }
 
 impl Method {
@@ -43,6 +45,17 @@ impl Method {
     /// The positive head minus what the base thinks of the answer alone.
     pub const SFT_PMI: Self = Self::new("sft-pmi", "SFT PMI", POSITIVE, Some(ANSWER_ONLY));
 
+    /// The base plus the positive head minus the negative one (Liu et al. 2021, equation 1, with its alpha of 1).
+    pub const DEXPERTS: Self = {
+        let mut method = Self::new("dexperts", "DExperts", POSITIVE, Some(NEGATIVE));
+        method.with_base = true;
+        method
+    };
+    /// What the base thinks of the answer alone.
+    pub const ANSWER_ONLY: Self = Self::new("answer-only", "answer only", ANSWER_ONLY, None);
+    /// The shortest answer.
+    pub const SHORTEST: Self = Self::new("shortest", "shortest", SHORTEST, None);
+
     /// Those of the paper's table 1, and Base-Likra.
     pub(crate) const TABLE1: [Self; 4] = [Self::BASE, Self::SFT, Self::SFT_LIKRA, Self::BASE_LIKRA];
 
@@ -61,6 +74,7 @@ impl Method {
             label: Cow::Borrowed(label),
             plus: Cow::Borrowed(plus),
             minus,
+            with_base: false,
         }
     }
 
@@ -77,6 +91,7 @@ impl Method {
                 .into(),
             plus: head.to_owned().into(),
             minus: minus.map(Cow::Borrowed),
+            with_base: false,
         })
     }
 
@@ -88,6 +103,7 @@ impl Method {
             label: label.to_owned().into(),
             plus: POSITIVE.into(),
             minus: Some(head.to_owned().into()),
+            with_base: false,
         }
     }
 
@@ -122,10 +138,13 @@ impl Method {
         if self.is_untrained() != (examples == 0) {
             return None;
         }
-        let rule = table.rule(&self.plus, seen(&self.plus, examples))?;
-        match &self.minus {
-            Some(head) => rule.minus(weight, head, seen(head, examples)),
-            None => Some(rule),
+        let mut rule = table.rule(&self.plus, seen(&self.plus, examples))?;
+        if let Some(head) = &self.minus {
+            rule = rule.minus(weight, head, seen(head, examples))?;
+        }
+        match self.with_base {
+            true => rule.minus(-1.0, BASE, 0),
+            false => Some(rule),
         }
     }
 
@@ -146,7 +165,7 @@ impl Method {
 /// How many of a method's examples a head has seen: the base has none, whatever it is asked.
 fn seen(head: &str, examples: usize) -> usize {
     match head {
-        BASE | ANSWER_ONLY => 0,
+        BASE | ANSWER_ONLY | SHORTEST => 0,
         _ => examples,
     }
 }

@@ -5,12 +5,12 @@ use likra_results::{AnswerKind, ScoreRecord};
 use crate::{Norm, ScoreTable};
 
 /// A way of scoring candidates: log p+(a|q) - w log p-(a|q) (paper, section 2), where either head may
-/// be any column of a table and the negative one may be absent.
-#[derive(Debug, Clone, Copy)]
+/// be any column of a table, and there may be none or several of the negative ones.
+#[derive(Debug, Clone)]
 pub struct Rule<'a> {
     pub(crate) table: &'a ScoreTable,
     positive: &'a [Vec<f64>],
-    negative: Option<(f64, &'a [Vec<f64>])>,
+    negative: Vec<(f64, &'a [Vec<f64>])>,
 }
 
 impl ScoreTable {
@@ -20,7 +20,7 @@ impl ScoreTable {
         Some(Rule {
             table: self,
             positive: self.log_likelihoods(head, examples)?,
-            negative: None,
+            negative: Vec::new(),
         })
     }
 }
@@ -29,26 +29,24 @@ impl Rule<'_> {
     /// The same rule minus `weight` times the log-likelihood under another head; `None` if the table
     /// does not have it.
     #[must_use]
-    pub fn minus(self, weight: f64, head: &str, examples: usize) -> Option<Self> {
+    pub fn minus(mut self, weight: f64, head: &str, examples: usize) -> Option<Self> {
         let negative = (weight, self.table.log_likelihoods(head, examples)?);
-        Some(Self {
-            negative: Some(negative),
-            ..self
-        })
+        self.negative.push(negative);
+        Some(self)
     }
 
     /// The scores of all candidates, in nats, by question and then by candidate.
     #[must_use]
     pub fn scores(&self) -> Vec<Vec<f64>> {
-        let Some((weight, negative)) = self.negative else {
-            return self.positive.to_vec();
-        };
-        let by_question = self.positive.iter().zip(negative);
-        let scores = by_question.map(|(positive, negative)| {
-            let pairs = positive.iter().zip(negative);
-            pairs.map(|(plus, minus)| plus - weight * minus).collect()
-        });
-        scores.collect()
+        let mut scores = self.positive.to_vec();
+        for (weight, negative) in &self.negative {
+            for (scores, negative) in scores.iter_mut().zip(*negative) {
+                for (plus, minus) in scores.iter_mut().zip(negative) {
+                    *plus -= weight * minus;
+                }
+            }
+        }
+        scores
     }
 
     /// For each question whether the choice of the highest score is the right one. Of equal scores
@@ -96,7 +94,7 @@ mod tests {
         // Per character: -2, -1, -1.5.
         assert_eq!(base.right(Norm::None), [false]);
         assert_eq!(base.right(Norm::Chars), [false]);
-        let ratio = base.minus(1.0, "incorrect", 64).unwrap();
+        let ratio = base.clone().minus(1.0, "incorrect", 64).unwrap();
         assert_eq!(ratio.scores(), [[0.0, -1.0, -1.0]]);
         assert_eq!(ratio.right(Norm::None), [true]);
         let half = base.minus(0.5, "incorrect", 64).unwrap();
@@ -216,7 +214,7 @@ mod tests {
             let length = pair.0.len().min(pair.1.len());
             let table = columns(&pair.0[..length], &pair.1[..length]);
             let alone = table.rule("base", 0).unwrap();
-            let weighted = alone.minus(0.0, "incorrect", 64).unwrap();
+            let weighted = alone.clone().minus(0.0, "incorrect", 64).unwrap();
             for norm in Norm::ALL {
                 prop_assert_eq!(alone.right(norm), weighted.right(norm));
             }

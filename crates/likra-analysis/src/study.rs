@@ -38,12 +38,23 @@ impl Study {
         methods
     }
 
-    /// SFT-Likra, Base-Likra, SFT, and what other objectives have made of the same answers; nothing if there are none.
+    /// SFT-Likra, Base-Likra, SFT and the base, other ways to choose that need no training of their own, and heads that
+    /// other objectives have made of the same answers.
     pub(crate) fn rivals(&self) -> Vec<Method> {
-        let own = [Method::SFT_LIKRA, Method::BASE_LIKRA, Method::SFT].into_iter();
-        let own = own.filter(|_| !self.rivals.is_empty());
+        let own = [
+            Method::SFT_LIKRA,
+            Method::BASE_LIKRA,
+            Method::SFT,
+            Method::BASE,
+        ];
+        let free = [
+            Method::DEXPERTS,
+            Method::BASE_PMI,
+            Method::ANSWER_ONLY,
+            Method::SHORTEST,
+        ];
         let others = self.rivals.iter().flat_map(|head| Method::rivals(head));
-        own.chain(others).collect()
+        own.into_iter().chain(free).chain(others).collect()
     }
 
     /// What a gain of Likra could come from other than wrong answers, and SFT-Likra first:

@@ -57,7 +57,7 @@ pub(crate) fn exhibits(findings: &Findings) -> Result<Vec<Exhibit>> {
         });
     }
     exhibits.retain(|exhibit| {
-        let is_table = matches!(exhibit.name, "table1" | "comparisons");
+        let is_table = matches!(exhibit.name, "table1" | "measures" | "comparisons");
         exhibit.table.len() > 0 && (is_table || !exhibit.svgs.is_empty())
     });
     Ok(exhibits)
@@ -102,17 +102,19 @@ fn drawn(findings: &Findings, name: &str, title: &str) -> Result<(Table, Vec<Str
         "figure4" => with(&findings.figure4, charts::weights(findings, title)?),
         "figure5" => with(&findings.figure5, curves(&findings.figure5)?),
         "figure6" => with(&findings.figure6, charts::changes(&findings.figure6)?),
-        "controls" => {
-            // What has no training is one point.
-            let mut trained = findings.controls.clone();
-            trained.retain(|row| row.examples > 0);
-            with(&findings.controls, curves(&trained)?)
-        }
-        "rivals" => with(&findings.rivals, curves(&findings.rivals)?),
+        "controls" => with(&findings.controls, curves(&trained(&findings.controls))?),
+        "rivals" => with(&findings.rivals, curves(&trained(&findings.rivals))?),
+        "measures" => with(&findings.measures, None),
         "comparisons" => with(&findings.comparisons, None),
         _ => with(&findings.seeds, charts::seeds(findings, title)?),
     };
     Ok(drawn)
+}
+
+/// Without what has no training, which is one point.
+fn trained(rows: &[AccuracyRow]) -> Vec<AccuracyRow> {
+    let trained = rows.iter().filter(|row| row.examples > 0);
+    trained.cloned().collect()
 }
 
 fn with(rows: &[impl Cells], pictures: impl IntoIterator<Item = String>) -> (Table, Vec<String>) {

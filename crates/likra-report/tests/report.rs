@@ -271,6 +271,9 @@ fn a_report_is_the_same_bytes_twice() {
             "figure6-2.svg",
             "controls.csv",
             "controls.svg",
+            "rivals.csv",
+            "rivals.svg",
+            "measures.csv",
             "comparisons.csv",
             "seeds.csv",
             "seeds.svg",
@@ -322,7 +325,10 @@ fn without_heads_there_is_a_page_but_no_figure() {
     let dir = tempfile::tempdir().unwrap();
     let written = write(dir.path(), &study);
     let files = names(dir.path(), &written);
-    assert_eq!(files, ["table1.csv", "claims.csv", "index.html"]);
+    assert_eq!(
+        files,
+        ["table1.csv", "measures.csv", "claims.csv", "index.html"]
+    );
     let table1 = fs::read_to_string(&written[0]).unwrap();
     assert_eq!(table1.lines().count(), 2);
     assert!(

@@ -1,0 +1,221 @@
+//! How far a method's judgement can be trusted: measures over the probabilities that it gives to a question's choices,
+//! the softmax of their scores. Intervals are by resampling questions.
+
+use likra_results::AnswerKind;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::{Cells, Columns, Estimate, Method, Rule, ScoreTable};
+
+/// How often questions are drawn anew for an interval.
+const RESAMPLES: usize = 1000;
+
+/// Into how many parts of equal width confidence is cut for the calibration error.
+const BINS: usize = 10;
+
+/// The measures of a method after so many training examples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasureRow {
+    /// The method.
+    pub method: Method,
+    /// How many training examples each of its heads has seen.
+    pub examples: usize,
+    /// The chance that a right answer has a higher probability than a wrong one, over all pairs of answers (the area
+    /// under the receiver's operating characteristic).
+    pub auroc: Estimate,
+    /// The expected calibration error (Guo et al. 2017, equation 3): how far the share of right choices is from the
+    /// probability that they were given.
+    pub calibration: Estimate,
+    /// The Brier score (Brier 1950): the squared distance of the probabilities from 1 for the right choice and 0 for others.
+    pub brier: Estimate,
+    /// The area under the curve of risk over coverage (Geifman et al. 2019): the share of wrong choices among the surest,
+    /// over every number of them.
+    pub risk: Estimate,
+    /// How many questions there are.
+    pub questions: usize,
+}
+
+impl Cells for MeasureRow {
+    fn cells(&self) -> Columns {
+        Columns::default()
+            .text("method", self.method.name())
+            .count("examples", self.examples)
+            .estimate(["auroc", "auroc_low", "auroc_high"], self.auroc)
+            .estimate(["ece", "ece_low", "ece_high"], self.calibration)
+            .estimate(["brier", "brier_low", "brier_high"], self.brier)
+            .estimate(["aurc", "aurc_low", "aurc_high"], self.risk)
+            .count("questions", self.questions)
+    }
+}
+
+/// The measures of these methods after their most examples, at weight 1.
+pub(crate) fn measures(methods: &[Method], table: &ScoreTable) -> Vec<MeasureRow> {
+    let row = |method: &Method| {
+        let examples = method.last(table)?;
+        let judged = Judged::new(&method.rule(table, examples, 1.0)?);
+        let [auroc, calibration, brier, risk] = judged.estimates();
+        Some(MeasureRow {
+            method: method.clone(),
+            examples,
+            auroc,
+            calibration,
+            brier,
+            risk,
+            questions: table.questions().len(),
+        })
+    };
+    methods.iter().filter_map(row).collect()
+}
+
+/// What a method thinks of the choices of all questions.
+struct Judged {
+    /// Of each question the probability of the choice, whether it is right, and the Brier score.
+    questions: Vec<(f64, bool, f64)>,
+    /// The questions, the surest choice first.
+    surest: Vec<usize>,
+    /// The question, the probability, and whether it is right, of each answer, the least likely first.
+    answers: Vec<(usize, f64, bool)>,
+}
+
+impl Judged {
+    fn new(rule: &Rule) -> Self {
+        let (mut questions, mut answers) = (Vec::new(), Vec::new());
+        for (question, scores) in rule.table.questions().iter().zip(rule.scores()) {
+            let choices = question.candidates.iter().zip(scores);
+            let choices = choices.filter(|(candidate, _)| candidate.kind.is_choice());
+            let choices =
+                choices.map(|(choice, score)| (score, choice.kind == AnswerKind::Correct));
+            let choices: Vec<(f64, bool)> = choices.collect();
+            let highest = choices
+                .iter()
+                .fold(f64::MIN, |most, (score, _)| most.max(*score));
+            let total: f64 = choices
+                .iter()
+                .map(|(score, _)| (score - highest).exp())
+                .sum();
+            let (mut surest, mut brier) = ((0.0, false), 0.0);
+            for (score, right) in choices {
+                let probability = (score - highest).exp() / total;
+                if probability > surest.0 {
+                    surest = (probability, right);
+                }
+                brier += (probability - f64::from(u8::from(right))).powi(2);
+                answers.push((questions.len(), probability, right));
+            }
+            questions.push((surest.0, surest.1, brier));
+        }
+        let mut surest: Vec<usize> = (0..questions.len()).collect();
+        surest.sort_by(|&a, &b| questions[b].0.total_cmp(&questions[a].0));
+        answers.sort_by(|a, b| a.1.total_cmp(&b.1));
+        Self {
+            questions,
+            surest,
+            answers,
+        }
+    }
+
+    fn estimates(&self) -> [Estimate; 4] {
+        let count = self.questions.len();
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let mut drawn: [Vec<f64>; 4] = Default::default();
+        for _ in 0..RESAMPLES {
+            let mut times = vec![0.0; count];
+            (0..count).for_each(|_| times[random.random_range(0..count)] += 1.0);
+            for (drawn, value) in drawn.iter_mut().zip(self.values(&times)) {
+                drawn.push(value);
+            }
+        }
+        let values = self.values(&vec![1.0; count]);
+        let mut drawn = drawn.into_iter();
+        values.map(|value| {
+            let mut drawn = drawn.next().unwrap_or_default();
+            drawn.sort_by(f64::total_cmp);
+            let [low, high] = [25, 975].map(|place| drawn[place * RESAMPLES / 1000]);
+            Estimate { value, low, high }
+        })
+    }
+
+    /// The measures, where each question counts so many times.
+    fn values(&self, times: &[f64]) -> [f64; 4] {
+        let total: f64 = times.iter().sum();
+        let brier = self.questions.iter().zip(times);
+        let brier: f64 = brier.map(|((.., brier), times)| brier * times).sum();
+        [
+            self.auroc(times),
+            self.calibration(times) / total,
+            brier / total,
+            self.risk(times) / total,
+        ]
+    }
+
+    fn auroc(&self, times: &[f64]) -> f64 {
+        let (mut below, mut wins, mut right) = (0.0, 0.0, 0.0);
+        for equal in self.answers.chunk_by(|a, b| a.1 == b.1) {
+            let of = |wanted: bool| {
+                let some = equal.iter().filter(|answer| answer.2 == wanted);
+                some.map(|answer| times[answer.0]).sum::<f64>()
+            };
+            let [rights, wrongs] = [true, false].map(of);
+            wins += rights * (below + wrongs / 2.0);
+            below += wrongs;
+            right += rights;
+        }
+        wins / (right * below)
+    }
+
+    fn calibration(&self, times: &[f64]) -> f64 {
+        let mut bins = [0.0; BINS];
+        for ((confidence, right, _), times) in self.questions.iter().zip(times) {
+            let bin = ((confidence * BINS as f64) as usize).min(BINS - 1);
+            bins[bin] += times * (confidence - f64::from(u8::from(*right)));
+        }
+        bins.iter().map(|bin| bin.abs()).sum()
+    }
+
+    fn risk(&self, times: &[f64]) -> f64 {
+        let (mut seen, mut wrong, mut area) = (0.0, 0.0, 0.0);
+        for &question in self
+            .surest
+            .iter()
+            .filter(|&&question| times[question] > 0.0)
+        {
+            let times = times[question];
+            seen += times;
+            wrong += times * f64::from(u8::from(!self.questions[question].1));
+            area += times * wrong / seen;
+        }
+        area
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture_tests::table;
+
+    /// Three questions of two choices, of which the first is right; probabilities 0.9, 0.6 and 0.3 for it.
+    #[test]
+    fn measures_by_hand() {
+        let odds = |probability: f64| (probability / (1.0 - probability)).ln();
+        let scores = [0.9, 0.6, 0.3].map(|right| [odds(right), 0.0]);
+        let rows: Vec<&[f64]> = scores.iter().map(|scores| &scores[..]).collect();
+        let table = table(&[("base", 0, &rows)]);
+        let [row] = &measures(&[Method::BASE], &table)[..] else {
+            panic!("one row")
+        };
+        let near = |found: Estimate, expected: f64| {
+            assert!(
+                (found.value - expected).abs() < 1e-12,
+                "{found:?} is not {expected}"
+            );
+            assert!(found.low <= found.value && found.value <= found.high);
+        };
+        // Right 0.9, 0.6, 0.3 against wrong 0.1, 0.4, 0.7: 3 + 2 + 1 of 9 pairs.
+        near(row.auroc, 6.0 / 9.0);
+        // Confidence 0.9, 0.6 and 0.7: of the last, the choice is wrong.
+        near(row.calibration, (0.1 + 0.4 + 0.7) / 3.0);
+        near(row.brier, 2.0 * (0.01 + 0.16 + 0.49) / 3.0);
+        // No wrong one among the surest, one of two, one of three.
+        near(row.risk, (0.0 + 0.5 + 1.0 / 3.0) / 3.0);
+    }
+}
