@@ -41,6 +41,11 @@ class Compare:
         # Only transformers is built for a GPU here.
         self.peers = arguments.peers or (PEERS if arguments.device == "cpu" else PEERS[:1])
 
+    def asks(self, peer, dtype):
+        """Whether a peer is measured in this type: in bf16, torch takes hours on a CPU without instructions for it."""
+        slow = peer == "transformers" and dtype == "bf16" and self.arguments.device == "cpu" and "avx512_bf16" not in flags()
+        return peer in self.peers and not slow
+
     def process(self, command, **environment):
         """Runs a command; returns what it printed, its wall time in seconds and the most memory it held in MiB."""
         started = time.perf_counter()
@@ -86,6 +91,8 @@ class Compare:
                                             "--kind", "correct", "--examples", self.examples, "--seed", number, "--out", head)
             self.add(quantity, f"likra {dtype}", int(trained["tokens"]) / float(trained["seconds"]), "tokens/s")
             self.add("peak memory of training", f"likra {dtype}", peak, "MiB")
+            if not self.asks("transformers", dtype):
+                continue
             losses = [float(row["loss"]) for row in csv.DictReader((head / "log.csv").open())]
             words = ["train", model, data, "--examples", self.examples, "--seed", number, "--adapter", head / "n00000"]
             found, _, peak = self.peer(dtype, *words)
@@ -122,7 +129,7 @@ class Compare:
         self.add(AFRESH, f"likra {dtype}", self.fresh / seconds, "questions/s")
         self.add(READING, f"likra {dtype}", tokens / seconds, "tokens/s")
         self.add(MEMORY, f"likra {dtype}", peak, "MiB")
-        if "transformers" in self.peers:
+        if self.asks("transformers", dtype):
             pace, peak = self.harness_scores(dtype, "per-question", ours)
             self.add(AFRESH, f"lm-eval {dtype}", pace, "questions/s")
             self.add(MEMORY, f"lm-eval {dtype}", peak, "MiB")
@@ -138,18 +145,19 @@ class Compare:
     def score_shared(self, dtype):
         seconds, _, _, ours = self.likra_scores(dtype, self.fixed, "fixed")
         self.add(SHARED, f"likra {dtype}", self.fixed / seconds, "questions/s")
-        pace, _ = self.harness_scores(dtype, "fixed", ours)
-        self.add(SHARED, f"lm-eval {dtype}", pace, "questions/s")
         heads = [f"head{place}={self.head(place, dtype) / f'n{self.examples:05}'}" for place in (0, 1)]
         seconds, *_ = self.likra_scores(dtype, self.fixed, "fixed", *(word for head in heads for word in ("--adapter", head)))
         self.add(THREE, f"likra {dtype}", self.fixed / seconds, "questions/s")
-        # One model at a time: three runs.
-        self.add(THREE, f"lm-eval {dtype}", pace / 3, "questions/s")
+        if self.asks("transformers", dtype):
+            pace, _ = self.harness_scores(dtype, "fixed", ours)
+            self.add(SHARED, f"lm-eval {dtype}", pace, "questions/s")
+            # One model at a time: three runs.
+            self.add(THREE, f"lm-eval {dtype}", pace / 3, "questions/s")
 
     def read_prompts(self, dtype):
         """The peers' pace; likra's is that of its scoring."""
         model = self.arguments.model
-        if "transformers" in self.peers:
+        if self.asks("transformers", dtype):
             found, *_ = self.peer(dtype, "prompt", model, self.arguments.data, "--tokens", PROMPT, "--runs", self.prompts)
             self.add(READING, f"transformers {dtype}", found["pace"], "tokens/s")
         if "llama.cpp" in self.peers:
@@ -187,6 +195,8 @@ class Compare:
         for dtype in self.arguments.dtypes:
             _, wall, _ = self.likra(dtype, *words)
             self.add("from the process's start to the first score", f"likra {dtype}", wall, "s")
+            if not self.asks("transformers", dtype):
+                continue
             _, wall, _ = self.peer(dtype, "score", self.arguments.model, self.arguments.data, "--questions", 1)
             self.add("from the process's start to the first score", f"lm-eval {dtype}", wall, "s")
 
@@ -212,15 +222,19 @@ class Compare:
         digits = lambda value: f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
         range_of = lambda found: f"{digits(statistics.median(found))} ({digits(min(found))} to {digits(max(found))})"
         for (quantity, unit), programs in values.items():
-            for program, found in programs.items():
-                if program.startswith("likra "):
-                    continue
-                own = f"likra {program.split()[-1]}"
-                ours = programs[own]
-                ratio = statistics.median(ours) / statistics.median(found)
-                # Of times and memory less is better.
-                times = ratio if unit.endswith("/s") else 1 / ratio
-                yield [f"{quantity}, {unit}", own, range_of(ours), program, range_of(found), f"{times:.2f}"]
+            ours_of = {name: found for name, found in programs.items() if name.startswith("likra ")}
+            others = [name for name in programs if name not in ours_of]
+            peer_of = lambda name: name.rsplit(" ", 1)[0]
+            for own, ours in ours_of.items():
+                # In the same type, or else in the one that the peer was measured in.
+                same = [name for name in others if name.endswith(own.split()[-1])]
+                peers = same + [name for name in others if peer_of(name) not in map(peer_of, same)]
+                for program in peers:
+                    found = programs[program]
+                    ratio = statistics.median(ours) / statistics.median(found)
+                    # Of times and memory less is better.
+                    times = ratio if unit.endswith("/s") else 1 / ratio
+                    yield [f"{quantity}, {unit}", own, range_of(ours), program, range_of(found), f"{times:.2f}"]
 
     def versions(self):
         from common import versions
@@ -233,9 +247,8 @@ class Compare:
 
     def markdown(self):
         cores = os.cpu_count()
-        facts = dict(map(str.strip, line.split(":", 1)) for line in open("/proc/cpuinfo") if ":" in line)
-        vectors = next((name for name in ("avx512f", "avx2") if name in facts.get("flags", "").split()), "")
-        cpu = " ".join([facts.get("model name", platform.machine()), *filter(None, [vectors])])
+        vectors = next((name for name in ("avx512_bf16", "avx512f", "avx2") if name in flags()), "")
+        cpu = " ".join([facts().get("model name", platform.machine()), *filter(None, [vectors])])
         likra = self.process([self.arguments.likra, "--version"])[0].strip()
         names = ", ".join(f"{name} {version}" for name, version in self.versions().items())
         command = f"cargo xtask compare --model {self.arguments.model.name} --data {self.arguments.data.name} --runs {self.arguments.runs}"
@@ -257,6 +270,14 @@ class Compare:
         return "\n".join(lines) + "\n"
 
 
+def facts():
+    return dict(map(str.strip, line.split(":", 1)) for line in open("/proc/cpuinfo") if ":" in line)
+
+
+def flags():
+    return facts().get("flags", "").split()
+
+
 def build_candle():
     command = ["nice", "-n", "19", "cargo", "build", "--release", "--locked", "--quiet", "--target-dir", CANDLE]
     environment = os.environ | {"RUSTFLAGS": "-Ctarget-cpu=native"}
@@ -272,7 +293,7 @@ def main():
     arguments.add_argument("--runs", type=int, default=3, metavar="N", help="how often everything is run")
     arguments.add_argument("--quick", action="store_true", help="little work, to see that it runs")
     arguments.add_argument("--dtypes", nargs="+", choices=("f32", "bf16"), default=("f32", "bf16"), metavar="TYPE",
-                           help="types of weights; a CPU without bf16 instructions takes hours for bf16")
+                           help="types of weights; transformers is left out in bf16 on a CPU that has no instructions for it")
     arguments.add_argument("--peers", nargs="+", choices=PEERS, metavar="PEER",
                            help=f"which of {', '.join(PEERS)} to measure; the last two need a C++ and a Rust compiler and a CPU as the device")
     arguments.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N or wgpu")

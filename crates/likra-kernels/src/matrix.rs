@@ -76,9 +76,29 @@ pub(crate) fn add_product(sum: &mut [f32], step: usize, left: Matrix, right: Mat
     }
 }
 
+/// The same product of a left matrix that is packed: its rows by sixes, each six column by column. There are `rows` of them,
+/// and of the columns of each six those in `inner` are multiplied.
+pub(crate) fn add_packed_product(
+    sum: &mut [f32],
+    step: usize,
+    (left, rows): (&[Vec<[f32; ROWS]>], usize),
+    inner: Range<usize>,
+    right: Matrix,
+) {
+    assert_eq!(inner.len(), right.rows, "inner sizes");
+    Arch::new().dispatch(AddPacked {
+        sum,
+        step,
+        left,
+        rows,
+        inner,
+        right,
+    });
+}
+
 /// How many rows of the left matrix are multiplied at a time. With four vectors of columns they make 24
 /// sums, which 32 registers hold beside what is multiplied; with two they make 12, for CPUs with 16.
-const ROWS: usize = 6;
+pub(crate) const ROWS: usize = 6;
 
 /// How much of the inner size is multiplied at a time: so much of the right matrix's columns stays in
 /// the first cache while the rows pass by.
@@ -95,57 +115,79 @@ impl WithSimd for AddProduct<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let mut panels = Vec::new();
         let inner = self.left.columns;
         for start in (0..inner).step_by(INNER) {
             let block = start..inner.min(start + INNER);
             pack(&mut panels, self.left, &block);
-            let right = &self.right.data[start * self.right.row_step..];
-            self.add_block(simd, &panels.chunks(block.len()), right);
+            let right = Matrix {
+                data: &self.right.data[start * self.right.row_step..],
+                ..self.right
+            };
+            let panels = panels.chunks(block.len());
+            add_block(simd, self.sum, self.step, (&panels, self.left.rows), right);
         }
     }
 }
 
-impl AddProduct<'_> {
-    /// Adds the product of packed rows and as many rows of the right matrix.
+struct AddPacked<'a> {
+    sum: &'a mut [f32],
+    step: usize,
+    left: &'a [Vec<[f32; ROWS]>],
+    rows: usize,
+    inner: Range<usize>,
+    right: Matrix<'a>,
+}
+
+impl WithSimd for AddPacked<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn add_block<'b, S: Simd>(
-        &mut self,
-        simd: S,
-        panels: &(impl Iterator<Item = &'b [[f32; ROWS]]> + Clone),
-        right: &[f32],
-    ) {
-        let most = if S::REGISTER_COUNT < 32 { 2 } else { 4 };
-        let mut column = 0;
-        while column < self.right.columns {
-            let left = self.right.columns - column;
-            let vectors = match (left / S::F32_LANES).min(most) {
-                3 => 2,
-                vectors => vectors,
+    fn with_simd<S: Simd>(self, simd: S) {
+        let panels = self.left.iter().map(|six| &six[self.inner.clone()]);
+        add_block(simd, self.sum, self.step, (&panels, self.rows), self.right);
+    }
+}
+
+/// Adds the product of packed rows, of which there are so many, and as many rows of the right matrix.
+#[inline(always)]
+fn add_block<'b, S: Simd>(
+    simd: S,
+    sum: &mut [f32],
+    step: usize,
+    (panels, rows): (&(impl Iterator<Item = &'b [[f32; ROWS]]> + Clone), usize),
+    right: Matrix,
+) {
+    let most = if S::REGISTER_COUNT < 32 { 2 } else { 4 };
+    let mut column = 0;
+    while column < right.columns {
+        let left = right.columns - column;
+        let vectors = match (left / S::F32_LANES).min(most) {
+            3 => 2,
+            vectors => vectors,
+        };
+        for (number, panel) in panels.clone().enumerate() {
+            let row = number * ROWS;
+            let tile = Tile {
+                panel,
+                right: &right.data[column..],
+                right_step: right.row_step,
+                sums: &mut sum[row * step + column..],
+                step,
+                rows: (rows - row).min(ROWS),
             };
-            for (number, panel) in panels.clone().enumerate() {
-                let row = number * ROWS;
-                let tile = Tile {
-                    panel,
-                    right: &right[column..],
-                    right_step: self.right.row_step,
-                    sums: &mut self.sum[row * self.step + column..],
-                    step: self.step,
-                    rows: (self.left.rows - row).min(ROWS),
-                };
-                match vectors {
-                    4 => tile.add_whole::<S, 4>(simd),
-                    2 => tile.add_whole::<S, 2>(simd),
-                    1 => tile.add_whole::<S, 1>(simd),
-                    _ => tile.add_part(simd, left),
-                }
+            match vectors {
+                4 => tile.add_whole::<S, 4>(simd),
+                2 => tile.add_whole::<S, 2>(simd),
+                1 => tile.add_whole::<S, 1>(simd),
+                _ => tile.add_part(simd, left),
             }
-            column += match vectors {
-                0 => left,
-                _ => vectors * S::F32_LANES,
-            };
         }
+        column += match vectors {
+            0 => left,
+            _ => vectors * S::F32_LANES,
+        };
     }
 }
 

@@ -9,7 +9,7 @@ use burn::tensor::bf16;
 use rayon::prelude::*;
 
 use crate::avx512;
-use crate::matrix::{Matrix, add_product};
+use crate::matrix::{self, Matrix, add_packed_product};
 use crate::vectors::vectorised;
 
 /// How many rows stand side by side in a panel.
@@ -34,7 +34,7 @@ impl fmt::Debug for Packed {
     }
 }
 
-/// How many rows of the other matrix a thread takes at a time, at most.
+/// How many rows of the other matrix a thread takes at a time, at most: so many stay in the second cache.
 const ROWS: usize = 192;
 
 impl Packed {
@@ -88,63 +88,67 @@ impl Packed {
 
     /// `left · selfᵀ`, where `left` has as many columns as this matrix.
     pub(crate) fn product(&self, left: &[f32]) -> Vec<f32> {
-        self.in_blocks(left, self.columns, self.rows, |left, sums| {
+        let rows = left.len() / self.columns;
+        // Threads share rows, each as many of them.
+        let threads = rayon::current_num_threads();
+        let blocks = rows.div_ceil(ROWS).next_multiple_of(threads);
+        let each = rows.div_ceil(blocks).next_multiple_of(matrix::ROWS);
+        let mut sums = vec![0.0; rows * self.rows];
+        let blocks = sums.par_chunks_mut(each * self.rows);
+        let blocks = blocks.zip(left.par_chunks(each * self.columns));
+        blocks.for_each(|(sums, left)| {
+            let left = Left::new(left, self.columns, self.by_pairs);
             for (first, panel) in self.panels() {
                 let columns = PANEL.min(self.rows - first);
                 left.add_product(&mut sums[first..], [self.rows, columns], 0, panel);
             }
-        })
+        });
+        sums
     }
 
     /// `left · self`, where `left` has as many columns as this matrix has rows.
     pub(crate) fn turned_product(&self, left: &[f32]) -> Vec<f32> {
-        self.in_blocks(left, self.rows, self.columns, |left, sums| {
-            let mut turned = [[0; PANEL]; PANEL / 2];
-            for (first, panel) in self.panels() {
-                for (number, pairs) in panel.chunks(PANEL / 2).enumerate() {
-                    turn(&mut turned, pairs);
-                    let start = number * PANEL;
-                    let columns = PANEL.min(self.columns - start);
-                    let used = PANEL.min(self.rows - first).div_ceil(2);
-                    let (sums, sizes) = (&mut sums[start..], [self.columns, columns]);
-                    left.add_product(sums, sizes, first / 2, &turned[..used]);
-                }
+        let rows = left.len() / self.rows;
+        let left = Left::new(left, self.rows, self.by_pairs);
+        // Threads share columns, so that each column is turned once.
+        let starts = (0..self.columns).into_par_iter().step_by(PANEL);
+        let parts = starts.map(|start| {
+            let columns = PANEL.min(self.columns - start);
+            let mut turned = vec![[0; PANEL]; self.rows.div_ceil(PANEL) * PANEL / 2];
+            for ((_, panel), turned) in self.panels().zip(turned.chunks_mut(PANEL / 2)) {
+                turn(turned, &panel[start / 2..][..columns.div_ceil(2)]);
             }
-        })
-    }
-
-    /// A matrix with `width` columns that `add` makes from blocks of rows of `left`, on all threads.
-    fn in_blocks(
-        &self,
-        left: &[f32],
-        inner: usize,
-        width: usize,
-        add: impl Fn(&Left, &mut [f32]) + Sync,
-    ) -> Vec<f32> {
-        let rows = left.len() / inner;
-        let each = rows.div_ceil(rayon::current_num_threads()).clamp(1, ROWS);
-        let mut sums = vec![0.0; rows * width];
-        let blocks = sums.par_chunks_mut(each * width);
-        let blocks = blocks.zip(left.par_chunks(each * inner));
-        blocks.for_each(|(sums, left)| add(&Left::new(left, inner, self.by_pairs), sums));
+            turned.truncate(self.rows.div_ceil(2));
+            let mut sums = vec![0.0; rows * columns];
+            left.add_product(&mut sums, [columns, columns], 0, &turned);
+            sums
+        });
+        let parts: Vec<Vec<f32>> = parts.collect();
+        let mut sums = vec![0.0; rows * self.columns];
+        let by_row = sums.par_chunks_mut(self.columns).enumerate();
+        by_row.for_each(|(row, sums)| {
+            for (part, sums) in parts.iter().zip(sums.chunks_mut(PANEL)) {
+                sums.copy_from_slice(&part[row * sums.len()..][..sums.len()]);
+            }
+        });
         sums
     }
 }
 
-/// Some rows of a matrix, rounded to bf16.
+/// Some rows of a matrix, rounded to bf16: by sixes, and how many rows there are.
 enum Left {
-    /// As f32, with so many columns.
-    Floats(Vec<f32>, usize),
-    /// For the instruction: rows by sixes, of each six pair of columns after pair; and how many rows there are.
+    /// As f32: of each six column after column, filled up to a whole number of pairs.
+    Floats(Vec<Vec<[f32; matrix::ROWS]>>, usize),
+    /// For the instruction: of each six pair of columns after pair.
     Pairs(Vec<Vec<[u32; avx512::ROWS]>>, usize),
 }
 
 impl Left {
     fn new(numbers: &[f32], columns: usize, by_pairs: bool) -> Self {
+        let (rows, of_six) = (numbers.len() / columns, columns.div_ceil(2));
         if by_pairs {
-            let sixes = numbers.chunks(avx512::ROWS * columns);
-            let sixes = sixes.map(|rows| {
-                let mut pairs = vec![[0; avx512::ROWS]; columns.div_ceil(2)];
+            let sixes = numbers.par_chunks(avx512::ROWS * columns).map(|rows| {
+                let mut pairs = vec![[0; avx512::ROWS]; of_six];
                 for (place, row) in rows.chunks(columns).enumerate() {
                     for (pair, numbers) in pairs.iter_mut().zip(row.chunks(2)) {
                         let high = numbers.get(1).map_or(0, |number| rounded(*number));
@@ -153,11 +157,18 @@ impl Left {
                 }
                 pairs
             });
-            return Self::Pairs(sixes.collect(), numbers.len() / columns);
+            return Self::Pairs(sixes.collect(), rows);
         }
-        let mut numbers = numbers.to_vec();
-        round(&mut numbers);
-        Self::Floats(numbers, columns)
+        let sixes = numbers.par_chunks(matrix::ROWS * columns).map(|rows| {
+            let mut six = vec![[0.0; matrix::ROWS]; 2 * of_six];
+            for (place, row) in rows.chunks(columns).enumerate() {
+                for (six, number) in six.iter_mut().zip(row) {
+                    six[place] = f32::from_bits(rounded(*number));
+                }
+            }
+            six
+        });
+        Self::Floats(sixes.collect(), rows)
     }
 
     /// Adds to `columns` numbers of each row, one every `step` of `sums`, the product of its pairs of numbers from the
@@ -170,17 +181,16 @@ impl Left {
         pairs: &[Pair],
     ) {
         match self {
-            Self::Floats(numbers, width) => {
+            Self::Floats(sixes, rows) => {
                 /// How many pairs are unpacked at a time: so many stay in the first cache.
                 const AT_ONCE: usize = 64;
                 let mut unpacked = vec![0.0; 2 * AT_ONCE * PANEL];
-                let left = Matrix::new(numbers, numbers.len() / width, *width, *width);
                 for (number, pairs) in pairs.chunks(AT_ONCE).enumerate() {
                     unpack(&mut unpacked, pairs);
                     let start = 2 * (first + number * AT_ONCE);
-                    let left = left.columns(start..(*width).min(start + 2 * pairs.len()));
-                    let right = Matrix::new(&unpacked, left.columns, columns, PANEL);
-                    add_product(sums, step, left, right);
+                    let inner = start..start + 2 * pairs.len();
+                    let right = Matrix::new(&unpacked, inner.len(), columns, PANEL);
+                    add_packed_product(sums, step, (sixes, *rows), inner, right);
                 }
             }
             Self::Pairs(sixes, rows) => {
@@ -223,7 +233,7 @@ vectorised! {
 
 /// Pairs of rows of a panel from its pairs of columns, at most as many as it has rows in pairs: what stood beside
 /// one another stands below one another.
-fn turn(turned: &mut [Pair; PANEL / 2], pairs: &[Pair]) {
+fn turn(turned: &mut [Pair], pairs: &[Pair]) {
     for (column, pair) in pairs.iter().enumerate() {
         for (turned, rows) in turned.iter_mut().zip(pair.as_chunks::<2>().0) {
             let [first, second] = *rows;
@@ -238,15 +248,6 @@ fn turn(turned: &mut [Pair; PANEL / 2], pairs: &[Pair]) {
 fn rounded(number: f32) -> u32 {
     let bits = number.to_bits();
     bits.wrapping_add(0x7fff + (bits >> 16 & 1)) & 0xffff_0000
-}
-
-vectorised! {
-    /// Rounds to the nearest bf16.
-    fn round<'a>(numbers: &'a mut [f32]) {
-        for number in numbers {
-            *number = f32::from_bits(rounded(*number));
-        }
-    }
 }
 
 #[cfg(test)]
@@ -316,8 +317,9 @@ mod tests {
         let mut found = numbers(4096, 3);
         // Halfway between two numbers of bf16.
         found.extend([1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0, -0.0, 1e-40]);
-        let expected: Vec<f32> = found.iter().map(|x| bf16::from_f32(*x).to_f32()).collect();
-        round(&mut found);
-        assert_eq!(found, expected);
+        for number in found {
+            let expected = bf16::from_f32(number).to_f32();
+            assert_eq!(f32::from_bits(rounded(number)), expected, "{number}");
+        }
     }
 }
