@@ -62,8 +62,9 @@ impl Spec {
         ensure!(
             objective == Objective::Likelihood
                 || (head.answers != Answers::Correct && share == 0.0),
-            "heads.{name}.answers: objective {objective:?} sets wrong answers against right ones; expected answers other \
-             than \"correct\" and no contamination"
+            "heads.{name}.answers: objective {} sets wrong answers against right ones; expected answers other \
+             than \"correct\" and no contamination",
+            objective.name()
         );
         let expected = match name {
             "positive" => Answers::Correct,

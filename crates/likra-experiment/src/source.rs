@@ -106,9 +106,13 @@ impl Spec {
     ///
     /// If there is no such task or protocol, or a key cannot stand as it does.
     pub fn of_command(answers: Answers, assignments: &[Assignment]) -> Result<Self> {
-        let name = answers.name();
+        // The head is called by what it is trained for, or else by what it learns.
+        let objective = |one: &&Assignment| one.key == "training.objective";
+        let objective = assignments.iter().rev().find(objective);
+        let kind = answers.name();
+        let name = objective.and_then(|one| one.value.as_str()).unwrap_or(kind);
         let text = format!(
-            "title = \"{name}\"\ntask = \"arc_challenge\"\n[heads.{name}]\nanswers = \"{name}\"\n"
+            "title = \"{name}\"\ntask = \"arc_challenge\"\n[heads.{name}]\nanswers = \"{kind}\"\n"
         );
         let mut spec = Self::parse(&text, Path::new(""), assignments)?;
         let mut given = assignments.iter();

@@ -36,7 +36,7 @@ pub enum Error {
 
     /// An example has not the answers that the objective learns from.
     #[error(
-        "training example {example}: {chosen} chosen and {rejected} rejected answers, with which {objective:?} cannot be trained"
+        "training example {example}: {chosen} chosen and {rejected} rejected answers, from which {name} cannot learn", name = .objective.name()
     )]
     Answers {
         /// The example's place among those given, from 0.

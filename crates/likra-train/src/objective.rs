@@ -54,10 +54,18 @@ pub(crate) struct Answer {
 }
 
 impl Objective {
-    /// Whether it contrasts answers that are chosen with answers that are rejected.
+    /// The name in files.
     #[must_use]
-    pub fn is_contrast(self) -> bool {
-        !matches!(self, Self::Likelihood | Self::KtoNegatives)
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Likelihood => "likelihood",
+            Self::Unlikelihood => "unlikelihood",
+            Self::Dpo => "dpo",
+            Self::Ipo => "ipo",
+            Self::Kto => "kto",
+            Self::KtoNegatives => "kto-negatives",
+            Self::Choice => "choice",
+        }
     }
 
     /// Whether it can learn from an example with so many chosen and rejected answers.

@@ -132,6 +132,10 @@ fn a_closed_or_full_output_loses_nothing() {
 }
 
 fn train(out: &str, more: &[&str]) -> Output {
+    train_on("correct", out, more)
+}
+
+fn train_on(kind: &str, out: &str, more: &[&str]) -> Output {
     let (tiny, questions) = (text(&fixture("tiny")), text(&fixture("tiny/train.jsonl")));
     let usual = [
         "train",
@@ -140,7 +144,7 @@ fn train(out: &str, more: &[&str]) -> Output {
         "--questions",
         &questions,
         "--kind",
-        "correct",
+        kind,
         "--device",
         "cpu",
     ];
@@ -191,6 +195,29 @@ fn a_batch_of_any_size_leaves_checkpoints_at_its_ends() {
     let mut names: Vec<String> = names.filter(|name| name.starts_with('n')).collect();
     names.sort();
     assert_eq!(names, ["n00000", "n00036", "n00072", "n00100"]);
+}
+
+/// The head learns each wrong answer beside the right one.
+#[test]
+fn a_head_is_trained_for_another_objective() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = text(&dir.path().join("head"));
+    let more = ["--objective", "dpo", "--beta", "0.5", "--examples", "16"];
+    let output = train_on("incorrect", &out, &more);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && message.contains("train dpo"),
+        "{message}"
+    );
+    let log = fs::read_to_string(Path::new(&out).join("log.csv")).unwrap();
+    // The first step starts from a head that changes nothing: log 2.
+    assert!(log.lines().nth(1).unwrap().contains(",0.6931"), "{log}");
+    let output = train(&text(&dir.path().join("other")), &more);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        message.contains("objective dpo sets wrong answers"),
+        "{message}"
+    );
 }
 
 #[test]
