@@ -22,30 +22,44 @@ impl Cells for WeightRow {
 }
 
 /// Accuracy over the weight of the negative head (paper, figure 4), after the most examples that
-/// both heads have seen; if there is no positive head, that the negative one has seen.
+/// both heads have seen; if there is no positive head, that the negative one has seen. Then the same on the questions that
+/// are set aside, if some are.
 ///
 /// # Errors
 ///
 /// If a weight is not finite.
-pub(crate) fn figure4(table: &ScoreTable, weights: &[f64], norm: Norm) -> Result<Vec<WeightRow>> {
+pub(crate) fn figure4(
+    table: &ScoreTable,
+    aside: Option<&ScoreTable>,
+    weights: &[f64],
+    norm: Norm,
+) -> Result<Vec<WeightRow>> {
     if let Some(&found) = weights.iter().find(|weight| !weight.is_finite()) {
         return Err(Error::Weight { found });
     }
     // The methods that have a negative head.
     let methods = [Method::SFT_LIKRA, Method::BASE_LIKRA];
-    let Some(examples) = methods.iter().find_map(|method| method.last(table)) else {
-        return Ok(Vec::new());
-    };
     let mut weights = weights.to_vec();
     weights.sort_by(f64::total_cmp);
     weights.dedup();
     let mut rows = Vec::new();
-    for method in &methods {
-        rows.extend(weights.iter().filter_map(|&weight| {
-            let rule = method.rule(table, examples, weight)?;
-            let accuracy = AccuracyRow::new(method, examples, &rule, norm);
-            Some(WeightRow { weight, accuracy })
-        }));
+    for (table, is_aside) in [(Some(table), false), (aside, true)] {
+        let Some(table) = table else { continue };
+        let Some(examples) = methods.iter().find_map(|method| method.last(table)) else {
+            continue;
+        };
+        for method in &methods {
+            let named = if is_aside {
+                method.clone().aside()
+            } else {
+                method.clone()
+            };
+            rows.extend(weights.iter().filter_map(|&weight| {
+                let rule = method.rule(table, examples, weight)?;
+                let accuracy = AccuracyRow::new(&named, examples, &rule, norm);
+                Some(WeightRow { weight, accuracy })
+            }));
+        }
     }
     Ok(rows)
 }
@@ -107,7 +121,7 @@ mod tests {
 
     #[test]
     fn weights_are_swept_at_the_last_common_checkpoint() {
-        let rows = figure4(&heads(), &[1.0, 0.0, 0.4, 0.4], Norm::Chars).unwrap();
+        let rows = figure4(&heads(), None, &[1.0, 0.0, 0.4, 0.4], Norm::Chars).unwrap();
         let point = |row: &WeightRow| {
             let AccuracyRow {
                 method,
@@ -135,7 +149,7 @@ mod tests {
     #[test]
     fn a_weight_has_to_be_a_number() {
         for weight in [f64::NAN, f64::INFINITY] {
-            let error = figure4(&heads(), &[1.0, weight], Norm::Chars).unwrap_err();
+            let error = figure4(&heads(), None, &[1.0, weight], Norm::Chars).unwrap_err();
             assert!(matches!(error, Error::Weight { .. }), "{error}");
         }
     }
@@ -144,6 +158,10 @@ mod tests {
     fn without_heads_there_are_no_figures() {
         let base = table(&[("base", 0, &[&[-2.0, -1.0]])]);
         assert!(curves(&[Method::SFT, Method::SFT_LIKRA], &base, Norm::Chars).is_empty());
-        assert!(figure4(&base, &[1.0], Norm::Chars).unwrap().is_empty());
+        assert!(
+            figure4(&base, None, &[1.0], Norm::Chars)
+                .unwrap()
+                .is_empty()
+        );
     }
 }

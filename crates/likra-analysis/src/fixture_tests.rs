@@ -63,6 +63,7 @@ pub(crate) fn study(table: ScoreTable) -> Study {
     Study {
         table,
         seed: 1,
+        aside: None,
         replicates: Vec::new(),
         negatives: ["incorrect", "irrelevant", "unrelated"]
             .map(|head| negative(head, 0.0))

@@ -12,7 +12,7 @@ pub const POSITIVE: &str = "positive";
 pub(crate) const NEGATIVE: &str = "incorrect";
 
 /// A way of answering. Where it has two heads, both have seen equally many examples.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Method {
     name: Cow<'static, str>,
     label: Cow<'static, str>,
@@ -22,6 +22,8 @@ pub struct Method {
     minus: Option<Cow<'static, str>>,
     /// Whether the base's are added.
     with_base: bool,
+    /// How much the weight of what is subtracted counts.
+    times: f64,
 }
 
 impl Method {
@@ -75,6 +77,28 @@ impl Method {
             plus: Cow::Borrowed(plus),
             minus,
             with_base: false,
+            times: 1.0,
+        }
+    }
+
+    /// The same with the weight that was chosen for it.
+    #[must_use]
+    pub(crate) fn chosen(self, weight: f64) -> Self {
+        Self {
+            name: format!("{}-chosen", self.name).into(),
+            label: format!("{}, w = {weight} chosen", self.label).into(),
+            times: weight,
+            ..self
+        }
+    }
+
+    /// The same on the questions that are set aside.
+    #[must_use]
+    pub(crate) fn aside(self) -> Self {
+        Self {
+            name: format!("{}-aside", self.name).into(),
+            label: format!("{}, set aside", self.label).into(),
+            ..self
         }
     }
 
@@ -92,6 +116,7 @@ impl Method {
             plus: head.to_owned().into(),
             minus: minus.map(Cow::Borrowed),
             with_base: false,
+            times: 1.0,
         })
     }
 
@@ -104,6 +129,7 @@ impl Method {
             plus: POSITIVE.into(),
             minus: Some(head.to_owned().into()),
             with_base: false,
+            times: 1.0,
         }
     }
 
@@ -140,7 +166,7 @@ impl Method {
         }
         let mut rule = table.rule(&self.plus, seen(&self.plus, examples))?;
         if let Some(head) = &self.minus {
-            rule = rule.minus(weight, head, seen(head, examples))?;
+            rule = rule.minus(weight * self.times, head, seen(head, examples))?;
         }
         match self.with_base {
             true => rule.minus(-1.0, BASE, 0),

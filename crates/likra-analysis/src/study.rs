@@ -7,6 +7,8 @@ use crate::{Method, Norm, ScoreTable};
 pub struct Study {
     /// The scores of the experiment's own seed.
     pub table: ScoreTable,
+    /// The scores of training questions that are set aside to choose settings by, if some are.
+    pub aside: Option<ScoreTable>,
     /// That seed.
     pub seed: u32,
     /// The same heads from other seeds.
@@ -54,7 +56,30 @@ impl Study {
             Method::SHORTEST,
         ];
         let others = self.rivals.iter().flat_map(|head| Method::rivals(head));
+        let others = self.chosen().into_iter().chain(others);
         own.into_iter().chain(free).chain(others).collect()
+    }
+
+    /// SFT-Likra and Base-Likra with the weight that is best on the questions set aside: of equally good ones the
+    /// nearest to 1.
+    pub(crate) fn chosen(&self) -> Vec<Method> {
+        let choose = |table: &ScoreTable, method: Method| {
+            let last = method.last(table)?;
+            let right = |weight: f64| {
+                let right = method.rule(table, last, weight)?.right(self.norm);
+                Some(right.into_iter().filter(|&right| right).count())
+            };
+            let mut weights = self.weights.clone();
+            weights.sort_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()));
+            let scored = weights.into_iter().map(|weight| (weight, right(weight)));
+            let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best });
+            best.map(|(weight, _)| method.chosen(weight))
+        };
+        let methods = [Method::SFT_LIKRA, Method::BASE_LIKRA].into_iter();
+        let table = self.aside.iter();
+        table
+            .flat_map(|table| methods.clone().filter_map(|method| choose(table, method)))
+            .collect()
     }
 
     /// What a gain of Likra could come from other than wrong answers, and SFT-Likra first:

@@ -12,7 +12,7 @@ use crate::files::Source;
 use crate::rows::Rows;
 use crate::shots::{PerQuestion, ShotRule, Shots};
 use crate::task::Task;
-use crate::{Error, Question, Result, shots, task};
+use crate::{Error, Question, Result, shots, task, training_order};
 
 /// What the rows of a task, or of all tasks of a group, give to training and evaluation.
 #[derive(Debug, Clone)]
@@ -111,6 +111,39 @@ impl Benchmark {
             files: reader.files,
             chat: None,
         })
+    }
+
+    /// Takes some questions out of those to train on, to choose settings by: they are asked as those of the test are.
+    /// Which they are, the order of training of seed 0 says, from its end.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer, or there are several tasks, which are asked in different ways.
+    #[must_use]
+    pub fn set_aside(&mut self, count: usize) -> Self {
+        let [part] = &self.parts[..] else {
+            panic!("several tasks")
+        };
+        let order = training_order(self.train.len(), 0);
+        let aside: HashSet<usize> = order[order.len() - count..].iter().copied().collect();
+        let (mut kept, mut test) = (Vec::new(), Vec::new());
+        for (place, question) in std::mem::take(&mut self.train).into_iter().enumerate() {
+            if aside.contains(&place) {
+                test.push(question);
+            } else {
+                kept.push(question);
+            }
+        }
+        self.train = kept;
+        Self {
+            train: Vec::new(),
+            parts: vec![Part {
+                test: 0..test.len(),
+                ..part.clone()
+            }],
+            test,
+            ..self.clone()
+        }
     }
 
     /// The files that it was read from.

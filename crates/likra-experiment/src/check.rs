@@ -8,7 +8,7 @@ use likra_data::{Answers, ShotRule};
 use likra_results::check_head_name;
 use likra_train::{Objective, TrainSettings};
 
-use crate::spec::{AnalysisSettings, Evaluation, HeadSpec, Replicates, Spec};
+use crate::spec::{AnalysisSettings, Evaluation, HeadSpec, Replicates, Selection, Spec};
 
 fn at_least_one(key: &str, count: Option<usize>) -> Result<()> {
     ensure!(count != Some(0), "{key}: expected at least 1, found 0");
@@ -43,6 +43,12 @@ impl Spec {
         at_least_one("batch-tokens", self.batch_tokens)?;
         if let Some(replicates) = &self.replicates {
             self.check_replicates(replicates)?;
+        }
+        if let Some(Selection { share }) = self.selection {
+            ensure!(
+                share > 0.0 && share < 1.0,
+                "selection.share: expected a share between 0 and 1, found {share}"
+            );
         }
         check_evaluation(&self.evaluation)?;
         check_analysis(&self.analysis)

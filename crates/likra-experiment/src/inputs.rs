@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use chrono::Local;
 use likra_data::{
     ANSWER_ONLY, Benchmark, Chat, Draw, Needs, Ranking, Source, TrainingPair, Unrelated,
@@ -28,6 +28,8 @@ pub struct Inputs {
     pub base: Base,
     /// The questions.
     pub benchmark: Benchmark,
+    /// The questions to choose settings by, if some are set aside.
+    aside: Option<Benchmark>,
     unrelated: Option<Unrelated>,
     /// What was found by name on the hub: `OWNER/NAME@COMMIT`.
     pub(crate) hub: Vec<String>,
@@ -44,6 +46,8 @@ type Group = (&'static str, Vec<PathBuf>, Option<String>);
 pub enum Asked {
     /// The first test questions, with irrelevant and unrelated answers beside their choices.
     Test(usize),
+    /// The questions that are set aside.
+    Aside,
     /// The candidates of the test questions, with no question.
     AnswerOnly,
     /// Training questions that heads of ranked answers see, without shots, to rank their wrong choices.
@@ -96,8 +100,22 @@ impl Inputs {
             unrelated = Some(Unrelated::open(&from.task, &source)?);
         }
         let mut benchmark = Benchmark::open(&spec.task, &source, needs)?;
+        let mut aside = None;
+        if let Some(selection) = &spec.selection {
+            let (all, task) = (benchmark.train().len(), &spec.task);
+            let count = (selection.share * all as f64) as usize;
+            let single = benchmark.tasks().count() == 1;
+            ensure!(single, "selection: `{task}` is several tasks; expected one");
+            ensure!(
+                count > 0,
+                "selection.share: not one of {all} training questions"
+            );
+            aside = Some(benchmark.set_aside(count));
+        }
         if let Some(chat) = chat(&base.folder, &spec.evaluation)? {
-            benchmark = benchmark.in_chat(&chat, &spec.evaluation.shots())?;
+            let in_chat = |one: Benchmark| one.in_chat(&chat, &spec.evaluation.shots());
+            benchmark = in_chat(benchmark)?;
+            aside = aside.map(in_chat).transpose()?;
         }
         let (training, test) = (benchmark.train().len(), benchmark.test().len());
         // The first of each task are in the benchmark already.
@@ -106,6 +124,7 @@ impl Inputs {
             experiment: Experiment::new(spec, training, test),
             base,
             benchmark,
+            aside,
             unrelated,
             hub: finder.hub,
         })
@@ -178,6 +197,11 @@ impl Inputs {
             Asked::Test(questions) => {
                 evaluation.questions = Some(questions);
                 base.plan(benchmark, &evaluation, &others()?)
+            }
+            Asked::Aside => {
+                evaluation.questions = None;
+                let aside = self.aside.as_ref().unwrap_or(benchmark);
+                base.plan(aside, &evaluation, &[])
             }
             Asked::AnswerOnly => {
                 let test = test.iter().take(experiment.questions);

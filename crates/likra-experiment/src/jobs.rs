@@ -62,35 +62,61 @@ impl Job {
     }
 }
 
-/// All jobs in the order of work.
-pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec<Job>> {
-    let (experiment, placement) = (&inputs.experiment, &inputs.base.placement);
-    // `head` is the key of the head's checkpoints, or `base`.
-    let product = |path: PathBuf, asked, head: &str, examples| -> Result<Product> {
+/// What all files of scores have in common.
+struct Scoring<'a> {
+    experiment: &'a Experiment,
+    placement: &'a Placement,
+    hashes: &'a Hashes,
+    dir: &'a RunDir,
+}
+
+impl Scoring<'_> {
+    /// A file of scores. `head` is the key of the head's checkpoints, or `base`.
+    fn product(&self, path: PathBuf, asked: Asked, head: &str, examples: usize) -> Result<Product> {
         let decides = json!({
             "head": head,
             "examples": examples,
-            "asked": decides(experiment, asked)?,
-            "unrelated": hashes["unrelated"],
+            "asked": decides(self.experiment, asked)?,
+            "unrelated": self.hashes["unrelated"],
         });
         let file = path.file_name().unwrap_or_default().to_string_lossy();
-        let stamp = dir.step(&format!("score-{}", file.trim_end_matches(".csv.gz")));
+        let stamp = format!("score-{}", file.trim_end_matches(".csv.gz"));
         Ok(Product {
-            key: key(hashes, placement, &decides)?,
-            stamp,
+            key: key(self.hashes, self.placement, &decides)?,
+            stamp: self.dir.step(&stamp),
             path,
             asked,
             examples,
         })
+    }
+
+    /// That of the questions that are set aside, if some are.
+    fn aside(&self, name: &str, head: &str, examples: usize) -> Result<Option<Product>> {
+        let selects = self.experiment.spec.selection.is_some();
+        let path = selects.then(|| self.dir.aside_scores(name, examples));
+        let product = path.map(|path| self.product(path, Asked::Aside, head, examples));
+        product.transpose()
+    }
+}
+
+/// All jobs in the order of work.
+pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec<Job>> {
+    let (experiment, placement) = (&inputs.experiment, &inputs.base.placement);
+    let scoring = Scoring {
+        experiment,
+        placement,
+        hashes,
+        dir,
     };
     let test = Asked::Test(experiment.questions);
     let mut base = vec![
-        product(dir.base_scores(), test, BASE, 0)?,
-        product(dir.answer_only_scores(), Asked::AnswerOnly, BASE, 0)?,
+        scoring.product(dir.base_scores(), test, BASE, 0)?,
+        scoring.product(dir.answer_only_scores(), Asked::AnswerOnly, BASE, 0)?,
     ];
     if experiment.ranked().next().is_some() {
-        base.push(product(dir.training_scores(), Asked::Ranking, BASE, 0)?);
+        base.push(scoring.product(dir.training_scores(), Asked::Ranking, BASE, 0)?);
     }
+    base.extend(scoring.aside(BASE, BASE, 0)?);
     let mut jobs = vec![Job {
         name: BASE.into(),
         needs: Vec::new(),
@@ -101,18 +127,18 @@ pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec
         let key = training_key(hashes, placement, &experiment.spec, head)?;
         let scores = head.checkpoints.iter().map(|&examples| {
             let path = dir.scores(&head.name, examples);
-            product(path, Asked::Test(head.questions), &key, examples)
+            scoring.product(path, Asked::Test(head.questions), &key, examples)
         });
+        let mut scores: Vec<Product> = scores.collect::<Result<_>>()?;
+        if let Some(&last) = head.checkpoints.last().filter(|_| !head.replicate) {
+            scores.extend(scoring.aside(&head.name, &key, last)?);
+        }
+        let first = head.answers.is_ranked().then(|| BASE.into());
         jobs.push(Job {
             name: head.name.clone(),
             // The base ranks wrong answers.
-            needs: head
-                .answers
-                .is_ranked()
-                .then(|| BASE.into())
-                .into_iter()
-                .collect(),
-            scores: scores.collect::<Result<_>>()?,
+            needs: first.into_iter().collect(),
+            scores,
             head: Some((head.clone(), key)),
         });
     }
@@ -129,11 +155,19 @@ fn decides(experiment: &Experiment, asked: Asked) -> Result<Value> {
             // TOML leaves out what is absent.
             json!(toml::Value::try_from(evaluation)?)
         }
+        Asked::Aside => {
+            let mut evaluation = spec.evaluation.clone();
+            evaluation.questions = None;
+            json!([toml::Value::try_from(evaluation)?, spec.selection])
+        }
         Asked::AnswerOnly => json!([experiment.questions, spec.evaluation.bos]),
         Asked::Ranking => {
             let ranked = experiment.ranked();
             let seen: Vec<_> = ranked.map(|head| (head.examples, head.seed)).collect();
-            json!([seen, spec.training.bos])
+            match &spec.selection {
+                None => json!([seen, spec.training.bos]),
+                selection => json!([seen, spec.training.bos, selection]),
+            }
         }
     })
 }
@@ -157,6 +191,9 @@ pub fn training_key(
         "contamination": head.contamination,
         "seed": head.seed,
     });
+    if let Some(selection) = &spec.selection {
+        decides["selection"] = json!(selection);
+    }
     if head.answers == Answers::Unrelated {
         decides["unrelated"] = json!(hashes["unrelated"]);
     }

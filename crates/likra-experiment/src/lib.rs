@@ -30,8 +30,8 @@ pub use report::{draw, part_of_paper};
 pub use run::Run;
 pub use source::{Assignment, experiments, protocols};
 pub use spec::{
-    AnalysisSettings, CandidateScore, Evaluation, HeadSpec, LongPrompt, Replicates, Spec,
-    UnrelatedSpec,
+    AnalysisSettings, CandidateScore, Evaluation, HeadSpec, LongPrompt, Replicates, Selection,
+    Spec, UnrelatedSpec,
 };
 pub use study::Study;
 pub use work::{score, train};

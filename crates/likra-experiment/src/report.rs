@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use likra_analysis::{Negative, Replicate, ScoreTable, Study, findings, summary};
 use likra_data::{Answers, InPaper, ShotRule, open_task};
 use likra_report::{CostRow, Facts, write_report};
-use likra_results::{Manifest, RunDir, ScoreRecord, Stamp, read_rows};
+use likra_results::{BASE, Manifest, RunDir, ScoreRecord, Stamp, read_rows};
 use likra_train::Objective;
 
 use crate::experiment::{Experiment, Head};
@@ -80,12 +80,18 @@ fn study(run: &RunDir, experiment: &Experiment) -> Result<(Study, usize)> {
         let table = ScoreTable::new(base.chain(&records))?;
         replicates.push(Replicate { seed, table });
     }
+    let aside = experiment
+        .spec
+        .selection
+        .as_ref()
+        .map(|_| aside(run, heads));
     let negatives = heads.iter();
     let negatives = negatives.filter(|head| !head.replicate && head.name != "positive");
     let (negatives, rivals): (Vec<&Head>, Vec<&Head>) =
         negatives.partition(|head| head.training.objective == Objective::Likelihood);
     let study = Study {
         table: ScoreTable::new(base.iter().chain(scores.values().flatten()))?,
+        aside: aside.transpose()?.flatten(),
         replicates,
         seed: spec.seed,
         negatives: negatives.into_iter().map(negative).collect(),
@@ -96,6 +102,22 @@ fn study(run: &RunDir, experiment: &Experiment) -> Result<(Study, usize)> {
         model: spec.analysis.paper_model.clone(),
     };
     Ok((study, missing))
+}
+
+/// The scores of the questions that are set aside, once the base has them.
+fn aside(run: &RunDir, heads: &[Head]) -> Result<Option<ScoreTable>> {
+    let own = heads.iter().filter(|head| !head.replicate);
+    let last = own.filter_map(|head| Some((&*head.name, *head.checkpoints.last()?)));
+    let mut records: Vec<ScoreRecord> = Vec::new();
+    for (head, examples) in [(BASE, 0)].into_iter().chain(last) {
+        let path = run.aside_scores(head, examples);
+        match path.exists() {
+            true => records.extend(read_rows::<ScoreRecord>(&path)?),
+            false if head == BASE => return Ok(None),
+            false => {}
+        }
+    }
+    Ok(Some(ScoreTable::new(&records)?))
 }
 
 fn negative(head: &Head) -> Negative {

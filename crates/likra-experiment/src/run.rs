@@ -301,6 +301,7 @@ impl<'a> Run<'a> {
             let (title, name) = match (&job.head, product.asked) {
                 (Some((head, _)), _) => (&*head.name, &*head.role),
                 (None, Asked::Test(_)) => (BASE, BASE),
+                (None, Asked::Aside) => ("base on questions set aside", BASE),
                 (None, Asked::AnswerOnly) => ("answers alone", ANSWER_ONLY),
                 (None, Asked::Ranking) => ("base on training questions", BASE),
             };

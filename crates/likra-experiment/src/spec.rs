@@ -59,6 +59,8 @@ pub struct Spec {
     /// The shape of an adapter.
     #[serde(default)]
     pub lora: LoraConfig,
+    /// What is chosen by training questions that are set aside, and not by the test.
+    pub selection: Option<Selection>,
     /// How questions are asked.
     #[serde(default)]
     pub evaluation: Evaluation,
@@ -137,6 +139,14 @@ pub struct Replicates {
     pub examples: Option<usize>,
     /// How many test questions are asked, from the first; as many as of all heads if absent.
     pub questions: Option<usize>,
+}
+
+/// `[selection]`: the weight of the negative head is chosen by questions that no head has learned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Selection {
+    /// The share of the training questions that is set aside for it.
+    pub share: f64,
 }
 
 /// `[evaluation]`.

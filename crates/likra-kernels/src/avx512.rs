@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_instruction_gives_the_bits_of_two_fused_multiply_adds() {
+    fn the_instruction_gives_what_its_twin_gives() {
         let numbers = crate::tests::matrix(1, 200 * (ROWS + COLUMNS) * 2, 7);
         let numbers = numbers.try_into_vec_as::<f32>().unwrap();
         let mut pairs = numbers
@@ -120,7 +120,27 @@ mod tests {
             add_product(&mut found, 70, [rows, columns], &left, &right);
             twin(&mut expected, 70, [rows, columns], &left, &right);
             let bits = |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-            assert_eq!(bits(&found), bits(&expected), "{inner} {rows} {columns}");
+            if bits(&found) == bits(&expected) {
+                continue;
+            }
+            // Intel documents the order of the two additions. A CPU of another maker may add a pair first: then sums
+            // differ by no more than rounding at each addition explains.
+            let absolute = |pair: u32| pair & 0x7fff_7fff;
+            let (left, right): (Vec<_>, Vec<_>) = left
+                .iter()
+                .zip(&right)
+                .map(|(left, right)| (left.map(absolute), right.map(absolute)))
+                .unzip();
+            let mut sizes = vec![0.5; 6 * 70];
+            twin(&mut sizes, 70, [rows, columns], &left, &right);
+            for ((found, expected), size) in found.iter().zip(&expected).zip(sizes) {
+                let bound = 2.0 * inner as f32 * f32::EPSILON / 2.0 * size;
+                let error = (found - expected).abs();
+                assert!(
+                    error <= bound,
+                    "{inner} {rows} {columns}: {error} > {bound}"
+                );
+            }
         }
     }
 }

@@ -136,6 +136,9 @@ fn colour(method: &Method) -> RGBColor {
         "sft-unrelated" | "base-sft" => PURPLE,
         "sft-hardest" => ORANGE,
         "sft-easiest" | "sft-base" => SKY,
+        name if name.starts_with("dpo") => PURPLE,
+        name if name.starts_with("kto") => SKY,
+        name if name.starts_with("choice") => ORANGE,
         _ => BLACK,
     }
 }

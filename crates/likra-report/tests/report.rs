@@ -145,6 +145,7 @@ fn study(records: &[ScoreRecord]) -> Study {
     Study {
         table: ScoreTable::new(records).unwrap(),
         seed: 1,
+        aside: None,
         replicates: Vec::new(),
         negatives: negatives
             .map(|head| Negative {

@@ -110,6 +110,12 @@ impl RunDir {
         self.scores_file(&format!("{head}-{}", checkpoint_name(examples)))
     }
 
+    /// The same of the training questions that are set aside; of the base after 0.
+    #[must_use]
+    pub fn aside_scores(&self, head: &str, examples: usize) -> PathBuf {
+        self.scores_file(&format!("{head}-{}-aside", checkpoint_name(examples)))
+    }
+
     /// The folder of the page, its tables and figures.
     #[must_use]
     pub fn report(&self) -> PathBuf {

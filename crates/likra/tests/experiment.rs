@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -267,6 +267,64 @@ fn heads_of_other_objectives_stand_beside_likra() {
     assert_eq!(wrong(&dpo), incorrect);
     assert_eq!(alone, incorrect);
     assert_eq!((dpo.len(), choice.len()), (128, 256));
+}
+
+#[test]
+fn a_weight_is_chosen_by_questions_that_no_head_has_learned() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    run(
+        &out,
+        &[
+            "--set",
+            "selection.share=0.1",
+            "--set",
+            "replicates.seeds=[]",
+        ],
+    );
+    let scores = |name: &str| -> Vec<ScoreRecord> {
+        read_rows(&out.join(format!("scores/{name}.csv.gz"))).unwrap()
+    };
+    let ids = |records: &[ScoreRecord]| {
+        let ids = records.iter().map(|record| record.question_id.clone());
+        ids.collect::<BTreeSet<_>>()
+    };
+    let (base, positive) = (scores("base-n00000-aside"), scores("positive-n00064-aside"));
+    let aside = ids(&base);
+    assert_eq!(aside.len(), training_questions().len() / 10);
+    assert_eq!(aside, ids(&positive));
+    for head in ["positive", "incorrect", "hardest", "contaminated"] {
+        let learned = answers(&out, head);
+        assert!(
+            learned
+                .iter()
+                .all(|record| !aside.contains(&record.question_id)),
+            "{head}"
+        );
+    }
+    let table = |name: &str| fs::read_to_string(out.join(format!("report/{name}.csv"))).unwrap();
+    for name in ["table1", "rivals", "measures", "comparisons"] {
+        assert!(table(name).contains("sft-likra-chosen,"), "{name}");
+    }
+    assert!(
+        table("figure4").contains("base-likra-aside,64,0.9"),
+        "{}",
+        table("figure4")
+    );
+    // Nothing is computed twice, and without the key heads are others.
+    let again = run(
+        &out,
+        &[
+            "--set",
+            "selection.share=0.1",
+            "--set",
+            "replicates.seeds=[]",
+            "--dry-run",
+        ],
+    );
+    assert!(again.contains("Nothing is left"), "{again}");
+    let other = run(&out, &["--set", "replicates.seeds=[]", "--dry-run"]);
+    assert!(!other.contains("Nothing is left"), "{other}");
 }
 
 #[test]
