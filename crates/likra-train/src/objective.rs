@@ -214,7 +214,7 @@ mod tests {
             (Objective::Dpo, -(s(0.5).ln() + s(0.2).ln()) / 2.0),
             (
                 Objective::Ipo,
-                ((0.75_f64 - 1.0).powi(2) + (0.15_f64 - 1.0).powi(2)) / 2.0,
+                f64::midpoint(0.25_f64.powi(2), 0.85_f64.powi(2)),
             ),
             (
                 Objective::Kto,

@@ -50,10 +50,12 @@ pub enum LongExample {
 const BETA: f64 = 0.1;
 
 // Left out where they are as ever, so that what was trained before they came is known as done.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_likelihood(objective: &Objective) -> bool {
     *objective == Objective::Likelihood
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_default_beta(beta: &f64) -> bool {
     *beta == BETA
 }
