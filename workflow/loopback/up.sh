@@ -23,7 +23,7 @@ for node in n1 n2; do
   mkdir -p "$dir/spool.$node"
   /usr/sbin/slurmd -N "$node"
 done
-for _ in $(seq 50); do
+for _ in $(seq 150); do
   [ "$(sinfo -h -t idle -o %D)" = 2 ] && exit 0
   sleep 0.2
 done
