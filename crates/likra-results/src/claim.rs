@@ -4,9 +4,10 @@
 //! bytes. It is a folder, as making one either succeeds or fails on any file system, with a file that says who has made
 //! it. That file is written again every few seconds, so that a claim can be told from what a killed process has left.
 
+use std::io::ErrorKind::AlreadyExists;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::{JoinHandle, spawn};
+use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
@@ -19,6 +20,9 @@ const BEAT: Duration = Duration::from_secs(15);
 
 /// After so long without, it is of nobody any more.
 const STALE: Duration = Duration::from_mins(2);
+
+/// After so long, a claim that does not say whose it is was made by a process that was killed before it could.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// A job that this process does, until this is dropped.
 #[derive(Debug)]
@@ -46,20 +50,25 @@ impl Claim {
             .unwrap_or_default()
             .as_nanos();
         // Made, or freed by this process and then made, or made by another that was faster.
-        for _ in 0..3 {
+        for _ in 0..4 {
             match std::fs::create_dir(&folder) {
                 Ok(()) => {
                     let owner = format!("process {process} on {host} (since {started})");
                     fs::write(owner_of(&folder), &owner)?;
                     return Ok(Self::beat(folder, owner));
                 }
-                Err(error) if folder.is_dir() => drop(error),
+                // It may be given back before it is looked at.
+                Err(error) if error.kind() == AlreadyExists && !folder.is_file() => drop(error),
                 Err(error) => {
                     return Err(likra_files::error_at(&folder, error.kind(), error).into());
                 }
             }
             let owner = fs::read_to_string(owner_of(&folder)).unwrap_or_default();
             if !is_stale(&folder, &owner, &host)? {
+                if owner.is_empty() {
+                    sleep(MOMENT + MOMENT / 4);
+                    continue;
+                }
                 break;
             }
             // Of those who find it stale, one can rename it; a later one gets the claim that is made then.
@@ -147,7 +156,8 @@ fn is_stale(folder: &Path, owner: &str, host: &str) -> Result<bool> {
         .and_then(|last| last.modified())
         .map(|last| now.duration_since(last).unwrap_or_default());
     // One that cannot be seen any more has just been given back.
-    Ok(age.map_or(true, |age| age > STALE))
+    let limit = if owner.is_empty() { MOMENT } else { STALE };
+    Ok(age.map_or(true, |age| age > limit))
 }
 
 #[cfg(test)]
@@ -194,6 +204,16 @@ mod tests {
         let old = SystemTime::now() - 2 * STALE;
         let file = File::options().write(true).open(owner_of(&place)).unwrap();
         file.set_modified(old).unwrap();
+        drop(Claim::take(place.clone()).unwrap());
+        assert!(!place.exists());
+    }
+
+    /// As when a process is killed before it has written its name.
+    #[test]
+    fn a_claim_of_nobody_is_free_after_a_moment() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("claims/base");
+        fs::create_dir_all(&place).unwrap();
         drop(Claim::take(place.clone()).unwrap());
         assert!(!place.exists());
     }
