@@ -59,7 +59,7 @@ def checkpoint(config, folder):
     for first in range(0, layers, 4):
         write(f"model-{first:05}.safetensors", {name: tensor for number in range(first, min(layers, first + 4))
                                                for name, tensor in layer(config, number, generator).items()})
-        print(f"size: {first + 4} of {layers} layers are written", file=sys.stderr)
+        print(f"size: {min(layers, first + 4)} of {layers} layers are written", file=sys.stderr)
     wide = (config["vocab_size"], config["hidden_size"])
     write("model-rest.safetensors", {"model.embed_tokens.weight": random(wide, generator), "lm_head.weight": random(wide, generator),
                                      "model.norm.weight": torch.ones(wide[1], dtype=torch.bfloat16)})
