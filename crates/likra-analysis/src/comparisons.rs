@@ -77,9 +77,10 @@ fn pairs(study: &Study) -> Vec<(Method, Method)> {
     // Of the controls, SFT-Likra and SFT are the first two.
     let controls = study.controls().into_iter().skip(2);
     pairs.extend(controls.map(|control| (Method::SFT_LIKRA, control)));
-    // What stands there beside Likra itself, SFT, the base and its PMI.
-    let rivals = study.rivals().into_iter().skip(4);
-    for rival in rivals.filter(|rival| *rival != Method::BASE_PMI) {
+    let mut rivals = study.rivals();
+    // The base's PMI is a control, too.
+    rivals.retain(|rival| !Method::TABLE1.contains(rival) && *rival != Method::BASE_PMI);
+    for rival in rivals {
         pairs.extend([Method::SFT_LIKRA, Method::BASE_LIKRA].map(|likra| (likra, rival.clone())));
     }
     pairs

@@ -116,16 +116,13 @@ impl Benchmark {
     /// Takes some questions out of those to train on, to choose settings by: they are asked as those of the test are.
     /// Which they are, the order of training of seed 0 says, from its end.
     ///
-    /// # Panics
-    ///
-    /// If there are fewer, or there are several tasks, which are asked in different ways.
-    #[must_use]
-    pub fn set_aside(&mut self, count: usize) -> Self {
+    /// `None` if there are several tasks, which are asked in different ways.
+    pub fn set_aside(&mut self, count: usize) -> Option<Self> {
         let [part] = &self.parts[..] else {
-            panic!("several tasks")
+            return None;
         };
-        let order = training_order(self.train.len(), 0);
-        let aside: HashSet<usize> = order[order.len() - count..].iter().copied().collect();
+        let order = training_order(self.train.len(), 0).into_iter();
+        let aside: HashSet<usize> = order.rev().take(count).collect();
         let (mut kept, mut test) = (Vec::new(), Vec::new());
         for (place, question) in std::mem::take(&mut self.train).into_iter().enumerate() {
             if aside.contains(&place) {
@@ -135,15 +132,16 @@ impl Benchmark {
             }
         }
         self.train = kept;
-        Self {
+        Some(Self {
             train: Vec::new(),
             parts: vec![Part {
                 test: 0..test.len(),
                 ..part.clone()
             }],
             test,
-            ..self.clone()
-        }
+            files: self.files.clone(),
+            chat: self.chat.clone(),
+        })
     }
 
     /// The files that it was read from.

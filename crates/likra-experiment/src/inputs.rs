@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use chrono::Local;
 use likra_data::{
     ANSWER_ONLY, Benchmark, Chat, Draw, Needs, Ranking, Source, TrainingPair, Unrelated,
@@ -104,13 +104,12 @@ impl Inputs {
         if let Some(selection) = &spec.selection {
             let (all, task) = (benchmark.train().len(), &spec.task);
             let count = (selection.share * all as f64) as usize;
-            let single = benchmark.tasks().count() == 1;
-            ensure!(single, "selection: `{task}` is several tasks; expected one");
             ensure!(
                 count > 0,
                 "selection.share: not one of {all} training questions"
             );
-            aside = Some(benchmark.set_aside(count));
+            let several = || format!("selection: `{task}` is several tasks; expected one");
+            aside = Some(benchmark.set_aside(count).with_context(several)?);
         }
         if let Some(chat) = chat(&base.folder, &spec.evaluation)? {
             let in_chat = |one: Benchmark| one.in_chat(&chat, &spec.evaluation.shots());
