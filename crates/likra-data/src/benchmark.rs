@@ -123,15 +123,9 @@ impl Benchmark {
         };
         let order = training_order(self.train.len(), 0).into_iter();
         let aside: HashSet<usize> = order.rev().take(count).collect();
-        let (mut kept, mut test) = (Vec::new(), Vec::new());
-        for (place, question) in std::mem::take(&mut self.train).into_iter().enumerate() {
-            if aside.contains(&place) {
-                test.push(question);
-            } else {
-                kept.push(question);
-            }
-        }
-        self.train = kept;
+        let mut places = 0..;
+        let is_aside = |_: &mut Question| places.next().is_some_and(|at| aside.contains(&at));
+        let test: Vec<Question> = self.train.extract_if(.., is_aside).collect();
         Some(Self {
             train: Vec::new(),
             parts: vec![Part {
@@ -241,10 +235,12 @@ impl Benchmark {
 fn check(train: &[Question], test: &[Question]) -> Result<()> {
     let mut seen = HashSet::new();
     if let Some(twice) = train.iter().find(|question| !seen.insert(question.id())) {
-        return Err(Error::Twice(twice.id().into()));
+        let message = "is in the training set twice; expected distinct ids";
+        return Err(Error::question(twice.id(), message));
     }
+    let message = "is in the training set and in the test set; expected disjoint sets";
     match test.iter().find(|question| seen.contains(question.id())) {
-        Some(question) => Err(Error::Leak(question.id().into())),
+        Some(leaked) => Err(Error::question(leaked.id(), message)),
         None => Ok(()),
     }
 }
@@ -323,7 +319,9 @@ impl Reader<'_> {
             return self.questions(task, "train", files);
         }
         if task.own.training.is_none() {
-            return Err(Error::NoTrainingSet(task.name.clone()));
+            let expected = "expected a task with one, or the key likra.training in its file";
+            let message = format!("task {} has no training split; {expected}", task.name);
+            return Err(Error::Refused(message));
         }
         let mut questions = Vec::new();
         for (task, split) in task.training()? {

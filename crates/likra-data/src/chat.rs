@@ -25,21 +25,9 @@ pub struct Chat {
     multiturn: bool,
 }
 
-/// Who says what.
-#[derive(Debug, Clone)]
-struct Message {
-    role: &'static str,
-    content: String,
-}
-
 const SYSTEM: &str = "system";
 const USER: &str = "user";
 const ASSISTANT: &str = "assistant";
-
-fn message(role: &'static str, content: &str) -> Message {
-    let content = content.into();
-    Message { role, content }
-}
 
 /// The name of the one template.
 const TEMPLATE: &str = "chat";
@@ -84,31 +72,34 @@ impl Chat {
     pub(crate) fn contexts(&self, question: &Question, shots: &[&Question]) -> Result<Vec<String>> {
         let mut messages = Vec::new();
         if !question.description.is_empty() {
-            messages.push(message(SYSTEM, &question.description));
+            messages.push((SYSTEM, question.description.as_str()));
         }
         let mut before = String::new();
         for shot in shots {
             let (asked, answer) = shot.solved()?;
             match (self.multiturn, answer.as_str()) {
                 (false, _) => before += &shot.delimiters.shot(asked, answer),
-                (true, "") => messages.push(message(USER, asked)),
-                (true, _) => messages.extend([message(USER, asked), message(ASSISTANT, answer)]),
+                (true, "") => messages.push((USER, asked)),
+                (true, _) => messages.extend([(USER, asked.as_str()), (ASSISTANT, answer)]),
             }
         }
         let context = |asked: &String| {
-            let mut messages = messages.clone();
-            messages.push(message(USER, &format!("{before}{asked}")));
-            self.prompt(&messages)
+            let asked = format!("{before}{asked}");
+            self.said(&[&messages[..], &[(USER, &asked)]].concat())
         };
         question.contexts().iter().map(context).collect()
     }
 
-    /// The messages as a prompt. As the harness does, a template that refuses them is given them without the
-    /// system's.
-    fn prompt(&self, messages: &[Message]) -> Result<String> {
+    /// What messages of these roles become, up to where the assistant begins. As the harness does, a template
+    /// that refuses them is given them without the system's.
+    ///
+    /// # Errors
+    ///
+    /// If the template refuses them.
+    pub fn said(&self, messages: &[(&str, &str)]) -> Result<String> {
         let prompt = self.rendered(messages).or_else(|error| {
-            let others = messages.iter().filter(|message| message.role != SYSTEM);
-            let others: Vec<Message> = others.cloned().collect();
+            let others = messages.iter().filter(|(role, _)| *role != SYSTEM);
+            let others: Vec<(&str, &str)> = others.copied().collect();
             match others.len() < messages.len() && Refusal::is(&error) {
                 true => self.rendered(&others),
                 false => Err(error),
@@ -117,11 +108,10 @@ impl Chat {
         prompt.map_err(|error| Error::File(self.path.clone(), template::message(&error)))
     }
 
-    fn rendered(&self, messages: &[Message]) -> Result<String, minijinja::Error> {
+    fn rendered(&self, messages: &[(&str, &str)]) -> Result<String, minijinja::Error> {
         let mut variables = self.tokens.clone();
-        let messages = messages
-            .iter()
-            .map(|said| context! { role => said.role, content => said.content.as_str() });
+        let messages = messages.iter();
+        let messages = messages.map(|&(role, content)| context! { role, content });
         variables.insert("messages".into(), messages.collect());
         variables.insert("tools".into(), Value::from(()));
         variables.insert("documents".into(), Value::from(()));

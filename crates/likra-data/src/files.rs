@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::error::display_all;
 use crate::rows::without_compression;
 use crate::{Error, Result, Task, task};
 
@@ -41,18 +40,23 @@ impl Source {
             let missing = || refused(format!("{missing}; expected --data DIR"));
             return task.data_files(split).ok_or_else(missing);
         };
-        let mut looked = Vec::new();
-        for stem in stems(task, split) {
-            let stem = folder.join(stem);
-            let found = matching(&stem)?;
-            match found.len() {
-                0 => looked.push(stem),
-                1 => return Ok(found),
-                _ if are_shards(&found) => return Ok(found),
-                _ => return Err(Error::SeveralFiles(split.into(), found)),
+        let listed = |paths: &[PathBuf]| {
+            let paths = paths.iter().map(|path| path.display().to_string());
+            paths.collect::<Vec<_>>().join(", ")
+        };
+        let stems = stems(task, split).into_iter().map(|stem| folder.join(stem));
+        let stems: Vec<PathBuf> = stems.collect();
+        for stem in &stems {
+            let found = matching(stem)?;
+            if found.len() > 1 && !are_shards(&found) {
+                let several = format!("more than one file could be split `{split}`");
+                let expected = format!("{}; expected one, or all parts of one", listed(&found));
+                return Err(refused(format!("{several}: {expected}")));
+            } else if !found.is_empty() {
+                return Ok(found);
             }
         }
-        let looked = display_all(&looked);
+        let looked = listed(&stems);
         let forms = "(.jsonl, .json, .csv or .parquet, also compressed)";
         let missing = format!("no file of split `{split}` found; looked for {looked} {forms}");
         Err(refused(missing))

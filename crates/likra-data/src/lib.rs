@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod ai2;
 mod benchmark;
 mod chat;
 mod error;
@@ -19,7 +18,7 @@ mod values;
 
 pub use benchmark::{Benchmark, Needs, Test};
 pub use chat::Chat;
-pub use error::{Error, LineError, Result};
+pub use error::{Error, Result};
 pub use files::{Dataset, Source, datasets};
 pub use likra_results::AnswerKind;
 pub use pairs::{
@@ -27,7 +26,9 @@ pub use pairs::{
     training_pairs,
 };
 pub use python_random::PythonRandom;
+pub use python_text::is_python_space;
 pub use question::Question;
+pub use rows::read_rows;
 pub use shots::{HARNESS_SEED, ShotRule, Shots};
 pub use task::{InPaper, Task, open as open_task};
 pub use unrelated::Unrelated;

@@ -59,7 +59,8 @@ impl<'a> TrainingPair<'a> {
     /// If no choice is the right one.
     pub fn right(question: &'a Question) -> Result<Self> {
         let gold = question.gold();
-        let gold = gold.ok_or_else(|| Error::NoRight(question.id().into()))?;
+        let missing = "has no right choice; expected one, to train on it";
+        let gold = gold.ok_or_else(|| Error::question(question.id(), missing))?;
         Ok(Self::of_choice(question, gold, AnswerKind::Correct))
     }
 
@@ -270,7 +271,8 @@ pub fn other_answers<'a>(
 fn drawn<'a>(train: &'a [Question], draw: &Draw<'a>) -> Result<Vec<TrainingPair<'a>>> {
     let (kind, wrong) = (draw.answers.kind(), draw.wrong);
     if kind == AnswerKind::Unrelated && draw.unrelated.is_empty() {
-        return Err(Error::NoUnrelated);
+        let message = "no texts of another benchmark are given to draw unrelated answers from";
+        return Err(Error::Refused(message.into()));
     }
     let mut rng = generator(draw.seed, draw.answers as u64);
     let pair = |(place, question): (usize, &'a Question)| {
@@ -303,8 +305,13 @@ fn ranked<'a>(question: &'a Question, draw: &Draw) -> Result<TrainingPair<'a>> {
     let scores = ranking.and_then(|scores| scores.get(question.id()));
     let scores = scores.map_or(&[][..], Vec::as_slice);
     if scores.len() != question.choices().len() {
-        let (found, expected) = (scores.len(), question.choices().len());
-        return Err(Error::Scores(question.id().into(), found, expected));
+        let (found, choices) = (scores.len(), question.choices().len());
+        let expected = format!("expected one for each of its {choices} choices");
+        let message = format!(
+            "question `{}`: {found} scores found, {expected}",
+            question.id()
+        );
+        return Err(Error::Refused(message));
     }
     let easiest = draw.answers == Answers::Easiest;
     let sign = if easiest { -1.0 } else { 1.0 };

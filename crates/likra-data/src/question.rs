@@ -5,7 +5,7 @@ use std::sync::Arc;
 use minijinja::Value;
 use serde::Serialize;
 
-use crate::{Error, LineError, Result};
+use crate::{Error, Result};
 
 /// A multiple-choice question in words: what a model is asked, and what can continue it.
 ///
@@ -68,50 +68,6 @@ impl Delimiters {
 }
 
 impl Question {
-    /// A question that stands as `context` before its choices, of which `choices[gold]` is right.
-    ///
-    /// # Errors
-    ///
-    /// If there are fewer than 2 choices, or `gold` is none of them.
-    pub fn new(
-        id: String,
-        context: String,
-        choices: Vec<String>,
-        gold: usize,
-    ) -> Result<Self, LineError> {
-        let expected = format!("less than {}", choices.len());
-        let answer = choices.get(gold);
-        let missing = || LineError::value("the right answer's index", gold, &expected);
-        let answer = answer.ok_or_else(missing)?;
-        let delimiters = Delimiters {
-            target: " ".into(),
-            few_shot: "\n\n".into(),
-        };
-        let question = Self {
-            id,
-            description: String::new(),
-            doc: Doc::default(),
-            target: gold.to_string(),
-            solved: Some((context.clone(), answer.clone())),
-            prompts: Vec::new(),
-            context,
-            choices,
-            continuation: None,
-            right: vec![gold],
-            texts: None,
-            delimiters: Arc::new(delimiters),
-        };
-        question.checked()
-    }
-
-    /// The question, if it can be asked.
-    pub(crate) fn checked(self) -> Result<Self, LineError> {
-        match self.choices.len() {
-            found if found < 2 => Err(LineError::Count(found, "choices", "at least 2".into())),
-            _ => Ok(self),
-        }
-    }
-
     /// The benchmark's name for it, or its split and row (from 0).
     #[must_use]
     pub fn id(&self) -> &str {
@@ -223,8 +179,9 @@ impl Question {
 
     /// What is asked, with its answer, as a shot.
     pub(crate) fn solved(&self) -> Result<&(String, String)> {
-        let missing = || Error::NoShot(self.id.clone());
-        self.solved.as_ref().ok_or_else(missing)
+        let missing = "has no single answer, so that it cannot be a shot";
+        let solved = self.solved.as_ref();
+        solved.ok_or_else(|| Error::question(&self.id, missing))
     }
 
     /// Whether it is `other`: by its text, or by its id.
@@ -242,23 +199,35 @@ impl Question {
 mod tests {
     use super::*;
 
-    fn question(choices: &[&str], gold: usize) -> Result<Question, LineError> {
-        let choices = choices.iter().map(ToString::to_string).collect();
-        Question::new("q".into(), "?".into(), choices, gold)
+    impl Question {
+        /// A question that stands as `context` before its choices, of which `choices[gold]` is right.
+        pub(crate) fn new(id: String, context: String, choices: Vec<String>, gold: usize) -> Self {
+            let delimiters = Delimiters {
+                target: " ".into(),
+                few_shot: "\n\n".into(),
+            };
+            Self {
+                id,
+                description: String::new(),
+                doc: Doc::default(),
+                target: gold.to_string(),
+                solved: Some((context.clone(), choices[gold].clone())),
+                prompts: Vec::new(),
+                context,
+                choices,
+                continuation: None,
+                right: vec![gold],
+                texts: None,
+                delimiters: Arc::new(delimiters),
+            }
+        }
     }
 
     #[test]
     fn wrong_choices_leave_out_the_right_text_wherever_it_stands() {
-        let question = question(&["Ss", "SS", "ss", "SS"], 1).unwrap();
+        let choices = ["Ss", "SS", "ss", "SS"].map(String::from).to_vec();
+        let question = Question::new("q".into(), "?".into(), choices, 1);
         assert_eq!(question.gold(), Some(1));
         assert_eq!(question.wrong().collect::<Vec<_>>(), [0, 2]);
-    }
-
-    #[test]
-    fn what_cannot_be_asked_is_refused() {
-        let error = question(&["a"], 0).unwrap_err().to_string();
-        assert_eq!(error, "1 choices found, expected at least 2");
-        let error = question(&["a", "b"], 2).unwrap_err().to_string();
-        assert_eq!(error, "the right answer's index `2` is not less than 2");
     }
 }

@@ -16,7 +16,7 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use rayon::prelude::*;
 
 use crate::values::{get, items, pairs};
-use crate::{Error, LineError, Result, ai2, python_text};
+use crate::{Error, Result, python_text};
 
 /// A row, and where it stands.
 #[derive(Debug, Clone)]
@@ -37,8 +37,8 @@ impl Row {
         self.value = Value::from_pairs(pairs(&self.value).into_iter().chain([added]));
     }
 
-    pub(crate) fn refused(&self, source: LineError) -> Error {
-        Error::Line(self.path.as_ref().into(), self.line, source)
+    pub(crate) fn refused(&self, message: String) -> Error {
+        Error::Line(self.path.as_ref().into(), self.line, message)
     }
 }
 
@@ -66,8 +66,8 @@ impl Rows {
             let found = parse(likra_files::read(path)?, path, header)?;
             let no_map = |(_, value): &&(usize, Value)| value.kind() != ValueKind::Map;
             if let Some((line, value)) = found.iter().find(no_map) {
-                let source = LineError::value("the row", value, "an object");
-                return Err(Error::Line(path.into(), *line, source));
+                let message = format!("the row `{value}` is not an object");
+                return Err(Error::Line(path.into(), *line, message));
             }
             rows.extend(Self::of(path, found));
         }
@@ -98,6 +98,20 @@ impl Rows {
             columns,
         }
     }
+}
+
+/// The rows of a file, whatever form it has, each with its line or number from 1.
+///
+/// # Errors
+///
+/// If it cannot be read, or a row is no map of columns; the message names file and line.
+pub fn read_rows(path: &Path) -> Result<Vec<(usize, serde_json::Value)>> {
+    let rows = Rows::read(&[path.into()], None)?.all.into_iter();
+    let row = |row: Row| match serde_json::to_value(&row.doc) {
+        Ok(value) => Ok((row.line, value)),
+        Err(error) => Err(Error::File(path.into(), error.to_string())),
+    };
+    rows.map(row).collect()
 }
 
 /// A column with one float among integers has floats alone, as the harness's library for data sets has it.
@@ -159,6 +173,10 @@ fn decompressed(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
+/// Columns of ARC's tables in AI2's archive, whose choices stand in the text of the question.
+const AI2: [&str; 3] = ["questionID", "AnswerKey", "question"];
+const AI2_TABLE: &str = "ARC as a table, which is not read; expected the .jsonl file beside it, with the same questions";
+
 /// The rows of a table. A field in quotes may hold commas and new lines.
 fn table(text: &str, path: &Path, header: Option<&[String]>) -> Result<Found> {
     let mut reader = ReaderBuilder::new()
@@ -175,15 +193,13 @@ fn table(text: &str, path: &Path, header: Option<&[String]>) -> Result<Found> {
     let records = records.map_err(io::Error::from)?;
     let line = |record: &StringRecord| record.position().map_or(1, |at| at.line() as usize);
     if let Some(record) = records.iter().find(|record| record.len() != names.len()) {
-        let source = LineError::Count(record.len(), "fields", names.len().to_string());
-        return Err(Error::Line(path.into(), line(record), source));
+        let (found, expected) = (record.len(), names.len());
+        let message = format!("{found} fields found, expected {expected}");
+        return Err(Error::Line(path.into(), line(record), message));
     }
-    if ai2::is_table(&names) {
-        let row = |record: &StringRecord| match ai2::row(&names, record) {
-            Ok(row) => Ok((line(record), row)),
-            Err(source) => Err(Error::Line(path.into(), line(record), source)),
-        };
-        return records.iter().map(row).collect();
+    let has = |column: &&str| names.iter().any(|name| name == column);
+    if AI2.iter().all(has) {
+        return Err(Error::file(path, AI2_TABLE));
     }
     let column = |place| {
         let texts: Vec<&str> = records.iter().map(|record| &record[place]).collect();
@@ -261,11 +277,11 @@ fn lines(text: &str, path: &Path) -> Result<Found> {
 }
 
 /// What the parser said, without its own line number: each line is parsed by itself.
-fn json_error(error: &serde_json::Error) -> LineError {
+fn json_error(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = message.strip_suffix(&place).unwrap_or(&message);
-    LineError::Json(error.column(), message.to_owned())
+    format!("column {}: {message}", error.column())
 }
 
 fn malformed(path: &Path, expected: &str, message: impl std::fmt::Display) -> Error {

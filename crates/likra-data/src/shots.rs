@@ -1,5 +1,7 @@
 //! Which solved questions stand before a question.
 
+use std::cmp::Ordering;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +56,7 @@ impl Shots {
 ///
 /// If the pool has fewer questions.
 pub(crate) fn fixed(pool: &[Question], count: usize, seed: Option<u64>) -> Result<Vec<&Question>> {
-    check(pool, count)?;
+    check(pool, count, false)?;
     let Some(seed) = seed else {
         return Ok(pool.iter().collect());
     };
@@ -74,7 +76,8 @@ pub(crate) fn fixed(pool: &[Question], count: usize, seed: Option<u64>) -> Resul
 pub(crate) fn by_id<'a>(pool: &'a [Question], ids: &[String]) -> Result<Vec<&'a Question>> {
     let find = |id: &String| {
         let found = pool.iter().find(|question| question.id() == id);
-        found.ok_or_else(|| Error::UnknownShot(id.into(), pool.len()))
+        let among = format!("the {} questions that shots are taken from", pool.len());
+        found.ok_or_else(|| Error::Refused(format!("no question `{id}` among {among}")))
     };
     ids.iter().map(find).collect()
 }
@@ -97,7 +100,10 @@ pub(crate) fn without<'a>(
         }
     }
     match kept.len() {
-        found if found < count => Err(Error::OwnShot(question.id().into(), count)),
+        found if found < count => Err(Error::question(
+            question.id(),
+            &format!("is among its own {count} shots, and there is no other to take its place"),
+        )),
         _ => Ok(kept),
     }
 }
@@ -126,12 +132,9 @@ impl<'a> PerQuestion<'a> {
     ///
     /// If the pool has fewer questions than are drawn.
     pub(crate) fn new(pool: &'a [Question], count: usize, seed: u64, spare: bool) -> Result<Self> {
-        check(pool, count)?;
         // Without shots, the harness draws nothing.
         let spare = spare && count > 0;
-        if spare && count == pool.len() {
-            return Err(Error::NoSpareShot(count));
-        }
+        check(pool, count, spare)?;
         Ok(Self {
             pool,
             count,
@@ -166,12 +169,16 @@ impl<'a> PerQuestion<'a> {
     }
 }
 
-fn check(pool: &[Question], count: usize) -> Result<()> {
+fn check(pool: &[Question], count: usize, spare: bool) -> Result<()> {
     let pool = pool.len();
-    match count > pool {
-        true => Err(Error::TooManyShots(count, pool)),
-        false => Ok(()),
-    }
+    let more = match count.cmp(&pool) {
+        Ordering::Less => return Ok(()),
+        Ordering::Equal if !spare => return Ok(()),
+        Ordering::Equal => ", and one more is drawn to spare",
+        Ordering::Greater => "",
+    };
+    let message = format!("{count} shots asked for{more}, but the pool has {pool} questions");
+    Err(Error::Refused(message))
 }
 
 fn draw<'a>(pool: &'a [Question], count: usize, rng: &mut PythonRandom) -> Vec<&'a Question> {
@@ -207,9 +214,7 @@ mod tests {
     fn pool(size: usize) -> Vec<Question> {
         let choices = || vec!["a".into(), "b".into()];
         (0..size)
-            .map(|place| {
-                Question::new(place.to_string(), format!("{place}?"), choices(), 0).unwrap()
-            })
+            .map(|place| Question::new(place.to_string(), format!("{place}?"), choices(), 0))
             .collect()
     }
 
@@ -232,7 +237,7 @@ mod tests {
     }
 
     fn question(id: &str, stem: &str) -> Question {
-        Question::new(id.into(), stem.into(), vec!["a".into(), "b".into()], 0).unwrap()
+        Question::new(id.into(), stem.into(), vec!["a".into(), "b".into()], 0)
     }
 
     #[test]

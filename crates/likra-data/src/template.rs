@@ -16,7 +16,6 @@ use onig::{Captures, Regex, RegexOptions, Syntax};
 use serde::Serialize as _;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
-use crate::LineError;
 use crate::python_text::{self, capitalize, is_python_space};
 
 /// The templates of one task, by name.
@@ -39,13 +38,8 @@ fn environment(syntax: &mut SyntaxConfigBuilder) -> Environment<'static> {
             true => String::new(),
             false => python_text::display(value),
         };
-        let characters: Option<Vec<char>> = characters.map(|text| text.chars().collect());
-        let taken_off = |c| {
-            characters
-                .as_ref()
-                .map_or(is_python_space(c), |all| all.contains(&c))
-        };
-        text.trim_matches(taken_off).to_owned()
+        let is_taken_off = |c| characters.map_or(is_python_space(c), |all| all.contains(c));
+        text.trim_matches(is_taken_off).to_owned()
     });
     env.add_filter("capitalize", |text: &str| capitalize(text));
     env.add_filter("join", join);
@@ -64,16 +58,11 @@ pub(crate) fn chat_environment(now: NaiveDateTime) -> Environment<'static> {
         ValueKind::Undefined => Ok(()),
         _ => Ok(out.write_str(&python_text::display(value))?),
     });
-    let has_items = |value: &Value| {
-        let kind = value.kind();
-        matches!(
-            kind,
-            ValueKind::Seq | ValueKind::Iterable | ValueKind::String | ValueKind::Map
-        )
-    };
-    env.add_test("sequence", has_items);
-    env.add_test("iterable", move |value: &Value| {
-        value.is_undefined() || has_items(value)
+    // To minijinja, None and what is undefined have items, too: none.
+    let has_items = |value: &Value| !value.is_none() && value.try_iter().is_ok();
+    env.add_test("iterable", has_items);
+    env.add_test("sequence", move |value: &Value| {
+        !value.is_undefined() && has_items(value)
     });
     env.add_filter("tojson", tojson);
     env.add_function(
@@ -108,12 +97,9 @@ impl Refusal {
 /// Python's `json.dumps(value, ensure_ascii=False, indent=indent)`.
 fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
-    options
-        .get::<Option<bool>>("ensure_ascii")?
-        .map_or(Ok(()), |ascii| match ascii {
-            true => Err(invalid("tojson with ensure_ascii is not supported".into())),
-            false => Ok(()),
-        })?;
+    if options.get::<Option<bool>>("ensure_ascii")? == Some(true) {
+        return Err(invalid("tojson with ensure_ascii is not supported".into()));
+    }
     options.assert_all_used()?;
     if value.is_undefined() {
         return Err(invalid("tojson of what is undefined".into()));
@@ -158,7 +144,7 @@ impl Templates {
     }
 
     /// The value of a template: what its one expression has, or else its text.
-    pub(crate) fn value(&self, name: &str, row: &Value) -> Result<Value, LineError> {
+    pub(crate) fn value(&self, name: &str, row: &Value) -> Result<Value, String> {
         let rendered = || {
             let captured = self.0.get_template(name)?.render_captured(row.clone())?;
             match captured.state().lookup(VALUE) {
@@ -167,7 +153,7 @@ impl Templates {
                 None => Ok(Value::from(captured.into_output())),
             }
         };
-        rendered().map_err(|error: Error| LineError::Template(name.into(), message(&error)))
+        rendered().map_err(|error: Error| format!("{name}: {}", message(&error)))
     }
 }
 
@@ -310,9 +296,7 @@ mod tests {
         let mut templates = Templates::new();
         templates.add("t", source)?;
         let row: Value = serde_json::from_str(row).unwrap();
-        let value = templates
-            .value("t", &row)
-            .map_err(|error| error.to_string())?;
+        let value = templates.value("t", &row)?;
         Ok(python_text::display(&value))
     }
 

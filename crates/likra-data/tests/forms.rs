@@ -2,12 +2,11 @@
 //! `make_hub.py`), and whole benchmarks, which are not part of the project:
 //!
 //! ```sh
-//! LIKRA_ARC=DIR LIKRA_MMLU=DIR cargo test -p likra-data --test forms -- --ignored
+//! LIKRA_MMLU=DIR cargo test -p likra-data --test forms -- --ignored
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -74,11 +73,12 @@ fn every_form_gives_the_same_questions() {
 #[test]
 fn the_content_decides_how_a_file_is_read() {
     let dir = tempfile::tempdir().unwrap();
-    let read = |name: &str, bytes: &[u8]| {
+    let read_as = |task: &str, name: &str, bytes: &[u8]| {
         let path = dir.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        read_questions("arc_challenge", &path).unwrap()
+        read_questions(task, &path).unwrap()
     };
+    let read = |name: &str, bytes: &[u8]| read_as("arc_challenge", name, bytes);
     let bytes = |name| std::fs::read(fixture(name)).unwrap();
     let lines = bytes("arc-sample.jsonl");
     let arc = read("arc.jsonl", &lines);
@@ -98,12 +98,10 @@ fn the_content_decides_how_a_file_is_read() {
     assert_eq!(read("arc.jsonl.xz", &xz.finish().unwrap()), arc);
     let zst = zstd::encode_all(lines.as_slice(), 1).unwrap();
     assert_eq!(read("arc.jsonl.zst", &zst), arc);
+    let table = zstd::encode_all(bytes("philosophy_test.csv").as_slice(), 1).unwrap();
     assert_eq!(
-        read(
-            "table.CSV.zst",
-            &zstd::encode_all(table(&arc).as_bytes(), 1).unwrap()
-        ),
-        arc
+        read_as("mmlu_philosophy", "table.CSV.zst", &table),
+        read_questions("mmlu_philosophy", &fixture("philosophy_test.csv")).unwrap()
     );
     let cut = dir.path().join("cut.gz");
     std::fs::write(&cut, &zst[..zst.len() - 9]).unwrap();
@@ -171,6 +169,12 @@ const MISTAKES: &[(&str, &str, &[u8], &str)] = &[
     ("arc_challenge", "a.parquet", b"PAR1", ": not a parquet file: "),
     (
         "arc_challenge",
+        "a.csv",
+        b"questionID,year,AnswerKey,question\nq1,2018,B,\"Which melts? (A) sand (B) ice\"\n",
+        ": ARC as a table, which is not read; expected the .jsonl file beside it",
+    ),
+    (
+        "arc_challenge",
         "a.jsonl",
         b"{\"id\": \"caf\xe9\"}",
         ": line 1: byte 0xe9 is not UTF-8; a file in Latin-1 is converted with",
@@ -186,6 +190,12 @@ const MISTAKES: &[(&str, &str, &[u8], &str)] = &[
         "a.jsonl",
         b"{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\", \"b\"], \"label\": [\"A\", \"B\"]}, \"answerKey\": \"C\"}",
         ":1: doc_to_target: invalid operation: 'C' is not in list",
+    ),
+    (
+        "arc_challenge",
+        "a.jsonl",
+        b"{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"a\"], \"label\": [\"A\"]}, \"answerKey\": \"A\"}",
+        ":1: 1 choices found, expected at least 2",
     ),
     (
         "arc_challenge",
@@ -210,69 +220,6 @@ fn mistakes_are_named_with_file_and_row() {
     for (task, name, text, message) in MISTAKES {
         let found = error(task, name, text);
         assert!(found.starts_with(message), "{name}: {found}");
-    }
-}
-
-/// What is asked, without the words around it.
-fn stem(question: &Question) -> &str {
-    let stem = question.context(0).strip_prefix("Question: ");
-    stem.and_then(|stem| stem.strip_suffix("\nAnswer:"))
-        .unwrap()
-}
-
-/// ARC's question as AI2's table has it.
-fn table(questions: &[Question]) -> String {
-    let mut table = String::from("questionID,AnswerKey,question\n");
-    for question in questions {
-        let mut text = stem(question).to_owned();
-        for (label, choice) in ('A'..).zip(question.choices()) {
-            write!(text, " ({label}) {choice}").unwrap();
-        }
-        let gold = char::from(b'A' + question.gold().unwrap() as u8);
-        let text = text.replace('"', "\"\"");
-        writeln!(table, "{},{gold},\"{text}\"", question.id()).unwrap();
-    }
-    table
-}
-
-/// Blanks at an end of a stem or a choice do not survive in a table.
-fn trimmed(question: &Question) -> (String, String, Vec<String>, Option<usize>) {
-    let choices = question
-        .choices()
-        .iter()
-        .map(|choice| choice.trim().to_owned());
-    (
-        question.id().into(),
-        stem(question).trim().into(),
-        choices.collect(),
-        question.gold(),
-    )
-}
-
-fn assert_table_gives_back(file: &Path) {
-    let questions = read_questions("arc_challenge", file).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("table.csv");
-    std::fs::write(&path, table(&questions)).unwrap();
-    let found = read_questions("arc_challenge", &path).unwrap();
-    assert_eq!(found.len(), questions.len());
-    for (found, question) in found.iter().zip(&questions) {
-        assert_eq!(trimmed(found), trimmed(question));
-    }
-}
-
-#[test]
-fn a_table_gives_arc_back() {
-    assert_table_gives_back(&fixture("arc-sample.jsonl"));
-}
-
-#[test]
-#[ignore = "needs ARC: LIKRA_ARC=DIR cargo test -p likra-data --test forms -- --ignored"]
-fn a_table_gives_all_of_arc_back() {
-    for set in ["Easy", "Challenge"] {
-        for split in ["Train", "Dev", "Test"] {
-            assert_table_gives_back(&given("LIKRA_ARC").join(format!("ARC-{set}-{split}.jsonl")));
-        }
     }
 }
 

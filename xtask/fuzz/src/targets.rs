@@ -22,9 +22,8 @@ const TENSORS: &[u8] =
     include_bytes!("../../../fixtures/models/llama/adapter/adapter_model.safetensors");
 
 /// The targets, each called by the file that it reads.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 18] = [
     "arc.jsonl",
-    "arc.csv",
     "mmlu.csv",
     "hellaswag.jsonl",
     "arc.parquet",
@@ -59,7 +58,7 @@ pub fn read(name: &str, bytes: &[u8], folder: &Path) {
         path
     };
     match name {
-        "arc.jsonl" | "arc.csv" | "arc.parquet" => ask("arc_challenge", &with(&[])),
+        "arc.jsonl" | "arc.parquet" => ask("arc_challenge", &with(&[])),
         "mmlu.csv" => ask("mmlu_anatomy", &with(&[])),
         "hellaswag.jsonl" => ask("hellaswag", &with(&[])),
         "task.yaml" => ask(&with(&[]).display().to_string(), Path::new("/dev/null")),

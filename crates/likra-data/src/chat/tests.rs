@@ -79,15 +79,8 @@ fn conversations_become_the_text_of_transformers() {
         .filter(|render| render.mode == "generate")
     {
         let chat = golden.chat(&render.template, true);
-        let role = |role: &str| {
-            ["system", "user", "assistant", "tool"]
-                .into_iter()
-                .find(|r| *r == role)
-        };
         let messages = &golden.conversations[&render.conversation];
-        let messages = messages
-            .iter()
-            .map(|(by, text)| message(role(by).unwrap(), text));
+        let messages = messages.iter().map(|(by, text)| (&**by, &**text));
         let found = chat.rendered(&messages.collect::<Vec<_>>());
         let case = format!("{}, {}", render.template, render.conversation);
         match (&render.text, &render.error) {

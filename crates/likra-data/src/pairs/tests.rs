@@ -8,7 +8,7 @@ const WRONG: [WrongAnswer; 2] = [WrongAnswer::Random, WrongAnswer::First];
 
 fn question(choices: &[&str], gold: usize) -> Question {
     let choices = choices.iter().map(ToString::to_string).collect();
-    Question::new("q".into(), "?".into(), choices, gold).unwrap()
+    Question::new("q".into(), "?".into(), choices, gold)
 }
 
 fn answers(train: &[Question], kind: Answers, seed: u32, unrelated: &[String]) -> Vec<String> {
@@ -38,7 +38,7 @@ fn questions() -> impl Strategy<Value = Vec<Question>> {
         let own = choices.len();
         choices.push("z".into());
         choices.swap(own, gold);
-        Question::new("q".into(), "?".into(), choices, own).unwrap()
+        Question::new("q".into(), "?".into(), choices, own)
     });
     prop::collection::vec(question, 1..20)
 }
@@ -198,7 +198,7 @@ fn named(questions: &[(&[&str], usize)]) -> Vec<Question> {
         .enumerate()
         .map(|(place, (choices, gold))| {
             let choices = choices.iter().map(ToString::to_string).collect();
-            Question::new(format!("q{place}"), "?".into(), choices, *gold).unwrap()
+            Question::new(format!("q{place}"), "?".into(), choices, *gold)
         });
     named.collect()
 }

@@ -7,13 +7,13 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 use rayon::prelude::*;
 
-use super::target::{Answer, Target, from_either_end};
+use super::target::{self, from_either_end};
 use super::{Task, columns};
 use crate::question::{Delimiters, Doc, Question};
 use crate::rows::{Row, Rows};
 use crate::template::Templates;
 use crate::values::{get, items, pairs};
-use crate::{Error, LineError, Result, literal, python_text};
+use crate::{Error, Result, literal, python_text};
 
 /// A task's fields, ready for rows.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Que
     // What the first row gives holds for all.
     let text = fields.text(&first.value);
     let text = text.map_err(|source| first.refused(source))?;
-    let multiple = matches!(text, Answer::Place(_));
+    let multiple = text.as_str().is_none();
     let question = |(number, row): (usize, &Row)| {
         let question = fields.question(&row.value, multiple, format!("{split}#{number}"));
         let mut question = question.map_err(|source| row.refused(source))?;
@@ -54,7 +54,8 @@ pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Que
     let mut lines = HashMap::new();
     for (row, question) in rows.all.iter().zip(&found) {
         if let Some(first) = lines.insert(question.id(), row.line) {
-            return Err(row.refused(LineError::DuplicateId(question.id().into(), first)));
+            let message = format!("id `{}` was given on line {first} already", question.id());
+            return Err(row.refused(message));
         }
     }
     Ok(found)
@@ -96,37 +97,43 @@ impl Fields {
         Ok(fields)
     }
 
-    fn question(&self, row: &Value, multiple: bool, number: String) -> Result<Question, LineError> {
+    fn question(&self, row: &Value, multiple: bool, number: String) -> Result<Question, String> {
         let choices = self.list("doc_to_choice", row)?;
-        let (text, target) = (self.text(row)?, self.target(row)?);
-        let wrong = |found: &dyn ToString, expected: &str| {
-            Err(LineError::value("doc_to_text", found.to_string(), expected))
-        };
-        let (context, continuation, shown) = match (&text, multiple) {
-            (Answer::Text(text), false) => (text.clone(), None, text.clone()),
-            (Answer::Place(place), true) => match from_either_end(*place, &choices) {
-                Some(choice) => (String::new(), Some(target.continuation()?), choice),
-                None => return wrong(place, &format!("one of {} choices", choices.len())),
+        let text = self.text(row)?;
+        let target = self.value("doc_to_target", row)?;
+        let target = target::target(target, self.is_template("doc_to_target"))?;
+        let wrong = |expected: &str| Err(format!("doc_to_text `{text}` is not {expected}"));
+        let (context, continuation, shown) = match (text.as_str(), multiple) {
+            (Some(text), false) => (text.to_owned(), None, text.to_owned()),
+            (None, true) => match from_either_end(&text, &choices) {
+                Some(choice) => (String::new(), Some(target::continuation(&target)?), choice),
+                None => return wrong(&format!("one of {} choices", choices.len())),
             },
-            (Answer::Place(place), false) => return wrong(place, "a text, as in the first row"),
-            (Answer::Text(text), true) => return wrong(text, "a number, as in the first row"),
+            (None, false) => return wrong("a text, as in the first row"),
+            (Some(_), true) => return wrong("a number, as in the first row"),
         };
-        let right = match (self.of_each("likra.labels", row, &choices)?, &text) {
-            (Some(labels), _) => {
+        let right = match self.of_each("likra.labels", row, &choices)? {
+            Some(labels) => {
                 let is_right = |place: &usize| ["1", "True"].contains(&labels[*place].as_str());
                 (0..choices.len()).filter(is_right).collect()
             }
-            (None, Answer::Place(_)) => text.place(&choices).into_iter().collect(),
-            (None, Answer::Text(_)) => target.right(&choices),
+            None if multiple => target::right(&text, &choices),
+            None => target::right(&target, &choices),
         };
+        if choices.len() < 2 {
+            return Err(format!(
+                "{} choices found, expected at least 2",
+                choices.len()
+            ));
+        }
         let id = self.printed("likra.id", row)?;
-        let answer = target.shown(&choices);
-        let question = Question {
+        let answer = target::shown(&target, &choices);
+        Ok(Question {
             id: if id.is_empty() { number } else { id },
             description: self.printed("description", row)?,
             texts: self.of_each("likra.answers", row, &choices)?,
             doc: Doc::default(),
-            target: target.to_string(),
+            target: python_text::display(&target),
             solved: answer.map(|answer| (shown, answer)),
             prompts: Vec::new(),
             context,
@@ -134,12 +141,11 @@ impl Fields {
             continuation,
             right,
             delimiters: Arc::clone(&self.delimiters),
-        };
-        question.checked()
+        })
     }
 
     /// What a field gives for a row; None if the task has no such field.
-    fn value(&self, key: &'static str, row: &Value) -> Result<Value, LineError> {
+    fn value(&self, key: &'static str, row: &Value) -> Result<Value, String> {
         match self.sources.get(key) {
             // Where a row lacks a column that others have, the harness has None.
             Some(Source::Column(name)) => Ok(get(row, name).unwrap_or(Value::from(()))),
@@ -154,28 +160,16 @@ impl Fields {
     }
 
     /// A field as a text; what is absent is none.
-    fn printed(&self, key: &'static str, row: &Value) -> Result<String, LineError> {
+    fn printed(&self, key: &'static str, row: &Value) -> Result<String, String> {
         let value = self.value(key, row)?;
         let text = (!value.is_none()).then(|| python_text::display(&value));
         Ok(text.unwrap_or_default())
     }
 
     /// `doc_to_text`.
-    fn text(&self, row: &Value) -> Result<Answer, LineError> {
+    fn text(&self, row: &Value) -> Result<Value, String> {
         let value = self.value("doc_to_text", row)?;
-        match self.is_template("doc_to_text") {
-            true => Answer::printed("doc_to_text", python_text::display(&value)),
-            false => Answer::text(&value),
-        }
-    }
-
-    /// `doc_to_target`.
-    fn target(&self, row: &Value) -> Result<Target, LineError> {
-        let value = self.value("doc_to_target", row)?;
-        match self.is_template("doc_to_target") {
-            true => Target::printed(python_text::display(&value)),
-            false => Target::of(&value),
-        }
+        target::text(&value, self.is_template("doc_to_text"))
     }
 
     /// A list with a text for each choice, if the task has such a field.
@@ -184,21 +178,23 @@ impl Fields {
         key: &'static str,
         row: &Value,
         choices: &[String],
-    ) -> Result<Option<Vec<String>>, LineError> {
+    ) -> Result<Option<Vec<String>>, String> {
         if !self.sources.contains_key(key) {
             return Ok(None);
         }
         let found = self.list(key, row)?;
-        let expected = format!("one for each of {} choices", choices.len());
-        match found.len() == choices.len() {
+        let (count, expected) = (found.len(), choices.len());
+        match count == expected {
             true => Ok(Some(found)),
-            false => Err(LineError::value(key, found.len(), &expected)),
+            false => Err(format!(
+                "{key} `{count}` is not one for each of {expected} choices"
+            )),
         }
     }
 
     /// The texts of a list; one that a template prints is read back as Python would.
-    fn list(&self, key: &'static str, row: &Value) -> Result<Vec<String>, LineError> {
-        let refused = |message: String| LineError::Template(key.into(), message);
+    fn list(&self, key: &'static str, row: &Value) -> Result<Vec<String>, String> {
+        let refused = |message: String| format!("{key}: {message}");
         let is_template = self.is_template(key);
         let mut value = self.value(key, row)?;
         if let (true, Some(text)) = (is_template, value.as_str()) {

@@ -38,7 +38,10 @@ pub fn open(name: &str) -> Result<Vec<Task>> {
     let known = indices.iter().flatten().filter_map(Entry::name);
     let mut known: Vec<String> = known.filter(|name| !name.starts_with("mmlu_")).collect();
     known.sort();
-    Err(Error::UnknownTask(name.into(), known.join(", ")))
+    Err(Error::Refused(format!(
+        "no task `{name}`: expected one of {}, a subject such as mmlu_anatomy, or a path to a .yaml file",
+        known.join(", ")
+    )))
 }
 
 /// The files that the program carries, in the order of their paths.

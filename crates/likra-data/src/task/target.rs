@@ -1,149 +1,105 @@
 //! What `doc_to_text` and `doc_to_target` give: a text, or which choice is meant.
 
-use std::fmt::{self, Display, Formatter};
-
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::values::items;
-use crate::{LineError, literal, python_text};
+use crate::{literal, python_text};
 
-/// A text, or the number of a choice.
-#[derive(Debug)]
-pub(super) enum Answer {
-    Text(String),
-    Place(i64),
-}
-
-/// What `doc_to_target` gives: an answer, or a list of texts or of numbers.
-#[derive(Debug)]
-pub(super) struct Target {
-    answers: Vec<Answer>,
-    is_list: bool,
-}
-
-impl Answer {
-    /// Of a column or a constant.
-    fn of(value: &Value) -> Option<Self> {
-        let text = value.as_str().map(|text| Self::Text(text.into()));
-        text.or_else(|| whole(value).map(Self::Place))
-    }
-
-    /// What `doc_to_text` gives as a column or a constant.
-    pub(super) fn text(value: &Value) -> Result<Self, LineError> {
-        let expected = "a text or the number of a choice";
-        Self::of(value).ok_or_else(|| LineError::value("doc_to_text", value, expected))
-    }
-
-    /// Of what a template printed: a text that has nothing but digits is a number.
-    pub(super) fn printed(key: &'static str, text: String) -> Result<Self, LineError> {
-        if text.is_empty() || !text.chars().all(char::is_numeric) {
-            return Ok(Self::Text(text));
-        }
-        let zero = text.bytes().all(|byte| byte == b'0');
-        let number = text.parse().ok().filter(|_| zero || !text.starts_with('0'));
-        let expected = "a number as Python writes it";
-        let number = number.ok_or_else(|| LineError::value(key, text, expected))?;
-        Ok(Self::Place(number))
-    }
-
-    /// The place of the choice that is meant; a text is looked up among them.
-    pub(super) fn place(&self, choices: &[String]) -> Option<usize> {
-        match self {
-            Self::Text(text) => choices.iter().position(|choice| choice == text),
-            Self::Place(number) => usize::try_from(*number)
-                .ok()
-                .filter(|at| *at < choices.len()),
-        }
+/// What `doc_to_text` gives: a text, or the number of a choice.
+pub(super) fn text(value: &Value, is_template: bool) -> Result<Value, String> {
+    let expected = "a text or the number of a choice";
+    match is_template {
+        true => printed("doc_to_text", python_text::display(value)),
+        false => plain(value).ok_or_else(|| format!("doc_to_text `{value}` is not {expected}")),
     }
 }
 
-impl Target {
-    /// Of a column or a constant.
-    pub(super) fn of(value: &Value) -> Result<Self, LineError> {
-        let is_list = value.kind() == ValueKind::Seq;
-        let answers: Option<Vec<Answer>> = match is_list {
-            true => items(value).map(|item| Answer::of(&item)).collect(),
-            false => Answer::of(value).map(|answer| vec![answer]),
-        };
-        let is_text = |answer: &Answer| matches!(answer, Answer::Text(_));
-        let answers = answers.filter(|all| all.iter().all(is_text) || !all.iter().any(is_text));
-        let expected = "a number, a text, or a list of either";
-        let answers = answers.ok_or_else(|| LineError::value("doc_to_target", value, expected))?;
-        Ok(Self { answers, is_list })
-    }
-
-    /// Of what a template printed.
-    pub(super) fn printed(text: String) -> Result<Self, LineError> {
+/// What `doc_to_target` gives: a text or a number, or a list of either.
+pub(super) fn target(mut value: Value, is_template: bool) -> Result<Value, String> {
+    if is_template {
+        let text = python_text::display(&value);
         let is_list = text.starts_with('[') && text.ends_with(']');
-        match literal::parse(&text) {
-            Ok(list) if is_list => Self::of(&list),
+        value = match literal::parse(&text) {
+            Ok(list) if is_list => list,
             // Python has a list there; of what it cannot read either it takes the text, as for `[MASK]`.
             Err(found) if is_list && found.is_rare => {
-                Err(LineError::value("doc_to_target", text, &found.reason))
+                return Err(format!("doc_to_target `{text}` is not {}", found.reason));
             }
-            _ => Ok(Self {
-                answers: vec![Answer::printed("doc_to_target", text)?],
-                is_list: false,
-            }),
-        }
+            _ => return printed("doc_to_target", text),
+        };
     }
+    let list = || {
+        let all: Option<Vec<Value>> = items(&value).map(|item| plain(&item)).collect();
+        let is_text = |answer: &Value| answer.as_str().is_some();
+        let alike = all.filter(|all| all.iter().all(is_text) || !all.iter().any(is_text));
+        alike.map(Value::from)
+    };
+    let found = match value.kind() {
+        ValueKind::Seq => list(),
+        _ => plain(&value),
+    };
+    let expected = "a number, a text, or a list of either";
+    found.ok_or_else(|| format!("doc_to_target `{value}` is not {expected}"))
+}
 
-    /// What continues every choice, where they are contexts.
-    pub(super) fn continuation(&self) -> Result<String, LineError> {
-        let expected = "a text, as the choices are contexts";
-        match self.answers.first() {
-            Some(Answer::Text(text)) if !self.is_list => Ok(text.clone()),
-            Some(Answer::Place(number)) if !self.is_list => Ok(number.to_string()),
-            _ => Err(LineError::value("doc_to_target", "a list", expected)),
-        }
-    }
-
-    /// The places of the right choices; what is none of them is left out.
-    pub(super) fn right(&self, choices: &[String]) -> Vec<usize> {
-        let place = |answer: &Answer| answer.place(choices);
-        self.answers.iter().filter_map(place).collect()
-    }
-
-    /// The answer of a shot; none if the harness can make no shot of it.
-    pub(super) fn shown(&self, choices: &[String]) -> Option<String> {
-        match self.answers.first()? {
-            Answer::Text(text) => Some(text.clone()),
-            Answer::Place(_) if self.is_list => None,
-            Answer::Place(number) => from_either_end(*number, choices),
-        }
+/// Of a column or a constant: a text, or a number; Python's truth values are such.
+fn plain(value: &Value) -> Option<Value> {
+    match value.kind() {
+        ValueKind::String => Some(value.clone()),
+        ValueKind::Bool => Some(i64::from(value.is_true()).into()),
+        _ if value.is_integer() => value.as_i64().map(Value::from),
+        _ => None,
     }
 }
 
-impl Display for Target {
-    /// As Python's `str`.
-    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
-        let value = |answer: &Answer| match answer {
-            Answer::Text(text) => Value::from(text.as_str()),
-            Answer::Place(number) => Value::from(*number),
-        };
-        let mut values = self.answers.iter().map(value);
-        let value = match self.is_list {
-            true => values.collect(),
-            false => values.next().unwrap_or_default(),
-        };
-        f.write_str(&python_text::display(&value))
+/// Of what a template printed: a text that has nothing but digits is a number.
+fn printed(key: &str, text: String) -> Result<Value, String> {
+    if text.is_empty() || !text.chars().all(char::is_numeric) {
+        return Ok(text.into());
+    }
+    let zero = text.bytes().all(|byte| byte == b'0');
+    let number: Option<i64> = text.parse().ok();
+    let number = number.filter(|_| zero || !text.starts_with('0'));
+    let number = number.map(Value::from);
+    number.ok_or_else(|| format!("{key} `{text}` is not a number as Python writes it"))
+}
+
+/// What continues every choice, where they are contexts.
+pub(super) fn continuation(target: &Value) -> Result<String, String> {
+    match target.kind() {
+        ValueKind::Seq => Err("doc_to_target is a list, not a text to continue contexts".into()),
+        _ => Ok(python_text::display(target)),
+    }
+}
+
+/// The places of the right choices; what is none of them is left out.
+pub(super) fn right(target: &Value, choices: &[String]) -> Vec<usize> {
+    let place = |answer: Value| match answer.as_str() {
+        Some(text) => choices.iter().position(|choice| choice == text),
+        None => answer.as_usize().filter(|place| *place < choices.len()),
+    };
+    match target.kind() {
+        ValueKind::Seq => items(target).filter_map(place).collect(),
+        _ => place(target.clone()).into_iter().collect(),
+    }
+}
+
+/// The answer of a shot; none if the harness can make no shot of it.
+pub(super) fn shown(target: &Value, choices: &[String]) -> Option<String> {
+    match target.kind() {
+        ValueKind::Seq => items(target).next()?.as_str().map(String::from),
+        ValueKind::String => target.as_str().map(String::from),
+        _ => from_either_end(target, choices),
     }
 }
 
 /// Python's `choices[number]`.
-pub(super) fn from_either_end(number: i64, choices: &[String]) -> Option<String> {
+pub(super) fn from_either_end(number: &Value, choices: &[String]) -> Option<String> {
+    let number = number.as_i64()?;
     let from = if number < 0 { choices.len() as i64 } else { 0 };
     let place = usize::try_from(number + from).ok()?;
     choices.get(place).cloned()
-}
-
-/// An integer; Python's truth values are such.
-fn whole(value: &Value) -> Option<i64> {
-    match value.kind() {
-        ValueKind::Bool => Some(i64::from(value.is_true())),
-        _ => value.is_integer().then(|| value.as_i64()).flatten(),
-    }
 }
 
 #[cfg(test)]
@@ -152,13 +108,13 @@ mod tests {
 
     #[test]
     fn what_python_alone_reads_as_a_list_is_no_text() {
-        let printed = |text: &str| Target::printed(text.into());
-        assert!(printed("['a', 'b']").unwrap().is_list);
+        let printed = |text: &str| target(text.into(), true);
+        assert_eq!(printed("['a', 'b']").unwrap().kind(), ValueKind::Seq);
         for text in ["[MASK]", "[1, not a list]"] {
-            assert!(!printed(text).unwrap().is_list);
+            assert_eq!(printed(text).unwrap().as_str(), Some(text));
         }
         for text in ["[0x1F]", "[r'a']", "['a' # b\n]", "[...]", "[{}]"] {
-            let error = printed(text).unwrap_err().to_string();
+            let error = printed(text).unwrap_err();
             assert!(error.starts_with("doc_to_target"), "{error}");
         }
     }
