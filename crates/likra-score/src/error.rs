@@ -26,6 +26,10 @@ pub enum Error {
         tokens: usize,
     },
 
+    /// The model gave something that is no number.
+    #[error("token {0} of a text has the log-likelihood {1}; expected a finite number")]
+    NotANumber(u32, f32),
+
     /// The model gave something other than a log-likelihood: infinite, no number, or above 0.
     #[error(
         "head `{head}` after {examples} examples gives candidate {candidate} of question `{question}` the log-likelihood {value}; expected a finite number of at most 0"

@@ -21,6 +21,7 @@ pub struct Plan {
     forks: Vec<usize>,
     /// Questions that run together, by place in `requests`, of about the same length.
     batches: Vec<Vec<usize>>,
+    batch_tokens: usize,
 }
 
 impl Plan {
@@ -39,9 +40,20 @@ impl Plan {
             prefix,
             forks,
             batches: Vec::new(),
+            batch_tokens,
         };
         plan.batches = plan.batched(batch_tokens);
         Ok(plan)
+    }
+
+    /// The same with a token more behind each answer: what is asked for there stands at the answer's end.
+    pub(crate) fn to_ends(&self) -> Result<Self> {
+        let mut requests = self.requests.clone();
+        let candidates = requests
+            .iter_mut()
+            .flat_map(|request| &mut request.candidates);
+        candidates.for_each(|candidate| candidate.encoded.tokens.push(0));
+        Self::new(requests, self.batch_tokens)
     }
 
     /// The questions, in order.

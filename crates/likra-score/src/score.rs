@@ -20,7 +20,8 @@ pub struct Head<'a> {
     pub greedy: bool,
 }
 
-/// Scores every candidate of the plan's questions under `head`, in the questions' order.
+/// Scores every candidate of the plan's questions under `head`, in the questions' order: by log-likelihood, or by
+/// reward if the head's adapter gives rewards.
 ///
 /// `progress` hears, after each forward pass, how many more questions are done.
 ///
@@ -37,6 +38,9 @@ pub fn score(
     if let Some(adapter) = head.adapter {
         model.config().check_adapter(adapter)?;
     }
+    let (reward, asked) = (head.adapter.and_then(Adapter::reward), plan);
+    let to_ends = reward.map(|_| plan.to_ends()).transpose()?;
+    let plan = to_ends.as_ref().unwrap_or(plan);
     let mut sums = vec![Vec::new(); plan.requests.len()];
     let prefix = match plan.prefix() {
         [] => None,
@@ -50,10 +54,19 @@ pub fn score(
         let hidden = model.forward(&batch, prefix.as_ref(), head.adapter)?;
         let mut values: Vec<(f32, bool)> = Vec::with_capacity(targets.len());
         for targets in targets.chunks(model.targets_at_once()) {
-            let found = model.log_likelihoods(&hidden, targets)?;
+            let found = match reward {
+                Some(reward) => model.rewards(&hidden, targets, reward),
+                None => model.log_likelihoods(&hidden, targets)?,
+            };
             let found = found.try_to_vec_as::<f32>();
             let likeliest = match head.greedy {
-                true => model.are_likeliest(&hidden, targets)?,
+                true => {
+                    let found = model.likeliest(&hidden, targets)?.into_iter();
+                    found
+                        .zip(targets)
+                        .map(|((id, _), target)| id == target.1)
+                        .collect()
+                }
                 false => vec![false; targets.len()],
             };
             values.extend(
@@ -72,29 +85,33 @@ pub fn score(
             let found = tokens.map(|tokens| {
                 let own = values.by_ref().take(tokens);
                 own.fold((0.0, true), |(sum, all), (value, likeliest)| {
-                    (sum + f64::from(value), all && likeliest)
+                    // A reward is what stands at an answer's end.
+                    let before = if reward.is_some() { 0.0 } else { sum };
+                    (before + f64::from(value), all && likeliest)
                 })
             });
             sums[question] = found.collect();
         }
         progress(questions.len());
     }
-    records(head, &plan.requests, &sums)
+    records(head, &asked.requests, &sums)
 }
 
-/// The log-likelihood of a candidate, in nats, and whether each of its tokens is the likeliest.
+/// The log-likelihood of a candidate, in nats, or its reward, and whether each of its tokens is the likeliest.
 type Sum = (f64, bool);
 
 /// The log-likelihood of a certain answer, and what rounding may add to it.
 const MOST: f64 = 1e-3;
 
 fn records(head: &Head, requests: &[Request], sums: &[Vec<Sum>]) -> Result<Vec<ScoreRecord>> {
+    let gives_rewards = head.adapter.is_some_and(|one| one.reward().is_some());
     let mut records = Vec::new();
     for (request, sums) in requests.iter().zip(sums) {
         let candidates = request.candidates.iter().zip(sums).enumerate();
         for (candidate, (found, &(log_likelihood, greedy))) in candidates {
             // No token is more than certain, but for the rounding of a softmax.
-            if !log_likelihood.is_finite() || log_likelihood > MOST {
+            let is_likely = log_likelihood <= MOST || gives_rewards;
+            if !log_likelihood.is_finite() || !is_likely {
                 return Err(Error::NotALogLikelihood {
                     head: head.name.into(),
                     examples: head.examples,

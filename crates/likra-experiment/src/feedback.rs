@@ -1,0 +1,268 @@
+//! From a file of feedback to a judge: the heads learn most of it, and the rest says how they are to be read.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use likra_data::{read_rows, training_order};
+use likra_files::check_room;
+use likra_hub::{Event, Listener, Name, RepoType, fetch};
+use likra_judge::{
+    Calibration, Feedback, Labelled, LeftOut, Performance, Prompt, Scored, accuracy_of, feedback,
+};
+use likra_lora::Adapter;
+use likra_results::{BASE, HeadDir, Input, sha256};
+use likra_score::Plan;
+use likra_train::Example;
+use serde_json::json;
+
+use crate::base::Base;
+use crate::experiment::Head;
+use crate::finder::Finder;
+use crate::jobs::key;
+use crate::judge::{Beside, Column, FeedbackFile, Format, HEADS, JudgeFile, scored};
+use crate::spec::Spec;
+use crate::work::train;
+
+/// How many prompts with good and bad answers must be there to be held out.
+const FEWEST: usize = 10;
+
+/// The file of feedback at a path, or those of a data set on the hub that are for training.
+fn files(text: &str, listener: &Listener) -> Result<Vec<PathBuf>> {
+    let name = Name::parse(text).filter(|_| !Path::new(text).exists());
+    let Some(name) = name else {
+        return Ok(vec![text.into()]);
+    };
+    let is_rows = |file: &str| {
+        let endings = [".parquet", ".jsonl", ".json", ".csv"];
+        file.contains("train") && endings.iter().any(|ending| file.ends_with(ending))
+    };
+    let expected = "files of rows with `train` in their names";
+    let (folder, _) = fetch(RepoType::Dataset, &name, expected, &is_rows, listener)?;
+    let mut found = Vec::new();
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder)? {
+            let path = entry?.path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false if is_rows(&path.to_string_lossy()) => found.push(path),
+                false => {}
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Says what of a file is not learned.
+fn say_left_out(left_out: &LeftOut, listener: &Listener) {
+    for (rows, what) in [
+        (&left_out.empty, "an empty answer, which is left out"),
+        (
+            &left_out.duplicates,
+            "answers that stand before, which are left out",
+        ),
+        (
+            &left_out.contradictions,
+            "an answer that is chosen and rejected for one prompt, which is left out",
+        ),
+    ] {
+        if let Some(first) = rows.first() {
+            let line = format!(
+                "Warning: {} rows have {what}; the first is in line {first}",
+                rows.len()
+            );
+            listener(Event::Said(line));
+        }
+    }
+}
+
+/// What is learned, and what is held out.
+struct Parts {
+    learned: Vec<Feedback>,
+    held_out: Vec<Feedback>,
+}
+
+/// Holds out a share of the prompts that have good and bad answers, as a shuffle with `seed` orders them.
+fn parts(all: Vec<Feedback>, share: f64, seed: u32) -> Result<Parts> {
+    let is_mixed = |one: &Feedback| !one.chosen.is_empty() && !one.rejected.is_empty();
+    let (mixed, mut learned): (Vec<Feedback>, Vec<Feedback>) = all.into_iter().partition(is_mixed);
+    let (count, prompts) = (mixed.len(), mixed.len() + learned.len());
+    let held = ((share * count as f64).round() as usize).max(FEWEST);
+    ensure!(
+        count >= 2 * FEWEST,
+        "{prompts} prompts, of which {count} have both a chosen and a rejected answer; expected at least {}, of \
+         which half are held out to choose the weight by",
+        2 * FEWEST
+    );
+    let held = held.min(count / 2);
+    let order = training_order(count, seed);
+    let mut mixed: Vec<Option<Feedback>> = mixed.into_iter().map(Some).collect();
+    let mut take = |places: &[usize]| -> Vec<Feedback> {
+        places
+            .iter()
+            .filter_map(|&place| mixed[place].take())
+            .collect()
+    };
+    let held_out = take(&order[..held]);
+    learned.extend(take(&order[held..]));
+    Ok(Parts { learned, held_out })
+}
+
+/// Trains both heads on feedback, chooses how to read them, and leaves the judge in `out`; returns what it has come to.
+/// Training that was stopped goes on.
+///
+/// # Errors
+///
+/// If the feedback, the model or a setting is refused, or a file cannot be written.
+pub fn train_judge(
+    spec: &Spec,
+    file: &str,
+    share: f64,
+    out: &Path,
+    listener: &Listener,
+) -> Result<JudgeFile> {
+    ensure!(
+        share > 0.0 && share <= 0.5,
+        "--held-out {share}: expected a share above 0, and at most 0.5"
+    );
+    let base = Finder::new(None, listener).base(spec)?;
+    base.device()?;
+    let (mut rows, mut inputs) = (Vec::new(), Vec::new());
+    for path in files(file, listener)? {
+        rows.extend(read_rows(&path)?);
+        inputs.push(Input::of_file(&path)?);
+    }
+    let (all, left_out) = feedback(&rows).with_context(|| file.to_owned())?;
+    say_left_out(&left_out, listener);
+    let has_chat = all.iter().any(|one| matches!(one.prompt, Prompt::Chat(_)));
+    let format = Format::open(&base, spec.training.bos, has_chat)?;
+    let Parts { learned, held_out } =
+        parts(all, share, spec.seed).with_context(|| file.to_owned())?;
+    let requests = held_out.iter().enumerate().map(|(place, one)| {
+        let good = one.chosen.iter().map(|answer| (answer.clone(), true));
+        let bad = one.rejected.iter().map(|answer| (answer.clone(), false));
+        let answers: Vec<(String, bool)> = good.chain(bad).collect();
+        format.request(place.to_string(), &one.prompt, &answers)
+    });
+    let requests = requests.collect::<Result<Vec<_>>>()?;
+    let model_sha256 = base.hash()?;
+    let data = sha256(format!("{learned:?}").as_bytes());
+    let mut adapters = Vec::new();
+    let mut counts = [0; 2];
+    for (number, name) in HEADS.into_iter().enumerate() {
+        let answers = learned.iter().flat_map(|one| {
+            let answers = if number == 0 {
+                &one.chosen
+            } else {
+                &one.rejected
+            };
+            answers.iter().map(move |answer| (&one.prompt, answer))
+        });
+        let pairs = answers.map(|(prompt, answer)| format.pair(prompt, answer));
+        let pairs = pairs.collect::<Result<Vec<_>>>()?;
+        let order = training_order(pairs.len(), spec.seed).into_iter();
+        let examples: Vec<Example> = order.map(|place| pairs[place].clone().into()).collect();
+        counts[number] = examples.len();
+        let dir = HeadDir::new(out.join("training").join(name));
+        let adapter = head(
+            &base,
+            spec,
+            name,
+            &examples,
+            &dir,
+            [&model_sha256, &data],
+            listener,
+        )?;
+        adapter.save(&out.join(name))?;
+        adapters.push(adapter);
+    }
+    let plan = Plan::new(requests, base.placement.batch_tokens)?;
+    let heads = [
+        (BASE, None),
+        (HEADS[0], Some(&adapters[0])),
+        (HEADS[1], Some(&adapters[1])),
+    ];
+    let found = scored(&base, heads, &plan, listener)?;
+    let labelled = held_out.iter().zip(found).map(|(one, answers)| {
+        let label = |(place, answer)| (answer, place < one.chosen.len());
+        answers.into_iter().enumerate().map(label).collect()
+    });
+    let found: Vec<Vec<(Column<3>, bool)>> = labelled.collect();
+    let labelled = found.iter().map(|answers| {
+        let both = |&(([_, positive, negative], chars), good): &(Column<3>, bool)| {
+            (
+                Scored {
+                    positive,
+                    negative,
+                    chars,
+                },
+                good,
+            )
+        };
+        answers.iter().map(both).collect()
+    });
+    let labelled: Vec<Labelled> = labelled.collect();
+    let judge = JudgeFile {
+        likra: env!("CARGO_PKG_VERSION").into(),
+        model: base.name.clone(),
+        model_sha256,
+        chat_template: has_chat,
+        seed: spec.seed,
+        feedback: FeedbackFile {
+            file: inputs.swap_remove(0),
+            chosen: counts[0],
+            rejected: counts[1],
+            held_out: labelled.len(),
+        },
+        calibration: Calibration::fit(&labelled.iter().collect::<Vec<_>>()),
+        held_out: Performance::of_others(&labelled).context("no prompts are held out")?,
+        beside: beside(&found)?,
+        training: spec.training.clone(),
+        lora: spec.lora.clone(),
+    };
+    judge.write(out)?;
+    Ok(judge)
+}
+
+/// How often the best answer is a good one by ways that need no negative head.
+fn beside(prompts: &[Vec<(Column<3>, bool)>]) -> Result<Beside> {
+    let by = |score: fn(&Column<3>) -> f64| {
+        let judged = prompts.iter().map(|answers| {
+            let scored = answers.iter().map(|(answer, good)| (score(answer), *good));
+            scored.unzip()
+        });
+        accuracy_of(&judged.collect::<Vec<_>>()).context("no prompts are held out")
+    };
+    Ok(Beside {
+        base: by(|([base, ..], chars)| base / (*chars).max(1) as f64)?,
+        positive: by(|([_, positive, _], chars)| positive / (*chars).max(1) as f64)?,
+        shortest: by(|(_, chars)| -(*chars as f64))?,
+    })
+}
+
+/// A head that has learned all of `examples`.
+fn head(
+    base: &Base,
+    spec: &Spec,
+    name: &str,
+    examples: &[Example],
+    dir: &HeadDir,
+    [model, data]: [&str; 2],
+    listener: &Listener,
+) -> Result<Adapter> {
+    let head = Head::of_feedback(name, spec, examples.len());
+    let hashes = [("model", model), ("tokenizer", model), ("data", data)];
+    let hashes = hashes.map(|(name, hash)| (name, hash.to_owned())).into();
+    let decides =
+        json!({"feedback": name, "training": spec.training, "lora": spec.lora, "seed": spec.seed});
+    let key = key(&hashes, &base.placement, &decides)?;
+    let _lock = dir.lock()?;
+    check_room(&dir.log(), base.room(&head, dir)?)?;
+    base.check_memory(base.training_bytes(&head, examples)?)?;
+    train(base, &head, &key, examples, dir, listener)?;
+    Ok(Adapter::load(
+        &dir.checkpoint(examples.len()),
+        base.device()?,
+    )?)
+}

@@ -1,0 +1,16 @@
+//! What feedback can have wrong.
+
+/// The result of this crate's fallible functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why there is nothing to learn from feedback.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A row has no form that is known.
+    #[error("line {0}: found {1}; expected {2}")]
+    Row(usize, String, &'static str),
+    /// There is nothing to learn from for one of the heads.
+    #[error("not one {0} answer; expected some of both, chosen and rejected")]
+    Nothing(&'static str),
+}

@@ -1,0 +1,236 @@
+//! Texts read token by token, as a server is asked for them: what each token came to. What texts begin with is run once
+//! and kept, also from one call to the next.
+
+use std::collections::VecDeque;
+
+use burn::tensor::Tensor;
+use likra_lora::Adapter;
+use likra_model::{Model, Prefix, Row, check_threads};
+
+use crate::{Error, Result};
+
+/// What a token came to, given those before it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// Its log-likelihood, in nats.
+    pub log_likelihood: f32,
+    /// The likeliest token at its place, and that one's log-likelihood: if it is the same token, the same number.
+    pub likeliest: (u32, f32),
+}
+
+/// Reads texts under one head.
+pub struct Reader<'a> {
+    model: &'a Model,
+    adapter: Option<&'a Adapter>,
+    /// How many tokens run at a time.
+    batch_tokens: usize,
+    /// Beginnings that are kept, the one that was needed last at the end.
+    kept: VecDeque<Beginning>,
+    /// Texts read lately, to find out what they have in common with others.
+    seen: VecDeque<Vec<u32>>,
+}
+
+/// What some texts begin with.
+struct Beginning {
+    tokens: Vec<u32>,
+    prefix: Prefix,
+    /// What its tokens came to, from the second on.
+    readings: Vec<Reading>,
+    /// The hidden state of its last token, `[1, hidden]`.
+    last: Tensor<2>,
+}
+
+/// How many beginnings are kept, and how many texts are remembered.
+const KEPT: usize = 2;
+const SEEN: usize = 32;
+
+/// Fewer tokens in common are not worth a pass of their own.
+const WORTH: usize = 48;
+
+impl<'a> Reader<'a> {
+    /// A reader that has read nothing yet. The adapter must fit the model.
+    #[must_use]
+    pub fn new(model: &'a Model, adapter: Option<&'a Adapter>, batch_tokens: usize) -> Self {
+        Self {
+            model,
+            adapter,
+            batch_tokens,
+            kept: VecDeque::new(),
+            seen: VecDeque::new(),
+        }
+    }
+
+    /// Reads texts: for each one entry per token, from the second on.
+    ///
+    /// # Errors
+    ///
+    /// If a token is outside of the vocabulary, or a result is not a number.
+    pub fn read(&mut self, texts: &[Vec<u32>]) -> Result<Vec<Vec<Reading>>> {
+        for text in texts {
+            self.keep_beginning(text, texts)?;
+        }
+        let mut found = vec![Vec::new(); texts.len()];
+        // By the beginning that they have, if any, shortest first.
+        let mut order: Vec<(Option<usize>, usize)> = (0..texts.len())
+            .map(|place| (self.beginning(&texts[place]), place))
+            .collect();
+        order.sort_by_key(|&(kept, place)| (kept, texts[place].len()));
+        for group in order.chunk_by(|a, b| a.0 == b.0) {
+            let kept = group[0].0.map(|at| &self.kept[at]);
+            let mut rest = group;
+            while let [(_, longest), ..] = rest {
+                let mut count = 1;
+                let mut tokens = texts[*longest].len();
+                while let Some((_, next)) = rest.get(count)
+                    && tokens + texts[*next].len() <= self.batch_tokens
+                {
+                    tokens += texts[*next].len();
+                    count += 1;
+                }
+                let (now, later) = rest.split_at(count);
+                let now: Vec<&[u32]> = now
+                    .iter()
+                    .map(|(_, place)| texts[*place].as_slice())
+                    .collect();
+                for ((_, place), readings) in rest.iter().zip(self.pass(kept, &now)?) {
+                    found[*place] = readings;
+                }
+                rest = later;
+            }
+        }
+        for text in texts {
+            self.seen.push_back(text.clone());
+        }
+        while self.seen.len() > SEEN {
+            self.seen.pop_front();
+        }
+        Ok(found)
+    }
+
+    /// The longest beginning of a text that is kept. At least two tokens of the text are left.
+    fn beginning(&self, text: &[u32]) -> Option<usize> {
+        let fits = |kept: &Beginning| {
+            let length = kept.tokens.len();
+            length + 2 <= text.len() && text.starts_with(&kept.tokens)
+        };
+        let fitting = self.kept.iter().enumerate().filter(|(_, kept)| fits(kept));
+        let longest = fitting.max_by_key(|(_, kept)| kept.tokens.len());
+        longest.map(|(place, _)| place)
+    }
+
+    /// Keeps what a text has in common with others, if that is long, and more than is kept.
+    fn keep_beginning(&mut self, text: &[u32], others: &[Vec<u32>]) -> Result<()> {
+        let others = others
+            .iter()
+            .filter(|other| !std::ptr::eq(other.as_slice(), text));
+        let common = others.chain(&self.seen).map(|other| {
+            let alike = other.iter().zip(text).take_while(|(a, b)| a == b).count();
+            // The same text once more has its last tokens read again.
+            alike.min(text.len().saturating_sub(2))
+        });
+        let common = common.max().unwrap_or(0);
+        let known = self.beginning(text);
+        let there = known.map_or(0, |place| self.kept[place].tokens.len());
+        if common < there + WORTH {
+            // It was needed now.
+            if let Some(kept) = known.and_then(|place| self.kept.remove(place)) {
+                self.kept.push_back(kept);
+            }
+            return Ok(());
+        }
+        let tokens = text[..common].to_vec();
+        let (prefix, hidden) = self.model.begin(&tokens, self.adapter)?;
+        let targets = targets(0, &tokens);
+        let readings = self.readings(&hidden, &targets)?;
+        let last = hidden.slice(common - 1..common);
+        self.kept.push_back(Beginning {
+            tokens,
+            prefix,
+            readings,
+            last,
+        });
+        if self.kept.len() > KEPT {
+            self.kept.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Reads texts in one pass, after what they begin with.
+    fn pass(&self, kept: Option<&Beginning>, texts: &[&[u32]]) -> Result<Vec<Vec<Reading>>> {
+        let before = kept.map_or(0, |kept| kept.tokens.len());
+        // The last token predicts nothing that is asked for; a text of one token has nothing to be read.
+        let rows = texts.iter().filter(|text| text.len() > 1);
+        let rows: Vec<&[u32]> = rows.map(|text| &text[before..text.len() - 1]).collect();
+        if rows.is_empty() {
+            return Ok(vec![Vec::new(); texts.len()]);
+        }
+        let batch = self.model.batch(
+            &rows
+                .iter()
+                .map(|row| Row::sequence(row))
+                .collect::<Vec<_>>(),
+        );
+        let prefix = kept.map(|kept| &kept.prefix);
+        let mut hidden = self.model.forward(&batch, prefix, self.adapter)?;
+        let mut wanted = Vec::new();
+        // The beginning's last token predicts each text's first.
+        let shift = usize::from(kept.is_some());
+        if let Some(kept) = kept {
+            hidden = Tensor::cat(vec![kept.last.clone(), hidden], 0);
+        }
+        for (row, text) in texts.iter().filter(|text| text.len() > 1).enumerate() {
+            if kept.is_some() {
+                wanted.push((0, text[before]));
+            }
+            let after = before + 1..text.len();
+            wanted.extend(
+                after.map(|place| (shift + batch.index(row, place - 1 - before), text[place])),
+            );
+        }
+        let mut readings = self.readings(&hidden, &wanted)?.into_iter();
+        let of = |text: &&[u32]| {
+            let mut all = kept.map_or(Vec::new(), |kept| kept.readings.clone());
+            let own = text.len().saturating_sub(1) - all.len();
+            all.extend(readings.by_ref().take(own));
+            all
+        };
+        Ok(texts.iter().map(of).collect())
+    }
+
+    /// What these tokens came to, each after the hidden state at its index.
+    fn readings(&self, hidden: &Tensor<2>, targets: &[(usize, u32)]) -> Result<Vec<Reading>> {
+        let mut all = Vec::with_capacity(targets.len());
+        for targets in targets.chunks(self.model.targets_at_once()) {
+            let found = self.model.log_likelihoods(hidden, targets)?;
+            let found = found
+                .try_into_vec_as::<f32>()
+                .map_err(likra_model::Error::read)?;
+            let likeliest = self.model.likeliest(hidden, targets)?;
+            for ((log_likelihood, likeliest), (_, token)) in
+                found.into_iter().zip(likeliest).zip(targets)
+            {
+                if !log_likelihood.is_finite() {
+                    return Err(Error::NotANumber(*token, log_likelihood));
+                }
+                let likeliest = match likeliest {
+                    (id, _) if id == *token => (id, log_likelihood),
+                    other => other,
+                };
+                all.push(Reading {
+                    log_likelihood,
+                    likeliest,
+                });
+            }
+        }
+        check_threads()?;
+        Ok(all)
+    }
+}
+
+/// The tokens of a row from the second on, each after the index of the one before, where the row begins at `first`.
+fn targets(first: usize, tokens: &[u32]) -> Vec<(usize, u32)> {
+    let after = tokens.iter().skip(1).enumerate();
+    after
+        .map(|(place, &token)| (first + place, token))
+        .collect()
+}

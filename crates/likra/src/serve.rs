@@ -1,0 +1,176 @@
+//! `likra serve`: the base, both heads and their ratio behind HTTP.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use likra_experiment::{Format, Judge};
+use likra_judge::{Judgement, Question};
+use likra_score::{Reader, Reading};
+use likra_serve::{Backend, Scored, Settings, SpecialTokens, Text, serve, stop_signal};
+use likra_tokenizer::{Bos, Tokenizer};
+
+use crate::cli::ServeArgs;
+use crate::progress::{listener, say};
+
+/// The models by name. The last is the ratio of the two before it.
+const MODELS: [&str; 4] = ["base", "positive", "negative", "likra"];
+
+/// Serves a judge until the process is told to stop.
+pub(crate) fn run(arguments: &ServeArgs) -> Result<()> {
+    let show = listener();
+    let address = (arguments.host, arguments.port);
+    let socket = TcpListener::bind(address);
+    let socket = socket.with_context(|| format!("{}:{}", arguments.host, arguments.port))?;
+    let judge = arguments.judge.open(&show)?;
+    let (base, format) = (&judge.base, judge.format()?);
+    let (model, batch) = (base.model()?, base.placement.batch_tokens);
+    let [positive, negative] = judge.heads.each_ref().map(Some);
+    let readers = [None, positive, negative].map(|head| Reader::new(model, head, batch));
+    let models = MODELS.map(String::from).to_vec();
+    let settings = Settings {
+        token: arguments
+            .token
+            .clone()
+            .or(std::env::var("LIKRA_TOKEN").ok()),
+        queue: arguments.queue.max(1),
+        deadline: Duration::from_secs(arguments.deadline),
+        batch_tokens: batch,
+        ..Settings::new(
+            models,
+            base.config.vocab_size as u32,
+            base.config.max_positions,
+        )
+    };
+    let text = Tokens::new(Tokenizer::open(&base.folder, Bos::Auto)?);
+    let mut backend = Models {
+        judge: &judge,
+        format,
+        readers,
+    };
+    say!(
+        "http://{}: {} on {}",
+        socket.local_addr()?,
+        judge.file.model,
+        base.placement.name
+    );
+    serve(socket, settings, text, &mut backend, stop_signal())?;
+    say!("Stopped.");
+    Ok(())
+}
+
+/// What answers.
+struct Models<'a> {
+    judge: &'a Judge,
+    format: Format<'a>,
+    /// The base's, the positive head's and the negative head's.
+    readers: [Reader<'a>; 3],
+}
+
+impl Models<'_> {
+    fn read(
+        &mut self,
+        model: usize,
+        prompts: &[Vec<u32>],
+    ) -> likra_score::Result<Vec<Vec<Reading>>> {
+        if let Some(reader) = self.readers.get_mut(model) {
+            return reader.read(prompts);
+        }
+        let negative = self.readers[2].read(prompts)?;
+        let mut found = self.readers[1].read(prompts)?;
+        let weight = self.judge.file.calibration.weight as f32;
+        for (found, negative) in found.iter_mut().flatten().zip(negative.iter().flatten()) {
+            found.log_likelihood -= weight * negative.log_likelihood;
+            // Which token has the highest ratio nobody has looked for.
+            found.likeliest.1 = found.log_likelihood;
+        }
+        Ok(found)
+    }
+}
+
+impl Backend for Models<'_> {
+    fn score(&mut self, model: usize, prompts: &[Vec<u32>]) -> Result<Vec<Vec<Scored>>, String> {
+        let found = self
+            .read(model, prompts)
+            .map_err(|error| error.to_string())?;
+        let scored = |reading: Reading| Scored {
+            log_likelihood: reading.log_likelihood,
+            best: reading.likeliest,
+        };
+        Ok(found
+            .into_iter()
+            .map(|text| text.into_iter().map(scored).collect())
+            .collect())
+    }
+
+    fn judge(&mut self, questions: &[Question]) -> Vec<Result<Judgement, String>> {
+        let request = |question| self.judge.request(&self.format, question);
+        let requests: Vec<_> = questions.iter().map(request).collect();
+        let good: Vec<_> = requests
+            .iter()
+            .filter_map(|one| one.as_ref().ok().cloned())
+            .collect();
+        let judged = match good.is_empty() {
+            true => Ok(Vec::new()),
+            false => self
+                .judge
+                .judge(good, &|_| ())
+                .map_err(|error| format!("{error:#}")),
+        };
+        let mut judged = judged.map(Vec::into_iter);
+        let answer = |request: Result<_>| match (request, &mut judged) {
+            (Err(error), _) => Err(format!("{error:#}")),
+            (Ok(_), Err(error)) => Err(error.clone()),
+            (Ok(_), Ok(judged)) => judged.next().ok_or_else(|| "no judgement".into()),
+        };
+        requests.into_iter().map(answer).collect()
+    }
+}
+
+/// The tokenizer as clients see it.
+struct Tokens {
+    inner: Tokenizer,
+    /// A token in the middle of a text: some tokenizers drop the space that another begins with at a text's beginning.
+    before: Vec<u32>,
+}
+
+impl Tokens {
+    fn new(inner: Tokenizer) -> Self {
+        let before = inner.encode_bare("a").unwrap_or_default();
+        Self { inner, before }
+    }
+}
+
+impl Text for Tokens {
+    fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, String> {
+        let ids = match special {
+            true => self.inner.encode(text),
+            false => self.inner.encode_bare(text),
+        };
+        ids.map_err(|error| error.to_string())
+    }
+
+    fn decode(&self, ids: &[u32]) -> String {
+        self.inner.decode(ids)
+    }
+
+    fn token(&self, id: u32) -> String {
+        let (before, with) = (
+            self.decode(&self.before),
+            [&self.before[..], &[id]].concat(),
+        );
+        let text = self.decode(&with);
+        text.strip_prefix(&before)
+            .map_or_else(|| self.decode(&[id]), String::from)
+    }
+
+    fn special(&self) -> SpecialTokens {
+        let [bos, eos, pad] = self.inner.special_texts();
+        SpecialTokens {
+            eos_token: eos,
+            bos_token: bos,
+            pad_token: pad,
+            chat_template: None,
+        }
+    }
+}
