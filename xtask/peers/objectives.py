@@ -11,11 +11,13 @@ from functools import partial
 from types import SimpleNamespace
 
 from common import ROOT, Case
-from model import adapt, ids, load, save_adapter
+from model import ADAPTERS, adapt, ids, load, save_adapter
 
 import torch
 import torch.nn.functional as F
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification
 from trl.trainer.dpo_trainer import DPOTrainer
 from trl.trainer.kto_trainer import KTOTrainer
 
@@ -113,6 +115,20 @@ def unlikelihood(head, batch):
     return torch.cat(losses).mean()
 
 
+def rewards(head, batch):
+    """Bradley and Terry's loss as TRL's RewardTrainer has it, which must be run with a trainer around it."""
+    reward = lambda part: torch.cat([head(torch.tensor([text["tokens"]])).logits[:, 0] for example in batch for text in example[part]])
+    return -F.logsigmoid(reward("chosen") - reward("rejected")).mean()
+
+
+def reward_model(folder):
+    """The same adapter in a model that gives rewards, which are 0 at first."""
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, dtype=torch.float32)
+    torch.nn.init.zeros_(model.score.weight)
+    torch.manual_seed(6)
+    return get_peft_model(model, LoraConfig(**ADAPTERS["mlp"], task_type="SEQ_CLS"))
+
+
 def few(example, chosen, rejected):
     return {"chosen": example["chosen"][:chosen], "rejected": example["rejected"][:rejected]}
 
@@ -125,16 +141,16 @@ OBJECTIVES = {
     "kto-negatives": (kto, 0, 1),
     "choice": (choice, 1, WRONG),
     "unlikelihood": (unlikelihood, 1, 1),
+    "bradley-terry": (rewards, 1, 1),
 }
 
 
-def train(case, model, initial, name, learned):
+def train(case, head, initial, name, learned):
     """20 steps of torch's AdamW from the same adapter."""
     loss_of, chosen, rejected = OBJECTIVES[name]
     learned = [few(example, chosen, rejected) for example in learned]
     case.job("training", name, adapter=case.relative(initial), examples=learned, objective=name, beta=BETA, **SETTINGS)
-    torch.manual_seed(6)
-    head = adapt(model, "mlp").train()
+    head.train()
     trained = [parameter for parameter in head.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=SETTINGS["learning_rate"], weight_decay=0.0)
     losses, norms, size = [], [], SETTINGS["batch_size"]
@@ -152,7 +168,6 @@ def train(case, model, initial, name, learned):
     for tensor, value in load_file(folder / "adapter_model.safetensors").items():
         case.tensor(f"{name}/{tensor.removeprefix('base_model.model.')}", value)
     shutil.rmtree(folder)
-    return head.unload()
 
 
 def main():
@@ -165,7 +180,14 @@ def main():
     save_adapter(head, initial)
     model = head.unload()
     for name in OBJECTIVES:
-        model = train(case, model, initial, name, learned)
+        if name == "bradley-terry":
+            head, initial = reward_model(folder), case.folder / "adapters/reward"
+            save_adapter(head, initial)
+        else:
+            torch.manual_seed(6)
+            head = adapt(model, "mlp")
+        train(case, head, initial, name, learned)
+        model = head.unload()
     case.write()
 
 

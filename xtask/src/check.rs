@@ -15,8 +15,8 @@ const ROWS: [&str; 8] = [
     "likra-kernels* likra-data likra-hub",
     "likra-lora* likra-tokenizer",
     "likra-model* likra-analysis",
-    "likra-train* likra-score* likra-report",
-    "likra-experiment*",
+    "likra-train* likra-score* likra-report likra-judge",
+    "likra-experiment* likra-serve",
     "likra*",
 ];
 

@@ -7,10 +7,11 @@ use crate::figures::{curves, figure4};
 use crate::likelihood::{figure2, figure6};
 use crate::measures::measures;
 use crate::paper::{Reference, references};
+use crate::questions::questions;
 use crate::seeds::seeds;
 use crate::{
-    AccuracyRow, Claim, Comparison, LikelihoodRow, MeasureRow, Method, Norm, Result, SeedsRow,
-    Study, WeightRow,
+    AccuracyRow, Claim, Comparison, LikelihoodRow, MeasureRow, Method, Norm, Questions, Result,
+    SeedsRow, Study, WeightRow,
 };
 
 /// The rows of every table and figure. What the study has no scores for has none.
@@ -44,6 +45,8 @@ pub struct Findings {
     pub rivals: Vec<AccuracyRow>,
     /// How far their judgement can be trusted.
     pub measures: Vec<MeasureRow>,
+    /// Single questions, and what the rivals take.
+    pub single: Questions,
     /// Methods in pairs.
     pub comparisons: Vec<Comparison>,
     /// The same from other seeds.
@@ -76,6 +79,7 @@ impl Findings {
 pub fn findings(study: &Study) -> Result<Findings> {
     let (table, norm) = (&study.table, study.norm);
     let [_, sft, likra, base_likra] = Method::TABLE1;
+    let rivals = study.rivals();
     Ok(Findings {
         questions: table.questions().len(),
         chance: table.chance(),
@@ -93,8 +97,9 @@ pub fn findings(study: &Study) -> Result<Findings> {
         figure5: curves(&study.likras(), table, norm),
         figure6: figure6(table),
         controls: rows(&study.controls(), table, norm),
-        rivals: rows(&study.rivals(), table, norm),
-        measures: measures(&study.rivals(), table),
+        rivals: rows(&rivals, table, norm),
+        measures: measures(&rivals, table),
+        single: questions(study, &rivals),
         comparisons: comparisons(study),
         seeds: seeds(study),
         claims: claims(study),

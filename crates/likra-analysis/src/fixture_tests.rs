@@ -69,6 +69,7 @@ pub(crate) fn study(table: ScoreTable) -> Study {
             .map(|head| negative(head, 0.0))
             .into(),
         rivals: Vec::new(),
+        variants: Vec::new(),
         weights: vec![0.0, 0.5, 0.9, 1.0, 1.5],
         norm: Norm::None,
         benchmark: None,

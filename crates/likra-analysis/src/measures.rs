@@ -5,6 +5,7 @@ use likra_results::AnswerKind;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use crate::table::Question;
 use crate::{Cells, Columns, Estimate, Method, Rule, ScoreTable};
 
 /// How often questions are drawn anew for an interval.
@@ -52,8 +53,8 @@ impl Cells for MeasureRow {
 pub(crate) fn measures(methods: &[Method], table: &ScoreTable) -> Vec<MeasureRow> {
     let row = |method: &Method| {
         let examples = method.last(table)?;
-        let judged = Judged::new(&method.rule(table, examples, 1.0)?);
-        let [auroc, calibration, brier, risk] = judged.estimates();
+        let judged = probabilities(&method.rule(table, examples, 1.0)?);
+        let [auroc, calibration, brier, risk] = trust(&judged);
         Some(MeasureRow {
             method: method.clone(),
             examples,
@@ -67,6 +68,36 @@ pub(crate) fn measures(methods: &[Method], table: &ScoreTable) -> Vec<MeasureRow
     methods.iter().filter_map(row).collect()
 }
 
+/// Of each question its choices with the probabilities that a rule gives them, and whether each is right.
+fn probabilities(rule: &Rule) -> Vec<Vec<(f64, bool)>> {
+    let questions = rule.table.questions().iter().zip(rule.scores());
+    let of_question = |(question, scores): (&Question, Vec<f64>)| {
+        let choices = question.candidates.iter().zip(scores);
+        let choices = choices.filter(|(candidate, _)| candidate.kind.is_choice());
+        let choices: Vec<(f64, bool)> = choices
+            .map(|(choice, score)| (score, choice.kind == AnswerKind::Correct))
+            .collect();
+        let highest = choices.iter().fold(f64::MIN, |most, one| most.max(one.0));
+        let weights = choices
+            .iter()
+            .map(|(score, right)| ((score - highest).exp(), *right));
+        let weights: Vec<(f64, bool)> = weights.collect();
+        let total: f64 = weights.iter().map(|(weight, _)| weight).sum();
+        weights
+            .into_iter()
+            .map(|(weight, right)| (weight / total, right))
+            .collect()
+    };
+    questions.map(of_question).collect()
+}
+
+/// How far probabilities can be trusted that were given to the answers of each question, beside whether each is right:
+/// AUROC, expected calibration error, Brier score, and risk over coverage, as a [`MeasureRow`] has them.
+#[must_use]
+pub fn trust(questions: &[Vec<(f64, bool)>]) -> [Estimate; 4] {
+    Judged::new(questions).estimates()
+}
+
 /// What a method thinks of the choices of all questions.
 struct Judged {
     /// Of each question the probability of the choice, whether it is right, and the Brier score.
@@ -78,24 +109,11 @@ struct Judged {
 }
 
 impl Judged {
-    fn new(rule: &Rule) -> Self {
+    fn new(given: &[Vec<(f64, bool)>]) -> Self {
         let (mut questions, mut answers) = (Vec::new(), Vec::new());
-        for (question, scores) in rule.table.questions().iter().zip(rule.scores()) {
-            let choices = question.candidates.iter().zip(scores);
-            let choices = choices.filter(|(candidate, _)| candidate.kind.is_choice());
-            let choices =
-                choices.map(|(choice, score)| (score, choice.kind == AnswerKind::Correct));
-            let choices: Vec<(f64, bool)> = choices.collect();
-            let highest = choices
-                .iter()
-                .fold(f64::MIN, |most, (score, _)| most.max(*score));
-            let total: f64 = choices
-                .iter()
-                .map(|(score, _)| (score - highest).exp())
-                .sum();
+        for choices in given {
             let (mut surest, mut brier) = ((0.0, false), 0.0);
-            for (score, right) in choices {
-                let probability = (score - highest).exp() / total;
+            for &(probability, right) in choices {
                 if probability > surest.0 {
                     surest = (probability, right);
                 }

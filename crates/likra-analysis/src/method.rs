@@ -9,7 +9,7 @@ use crate::{Rule, ScoreTable, table::SHORTEST};
 /// The name of the head that is trained on right answers.
 pub const POSITIVE: &str = "positive";
 /// The head trained on wrong answers of the same question.
-pub(crate) const NEGATIVE: &str = "incorrect";
+pub const NEGATIVE: &str = "incorrect";
 
 /// A way of answering. Where it has two heads, both have seen equally many examples.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,10 +20,12 @@ pub struct Method {
     plus: Cow<'static, str>,
     /// Whose are subtracted.
     minus: Option<Cow<'static, str>>,
-    /// Whether the base's are added.
-    with_base: bool,
+    /// Whose are added, and how often.
+    more: Cow<'static, [(f64, &'static str)]>,
     /// How much the weight of what is subtracted counts.
     times: f64,
+    /// Whether its scores are no sums over an answer's tokens, so that an answer's length is no divisor.
+    whole: bool,
 }
 
 impl Method {
@@ -49,14 +51,13 @@ impl Method {
 
     /// The base plus the positive head minus the negative one (Liu et al. 2021, equation 1, with its alpha of 1).
     pub const DEXPERTS: Self = {
-        let mut method = Self::new("dexperts", "DExperts", POSITIVE, Some(NEGATIVE));
-        method.with_base = true;
-        method
+        let heads = (POSITIVE, Some(NEGATIVE));
+        Self::with("dexperts", "DExperts", heads, &[(1.0, BASE)], false)
     };
     /// What the base thinks of the answer alone.
     pub const ANSWER_ONLY: Self = Self::new("answer-only", "answer only", ANSWER_ONLY, None);
     /// The shortest answer.
-    pub const SHORTEST: Self = Self::new("shortest", "shortest", SHORTEST, None);
+    pub const SHORTEST: Self = Self::with("shortest", "shortest", (SHORTEST, None), &[], true);
 
     /// Those of the paper's table 1, and Base-Likra.
     pub(crate) const TABLE1: [Self; 4] = [Self::BASE, Self::SFT, Self::SFT_LIKRA, Self::BASE_LIKRA];
@@ -67,28 +68,59 @@ impl Method {
         plus: &'static str,
         minus: Option<&'static str>,
     ) -> Self {
-        let minus = match minus {
-            Some(head) => Some(Cow::Borrowed(head)),
-            None => None,
-        };
+        Self::with(name, label, (plus, minus), &[], false)
+    }
+
+    const fn with(
+        name: &'static str,
+        label: &'static str,
+        (plus, minus): (&'static str, Option<&'static str>),
+        more: &'static [(f64, &'static str)],
+        whole: bool,
+    ) -> Self {
         Self {
             name: Cow::Borrowed(name),
             label: Cow::Borrowed(label),
             plus: Cow::Borrowed(plus),
-            minus,
-            with_base: false,
+            minus: match minus {
+                Some(head) => Some(Cow::Borrowed(head)),
+                None => None,
+            },
+            more: Cow::Borrowed(more),
             times: 1.0,
+            whole,
         }
     }
 
-    /// The same with the weight that was chosen for it.
+    /// The same with the settings that were chosen for it: heads whose names end with `variant`, and a weight.
     #[must_use]
-    pub(crate) fn chosen(self, weight: f64) -> Self {
+    pub(crate) fn chosen(self, variant: &str, weight: f64) -> Self {
+        let of = |head: Cow<'static, str>| match seen(&head, 1) {
+            0 => head,
+            _ => format!("{head}{variant}").into(),
+        };
+        let weight_chosen = self.minus.as_ref().map(|_| format!("w = {weight}"));
+        let settings = variant.split('-').filter(|setting| !setting.is_empty());
+        let settings: Vec<String> = settings.map(String::from).chain(weight_chosen).collect();
         Self {
             name: format!("{}-chosen", self.name).into(),
-            label: format!("{}, w = {weight} chosen", self.label).into(),
+            label: format!("{}, {} chosen", self.label, settings.join(", ")).into(),
+            plus: of(self.plus),
+            minus: self.minus.map(of),
             times: weight,
             ..self
+        }
+    }
+
+    /// Logistic regression on what the positive and the negative head think of an answer, and on its length: how much
+    /// each counts, a nat of the heads and a character that is lacking.
+    #[must_use]
+    pub(crate) fn logistic([positive, negative, shortest]: [f64; 3]) -> Self {
+        Self {
+            more: Cow::Owned(vec![(positive - 1.0, POSITIVE), (shortest, SHORTEST)]),
+            times: -negative,
+            whole: true,
+            ..Self::new("logistic", "logistic regression", POSITIVE, Some(NEGATIVE))
         }
     }
 
@@ -106,31 +138,41 @@ impl Method {
     /// the base's, which is the reward of DPO (Rafailov et al. 2023, equation 5).
     #[must_use]
     pub fn rivals(head: &str) -> [Self; 2] {
-        [None, Some(BASE)].map(|minus| Self {
-            name: minus
-                .map_or(head.to_owned(), |base| format!("{head}-{base}"))
-                .into(),
-            label: minus
-                .map_or(head.to_owned(), |base| format!("{head} − {base}"))
-                .into(),
-            plus: head.to_owned().into(),
-            minus: minus.map(Cow::Borrowed),
-            with_base: false,
-            times: 1.0,
-        })
+        let alone = Self::of(head.to_owned(), head, None);
+        let gained = Self::of(format!("{head}-{BASE}"), head, Some(BASE));
+        [alone, gained.called(format!("{head} − {BASE}"))]
+    }
+
+    /// A head that gives rewards.
+    #[must_use]
+    pub fn reward(head: &str) -> Self {
+        let whole = true;
+        Self {
+            whole,
+            ..Self::of(head.to_owned(), head, None)
+        }
     }
 
     /// The positive head minus another negative head, called `label` in figures.
     #[must_use]
     pub fn likra_with(head: &str, label: &str) -> Self {
+        Self::of(format!("sft-{head}"), POSITIVE, Some(head)).called(label.to_owned())
+    }
+
+    /// A method by these heads, called `name` everywhere.
+    fn of(name: String, plus: &str, minus: Option<&str>) -> Self {
         Self {
-            name: format!("sft-{head}").into(),
-            label: label.to_owned().into(),
-            plus: POSITIVE.into(),
-            minus: Some(head.to_owned().into()),
-            with_base: false,
-            times: 1.0,
+            label: name.clone().into(),
+            name: name.into(),
+            plus: plus.to_owned().into(),
+            minus: minus.map(|head| head.to_owned().into()),
+            ..Self::BASE
         }
+    }
+
+    fn called(self, label: String) -> Self {
+        let label = label.into();
+        Self { label, ..self }
     }
 
     /// The method's name in files.
@@ -143,6 +185,11 @@ impl Method {
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Whether it subtracts a head.
+    pub(crate) fn is_ratio(&self) -> bool {
+        self.minus.is_some()
     }
 
     /// Whether it has no trained head, and stands at 0 examples.
@@ -165,13 +212,14 @@ impl Method {
             return None;
         }
         let mut rule = table.rule(&self.plus, seen(&self.plus, examples))?;
+        rule.whole = self.whole;
         if let Some(head) = &self.minus {
             rule = rule.minus(weight * self.times, head, seen(head, examples))?;
         }
-        match self.with_base {
-            true => rule.minus(-1.0, BASE, 0),
-            false => Some(rule),
-        }
+        let mut more = self.more.iter();
+        more.try_fold(rule, |rule, (times, head)| {
+            rule.minus(-times, head, seen(head, examples))
+        })
     }
 
     /// The numbers of examples for which the table has the method's heads.

@@ -11,6 +11,8 @@ pub struct Rule<'a> {
     pub(crate) table: &'a ScoreTable,
     positive: &'a [Vec<f64>],
     negative: Vec<(f64, &'a [Vec<f64>])>,
+    /// Whether scores are no sums over an answer's tokens, and not to be divided by its length.
+    pub(crate) whole: bool,
 }
 
 impl ScoreTable {
@@ -21,6 +23,7 @@ impl ScoreTable {
             table: self,
             positive: self.log_likelihoods(head, examples)?,
             negative: Vec::new(),
+            whole: false,
         })
     }
 }
@@ -53,6 +56,7 @@ impl Rule<'_> {
     /// the first is taken, as `NumPy` does for the harness.
     #[must_use]
     pub fn right(&self, norm: Norm) -> Vec<bool> {
+        let norm = if self.whole { Norm::None } else { norm };
         let by_question = self.table.questions().iter().zip(self.scores());
         let right = by_question
             .map(|(question, scores)| is_right(question.candidates.iter().zip(scores), norm));

@@ -1,5 +1,8 @@
 //! The scores of a run, and how to read them.
 
+use std::iter::once;
+
+use crate::logistic::logistic;
 use crate::{Method, Norm, ScoreTable};
 
 /// The scores of a run, and how to read them.
@@ -15,8 +18,10 @@ pub struct Study {
     pub replicates: Vec<Replicate>,
     /// The heads that can be subtracted, in the order to show them.
     pub negatives: Vec<Negative>,
-    /// The heads that were trained to tell right answers from wrong ones.
-    pub rivals: Vec<String>,
+    /// Heads that were trained to tell right answers from wrong ones, by other objectives.
+    pub rivals: Vec<Method>,
+    /// What the names of heads end with that learned the same with other settings, to choose from.
+    pub variants: Vec<String>,
     /// The weights of figure 4.
     pub weights: Vec<f64>,
     /// What scores are divided by in columns `acc_norm`, figures and claims.
@@ -55,31 +60,41 @@ impl Study {
             Method::ANSWER_ONLY,
             Method::SHORTEST,
         ];
-        let others = self.rivals.iter().flat_map(|head| Method::rivals(head));
-        let others = self.chosen().into_iter().chain(others);
+        let others = self.chosen().into_iter().chain(self.rivals.clone());
         own.into_iter().chain(free).chain(others).collect()
     }
 
-    /// SFT-Likra and Base-Likra with the weight that is best on the questions set aside: of equally good ones the
-    /// nearest to 1.
+    /// What the questions set aside say is best: SFT-Likra and Base-Likra with a weight, and these, SFT and rivals with
+    /// settings, if there are any to choose from; and logistic regression.
     pub(crate) fn chosen(&self) -> Vec<Method> {
-        let choose = |table: &ScoreTable, method: Method| {
-            let last = method.last(table)?;
-            let right = |weight: f64| {
-                let right = method.rule(table, last, weight)?.right(self.norm);
-                Some(right.into_iter().filter(|&right| right).count())
-            };
-            let mut weights = self.weights.clone();
-            weights.sort_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()));
-            let scored = weights.into_iter().map(|weight| (weight, right(weight)));
-            let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best });
-            best.map(|(weight, _)| method.chosen(weight))
+        let Some(table) = &self.aside else {
+            return Vec::new();
         };
-        let methods = [Method::SFT_LIKRA, Method::BASE_LIKRA].into_iter();
-        let table = self.aside.iter();
-        table
-            .flat_map(|table| methods.clone().filter_map(|method| choose(table, method)))
-            .collect()
+        let likra = [Method::SFT_LIKRA, Method::BASE_LIKRA];
+        let others = self.rivals.iter().filter(|rival| !rival.is_ratio());
+        let others = [Method::SFT].into_iter().chain(others.cloned());
+        let others = others.filter(|_| !self.variants.is_empty());
+        let chosen = likra.into_iter().chain(others);
+        let chosen = chosen.filter_map(|method| self.choose(table, &method));
+        chosen.chain(logistic(table)).collect()
+    }
+
+    /// The method with the settings and the weight that are best on `table`: of equally good ones those that it has
+    /// anyway, and the weight nearest to 1.
+    fn choose(&self, table: &ScoreTable, method: &Method) -> Option<Method> {
+        let mut weights = self.weights.clone();
+        weights.sort_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()));
+        weights.retain(|&weight| method.is_ratio() || weight == 1.0);
+        let variants = once("").chain(self.variants.iter().map(String::as_str));
+        let all = variants.flat_map(|variant| weights.iter().map(move |&weight| (variant, weight)));
+        let scored = all.filter_map(|(variant, weight)| {
+            let chosen = method.clone().chosen(variant, weight);
+            let rule = chosen.rule(table, chosen.last(table)?, 1.0)?;
+            let right = rule.right(self.norm).into_iter().filter(|&right| right);
+            Some((right.count(), chosen))
+        });
+        let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        best.map(|(_, chosen)| chosen)
     }
 
     /// What a gain of Likra could come from other than wrong answers, and SFT-Likra first:
@@ -139,6 +154,46 @@ mod tests {
     use super::*;
     use crate::accuracy::rows;
     use crate::fixture_tests::{study, table};
+
+    /// On the questions set aside the head with another rate knows the answers; on the test nothing is looked at.
+    #[test]
+    fn settings_are_chosen_on_questions_set_aside() {
+        let heads = |rate: &[&[f64]]| {
+            table(&[
+                ("base", 0, &[&[-2.0, -3.0], &[-4.0, -3.0]]),
+                ("positive", 64, &[&[-4.0, -2.0], &[-5.0, -4.0]]),
+                ("incorrect", 64, &[&[-3.0, -2.0], &[-4.0, -4.0]]),
+                ("positive-rate0.1", 64, rate),
+                ("incorrect-rate0.1", 64, &[&[-1.0, -1.0], &[-1.0, -1.0]]),
+                ("reward", 64, &[&[1.0, 2.0], &[3.0, 1.0]]),
+                ("reward-rate0.1", 64, &[&[3.0, 2.0], &[3.0, 1.0]]),
+            ])
+        };
+        let mut study = study(heads(&[&[-9.0, -1.0], &[-9.0, -1.0]]));
+        study.aside = Some(heads(&[&[-1.0, -2.0], &[-1.0, -2.0]]));
+        study.variants = vec!["-rate0.1".into()];
+        study.weights = vec![0.5, 1.0];
+        study.rivals = vec![Method::reward("reward")];
+        let chosen = study.chosen();
+        let labels: Vec<&str> = chosen.iter().map(Method::label).collect();
+        let expected = [
+            "SFT-Likra, rate0.1, w = 1 chosen",
+            // No other rate is better: its own, and the weight nearest to 1.
+            "Base-Likra, w = 1 chosen",
+            "SFT, rate0.1 chosen",
+            "reward, rate0.1 chosen",
+            "logistic regression",
+        ];
+        assert_eq!(labels, expected);
+        let right = |method: &Method| {
+            method
+                .rule(&study.table, 64, 1.0)
+                .unwrap()
+                .right(Norm::None)
+        };
+        assert_eq!(right(&chosen[2]), [false, false]);
+        assert_eq!(right(&chosen[3]), [true, true]);
+    }
 
     #[test]
     fn controls_by_hand() {

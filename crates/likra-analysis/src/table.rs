@@ -28,7 +28,7 @@ impl Question {
     }
 }
 
-/// The column of a head that likes short answers: minus the square of the characters.
+/// The column of a head that likes short answers: minus the characters.
 pub(crate) const SHORTEST: &str = "shortest answer";
 
 /// The scores of all heads over the same candidates of the same questions.
@@ -62,8 +62,7 @@ impl ScoreTable {
             let column = column(&questions, head, &records)?;
             heads.insert((head.0.to_owned(), head.1), column);
         }
-        // Squared, so that the order is the same once it is divided by the length.
-        let length = |answer: &ScoreRecord| -((answer.chars * answer.chars) as f64);
+        let length = |answer: &ScoreRecord| -(answer.chars as f64);
         let of = |question: &Question| question.candidates.iter().map(length).collect();
         heads.insert((SHORTEST.to_owned(), 0), questions.iter().map(of).collect());
         Ok(Self { questions, heads })

@@ -4,12 +4,13 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Error, Result, anyhow};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use likra_data::{Benchmark, TrainingPair};
+use likra_lora::{Adapter, LoraConfig};
 use likra_model::{Config, Model, Placement};
 use likra_score::Plan;
 use likra_tokenizer::{Asked, EncodedPair, Other, Request, Tokenizer};
-use likra_train::{LongExample, TrainSettings};
+use likra_train::{LongExample, Objective, TrainSettings};
 
 use crate::spec::{Evaluation, LongPrompt};
 
@@ -73,6 +74,26 @@ impl Base {
         let dtype = self.placement.dtype.into();
         let model = Model::open(&self.folder, dtype, self.device()?)?;
         Ok(self.model.get_or_init(|| model))
+    }
+
+    /// A head that has learned nothing yet: as PEFT begins one, with a reward of 0 for every text if its objective
+    /// goes by rewards.
+    ///
+    /// # Errors
+    ///
+    /// If the model is refused, or the adapter's shape is impossible.
+    pub(crate) fn start(
+        &self,
+        lora: LoraConfig,
+        seed: u64,
+        objective: Objective,
+    ) -> Result<Adapter> {
+        let model = self.model()?;
+        let start = Adapter::init(lora, &model.targets(), seed, model.device())?;
+        let shape = [1, self.config.hidden_size];
+        let reward = objective.has_reward();
+        let reward = reward.then(|| Tensor::zeros(shape, model.device()));
+        Ok(start.of_base(Some(self.name.clone())).with_reward(reward))
     }
 
     /// The first test questions of `benchmark`, as many as `evaluation` says, each after its shots, and

@@ -44,11 +44,8 @@ impl Spec {
         if let Some(replicates) = &self.replicates {
             self.check_replicates(replicates)?;
         }
-        if let Some(Selection { share }) = self.selection {
-            ensure!(
-                share > 0.0 && share < 1.0,
-                "selection.share: expected a share between 0 and 1, found {share}"
-            );
+        if let Some(selection) = &self.selection {
+            self.check_selection(selection)?;
         }
         check_evaluation(&self.evaluation)?;
         check_analysis(&self.analysis)
@@ -57,6 +54,7 @@ impl Spec {
     fn check_head(&self, name: &str, head: &HeadSpec) -> Result<()> {
         check_head_name(name).map_err(|error| anyhow!("heads.{name}: {error}"))?;
         at_least_one(&format!("heads.{name}.examples"), head.examples)?;
+        at_least_one(&format!("heads.{name}.rank"), head.rank)?;
         let share = head.contamination;
         ensure!(
             (0.0..=1.0).contains(&share),
@@ -83,6 +81,42 @@ impl Spec {
              contamination and objective = \"likelihood\", or another name",
             expected.name()
         );
+        Ok(())
+    }
+
+    fn check_selection(&self, selection: &Selection) -> Result<()> {
+        let share = selection.share;
+        ensure!(
+            share > 0.0 && share < 1.0,
+            "selection.share: expected a share between 0 and 1, found {share}"
+        );
+        for (key, values) in [
+            ("betas", &selection.betas),
+            ("learning-rates", &selection.learning_rates),
+        ] {
+            let wrong = values
+                .iter()
+                .find(|value| !(value.is_finite() && **value > 0.0));
+            if let Some(found) = wrong {
+                bail!("selection.{key}: expected positive numbers, found {found}");
+            }
+            let distinct: BTreeSet<u64> = values.iter().map(|value| value.to_bits()).collect();
+            ensure!(
+                distinct.len() == values.len(),
+                "selection.{key}: expected each number once"
+            );
+        }
+        for (name, head) in &self.heads {
+            let variants = selection
+                .variants(&head.training(&self.training))
+                .into_iter();
+            let mut names = variants.map(|(named, _)| format!("{name}{named}"));
+            if let Some(taken) = names.find(|name| self.heads.contains_key(name)) {
+                bail!(
+                    "heads.{taken}: a head to choose settings by has this name; expected another"
+                );
+            }
+        }
         Ok(())
     }
 

@@ -5,11 +5,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 use likra_data::Answers;
-use likra_lora::Adapter;
 use likra_report::humantime;
 use likra_results::BASE;
 use likra_score::{Head, Plan};
-use likra_train::{Example, loss_and_gradients};
+use likra_train::{Example, Objective, loss_and_gradients};
 
 use crate::inputs::Asked;
 use crate::jobs::Job;
@@ -110,9 +109,10 @@ impl Run<'_> {
         let started = Instant::now();
         let (base, experiment) = (&self.inputs.base, &self.inputs.experiment);
         let (model, spec) = (base.model()?, &experiment.spec);
-        let adapter = Adapter::init(spec.lora.clone(), &model.targets(), 0, model.device())?;
+        let start = |objective| base.start(spec.lora.clone(), 0, objective);
         let mut done = String::new();
         if let Some((head, _)) = left.iter().find_map(|left| left.job.head.as_ref()) {
+            let adapter = start(head.training.objective)?;
             let examples = self.examples(head)?;
             let batches = examples.chunks(spec.training.batch_size);
             for (place, batch) in batches.take(1 + BATCHES).enumerate() {
@@ -128,6 +128,7 @@ impl Run<'_> {
         let step = all.requests().len().div_ceil(QUESTIONS).max(1);
         let some: Vec<_> = all.requests().iter().step_by(step).cloned().collect();
         let (questions, plan) = (some.len(), Plan::new(some, base.placement.batch_tokens)?);
+        let adapter = start(Objective::Likelihood)?;
         let head = Head {
             name: BASE,
             examples: 0,

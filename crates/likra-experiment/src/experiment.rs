@@ -1,9 +1,11 @@
 //! An experiment, resolved: nothing is optional any more.
 
 use anyhow::{Context as _, Result};
+use likra_analysis::{NEGATIVE, POSITIVE};
 use likra_data::{Answers, HARNESS_SEED, ShotRule};
+use likra_lora::LoraConfig;
 use likra_results::Manifest;
-use likra_train::TrainSettings;
+use likra_train::{Objective, TrainSettings};
 
 use crate::spec::{HeadSpec, Spec};
 
@@ -27,12 +29,16 @@ pub struct Head {
     pub role: String,
     /// Whether it is one of the replicates.
     pub replicate: bool,
+    /// What its name ends with, if it is there to choose settings by.
+    pub variant: Option<String>,
     /// Which answers it learns.
     pub answers: Answers,
     /// The share of its answers that are replaced by right ones.
     pub contamination: f64,
     /// How it is trained.
     pub training: TrainSettings,
+    /// The shape of its adapter.
+    pub lora: LoraConfig,
     /// Decides the order of its examples, its draws and its initial adapter.
     pub seed: u32,
     /// How many examples it sees.
@@ -93,15 +99,37 @@ impl Experiment {
     }
 }
 
-/// The positive head, its negative, all others, and then the replicates.
+impl Head {
+    /// A head that learns answers of feedback.
+    pub(crate) fn of_feedback(name: &str, spec: &Spec, examples: usize) -> Self {
+        Self {
+            name: name.into(),
+            role: name.into(),
+            replicate: false,
+            variant: None,
+            answers: Answers::Correct,
+            contamination: 0.0,
+            training: spec.training.clone(),
+            lora: spec.lora.clone(),
+            seed: spec.seed,
+            examples,
+            questions: 0,
+            checkpoints: checkpoints(spec, examples),
+        }
+    }
+}
+
+/// The positive head, its negative, all others, those to choose settings by, and then the replicates.
 fn heads(spec: &Spec, questions: usize) -> Vec<Head> {
     let head = |(name, head): (&String, &HeadSpec)| Head {
         name: name.clone(),
         role: name.clone(),
         replicate: false,
+        variant: None,
         answers: head.answers,
         contamination: head.contamination,
         training: head.training(&spec.training),
+        lora: head.lora(&spec.lora),
         seed: head.seed.unwrap_or(spec.seed),
         examples: head.examples.unwrap_or_default(),
         questions,
@@ -112,11 +140,29 @@ fn heads(spec: &Spec, questions: usize) -> Vec<Head> {
         let order = a.contamination.total_cmp(&b.contamination);
         order.then(a.answers.cmp(&b.answers))
     });
-    let mut replicates = Vec::new();
+    let mut more = Vec::new();
+    let chosen = |head: &&Head| {
+        let objective = head.training.objective;
+        [POSITIVE, NEGATIVE].contains(&&*head.role) || objective != Objective::Likelihood
+    };
+    for (selection, head) in spec.selection.iter().flat_map(|selection| {
+        let heads = heads.iter().filter(chosen);
+        heads.map(move |head| (selection, head))
+    }) {
+        let variants = selection.variants(&head.training).into_iter();
+        more.extend(variants.map(|(named, training)| Head {
+            name: format!("{}{named}", head.name),
+            role: format!("{}{named}", head.name),
+            variant: Some(named),
+            training,
+            checkpoints: head.checkpoints.last().copied().into_iter().collect(),
+            ..head.clone()
+        }));
+    }
     if let Some(again) = &spec.replicates {
         let each = again.seeds.iter();
         let each = each.flat_map(|seed| again.heads.iter().map(move |role| (seed, role)));
-        replicates.extend(each.filter_map(|(seed, role)| {
+        more.extend(each.filter_map(|(seed, role)| {
             let head = heads.iter().find(|head| head.role == *role)?;
             let examples = again.examples.unwrap_or_default().min(head.examples);
             Some(Head {
@@ -130,7 +176,7 @@ fn heads(spec: &Spec, questions: usize) -> Vec<Head> {
             })
         }));
     }
-    heads.extend(replicates);
+    heads.extend(more);
     heads
 }
 

@@ -71,14 +71,21 @@ pub struct TrainingSet {
 ///
 /// If there is none that can be read.
 pub fn chat(folder: &Path, evaluation: &Evaluation) -> Result<Option<Chat>> {
-    if !evaluation.chat_template {
-        return Ok(None);
-    }
-    let read = ChatTemplate::read(folder)?;
     let multiturn = evaluation.fewshot_as_multiturn.unwrap_or(true);
+    let wanted = evaluation.chat_template;
+    wanted.then(|| chat_of(folder, multiturn)).transpose()
+}
+
+pub(crate) fn chat_of(folder: &Path, multiturn: bool) -> Result<Chat> {
+    let read = ChatTemplate::read(folder)?;
     let now = Local::now().naive_local();
-    let chat = Chat::new(read.path, &read.source, &read.tokens, now, multiturn);
-    Ok(Some(chat?))
+    Ok(Chat::new(
+        read.path,
+        &read.source,
+        &read.tokens,
+        now,
+        multiturn,
+    )?)
 }
 
 impl Inputs {

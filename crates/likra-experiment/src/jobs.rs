@@ -145,6 +145,12 @@ pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec
     Ok(jobs)
 }
 
+/// Which questions are set aside; what is chosen by them decides nothing else.
+fn share(spec: &Spec) -> Option<Value> {
+    let selection = spec.selection.as_ref();
+    selection.map(|selection| json!({"share": selection.share}))
+}
+
 /// What decides what is asked, beside the files.
 fn decides(experiment: &Experiment, asked: Asked) -> Result<Value> {
     let spec = &experiment.spec;
@@ -158,15 +164,15 @@ fn decides(experiment: &Experiment, asked: Asked) -> Result<Value> {
         Asked::Aside => {
             let mut evaluation = spec.evaluation.clone();
             evaluation.questions = None;
-            json!([toml::Value::try_from(evaluation)?, spec.selection])
+            json!([toml::Value::try_from(evaluation)?, share(spec)])
         }
         Asked::AnswerOnly => json!([experiment.questions, spec.evaluation.bos]),
         Asked::Ranking => {
             let ranked = experiment.ranked();
             let seen: Vec<_> = ranked.map(|head| (head.examples, head.seed)).collect();
-            match &spec.selection {
+            match share(spec) {
                 None => json!([seen, spec.training.bos]),
-                selection => json!([seen, spec.training.bos, selection]),
+                share => json!([seen, spec.training.bos, share]),
             }
         }
     })
@@ -185,14 +191,14 @@ pub fn training_key(
 ) -> Result<String> {
     let mut decides = json!({
         "training": head.training,
-        "lora": spec.lora,
+        "lora": head.lora,
         "wrong-answer": spec.wrong_answer,
         "answers": head.answers,
         "contamination": head.contamination,
         "seed": head.seed,
     });
-    if let Some(selection) = &spec.selection {
-        decides["selection"] = json!(selection);
+    if let Some(share) = share(spec) {
+        decides["selection"] = share;
     }
     if head.answers == Answers::Unrelated {
         decides["unrelated"] = json!(hashes["unrelated"]);
@@ -202,7 +208,7 @@ pub fn training_key(
 
 /// The hash of all that decides a result: what is special to it, the files, and what they are computed
 /// with. It is that of a TOML text whose keys stand in order.
-fn key(hashes: &Hashes, placement: &Placement, decides: &Value) -> Result<String> {
+pub(crate) fn key(hashes: &Hashes, placement: &Placement, decides: &Value) -> Result<String> {
     let parts = toml::Value::try_from(json!({
         "version": VERSION,
         "model": hashes["model"],

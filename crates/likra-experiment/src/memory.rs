@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use likra_lora::LoraConfig;
 use likra_results::HeadDir;
 use likra_score::Plan;
-use likra_train::{Example, TrainSettings};
+use likra_train::Example;
 
 use crate::base::Base;
 use crate::experiment::Head;
-use crate::spec::Spec;
 
 impl Base {
     /// The bytes of memory that scoring takes at most.
@@ -25,12 +25,8 @@ impl Base {
     /// # Errors
     ///
     /// If the adapter's shape is impossible.
-    pub fn training_bytes(
-        &self,
-        spec: &Spec,
-        settings: &TrainSettings,
-        examples: &[Example],
-    ) -> Result<usize> {
+    pub fn training_bytes(&self, head: &Head, examples: &[Example]) -> Result<usize> {
+        let settings = &head.training;
         let largest = |of: fn(&Example) -> usize| {
             let batches = examples.chunks(settings.batch_size.max(1));
             let sums = batches.map(|batch| batch.iter().map(of).sum::<usize>());
@@ -38,7 +34,7 @@ impl Base {
         };
         let (tokens, answers) = (largest(Example::tokens), largest(Example::answer_tokens));
         let (config, dtype) = (&self.config, self.placement.dtype);
-        Ok(config.training_bytes(dtype, tokens, answers, self.parameters(spec)?))
+        Ok(config.training_bytes(dtype, tokens, answers, self.parameters(&head.lora)?))
     }
 
     /// How many bytes training `head` will leave in `dir`: the checkpoints that are not there, and beside them
@@ -48,13 +44,13 @@ impl Base {
     /// # Errors
     ///
     /// If the folder cannot be listed, or the adapter's shape is impossible.
-    pub fn room(&self, spec: &Spec, head: &Head, dir: &HeadDir) -> Result<u64> {
+    pub fn room(&self, head: &Head, dir: &HeadDir) -> Result<u64> {
         let there = dir.checkpoints()?;
         let checkpoints = head.checkpoints.iter();
         let absent = checkpoints.filter(|examples| !there.contains_key(examples));
         let absent = absent.count();
         let copies = absent + if absent > 0 { 1 + 2 * 2 + 3 } else { 0 };
-        Ok((copies * self.parameters(spec)? * size_of::<f32>()) as u64)
+        Ok((copies * self.parameters(&head.lora)? * size_of::<f32>()) as u64)
     }
 
     /// Refuses what does not fit into what is left of a CPU's memory; how much a GPU has is not known.
@@ -79,11 +75,11 @@ impl Base {
     }
 
     /// How many numbers an adapter has.
-    fn parameters(&self, spec: &Spec) -> Result<usize> {
+    pub(crate) fn parameters(&self, lora: &LoraConfig) -> Result<usize> {
         let mut parameters = 0;
         for target in self.config.targets() {
-            if spec.lora.targets(&target.module)? {
-                let rank = spec.lora.rank_of(&target.module)?;
+            if lora.targets(&target.module)? {
+                let rank = lora.rank_of(&target.module)?;
                 parameters += rank * (target.input + target.output);
             }
         }
@@ -164,6 +160,7 @@ mod tests {
     use likra_tokenizer::EncodedPair;
 
     use super::*;
+    use crate::spec::Spec;
 
     #[test]
     fn what_does_not_fit_is_refused_with_both_numbers() {
@@ -176,14 +173,12 @@ mod tests {
                 start: 1,
             })
         };
-        let settings = &spec.training;
-        let bytes = base
-            .training_bytes(&spec, settings, &[example(20)])
-            .unwrap();
+        let head = Head::of_feedback("head", &spec, 8);
+        let bytes = base.training_bytes(&head, &[example(20)]).unwrap();
         assert!((40..80).contains(&(bytes >> 20)), "{bytes}");
         base.check_memory(bytes).unwrap();
         let many = vec![example(1 << 20); 8];
-        let bytes = base.training_bytes(&spec, settings, &many).unwrap();
+        let bytes = base.training_bytes(&head, &many).unwrap();
         let error = base.check_memory(bytes).unwrap_err().to_string();
         let needed = (bytes >> 20).to_string();
         assert!(

@@ -319,8 +319,7 @@ impl Run<'_> {
             let mut products = Vec::new();
             if let Some((head, key)) = &job.head {
                 let examples = self.examples(head)?;
-                bytes =
-                    base.training_bytes(&self.inputs.experiment.spec, &head.training, &examples)?;
+                bytes = base.training_bytes(head, &examples)?;
                 products.push(PlannedProduct {
                     stamp: below(&self.dir.trained(&head.name)),
                     path: below(self.dir.head(&head.name).path()),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::{Context as _, Result};
-use likra_analysis::{Negative, Replicate, ScoreTable, Study, findings, summary};
+use likra_analysis::{Method, Negative, POSITIVE, Replicate, ScoreTable, Study, findings, summary};
 use likra_data::{Answers, InPaper, ShotRule, open_task};
 use likra_report::{CostRow, Facts, write_report};
 use likra_results::{BASE, Manifest, RunDir, ScoreRecord, Stamp, read_rows};
@@ -38,7 +38,7 @@ pub fn draw(run: &RunDir) -> Result<String> {
         shots: (evaluation.num_shots, evaluation.shots == ShotRule::Fixed),
         remark: remark.reduce(|one, other| format!("{one} {other}")),
         scored: (checkpoints - missing, checkpoints),
-        cost: cost(run, &experiment),
+        cost: cost(run, &experiment, &manifest.adapter_parameters),
         manifest,
     };
     write_report(&run.report(), &findings, &facts)?;
@@ -86,16 +86,19 @@ fn study(run: &RunDir, experiment: &Experiment) -> Result<(Study, usize)> {
         .as_ref()
         .map(|_| aside(run, heads));
     let negatives = heads.iter();
-    let negatives = negatives.filter(|head| !head.replicate && head.name != "positive");
+    let negatives =
+        negatives.filter(|head| !head.replicate && head.variant.is_none() && head.name != POSITIVE);
     let (negatives, rivals): (Vec<&Head>, Vec<&Head>) =
         negatives.partition(|head| head.training.objective == Objective::Likelihood);
+    let variants = heads.iter().filter_map(|head| head.variant.clone());
     let study = Study {
         table: ScoreTable::new(base.iter().chain(scores.values().flatten()))?,
         aside: aside.transpose()?.flatten(),
         replicates,
         seed: spec.seed,
         negatives: negatives.into_iter().map(negative).collect(),
-        rivals: rivals.into_iter().map(|head| head.name.clone()).collect(),
+        rivals: rivals.into_iter().flat_map(rival).collect(),
+        variants: variants.collect::<BTreeSet<_>>().into_iter().collect(),
         weights: spec.analysis.weights.clone(),
         norm: spec.analysis.normalisation,
         benchmark: in_paper(&spec.task).map(|paper| paper.name),
@@ -137,6 +140,13 @@ fn negative(head: &Head) -> Negative {
     }
 }
 
+fn rival(head: &Head) -> Vec<Method> {
+    match head.training.objective.has_reward() {
+        true => vec![Method::reward(&head.name)],
+        false => Method::rivals(&head.name).into(),
+    }
+}
+
 /// Says that the training files are only a part of what the paper trains on, if they are.
 #[must_use]
 pub fn part_of_paper(task: &str, training: usize) -> Option<String> {
@@ -174,23 +184,47 @@ fn mixed(run: &RunDir, experiment: &Experiment) -> Option<String> {
     })
 }
 
-/// What took how long, by the stamps of what is done.
-fn cost(run: &RunDir, experiment: &Experiment) -> Vec<CostRow> {
-    let seconds = |name: String| Some(Stamp::read(&run.step(&name))?.seconds);
-    let base = ["base", "answer-only", "base-train"].map(|name| format!("score-{name}"));
-    let seconds_of_base = base.into_iter().filter_map(seconds).sum();
-    let mut work = vec![("scoring by the base".to_owned(), seconds_of_base)];
+/// What took how much, by the stamps of what is done.
+fn cost(
+    run: &RunDir,
+    experiment: &Experiment,
+    parameters: &BTreeMap<String, usize>,
+) -> Vec<CostRow> {
+    let row = |what: String, stamps: &[String]| {
+        let stamps = stamps
+            .iter()
+            .filter_map(|name| Stamp::read(&run.step(name)));
+        let stamps: Vec<Stamp> = stamps.collect();
+        CostRow {
+            what,
+            answer_tokens: stamps.iter().find_map(|stamp| stamp.answer_tokens),
+            parameters: None,
+            seconds: stamps.iter().map(|stamp| stamp.seconds).sum(),
+            memory_mib: stamps.iter().filter_map(|stamp| stamp.memory_mib).max(),
+        }
+    };
+    let base = ["base", "answer-only", "base-train", "base-n00000-aside"];
+    let base = base.map(|name| format!("score-{name}"));
+    let mut rows = vec![row("scoring by the base".into(), &base)];
     for head in &experiment.heads {
         let (name, examples, checkpoints) = (&head.name, head.examples, &head.checkpoints);
-        let training = seconds(format!("train-{name}")).unwrap_or_default();
-        work.push((format!("training {name}, {examples} examples"), training));
+        rows.push(CostRow {
+            parameters: parameters.get(name).copied(),
+            ..row(
+                format!("training {name}, {examples} examples"),
+                &[format!("train-{name}")],
+            )
+        });
         let stamps = checkpoints.iter().map(|n| format!("score-{name}-n{n:05}"));
+        let aside = checkpoints
+            .last()
+            .map(|n| format!("score-{name}-n{n:05}-aside"));
+        let stamps: Vec<String> = stamps.chain(aside).collect();
         let what = format!("scoring by {name}, {} checkpoints", checkpoints.len());
-        work.push((what, stamps.filter_map(seconds).sum()));
+        rows.push(row(what, &stamps));
     }
-    let done = work.into_iter().filter(|(_, seconds)| *seconds > 0.0);
-    done.map(|(what, seconds)| CostRow { what, seconds })
-        .collect()
+    rows.retain(|row| row.seconds > 0.0);
+    rows
 }
 
 #[cfg(test)]

@@ -15,12 +15,14 @@ use likra_results::{
     ScoreRecord, Stamp, StepRecord, TooLong, read_rows, remove, versions, write_rows,
 };
 use likra_score::Plan;
+use likra_train::Example;
 
 use crate::base::Planned;
 use crate::experiment::{Experiment, Head};
 use crate::finder::Finder;
 use crate::inputs::{Asked, Inputs, TrainingSet};
 use crate::jobs::{Job, jobs};
+use crate::memory::peak_memory;
 use crate::pace::{Cost, Pace};
 use crate::spec::Spec;
 use crate::work::{score, train};
@@ -85,7 +87,7 @@ impl<'a> Run<'a> {
     /// What is longer than the model's positions, and how many bytes of memory takes what is left, or with `fresh`
     /// all: found before the model is loaded.
     pub(crate) fn survey(&self, fresh: bool) -> Result<(TooLong, usize)> {
-        let (base, spec) = (&self.inputs.base, &self.inputs.experiment.spec);
+        let base = &self.inputs.base;
         let left = |job: &Job| fresh || !job.missing().is_empty();
         let asked = self.jobs[0].scores.iter();
         let plans: Vec<&Planned> = asked.map(|product| &self.plans[&product.asked]).collect();
@@ -101,7 +103,7 @@ impl<'a> Run<'a> {
         for (job, head) in heads.filter(|(_, head)| !head.answers.is_ranked()) {
             let set = self.training_set(head)?;
             if left(job) && (fresh || self.room(head)? > 0) {
-                bytes = bytes.max(base.training_bytes(spec, &head.training, &set.examples)?);
+                bytes = bytes.max(base.training_bytes(head, &set.examples)?);
             }
             if set.skipped > 0 {
                 too_long.skipped.insert(head.name.clone(), set.skipped);
@@ -120,8 +122,8 @@ impl<'a> Run<'a> {
 
     /// The bytes of the adapters of a head that are still to be made.
     pub(crate) fn room(&self, head: &Head) -> Result<u64> {
-        let (base, spec) = (&self.inputs.base, &self.inputs.experiment.spec);
-        base.room(spec, head, &self.dir.head(&head.name))
+        let base = &self.inputs.base;
+        base.room(head, &self.dir.head(&head.name))
     }
 
     fn say(&self, line: String) {
@@ -221,6 +223,9 @@ impl<'a> Run<'a> {
             let name = Path::new(path.as_str()).file_name();
             *path = name.map_or(path.clone(), |name| name.to_string_lossy().into());
         }
+        let heads = self.heads();
+        let parameters =
+            heads.map(|(_, head)| Ok((head.name.clone(), base.parameters(&head.lora)?)));
         Ok(Manifest {
             likra: env!("CARGO_PKG_VERSION").into(),
             device: base.placement.name.to_string(),
@@ -231,6 +236,7 @@ impl<'a> Run<'a> {
             },
             experiment: toml::Table::try_from(&spec)?,
             versions: versions(),
+            adapter_parameters: parameters.collect::<Result<_>>()?,
             inputs: self.files.clone(),
             hub: self.inputs.hub.clone(),
             too_long: Some(too_long),
@@ -271,12 +277,8 @@ impl<'a> Run<'a> {
             .max()
             .unwrap_or_default();
         if let Some((head, _)) = &job.head {
-            let spec = &self.inputs.experiment.spec;
-            bytes = bytes.max(base.training_bytes(
-                spec,
-                &head.training,
-                &self.training_set(head)?.examples,
-            )?);
+            let examples = self.training_set(head)?.examples;
+            bytes = bytes.max(base.training_bytes(head, &examples)?);
             check_room(&self.dir.head(&head.name).log(), self.room(head)?)?;
         }
         base.check_memory(bytes)?;
@@ -312,7 +314,7 @@ impl<'a> Run<'a> {
                 greedy: false,
             };
             let model = self.inputs.base.model()?;
-            self.stamped(&product.stamp, &product.key, || {
+            self.stamped(&product.stamp, &product.key, None, || {
                 let records = score(model, title, &head, plan, self.listener)?;
                 write_rows(&product.path, &records)?;
                 Ok([0, plan.tokens()])
@@ -336,7 +338,13 @@ impl<'a> Run<'a> {
     }
 
     /// Does work, stamps it, and remembers how long it took.
-    fn stamped(&self, stamp: &Path, key: &str, work: impl FnOnce() -> Result<Cost>) -> Result<()> {
+    fn stamped(
+        &self,
+        stamp: &Path,
+        key: &str,
+        answer_tokens: Option<usize>,
+        work: impl FnOnce() -> Result<Cost>,
+    ) -> Result<()> {
         let started = Instant::now();
         let (cost, took) = (work()?, started.elapsed());
         self.pace.borrow_mut().add(cost, took);
@@ -344,6 +352,8 @@ impl<'a> Run<'a> {
             key: key.into(),
             seconds: took.as_secs_f64(),
             hardware: self.inputs.base.placement.hardware(),
+            answer_tokens,
+            memory_mib: peak_memory(),
         };
         Ok(done.write(stamp)?)
     }
@@ -377,9 +387,13 @@ impl<'a> Run<'a> {
         let train = || {
             write_rows(&dir.answers(), &set.answers)?;
             let examples = &set.examples;
-            train(&self.inputs, head, key, examples, &dir, self.listener)
+            let base = &self.inputs.base;
+            train(base, head, key, examples, &dir, self.listener)
         };
-        self.stamped(&stamp, key, || {
+        let positions = self.inputs.base.config.max_positions;
+        let learned = set.examples.iter().filter(|one| one.fits(positions));
+        let answer_tokens = learned.map(Example::answer_tokens).sum();
+        self.stamped(&stamp, key, Some(answer_tokens), || {
             let trained = train().or_else(|error| {
                 anew(match error.downcast_ref::<likra_train::Error>() {
                     Some(likra_train::Error::OtherRun { .. }) => {

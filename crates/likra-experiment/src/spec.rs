@@ -1,6 +1,7 @@
 //! An experiment as it is written: the keys of its TOML file, with their defaults.
 
 use std::collections::BTreeMap;
+use std::iter::once;
 
 use likra_analysis::Norm;
 use likra_data::{Answers, Needs, ShotRule, Shots, Test, WrongAnswer};
@@ -104,12 +105,14 @@ pub struct HeadSpec {
     #[serde(default)]
     pub contamination: f64,
     /// What it is trained for, if not for what `[training]` says: `likelihood`, `unlikelihood`, `dpo`, `ipo`, `kto`,
-    /// `kto-negatives` or `choice`. All but the first set its answers against right ones.
+    /// `kto-negatives`, `choice` or `bradley-terry`. All but the first set its answers against right ones.
     pub objective: Option<Objective>,
     /// Another `beta` than that of `[training]`.
     pub beta: Option<f64>,
     /// Another learning rate than that of `[training]`.
     pub learning_rate: Option<f64>,
+    /// Another rank than that of `[lora]`, with the same scale.
+    pub rank: Option<usize>,
     /// Another seed than the experiment's: another order, other draws, another initial adapter.
     pub seed: Option<u32>,
 }
@@ -123,6 +126,22 @@ impl HeadSpec {
             beta: self.beta.unwrap_or(training.beta),
             learning_rate: self.learning_rate.unwrap_or(training.learning_rate),
             ..training.clone()
+        }
+    }
+}
+
+impl HeadSpec {
+    /// The shape of its adapter, where `lora` says what heads have.
+    #[must_use]
+    pub fn lora(&self, lora: &LoraConfig) -> LoraConfig {
+        let rank = self.rank.unwrap_or(lora.rank);
+        let times = rank as f64 / lora.rank.max(1) as f64;
+        // The scale is alpha / rank, or alpha / sqrt(rank).
+        let times = if lora.rslora { times.sqrt() } else { times };
+        LoraConfig {
+            rank,
+            alpha: lora.alpha * times,
+            ..lora.clone()
         }
     }
 }
@@ -141,12 +160,45 @@ pub struct Replicates {
     pub questions: Option<usize>,
 }
 
-/// `[selection]`: the weight of the negative head is chosen by questions that no head has learned.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// `[selection]`: the weight of the negative head, `beta` and the learning rate are chosen by questions that no head
+/// has learned.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Selection {
     /// The share of the training questions that is set aside for it.
     pub share: f64,
+    /// Values of `beta` to choose from, beside that of each head whose objective has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub betas: Vec<f64>,
+    /// Learning rates to choose from, beside that of each head.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learning_rates: Vec<f64>,
+}
+
+impl Selection {
+    /// The settings to choose from beside `training`, each with what it adds to a head's name.
+    pub(crate) fn variants(&self, training: &TrainSettings) -> Vec<(String, TrainSettings)> {
+        let choices = |values: &[f64]| -> Vec<Option<f64>> {
+            once(None).chain(values.iter().copied().map(Some)).collect()
+        };
+        let has_beta = training.objective.has_reference();
+        let betas = choices(if has_beta { &self.betas } else { &[] });
+        let rates = choices(&self.learning_rates);
+        let all = betas
+            .iter()
+            .flat_map(|beta| rates.iter().map(move |rate| (*beta, *rate)));
+        let variant = |(beta, rate): (Option<f64>, Option<f64>)| {
+            let named = |what, value: Option<f64>| value.map(|value| format!("-{what}{value}"));
+            let name = [named("beta", beta), named("rate", rate)];
+            let settings = TrainSettings {
+                beta: beta.unwrap_or(training.beta),
+                learning_rate: rate.unwrap_or(training.learning_rate),
+                ..training.clone()
+            };
+            (name.into_iter().flatten().collect::<String>(), settings)
+        };
+        all.skip(1).map(variant).collect()
+    }
 }
 
 /// `[evaluation]`.

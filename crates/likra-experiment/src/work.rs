@@ -3,14 +3,13 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::{HeadDir, ScoreRecord, StepRecord};
 use likra_score::Plan;
 use likra_train::{Example, train_head};
 
+use crate::base::Base;
 use crate::experiment::Head;
-use crate::inputs::Inputs;
 use likra_hub::{Event, Listener};
 
 /// Trains a head to its end, from its newest checkpoint if there is one of the same `key`: a hash of all that
@@ -23,19 +22,17 @@ use likra_hub::{Event, Listener};
 ///
 /// If the adapter's shape is impossible, or for what [`train_head`] refuses.
 pub fn train(
-    inputs: &Inputs,
+    base: &Base,
     head: &Head,
     key: &str,
     examples: &[Example],
     dir: &HeadDir,
     listener: &Listener,
 ) -> Result<usize> {
-    let (base, spec) = (&inputs.base, &inputs.experiment.spec);
-    let (model, lora, seed) = (base.model()?, spec.lora.clone(), head.seed.into());
+    let (model, objective) = (base.model()?, head.training.objective);
     // Another model of hardware rounds otherwise: it begins anew.
     let key = &format!("{key} on {}", base.placement.hardware());
-    let start = Adapter::init(lora, &model.targets(), seed, model.device())?;
-    let start = start.of_base(Some(base.name.clone()));
+    let start = base.start(head.lora.clone(), head.seed.into(), objective)?;
     let (title, settings) = (format!("train {}", head.name), &head.training);
     listener(Event::Begun(title.clone(), examples.len(), "examples"));
     let (mut seen, mut tokens, mut started) = (0, 0, Instant::now());

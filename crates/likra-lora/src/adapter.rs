@@ -31,6 +31,9 @@ pub struct Target {
     pub output: usize,
 }
 
+/// The reward's tensor in a PEFT file, less the prefix.
+pub(crate) const SCORE: &str = "score.weight";
+
 /// A head's tensors: a low-rank update for each of some linear layers, by module path.
 #[derive(Debug, Clone)]
 pub struct Adapter {
@@ -38,6 +41,7 @@ pub struct Adapter {
     /// The name or path of the model that it updates, which PEFT writes down.
     base: Option<String>,
     updates: BTreeMap<String, LowRank>,
+    reward: Option<Tensor<2>>,
 }
 
 impl Adapter {
@@ -85,7 +89,21 @@ impl Adapter {
             config,
             base: None,
             updates,
+            reward: None,
         }
+    }
+
+    /// The same adapter with a layer on the last hidden state of a text, `[1, hidden]`, whose output is the text's
+    /// reward: transformers' `score` of a model for one label, which PEFT saves beside the updates.
+    #[must_use]
+    pub fn with_reward(self, reward: Option<Tensor<2>>) -> Self {
+        Self { reward, ..self }
+    }
+
+    /// That layer, if there is one.
+    #[must_use]
+    pub fn reward(&self) -> Option<&Tensor<2>> {
+        self.reward.as_ref()
     }
 
     /// The same adapter with the name or path of its base model written down.
@@ -113,14 +131,16 @@ impl Adapter {
     }
 
     /// Every tensor under its name in a PEFT file, less the prefix: `<module>.lora_A.weight`, then
-    /// `<module>.lora_B.weight`, module after module.
+    /// `<module>.lora_B.weight`, module after module; `score.weight` is the last.
     #[must_use]
     pub fn tensors(&self) -> Vec<(String, Tensor<2>)> {
         let halves = |(module, LowRank { a, b, .. }): (&str, &LowRank)| {
             [("lora_A", a), ("lora_B", b)]
                 .map(|(half, tensor)| (format!("{module}.{half}.weight"), tensor.clone()))
         };
-        self.updates().flat_map(halves).collect()
+        let reward = self.reward.iter();
+        let reward = reward.map(|tensor| (SCORE.to_owned(), tensor.clone()));
+        self.updates().flat_map(halves).chain(reward).collect()
     }
 
     /// The numbers of all tensors, one behind the other in the order of [`tensors`](Self::tensors):
@@ -157,6 +177,7 @@ impl Adapter {
             config: self.config.clone(),
             base: self.base.clone(),
             updates: self.updates.iter().map(update).collect(),
+            reward: self.reward.as_ref().map(replace),
         }
     }
 

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use likra_files::write_atomically;
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::adapter::SCORE;
 use crate::tensors::{load_tensors, mismatch, save_tensors};
 use crate::{Adapter, Error, LoraConfig, LowRank, Result, TargetModules};
 
@@ -33,9 +34,14 @@ const ANY: [&str; 9] = [
 ];
 /// The keys with values that mean a plain update. All others, known or not, must be empty: each is a
 /// variant of LoRA, or will be one.
-const PLAIN: [(&str, &str); 4] = [
+const PLAIN: [(&str, &str); 5] = [
     ("peft_type", "\"LORA\""),
-    ("task_type", "\"CAUSAL_LM\" or null"),
+    ("task_type", "\"CAUSAL_LM\" or \"SEQ_CLS\" or null"),
+    // The layer of a reward; PEFT adds `classifier` for families that call it so.
+    (
+        "modules_to_save",
+        "null or [] or [\"score\"] or [\"classifier\",\"score\"]",
+    ),
     ("bias", "\"none\""),
     // The others begin with a change of the base's weights, or may do so one day.
     ("init_lora_weights", "true or false or null or \"gaussian\""),
@@ -66,7 +72,7 @@ impl Adapter {
     /// uses a part of PEFT that is not a plain low-rank update (dropout aside, which only matters
     /// while training).
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
-        let (config, base) = read_config(&dir.join(CONFIG))?;
+        let (config, base, has_reward) = read_config(&dir.join(CONFIG))?;
         let of_config = |source| Error::Config(dir.join(CONFIG), Box::new(source));
         let path = dir.join(TENSORS);
         let refused =
@@ -74,6 +80,13 @@ impl Adapter {
         let pairs = "only pairs of lora_A and lora_B weights, at least one";
         let mut updates = BTreeMap::new();
         let mut halves = load_tensors(&path, device)?;
+        let name = format!("{PREFIX}{SCORE}");
+        let reward = halves.remove(&name).filter(|_| has_reward);
+        let shape = reward.as_ref().map(Tensor::dims);
+        if has_reward && shape.is_none_or(|[labels, _]| labels != 1) {
+            let found = shape.map_or("none".into(), |shape| format!("{shape:?}"));
+            return Err(refused(&name, "[1, hidden]: one label", &found));
+        }
         // Of the two halves of a pair, A is the first.
         while let Some((a_name, a)) = halves.pop_first() {
             let module = a_name.strip_prefix(PREFIX);
@@ -102,7 +115,9 @@ impl Adapter {
         }
         match updates.is_empty() {
             true => Err(refused("*", pairs, "none")),
-            false => Ok(Self::from_parts(config, updates).of_base(base)),
+            false => Ok(Self::from_parts(config, updates)
+                .of_base(base)
+                .with_reward(reward)),
         }
     }
 }
@@ -116,9 +131,13 @@ fn config_file(adapter: &Adapter) -> Value {
     };
     let alphas = config.alpha_pattern.iter();
     let alphas: BTreeMap<&String, Value> = alphas.map(|(key, &of)| (key, number(of))).collect();
+    let (task, saved) = match adapter.reward() {
+        None => ("CAUSAL_LM", Value::Null),
+        Some(_) => ("SEQ_CLS", json!(["classifier", "score"])),
+    };
     json!({
         "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
+        "task_type": task,
         "base_model_name_or_path": adapter.base(),
         "r": config.rank,
         "lora_alpha": number(config.alpha),
@@ -130,13 +149,13 @@ fn config_file(adapter: &Adapter) -> Value {
         "fan_in_fan_out": false,
         "rank_pattern": config.rank_pattern,
         "alpha_pattern": alphas,
-        "modules_to_save": null,
+        "modules_to_save": saved,
         "inference_mode": true,
     })
 }
 
-/// The adapter's shape, and the name or path of its base if there is one.
-fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>)> {
+/// The adapter's shape, the name or path of its base if there is one, and whether it gives rewards.
+fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>, bool)> {
     let parsed = likra_files::parse_json(&likra_files::read(path)?);
     let mut keys: Map<String, Value> = parsed.map_err(|error| Error::Json(path.into(), error))?;
     let base = take(path, &mut keys, "base_model_name_or_path")?;
@@ -149,6 +168,8 @@ fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>)> {
         alpha_pattern: take(path, &mut keys, "alpha_pattern")?.unwrap_or_default(),
         ..LoraConfig::default()
     };
+    let saved = keys.get("modules_to_save").and_then(Value::as_array);
+    let has_reward = saved.is_some_and(|modules| !modules.is_empty());
     refuse_variants(path, keys)?;
     config.target_modules = targets.ok_or_else(|| {
         let expected = "a list of module names, a regular expression or all-linear";
@@ -156,7 +177,7 @@ fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>)> {
     })?;
     let of_config = |source| Error::Config(path.into(), Box::new(source));
     config.validate().map_err(of_config)?;
-    Ok((config, base))
+    Ok((config, base, has_reward))
 }
 
 /// Refuses keys that ask for more than a plain update.

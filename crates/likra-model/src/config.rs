@@ -245,6 +245,16 @@ impl Config {
             let expected = expected.unwrap_or_else(|| "no linear layer of this name".into());
             return Err(Error::Adapter(module, found, expected));
         }
+        if let Some([_, width]) = adapter.reward().map(|reward| reward.dims())
+            && width != self.hidden_size
+        {
+            let expected = format!("{} features in", self.hidden_size);
+            return Err(Error::Adapter(
+                "score".into(),
+                format!("{width} features in"),
+                expected,
+            ));
+        }
         for module in OUTSIDE {
             if adapter.config().targets(module)? {
                 let expected = "a layer that adapters of this program cannot update";

@@ -150,10 +150,19 @@ impl Model {
     ///
     /// If a token is outside of the vocabulary.
     pub fn prefill(&self, tokens: &[u32], adapter: Option<&Adapter>) -> Result<Prefix> {
+        Ok(self.begin(tokens, adapter)?.0)
+    }
+
+    /// The same, and the hidden states of its tokens, as [`forward`](Self::forward) gives them.
+    ///
+    /// # Errors
+    ///
+    /// If a token is outside of the vocabulary.
+    pub fn begin(&self, tokens: &[u32], adapter: Option<&Adapter>) -> Result<(Prefix, Tensor<2>)> {
         let batch = Batch::new(&[Row::sequence(tokens)]);
         let mut layers = Vec::with_capacity(self.layers.len());
-        self.run(&batch, None, adapter, |own| layers.push(own))?;
-        Ok(Prefix { layers })
+        let hidden = self.run(&batch, None, adapter, |own| layers.push(own))?;
+        Ok((Prefix { layers }, hidden))
     }
 
     /// Runs a batch under a head, after a prefix of the same head if there is one.
@@ -275,19 +284,42 @@ impl Model {
         Ok(log_likelihoods(logits, &next))
     }
 
-    /// Whether each of `targets`, as [`log_likelihoods`](Self::log_likelihoods) takes them, is the likeliest
-    /// token at its place.
+    /// What a reward's layer `weight: [1, hidden]` makes of the hidden states before `targets`, as
+    /// [`log_likelihoods`](Self::log_likelihoods) takes them: `[targets]`, in f32. It stands behind the final norm, as
+    /// transformers has it.
+    #[must_use]
+    pub fn rewards(
+        &self,
+        hidden: &Tensor<2>,
+        targets: &[(usize, u32)],
+        weight: &Tensor<2>,
+    ) -> Tensor<1> {
+        let places = self.indices(targets.iter().map(|&(index, _)| index as i32));
+        let normed = self.norm.forward(hidden.clone().select(0, places));
+        let weighted = normed.cast(FloatDType::F32) * weight.clone();
+        weighted.sum_dim(1).squeeze_dim(1)
+    }
+
+    /// The likeliest token at the place of each of `targets`, as [`log_likelihoods`](Self::log_likelihoods) takes them,
+    /// and its log-likelihood.
     ///
     /// # Errors
     ///
     /// If a result cannot be read from the device.
-    pub fn are_likeliest(&self, hidden: &Tensor<2>, targets: &[(usize, u32)]) -> Result<Vec<bool>> {
+    pub fn likeliest(
+        &self,
+        hidden: &Tensor<2>,
+        targets: &[(usize, u32)],
+    ) -> Result<Vec<(u32, f32)>> {
         let before = self.indices(targets.iter().map(|&(index, _)| index as i32));
-        let likeliest = self.logits(hidden.clone().select(0, before)).argmax(1);
-        let likeliest = likeliest.try_into_vec_as::<i64>().map_err(Error::read)?;
-        let pairs = likeliest.into_iter().zip(targets);
-        Ok(pairs
-            .map(|(id, (_, target))| id == i64::from(*target))
-            .collect())
+        let logits = self.logits(hidden.clone().select(0, before));
+        let ids = logits.clone().argmax(1).try_into_vec_as::<i64>();
+        let ids: Vec<u32> = ids
+            .map_err(Error::read)?
+            .into_iter()
+            .map(|id| id as u32)
+            .collect();
+        let values = log_likelihoods(logits, &ids).try_into_vec_as::<f32>();
+        Ok(ids.into_iter().zip(values.map_err(Error::read)?).collect())
     }
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use likra_analysis::{Cell, Cells, Columns, Estimate};
 use likra_files::write_atomically;
-use maud::{DOCTYPE, PreEscaped, html};
+use maud::{PreEscaped, html};
 use plotters::style::RGBColor;
 
 use crate::Result;
 use crate::charts::{BLACK, BLUE, GREEN, VERMILION};
-use crate::page::STYLE;
+use crate::page::document;
 use crate::plot::{Forest, linear};
 use crate::table::Table;
 
@@ -122,32 +122,20 @@ pub fn write_comparison(
         groups: groups.collect(),
     };
     let (svg, table) = (figure.svg()?, Table::new(rows));
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                header {
-                    h1 { (title) }
-                    @if missing > 0 {
-                        p.lead { "The study is not finished: " (missing) " of its runs have no report yet." }
-                    }
-                }
-                main { section {
-                    figure { (PreEscaped(&svg)) }
-                    p { "acc_norm after the last examples: " (NOTE) ". Spread is the standard deviation over seeds." }
-                    (table.html())
-                } }
+    let body = html! {
+        header {
+            h1 { (title) }
+            @if missing > 0 {
+                p.lead { "The study is not finished: " (missing) " of its runs have no report yet." }
             }
         }
+        main { section {
+            figure { (PreEscaped(&svg)) }
+            p { "acc_norm after the last examples: " (NOTE) ". Spread is the standard deviation over seeds." }
+            (table.html())
+        } }
     };
-    let page = page.into_string() + "\n";
+    let page = document(title, &body);
     for (name, content) in [
         ("comparison.csv", table.csv()?),
         ("comparison.svg", svg),

@@ -7,6 +7,7 @@ mod exhibits;
 mod humantime;
 mod page;
 mod plot;
+mod questions;
 mod report;
 mod table;
 

@@ -11,9 +11,9 @@ use likra_results::{Manifest, TooLong};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::exhibits::Exhibit;
-use crate::humantime;
+use crate::{humantime, questions};
 
-pub(crate) const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("style.css");
 
 /// What a report says beside what the scores say.
 #[derive(Debug, Clone)]
@@ -32,17 +32,23 @@ pub struct Facts {
     pub remark: Option<String>,
     /// How many checkpoints are scored, and of how many.
     pub scored: (usize, usize),
-    /// What took how long.
+    /// What each part of the work took.
     pub cost: Vec<CostRow>,
 }
 
-/// What took how long.
+/// What it took to do a part of the work.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CostRow {
     /// What was done.
     pub what: String,
+    /// How many answer tokens gave a gradient, if it was training.
+    pub answer_tokens: Option<usize>,
+    /// How many numbers were trained.
+    pub parameters: Option<usize>,
     /// How long it took.
     pub seconds: f64,
+    /// The most memory that the process had held by then, in MiB.
+    pub memory_mib: Option<u64>,
 }
 
 /// The page as an HTML document.
@@ -50,6 +56,25 @@ pub struct CostRow {
 /// From `<section id="cost">` to the next `</section>` it has what depends on the machine and its
 /// mood; all else is the same for the same results.
 pub(crate) fn render(findings: &Findings, exhibits: &[Exhibit], facts: &Facts) -> String {
+    let body = html! {
+        header {
+            h1 { (facts.title) }
+            p.lead { (lead(facts)) }
+            (headline(findings))
+            p.note { a href=(questions::FILE) { "Which questions each method gets right, one by one" } }
+        }
+        main {
+            (claims(&findings.claims))
+            @for exhibit in exhibits { (section(exhibit)) }
+            (run(&facts.manifest))
+            (cost(&facts.cost))
+        }
+    };
+    document(&facts.title, &body)
+}
+
+/// A page that needs nothing but itself.
+pub(crate) fn document(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -57,22 +82,10 @@ pub(crate) fn render(findings: &Findings, exhibits: &[Exhibit], facts: &Facts) -
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (facts.title) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                header {
-                    h1 { (facts.title) }
-                    p.lead { (lead(facts)) }
-                    (headline(findings))
-                }
-                main {
-                    (claims(&findings.claims))
-                    @for exhibit in exhibits { (section(exhibit)) }
-                    (run(&facts.manifest))
-                    (cost(&facts.cost))
-                }
-            }
+            body { (body) }
         }
     };
     page.into_string() + "\n"
@@ -196,7 +209,10 @@ fn badge(verdict: Verdict) -> Markup {
 }
 
 fn section(exhibit: &Exhibit) -> Markup {
+    let single = matches!(exhibit.name, "rivals" | "comparisons");
+    let single = single.then(|| questions::FILE.to_owned());
     let files = iter::once(format!("{}.csv", exhibit.name)).chain(exhibit.pictures());
+    let files = files.chain(single);
     html! {
         section.exhibit id=(exhibit.name) {
             h2 { (exhibit.title) }
@@ -252,17 +268,23 @@ fn run(manifest: &Manifest) -> Markup {
 /// Whatever depends on the machine is in here.
 fn cost(cost: &[CostRow]) -> Markup {
     let time = |seconds| humantime(Duration::from_secs_f64(seconds));
+    let count = |count: Option<usize>| count.map_or("–".into(), |count| count.to_string());
     html! {
         section id="cost" {
             h2 { "What it cost" }
+            p.note { "Answer tokens are those with a gradient. Memory is the most that the process had held by then." }
             table.plain.cost {
-                (header(&["Step", "Time"], "Time"))
+                (header(&["Step", "Answer tokens", "Adapter parameters", "Memory, MiB", "Time"], "Answer tokens"))
                 tbody { @for row in cost { tr {
                     th scope="row" { (row.what) }
+                    td.n { (count(row.answer_tokens)) }
+                    td.n { (count(row.parameters)) }
+                    td.n { (count(row.memory_mib.map(|mib| mib as usize))) }
                     td.n { (time(row.seconds)) }
                 } } }
                 tfoot { tr {
                     th scope="row" { "Total" }
+                    td {} td {} td {}
                     td.n { (time(cost.iter().map(|row| row.seconds).sum())) }
                 } }
             }

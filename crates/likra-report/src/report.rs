@@ -9,9 +9,10 @@ use likra_files::write_atomically;
 use crate::Result;
 use crate::exhibits::exhibits;
 use crate::page::{Facts, render};
+use crate::questions;
 use crate::table::Table;
 
-/// Writes `index.html`, `claims.csv`, and each table and figure as `NAME.csv` and `NAME.svg` (`NAME-1.svg`,
+/// Writes `index.html`, `questions.html`, `claims.csv`, and each table and figure as `NAME.csv` and `NAME.svg` (`NAME-1.svg`,
 /// `NAME-2.svg` of several panels) into the folder `dir`, which is made if need be, and returns their paths.
 ///
 /// Accuracies are shares of one in tables, and percent in figures. What the findings have no rows for is left
@@ -31,6 +32,8 @@ pub fn write_report(dir: &Path, findings: &Findings, facts: &Facts) -> Result<Ve
     let parts = claims.flat_map(|claim| iter::repeat(claim).zip(&claim.parts));
     let parts: Vec<(&Claim, &Part)> = parts.collect();
     files.push(("claims.csv".into(), Table::new(&parts).csv()?));
+    let single = questions::render(findings, &facts.title);
+    files.push((questions::FILE.into(), single));
     files.push(("index.html".into(), render(findings, &exhibits, facts)));
     let mut written = Vec::new();
     for (name, content) in files {

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use likra_analysis::{Error, Negative, Norm, Replicate, ScoreTable, Study, findings, summary};
+use likra_analysis::{
+    Error, Method, Negative, Norm, Replicate, ScoreTable, Study, findings, summary,
+};
 use likra_report::{CostRow, Facts, write_report};
 use likra_results::{AnswerKind, Manifest, Questions, ScoreRecord, TooLong};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
 
 const QUESTIONS: usize = 400;
 const WEIGHTS: [f64; 9] = [0.0, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5];
@@ -155,6 +158,7 @@ fn study(records: &[ScoreRecord]) -> Study {
             })
             .into(),
         rivals: Vec::new(),
+        variants: Vec::new(),
         weights: WEIGHTS.into(),
         norm: Norm::Chars,
         benchmark: Some("ARC-Challenge".into()),
@@ -187,6 +191,7 @@ fn facts() -> Facts {
             },
             experiment: [("seed".into(), 1.into())].into_iter().collect(),
             versions: BTreeMap::new(),
+            adapter_parameters: BTreeMap::new(),
             too_long: Some(TooLong {
                 positions: 512,
                 truncated: 3,
@@ -197,6 +202,9 @@ fn facts() -> Facts {
         },
         cost: vec![CostRow {
             what: "all of it".into(),
+            answer_tokens: Some(1234),
+            parameters: None,
+            memory_mib: Some(700),
             seconds: 1.0,
         }],
     }
@@ -279,6 +287,7 @@ fn a_report_is_the_same_bytes_twice() {
             "seeds.csv",
             "seeds.svg",
             "claims.csv",
+            "questions.html",
             "index.html",
         ]
     );
@@ -328,7 +337,13 @@ fn without_heads_there_is_a_page_but_no_figure() {
     let files = names(dir.path(), &written);
     assert_eq!(
         files,
-        ["table1.csv", "measures.csv", "claims.csv", "index.html"]
+        [
+            "table1.csv",
+            "measures.csv",
+            "claims.csv",
+            "questions.html",
+            "index.html"
+        ]
     );
     let table1 = fs::read_to_string(&written[0]).unwrap();
     assert_eq!(table1.lines().count(), 2);
@@ -337,6 +352,80 @@ fn without_heads_there_is_a_page_but_no_figure() {
         "{table1}"
     );
     assert!(findings(&study).unwrap().gain_over_sft().is_none());
+}
+
+/// Five choices to each of so many questions under the base, both heads, and two of other objectives.
+fn wide(questions: usize) -> Vec<ScoreRecord> {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let mut records = Vec::new();
+    for question in 0..questions {
+        for (candidate, chars) in (0..5).map(|candidate| (candidate, 20 + 7 * candidate)) {
+            for head in ["base", "positive", "incorrect", "dpo", "kto"] {
+                records.push(ScoreRecord {
+                    question_id: format!("<Mercury_SC_{question}>"),
+                    candidate,
+                    kind: match candidate {
+                        2 => AnswerKind::Correct,
+                        _ => AnswerKind::Incorrect,
+                    },
+                    head: head.into(),
+                    examples: if head == "base" { 0 } else { 6615 },
+                    log_likelihood: 9.0 * noise(&mut random) - 90.0,
+                    tokens: chars / 4,
+                    chars,
+                    bytes: chars,
+                    greedy: None,
+                });
+            }
+        }
+    }
+    records
+}
+
+/// As many as ARC-Challenge has.
+#[test]
+fn every_question_is_on_one_small_page_by_itself() {
+    let mut study = study(&wide(1172));
+    study.rivals = ["dpo", "kto"].map(Method::reward).into();
+    let (dir, findings) = (tempfile::tempdir().unwrap(), findings(&study).unwrap());
+    write_report(dir.path(), &findings, &facts()).unwrap();
+    let page = fs::read_to_string(dir.path().join("questions.html")).unwrap();
+    assert!(page.len() < 400 << 10, "{} bytes", page.len());
+    for outside in ["src=", "http", "<link", "@import", "url(", "fetch("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    // Nothing in the data ends the script that holds them.
+    assert_eq!(page.matches("</script>").count(), 2);
+    assert!(page.contains("<noscript>"));
+    let (_, data) = page.split_once("id=\"data\">").unwrap();
+    let (data, _) = data.split_once("</script>").unwrap();
+    let data: Value = serde_json::from_str(data).unwrap();
+    let heads = json!([["base", 0], ["positive", 6615], ["incorrect", 6615]]);
+    assert_eq!(data["heads"], heads);
+
+    let single = findings.single;
+    let rows = data["questions"].as_array().unwrap();
+    assert_eq!(rows.len(), 1172);
+    for (row, found) in rows.iter().zip(&single.rows) {
+        assert_eq!(row[0], found.id);
+        assert_eq!(row[1], json!(found.right));
+        assert_eq!(row[2], json!(found.chars));
+        for (head, scores) in found.log_likelihoods.iter().enumerate() {
+            for (choice, score) in scores.iter().enumerate() {
+                let nats = row[3][head][choice].as_f64().unwrap() / 100.0;
+                assert!((nats - score).abs() < 0.0051, "{nats} is not {score}");
+            }
+        }
+        assert_eq!(row[4], json!(found.taken));
+        for (method, margin) in found.margins.iter().enumerate() {
+            let found = row[5][method].as_f64().unwrap() / 10_000.0;
+            assert!((found - margin.unwrap()).abs() < 0.000_051);
+        }
+    }
+    let methods = single.methods.iter();
+    let methods = methods.map(|(method, examples)| (method.name(), method.label(), examples));
+    assert_eq!(data["methods"], json!(methods.collect::<Vec<_>>()));
+    assert_eq!(single.methods.len(), 8);
 }
 
 #[test]

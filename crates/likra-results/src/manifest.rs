@@ -26,6 +26,9 @@ pub struct Manifest {
     pub experiment: toml::Table,
     /// The versions of what decides the numbers, by name.
     pub versions: BTreeMap<String, String>,
+    /// How many numbers the adapter of each head has; runs of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adapter_parameters: BTreeMap<String, usize>,
     /// What was longer than the model can run; runs of earlier versions say nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub too_long: Option<TooLong>,
@@ -148,6 +151,7 @@ mod tests {
             },
             experiment: experiment.parse().unwrap(),
             versions: BTreeMap::from([("burn".into(), "0.22.1".into())]),
+            adapter_parameters: BTreeMap::new(),
             too_long: Some(TooLong {
                 positions: 512,
                 truncated: 2,

@@ -17,6 +17,12 @@ pub struct Stamp {
     /// The model of what computed it, in words; earlier versions did not say.
     #[serde(default)]
     pub hardware: String,
+    /// How many answer tokens gave a gradient, if it was training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_tokens: Option<usize>,
+    /// The most memory that the process had held by then, in MiB, where the system says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mib: Option<u64>,
 }
 
 impl Stamp {

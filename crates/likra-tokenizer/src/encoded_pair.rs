@@ -13,6 +13,7 @@
 //!
 //! The harness goes on with a continuation that has no tokens left; here that is an error.
 
+use likra_data::is_python_space;
 use serde::Deserialize;
 
 use crate::{Error, Result, Tokenizer};
@@ -88,11 +89,6 @@ impl Tokenizer {
             tokens,
         })
     }
-}
-
-/// What Python's `str.strip` takes off: Unicode's white space and four separators of ASCII.
-fn is_python_space(character: char) -> bool {
-    character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
 }
 
 /// A context for several continuations: a long one is encoded by itself once only.

@@ -15,6 +15,7 @@ use crate::settings::Settings;
 const NAMES: [&str; 7] = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
 pub(crate) const BOS: &str = "bos_token";
 pub(crate) const EOS: &str = "eos_token";
+pub(crate) const PAD: &str = "pad_token";
 pub(crate) const ADDITIONAL: &str = "additional_special_tokens";
 /// What only `CodeLlamaTokenizer` has, after the additional ones.
 const INFILLING: [&str; 4] = ["prefix_token", "middle_token", "suffix_token", "eot_token"];

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::auto::{TOKENIZER, open};
-use crate::special::{BOS, EOS, named};
+use crate::special::{BOS, EOS, PAD, named};
 use crate::{Bos, Error, Result};
 
 /// A checkpoint's tokenizer, with a rule for the beginning of a sequence.
@@ -16,6 +16,8 @@ pub struct Tokenizer {
     /// What stands before a text that has no context, the BOS token or, for want of one, EOS: its id and
     /// its text.
     prefix: Option<(u32, String)>,
+    /// The texts of the tokens that begin, end and fill texts.
+    specials: [Option<String>; 3],
     /// A text with this one is refused.
     gap: Option<String>,
 }
@@ -50,6 +52,7 @@ impl Tokenizer {
             inner,
             bos,
             prefix,
+            specials: [BOS, EOS, PAD].map(|key| named(&specials, key).map(String::from)),
             gap,
         };
         tokenizer.refuse_endings(dir)?;
@@ -83,8 +86,25 @@ impl Tokenizer {
         Ok(ids)
     }
 
+    /// The text of token ids, special tokens included; nothing if one of them has no text.
+    #[must_use]
+    pub fn decode(&self, ids: &[u32]) -> String {
+        let decode = || self.inner.decode(ids, false);
+        likra_files::guarded(decode).map_or_else(|_| String::new(), Result::unwrap_or_default)
+    }
+
+    /// The texts of the tokens that begin, end and fill texts, as far as there are any.
+    #[must_use]
+    pub fn special_texts(&self) -> [Option<String>; 3] {
+        self.specials.clone()
+    }
+
     /// The token ids of `text` without any that the post-processor adds.
-    pub(crate) fn encode_bare(&self, text: &str) -> Result<Vec<u32>> {
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    pub fn encode_bare(&self, text: &str) -> Result<Vec<u32>> {
         self.encode_with(text, false)
     }
 

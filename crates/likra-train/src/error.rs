@@ -49,6 +49,14 @@ pub enum Error {
         rejected: usize,
     },
 
+    /// An adapter gives rewards and its objective goes by log-likelihoods, or the reverse.
+    #[error(
+        "objective {}: expected an adapter {}, found one {}", .0.name(),
+        if .0.has_reward() { "with a reward (score.weight)" } else { "without a reward" },
+        if .0.has_reward() { "without" } else { "with one" }
+    )]
+    Reward(crate::Objective),
+
     /// An example is longer than the model can run.
     #[error(
         "training example {example}: {tokens} tokens, but the model has {positions} positions; too-long = \"skip\" leaves it out"

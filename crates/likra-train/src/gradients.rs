@@ -25,6 +25,9 @@ pub fn loss_and_gradients(
 ) -> Result<(Tensor<1>, Vec<Tensor<2>>)> {
     let objective = settings.objective;
     check(examples, settings)?;
+    if objective.has_reward() != adapter.reward().is_some() {
+        return Err(Error::Reward(objective));
+    }
     let mut texts = texts(examples);
     if objective.has_mismatched() {
         texts.extend(mismatched(&texts));
@@ -34,8 +37,12 @@ pub fn loss_and_gradients(
     let (mut answers, mut targets) = (Vec::new(), Vec::new());
     for (row, (role, example, text)) in texts.iter().enumerate() {
         let first = targets.len();
-        for place in text.start..text.tokens.len() {
-            targets.push((batch.index(row, place - 1), text.tokens[place]));
+        let end = text.tokens.len();
+        match objective.has_reward() {
+            true => targets.push((batch.index(row, end - 1), 0)),
+            false => targets.extend(
+                (text.start..end).map(|place| (batch.index(row, place - 1), text.tokens[place])),
+            ),
         }
         answers.push(Answer {
             role: *role,
@@ -45,7 +52,10 @@ pub fn loss_and_gradients(
     }
     let log_likelihoods = |adapter: Option<&Adapter>| -> Result<Tensor<1>> {
         let hidden = model.forward(&batch, None, adapter)?;
-        Ok(model.log_likelihoods(&hidden, &targets)?)
+        match adapter.and_then(Adapter::reward) {
+            Some(reward) => Ok(model.rewards(&hidden, &targets, reward)),
+            None => Ok(model.log_likelihoods(&hidden, &targets)?),
+        }
     };
     let tracked = adapter.tracked();
     let reference = objective.has_reference().then(|| log_likelihoods(None));

@@ -23,6 +23,9 @@ pub enum Objective {
     /// To tell a right answer from a wrong one: -log s(beta (D+ - D-)), s the logistic function (Rafailov et al. 2023,
     /// equation 7).
     Dpo,
+    /// The same by a reward of its own, a linear layer on the hidden state of the answer's last token: -log s(r+ - r-)
+    /// (Bradley and Terry 1952; Ouyang et al. 2022, equation 1). Such a head has no log-likelihoods.
+    BradleyTerry,
     /// The same by distance: (D+ - D- - 1 / (2 beta))^2, with D the mean over an answer's tokens, as in TRL (Azar et al.
     /// 2023, equation 17).
     Ipo,
@@ -61,6 +64,7 @@ impl Objective {
             Self::Likelihood => "likelihood",
             Self::Unlikelihood => "unlikelihood",
             Self::Dpo => "dpo",
+            Self::BradleyTerry => "bradley-terry",
             Self::Ipo => "ipo",
             Self::Kto => "kto",
             Self::KtoNegatives => "kto-negatives",
@@ -72,14 +76,20 @@ impl Objective {
     pub(crate) fn takes(self, chosen: usize, rejected: usize) -> bool {
         match self {
             Self::Likelihood => chosen > 0 && rejected == 0,
-            Self::Dpo | Self::Ipo => (chosen, rejected) == (1, 1),
+            Self::Dpo | Self::Ipo | Self::BradleyTerry => (chosen, rejected) == (1, 1),
             Self::Choice => chosen == 1 && rejected > 0,
             Self::KtoNegatives => chosen == 0 && rejected > 0,
             Self::Unlikelihood | Self::Kto => chosen + rejected > 0,
         }
     }
 
-    /// Whether it compares with the base.
+    /// Whether it goes by rewards in place of log-likelihoods.
+    #[must_use]
+    pub fn has_reward(self) -> bool {
+        self == Self::BradleyTerry
+    }
+
+    /// Whether it compares with the base, which only `beta` holds it to.
     #[must_use]
     pub fn has_reference(self) -> bool {
         matches!(self, Self::Dpo | Self::Ipo) || self.has_mismatched()
@@ -97,7 +107,7 @@ impl Objective {
     }
 
     /// The loss of a batch, `[1]`. `log_likelihoods`, `reference`: `[answer tokens]`, in nats, under the head and under the
-    /// base.
+    /// base; or one reward for each answer.
     pub(crate) fn loss(
         self,
         beta: f64,
@@ -120,8 +130,9 @@ impl Objective {
                 let wrong = of(Role::Rejected).map(|answer| rest(answer).log().neg());
                 joined(right.chain(wrong)).mean()
             }
-            Self::Dpo => {
+            Self::Dpo | Self::BradleyTerry => {
                 let margin = sums(Role::Chosen) - sums(Role::Rejected);
+                let beta = if self.has_reward() { 1.0 } else { beta };
                 log_sigmoid(margin * beta).mean().neg()
             }
             Self::Ipo => {

@@ -1,15 +1,16 @@
 //! The command line.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use likra_analysis::Norm;
 use likra_data::{Answers, ShotRule, WrongAnswer};
-use likra_experiment::{Assignment, LongPrompt, Spec, Study, protocols};
+use likra_experiment::{Assignment, Finder, Judge, Listener, LongPrompt, Spec, Study, protocols};
 use likra_model::{DeviceName, Dtype};
 use likra_tokenizer::Bos;
 use likra_train::{LongExample, Objective};
@@ -44,10 +45,14 @@ pub(crate) enum Command {
         /// The run's folder.
         run: PathBuf,
     },
-    /// Train one head on questions and leave its adapters along the way.
+    /// Train one head on questions, or both heads on feedback.
     Train(TrainArgs),
     /// Score the candidate answers of questions under the base and any number of adapters.
     Score(ScoreArgs),
+    /// Say how good answers are, by two heads that `train --feedback` has left.
+    Judge(JudgeArgs),
+    /// Answer over HTTP, as OpenAI's completions, what a judge's models think of texts and answers.
+    Serve(ServeArgs),
     /// Print what a model would be asked, a JSON object for each candidate answer.
     Prompts(PromptsArgs),
 }
@@ -146,7 +151,7 @@ pub(crate) struct TrainingFlags {
     #[arg(long, value_name = "S")]
     seed: Option<u32>,
     /// What heads are trained for: likelihood; or, to set wrong answers against right ones, unlikelihood, dpo, ipo, kto,
-    /// kto-negatives or choice [default: the experiment's, else likelihood].
+    /// kto-negatives, choice or bradley-terry [default: the experiment's, else likelihood].
     #[arg(long, value_name = "NAME", value_parser = named::<Objective>)]
     #[serde(rename = "training.objective")]
     objective: Option<Objective>,
@@ -303,9 +308,21 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) questions: Vec<PathBuf>,
     /// Which answers the head learns: correct, incorrect, or irrelevant (wrong for another question).
-    #[arg(long, value_name = "KIND", value_parser = named::<Answers>)]
-    pub(crate) kind: Answers,
-    /// The folder for the head's adapters.
+    #[arg(long, value_name = "KIND", value_parser = named::<Answers>, required_unless_present = "feedback")]
+    pub(crate) kind: Option<Answers>,
+    /// Train both heads on feedback, a file of rows or a data set's name on the hub: chosen and rejected answers to
+    /// prompts, completions with labels, or questions with choices.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kind", "questions", "task", "data", "examples"])]
+    pub(crate) feedback: Option<String>,
+    /// The share of the prompts that no head learns, to choose the weight and the calibration by.
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.2,
+        requires = "feedback"
+    )]
+    pub(crate) held_out: f64,
+    /// The folder for the head's adapters, or for both heads.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// What becomes of an example that is longer than the model can run: refuse or skip [default: refuse].
@@ -321,8 +338,66 @@ impl TrainArgs {
         let too_long = BTreeMap::from([("training.too-long", self.too_long)]);
         let training = [keys(&too_long)?, keys(&self.training)?].concat();
         let flags = [training, keys(&self.task)?, keys(&self.model)?];
-        Spec::of_command(self.kind, &flags.concat())
+        Spec::of_command(self.kind.unwrap_or(Answers::Correct), &flags.concat())
     }
+}
+
+/// A judge, and where it computes.
+#[derive(Debug, Args)]
+pub(crate) struct JudgeFlags {
+    /// The folder of the heads, as `train --feedback` leaves it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) heads: PathBuf,
+    #[command(flatten)]
+    model: ModelFlags,
+}
+
+impl JudgeFlags {
+    /// The judge on its base: the one that it was trained on, at the same place unless the flags say another.
+    pub(crate) fn open(&self, listener: &Listener) -> Result<Judge> {
+        ensure!(
+            self.model.bos.is_none(),
+            "--bos: the heads were trained with a rule for it, which likra.toml has"
+        );
+        let mut spec = Spec::of_command(Answers::Correct, &keys(&self.model)?)?;
+        let model = Judge::read(&self.heads)?.model;
+        spec.model.get_or_insert(model);
+        Judge::open(&self.heads, Finder::new(None, listener).base(&spec)?)
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = include_str!("../help/judge.txt"))]
+#[command(mut_arg("bos", |bos| bos.hide(true)))]
+pub(crate) struct JudgeArgs {
+    #[command(flatten)]
+    pub(crate) judge: JudgeFlags,
+    /// JSON lines, each with a prompt, its answers, and perhaps the right one's index as a label; `-` is the standard
+    /// input.
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = include_str!("../help/serve.txt"))]
+#[command(mut_arg("bos", |bos| bos.hide(true)))]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) judge: JudgeFlags,
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+    /// The port to listen on; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// The bearer token that clients must send [default: $LIKRA_TOKEN, else none is asked for].
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// How many requests may wait; more are refused.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub(crate) queue: usize,
+    /// How many seconds a request may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 330)]
+    pub(crate) deadline: u64,
 }
 
 #[derive(Debug, Args)]

@@ -2,11 +2,13 @@
 
 mod cli;
 mod jobs;
+mod judge;
 mod lm_eval;
 mod progress;
 mod prompts;
 mod reproduce;
 mod score;
+mod serve;
 mod train;
 
 use std::process::ExitCode;
@@ -58,6 +60,8 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Report { run } => jobs::report(&RunDir::new(run)),
         Command::Train(arguments) => train::run(arguments),
         Command::Score(arguments) => score::run(arguments),
+        Command::Judge(arguments) => judge::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
         Command::Prompts(arguments) => prompts::run(arguments),
     }
 }

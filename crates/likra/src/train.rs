@@ -2,16 +2,21 @@
 
 use anyhow::{Result, bail, ensure};
 use likra_data::{Answers, Needs, Source};
-use likra_experiment::{Experiment, Finder, Inputs, train, training_key};
+use likra_experiment::{Experiment, Finder, Inputs, train, train_judge, training_key};
 use likra_files::check_room;
+use likra_judge::Interval;
 use likra_results::HeadDir;
 
 use crate::cli::TrainArgs;
+use crate::judge::table;
 use crate::progress::{listener, say, warn_of_long};
 
 /// Trains one head on questions from files.
 pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
-    let kind = arguments.kind;
+    if let Some(file) = &arguments.feedback {
+        return judge(arguments, file);
+    }
+    let kind = arguments.kind.unwrap_or(Answers::Correct);
     if kind.is_ranked() || kind == Answers::Unrelated {
         let expected = "expected correct, incorrect or irrelevant";
         let name = kind.name();
@@ -37,15 +42,52 @@ pub(crate) fn run(arguments: &TrainArgs) -> Result<()> {
     let dir = HeadDir::new(&arguments.out);
     let _lock = dir.lock()?;
     refuse_fewer(&dir, head.examples)?;
-    check_room(&dir.log(), base.room(spec, head, &dir)?)?;
-    base.check_memory(base.training_bytes(spec, &head.training, &set.examples)?)?;
+    check_room(&dir.log(), base.room(head, &dir)?)?;
+    base.check_memory(base.training_bytes(head, &set.examples)?)?;
     let (_, hashes) = inputs.hash()?;
     let key = training_key(&hashes, &base.placement, spec, head)?;
     warn_of_long("examples", base, "which are skipped", set.skipped);
-    train(&inputs, head, &key, &set.examples, &dir, &show)?;
+    train(base, head, &key, &set.examples, &dir, &show)?;
     let last = dir.checkpoint(set.examples.len());
     let (all, last) = (dir.path().display(), last.display());
     say!("Adapters: {all}, the last in {last}");
+    Ok(())
+}
+
+/// Trains both heads on feedback, and says how well they do.
+fn judge(arguments: &TrainArgs, file: &str) -> Result<()> {
+    let (spec, out, show) = (arguments.spec()?, &arguments.out, listener());
+    let judge = train_judge(&spec, file, arguments.held_out, out, &show)?;
+    let (learned, calibration) = (&judge.feedback, &judge.calibration);
+    let by = if calibration.per_character {
+        "per character"
+    } else {
+        "whole"
+    };
+    say!(
+        "Learned {} good and {} bad answers; held out {}",
+        learned.chosen,
+        learned.rejected,
+        table(&judge.held_out)
+    );
+    say!(
+        "Chosen: weight {} of the negative head, scores {by}",
+        calibration.weight
+    );
+    let percent = |[value, low, high]: Interval| {
+        let [value, low, high] = [value, low, high].map(|share| 100.0 * share);
+        format!("{value:.1} [{low:.1}, {high:.1}]")
+    };
+    let [base, positive, shortest] = [
+        judge.beside.base,
+        judge.beside.positive,
+        judge.beside.shortest,
+    ]
+    .map(percent);
+    say!(
+        "Without bad answers: the base {base}, the positive head alone {positive}, the shortest answer {shortest} percent"
+    );
+    say!("The judge: {}", out.display());
     Ok(())
 }
 

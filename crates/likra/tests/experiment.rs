@@ -234,7 +234,7 @@ fn a_run_of_all_heads_has_every_table_and_figure() {
 fn heads_of_other_objectives_stand_beside_likra() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
-    let objectives = ["dpo", "kto-negatives", "choice"];
+    let objectives = ["dpo", "kto-negatives", "choice", "bradley-terry"];
     let keys = objectives.map(|name| {
         let answers = format!("heads.{name}.answers=incorrect");
         [answers, format!("heads.{name}.objective={name}")]
@@ -245,12 +245,15 @@ fn heads_of_other_objectives_stand_beside_likra() {
     run(&out, &more);
     let table = fs::read_to_string(out.join("report/rivals.csv")).unwrap();
     for objective in objectives {
-        for method in [format!("{objective},64,"), format!("{objective}-base,64,")] {
-            assert!(
-                table.lines().any(|line| line.starts_with(&method)),
-                "{table}"
-            );
-        }
+        let has = |method: String| table.lines().any(|line| line.starts_with(&method));
+        assert!(has(format!("{objective},64,")), "{table}");
+        // A reward is not compared with the base's log-likelihoods.
+        let gives_rewards = objective == "bradley-terry";
+        assert_eq!(
+            has(format!("{objective}-base,64,")),
+            !gives_rewards,
+            "{table}"
+        );
         // None of them is a negative head.
         let controls = fs::read_to_string(out.join("report/controls.csv")).unwrap();
         assert!(!controls.contains(objective), "{controls}");
@@ -304,7 +307,9 @@ fn a_weight_is_chosen_by_questions_that_no_head_has_learned() {
     }
     let table = |name: &str| fs::read_to_string(out.join(format!("report/{name}.csv"))).unwrap();
     for name in ["table1", "rivals", "measures", "comparisons"] {
-        assert!(table(name).contains("sft-likra-chosen,"), "{name}");
+        for method in ["sft-likra-chosen,", "logistic,"] {
+            assert!(table(name).contains(method), "{name}");
+        }
     }
     assert!(
         table("figure4").contains("base-likra-aside,64,0.9"),
@@ -325,6 +330,62 @@ fn a_weight_is_chosen_by_questions_that_no_head_has_learned() {
     assert!(again.contains("Nothing is left"), "{again}");
     let other = run(&out, &["--set", "replicates.seeds=[]", "--dry-run"]);
     assert!(!other.contains("Nothing is left"), "{other}");
+}
+
+#[test]
+fn rate_and_beta_are_chosen_on_questions_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let keys = [
+        "replicates.seeds=[]",
+        "selection.share=0.1",
+        "selection.betas=[0.5]",
+        "selection.learning-rates=[0.01]",
+        "heads.dpo.answers=incorrect",
+        "heads.dpo.objective=dpo",
+    ];
+    let keys = keys.iter().flat_map(|key| ["--set", key]);
+    run(&out, &keys.collect::<Vec<_>>());
+    let heads = [
+        "positive-rate0.01",
+        "incorrect-rate0.01",
+        "dpo-beta0.5",
+        "dpo-rate0.01",
+        "dpo-beta0.5-rate0.01",
+    ];
+    for head in heads {
+        assert!(
+            out.join(format!("scores/{head}-n00064-aside.csv.gz"))
+                .exists(),
+            "{head}"
+        );
+        assert_eq!(
+            answers(&out, head),
+            answers(&out, head.split('-').next().unwrap())
+        );
+    }
+    assert!(!out.join("heads/hardest-rate0.01").exists());
+    let table = fs::read_to_string(out.join("report/rivals.csv")).unwrap();
+    for method in ["sft-chosen,64,", "sft-likra-chosen,64,", "dpo-chosen,64,"] {
+        assert_eq!(table.matches(method).count(), 1, "{table}");
+    }
+    let controls = fs::read_to_string(out.join("report/controls.csv")).unwrap();
+    assert!(!controls.contains("rate0.01"), "{controls}");
+    let error = fail(
+        &[
+            "reproduce",
+            "tiny",
+            "--set",
+            "selection.share=0.1",
+            "--set",
+            "selection.betas=[-1]",
+        ],
+        1,
+    );
+    assert!(
+        error.contains("selection.betas: expected positive numbers, found -1"),
+        "{error}"
+    );
 }
 
 #[test]
