@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn weights_are_those_of_scikit_learn() {
         let features: Vec<[f64; 3]> = (0..40)
-            .map(|n| f64::from(n))
+            .map(f64::from)
             .map(|n| {
                 [
                     (n * 1.7).sin() * 9.0 - 12.0,
@@ -136,10 +136,10 @@ mod tests {
             .map(|(n, [a, b, c])| a - b + c / 9.0 + if n % 5 == 0 { 6.0 } else { -1.0 } > 0.5)
             .collect();
         let (found, constant) = logistic_regression(&features, &right);
-        let expected = [0.305015516, -0.216050420, 0.041752189];
+        let expected = [0.305_015_516, -0.216_050_420, 0.041_752_189];
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
         }
-        assert!((constant - 2.157286171).abs() < 1e-6, "{constant}");
+        assert!((constant - 2.157_286_171).abs() < 1e-6, "{constant}");
     }
 }

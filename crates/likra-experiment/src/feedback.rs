@@ -12,6 +12,7 @@ use likra_judge::{
 use likra_lora::Adapter;
 use likra_results::{BASE, HeadDir, Input, sha256};
 use likra_score::Plan;
+use likra_tokenizer::Request;
 use likra_train::Example;
 use serde_json::json;
 
@@ -139,80 +140,49 @@ pub fn train_judge(
     let format = Format::open(&base, spec.training.bos, has_chat)?;
     let Parts { learned, held_out } =
         parts(all, share, spec.seed).with_context(|| file.to_owned())?;
-    let requests = held_out.iter().enumerate().map(|(place, one)| {
-        let good = one.chosen.iter().map(|answer| (answer.clone(), true));
-        let bad = one.rejected.iter().map(|answer| (answer.clone(), false));
-        let answers: Vec<(String, bool)> = good.chain(bad).collect();
-        format.request(place.to_string(), &one.prompt, &answers)
-    });
-    let requests = requests.collect::<Result<Vec<_>>>()?;
-    let model_sha256 = base.hash()?;
-    let data = sha256(format!("{learned:?}").as_bytes());
-    let mut adapters = Vec::new();
-    let mut counts = [0; 2];
-    for (number, name) in HEADS.into_iter().enumerate() {
-        let answers = learned.iter().flat_map(|one| {
-            let answers = if number == 0 {
-                &one.chosen
-            } else {
-                &one.rejected
-            };
-            answers.iter().map(move |answer| (&one.prompt, answer))
-        });
-        let pairs = answers.map(|(prompt, answer)| format.pair(prompt, answer));
-        let pairs = pairs.collect::<Result<Vec<_>>>()?;
-        let order = training_order(pairs.len(), spec.seed).into_iter();
-        let examples: Vec<Example> = order.map(|place| pairs[place].clone().into()).collect();
-        counts[number] = examples.len();
-        let dir = HeadDir::new(out.join("training").join(name));
-        let adapter = head(
-            &base,
-            spec,
-            name,
-            &examples,
-            &dir,
-            [&model_sha256, &data],
-            listener,
-        )?;
-        adapter.save(&out.join(name))?;
-        adapters.push(adapter);
-    }
-    let plan = Plan::new(requests, base.placement.batch_tokens)?;
+    let asked = requests(&format, &held_out)?;
+    let teacher = Teacher {
+        base: &base,
+        spec,
+        format: &format,
+        model: base.hash()?,
+        data: sha256(format!("{learned:?}").as_bytes()),
+        listener,
+    };
+    let answers = |of: fn(&Feedback) -> &Vec<String>| {
+        let all = learned.iter();
+        let all = all.flat_map(|one| of(one).iter().map(|answer| (&one.prompt, &**answer)));
+        all.collect::<Vec<_>>()
+    };
+    let (good, bad) = (answers(|one| &one.chosen), answers(|one| &one.rejected));
+    let positive = teacher.teach(HEADS[0], &good, out)?;
+    let negative = teacher.teach(HEADS[1], &bad, out)?;
     let heads = [
         (BASE, None),
-        (HEADS[0], Some(&adapters[0])),
-        (HEADS[1], Some(&adapters[1])),
+        (HEADS[0], Some(&positive)),
+        (HEADS[1], Some(&negative)),
     ];
+    let plan = Plan::new(asked, base.placement.batch_tokens)?;
     let found = scored(&base, heads, &plan, listener)?;
-    let labelled = held_out.iter().zip(found).map(|(one, answers)| {
+    let found = held_out.iter().zip(found).map(|(one, answers)| {
         let label = |(place, answer)| (answer, place < one.chosen.len());
         answers.into_iter().enumerate().map(label).collect()
     });
-    let found: Vec<Vec<(Column<3>, bool)>> = labelled.collect();
-    let labelled = found.iter().map(|answers| {
-        let both = |&(([_, positive, negative], chars), good): &(Column<3>, bool)| {
-            (
-                Scored {
-                    positive,
-                    negative,
-                    chars,
-                },
-                good,
-            )
-        };
-        answers.iter().map(both).collect()
-    });
+    let found: Vec<Vec<(Column<3>, bool)>> = found.collect();
+    let labelled = found
+        .iter()
+        .map(|answers| answers.iter().map(by_both).collect());
     let labelled: Vec<Labelled> = labelled.collect();
     let judge = JudgeFile {
         likra: env!("CARGO_PKG_VERSION").into(),
         model: base.name.clone(),
-        model_sha256,
+        model_sha256: teacher.model,
         chat_template: has_chat,
         seed: spec.seed,
         feedback: FeedbackFile {
-            file: inputs.swap_remove(0),
-            chosen: counts[0],
-            rejected: counts[1],
+            files: inputs,
+            chosen: good.len(),
+            rejected: bad.len(),
             held_out: labelled.len(),
         },
         calibration: Calibration::fit(&labelled.iter().collect::<Vec<_>>()),
@@ -223,6 +193,27 @@ pub fn train_judge(
     };
     judge.write(out)?;
     Ok(judge)
+}
+
+/// What is asked of prompts that are held out: all answers to each, the good ones first.
+fn requests(format: &Format, held_out: &[Feedback]) -> Result<Vec<Request>> {
+    let request = |(place, one): (usize, &Feedback)| {
+        let good = one.chosen.iter().map(|answer| (answer.clone(), true));
+        let bad = one.rejected.iter().map(|answer| (answer.clone(), false));
+        let answers: Vec<(String, bool)> = good.chain(bad).collect();
+        format.request(place.to_string(), &one.prompt, &answers)
+    };
+    held_out.iter().enumerate().map(request).collect()
+}
+
+/// An answer without what the base thinks of it.
+fn by_both(&(([_, positive, negative], chars), good): &(Column<3>, bool)) -> (Scored, bool) {
+    let scored = Scored {
+        positive,
+        negative,
+        chars,
+    };
+    (scored, good)
 }
 
 /// How often the best answer is a good one by ways that need no negative head.
@@ -241,28 +232,42 @@ fn beside(prompts: &[Vec<(Column<3>, bool)>]) -> Result<Beside> {
     })
 }
 
-/// A head that has learned all of `examples`.
-fn head(
-    base: &Base,
-    spec: &Spec,
-    name: &str,
-    examples: &[Example],
-    dir: &HeadDir,
-    [model, data]: [&str; 2],
-    listener: &Listener,
-) -> Result<Adapter> {
-    let head = Head::of_feedback(name, spec, examples.len());
-    let hashes = [("model", model), ("tokenizer", model), ("data", data)];
-    let hashes = hashes.map(|(name, hash)| (name, hash.to_owned())).into();
-    let decides =
-        json!({"feedback": name, "training": spec.training, "lora": spec.lora, "seed": spec.seed});
-    let key = key(&hashes, &base.placement, &decides)?;
-    let _lock = dir.lock()?;
-    check_room(&dir.log(), base.room(&head, dir)?)?;
-    base.check_memory(base.training_bytes(&head, examples)?)?;
-    train(base, &head, &key, examples, dir, listener)?;
-    Ok(Adapter::load(
-        &dir.checkpoint(examples.len()),
-        base.device()?,
-    )?)
+/// Trains heads on answers.
+struct Teacher<'a> {
+    base: &'a Base,
+    spec: &'a Spec,
+    format: &'a Format<'a>,
+    /// The hashes of the base and of the feedback.
+    model: String,
+    data: String,
+    listener: &'a Listener<'a>,
+}
+
+impl Teacher<'_> {
+    /// The head `name` that has learned these answers; it is left in `out`, with its checkpoints.
+    fn teach(&self, name: &str, answers: &[(&Prompt, &str)], out: &Path) -> Result<Adapter> {
+        let (base, spec) = (self.base, self.spec);
+        let pairs = answers.iter();
+        let pairs = pairs.map(|(prompt, answer)| self.format.pair(prompt, answer));
+        let pairs = pairs.collect::<Result<Vec<_>>>()?;
+        let order = training_order(pairs.len(), spec.seed).into_iter();
+        let examples: Vec<Example> = order.map(|place| pairs[place].clone().into()).collect();
+        let head = Head::of_feedback(name, spec, examples.len());
+        let hashes = [
+            ("model", &self.model),
+            ("tokenizer", &self.model),
+            ("data", &self.data),
+        ];
+        let hashes = hashes.map(|(name, hash)| (name, hash.to_owned())).into();
+        let decides = json!({"feedback": name, "training": spec.training, "lora": spec.lora, "seed": spec.seed});
+        let key = key(&hashes, &base.placement, &decides)?;
+        let dir = HeadDir::new(out.join("training").join(name));
+        let _lock = dir.lock()?;
+        check_room(&dir.log(), base.room(&head, &dir)?)?;
+        base.check_memory(base.training_bytes(&head, &examples)?)?;
+        train(base, &head, &key, &examples, &dir, self.listener)?;
+        let learned = Adapter::load(&dir.checkpoint(examples.len()), base.device()?)?;
+        learned.save(&out.join(name))?;
+        Ok(learned)
+    }
 }

@@ -56,14 +56,14 @@ pub struct JudgeFile {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct FeedbackFile {
-    /// The file and its hash.
-    pub file: Input,
     /// How many good answers the positive head has learned.
     pub chosen: usize,
     /// How many bad answers the negative head has learned.
     pub rejected: usize,
     /// How many prompts were held out.
     pub held_out: usize,
+    /// The files and their hashes.
+    pub files: Vec<Input>,
 }
 
 /// How often the best answer is a good one where no bad answers have been learned, with a 95% interval.

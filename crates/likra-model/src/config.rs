@@ -245,7 +245,7 @@ impl Config {
             let expected = expected.unwrap_or_else(|| "no linear layer of this name".into());
             return Err(Error::Adapter(module, found, expected));
         }
-        if let Some([_, width]) = adapter.reward().map(|reward| reward.dims())
+        if let Some([_, width]) = adapter.reward().map(burn::Tensor::dims)
             && width != self.hidden_size
         {
             let expected = format!("{} features in", self.hidden_size);

@@ -1,5 +1,6 @@
 //! Log-likelihoods of every candidate under any number of heads of one base.
 
+use burn::tensor::Tensor;
 use likra_lora::Adapter;
 use likra_model::{Model, check_threads};
 use likra_results::ScoreRecord;
@@ -52,30 +53,7 @@ pub fn score(
     for questions in plan.batches() {
         let (batch, targets) = plan.pass(model, questions);
         let hidden = model.forward(&batch, prefix.as_ref(), head.adapter)?;
-        let mut values: Vec<(f32, bool)> = Vec::with_capacity(targets.len());
-        for targets in targets.chunks(model.targets_at_once()) {
-            let found = match reward {
-                Some(reward) => model.rewards(&hidden, targets, reward),
-                None => model.log_likelihoods(&hidden, targets)?,
-            };
-            let found = found.try_to_vec_as::<f32>();
-            let likeliest = match head.greedy {
-                true => {
-                    let found = model.likeliest(&hidden, targets)?.into_iter();
-                    found
-                        .zip(targets)
-                        .map(|((id, _), target)| id == target.1)
-                        .collect()
-                }
-                false => vec![false; targets.len()],
-            };
-            values.extend(
-                found
-                    .map_err(likra_model::Error::read)?
-                    .into_iter()
-                    .zip(likeliest),
-            );
-        }
+        let values = values(model, head, &hidden, &targets)?;
         check_threads()?;
         // Each candidate's tokens are added in f64.
         let mut values = values.into_iter();
@@ -95,6 +73,32 @@ pub fn score(
         progress(questions.len());
     }
     records(head, &asked.requests, &sums)
+}
+
+/// What stands at each of `targets`: its log-likelihood or reward, and whether it is the likeliest, if that is asked for.
+fn values(
+    model: &Model,
+    head: &Head,
+    hidden: &Tensor<2>,
+    targets: &[(usize, u32)],
+) -> Result<Vec<(f32, bool)>> {
+    let mut values = Vec::with_capacity(targets.len());
+    for targets in targets.chunks(model.targets_at_once()) {
+        let found = match head.adapter.and_then(Adapter::reward) {
+            Some(reward) => model.rewards(hidden, targets, reward),
+            None => model.log_likelihoods(hidden, targets)?,
+        };
+        let found = found
+            .try_into_vec_as::<f32>()
+            .map_err(likra_model::Error::read)?;
+        let mut likeliest = vec![false; targets.len()];
+        if head.greedy {
+            let best = model.likeliest(hidden, targets)?.into_iter().zip(targets);
+            likeliest = best.map(|((id, _), target)| id == target.1).collect();
+        }
+        values.extend(found.into_iter().zip(likeliest));
+    }
+    Ok(values)
 }
 
 /// The log-likelihood of a candidate, in nats, or its reward, and whether each of its tokens is the likeliest.

@@ -51,7 +51,7 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Say how good answers are, by two heads that `train --feedback` has left.
     Judge(JudgeArgs),
-    /// Answer over HTTP, as OpenAI's completions, what a judge's models think of texts and answers.
+    /// Answer over HTTP, in the form of `OpenAI`'s completions, what a judge's models think of texts and answers.
     Serve(ServeArgs),
     /// Print what a model would be asked, a JSON object for each candidate answer.
     Prompts(PromptsArgs),
@@ -389,7 +389,7 @@ pub(crate) struct ServeArgs {
     /// The port to listen on; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub(crate) port: u16,
-    /// The bearer token that clients must send [default: $LIKRA_TOKEN, else none is asked for].
+    /// The bearer token that clients must send [default: `$LIKRA_TOKEN`, else none is asked for].
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
     /// How many requests may wait; more are refused.

@@ -1,5 +1,7 @@
 //! From a file of feedback to a judge, and its answers.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::fs;
@@ -138,6 +140,12 @@ fn feedback_becomes_a_judge() {
         );
     }
 
+    answers_line_by_line(dir, &found);
+    mistakes_are_named(dir);
+}
+
+fn answers_line_by_line(dir: &Path, found: &[Judgement]) {
+    let path = dir.join("questions.jsonl");
     // From the standard input line by line: an answer comes before the next question is asked.
     let mut child = judge(dir, "-")
         .stdin(Stdio::piped())
@@ -147,12 +155,7 @@ fn feedback_becomes_a_judge() {
         .unwrap();
     let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let mut output = BufReader::new(output);
-    for (line, expected) in fs::read_to_string(&path)
-        .unwrap()
-        .lines()
-        .zip(&found)
-        .take(3)
-    {
+    for (line, expected) in fs::read_to_string(path).unwrap().lines().zip(found).take(3) {
         writeln!(input, "{line}").unwrap();
         let mut answer = String::new();
         output.read_line(&mut answer).unwrap();
@@ -172,7 +175,10 @@ fn feedback_becomes_a_judge() {
         "{}",
         String::from_utf8_lossy(&ended.stderr)
     );
+}
 
+fn mistakes_are_named(dir: &Path) {
+    let path = text(&dir.join("questions.jsonl"));
     // Mistakes are named with their line.
     for (row, message) in [
         (json!({"prompt": "x", "answers": []}), "line 2: no answers"),
