@@ -16,7 +16,7 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Some("check") => check::run(),
-        Some(script @ ("parity" | "compare" | "bf16" | "size")) => {
+        Some(script @ ("parity" | "compare" | "bf16" | "size" | "serve")) => {
             peers::run(script, &arguments[1..])
         }
         // likra knows its own commands, and says what it does not know.
