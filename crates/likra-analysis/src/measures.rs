@@ -72,9 +72,8 @@ pub(crate) fn measures(methods: &[Method], table: &ScoreTable) -> Vec<MeasureRow
 fn probabilities(rule: &Rule) -> Vec<Vec<(f64, bool)>> {
     let questions = rule.table.questions().iter().zip(rule.scores());
     let of_question = |(question, scores): (&Question, Vec<f64>)| {
-        let choices = question.candidates.iter().zip(scores);
-        let choices = choices.filter(|(candidate, _)| candidate.kind.is_choice());
-        let choices: Vec<(f64, bool)> = choices
+        let choices: Vec<(f64, bool)> = question
+            .scored(&scores)
             .map(|(choice, score)| (score, choice.kind == AnswerKind::Correct))
             .collect();
         let highest = choices.iter().fold(f64::MIN, |most, one| most.max(one.0));

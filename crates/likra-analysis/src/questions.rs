@@ -1,6 +1,6 @@
 //! Single questions: what the heads make of each choice, and which choice each method takes.
 
-use likra_results::{AnswerKind, BASE, ScoreRecord};
+use likra_results::{AnswerKind, BASE};
 
 use crate::method::NEGATIVE;
 use crate::rule::highest;
@@ -54,7 +54,7 @@ pub(crate) fn questions(study: &Study, methods: &[Method]) -> Questions {
         let choices = question.choices().enumerate();
         let right = choices.filter(|(_, choice)| choice.kind == AnswerKind::Correct);
         let nats = |column: &&[Vec<f64>]| {
-            let scored = scored(question, &column[at]);
+            let scored = question.scored(&column[at]);
             scored.map(|(_, nats)| nats).collect()
         };
         let (taken, margins) = by_method.iter().map(|taken| taken[at]).unzip();
@@ -75,21 +75,12 @@ pub(crate) fn questions(study: &Study, methods: &[Method]) -> Questions {
     }
 }
 
-/// The choices of a question with their scores.
-fn scored<'a>(
-    question: &'a Question,
-    scores: &[f64],
-) -> impl Iterator<Item = (&'a ScoreRecord, f64)> {
-    let scored = question.candidates.iter().zip(scores.iter().copied());
-    scored.filter(|(candidate, _)| candidate.kind.is_choice())
-}
-
 impl Rule<'_> {
     /// Of each question the choice that [`right`](Self::right) is about, and the margin of the right one.
     fn taken(&self, norm: Norm) -> Vec<(usize, Option<f64>)> {
-        let norm = if self.whole { Norm::None } else { norm };
+        let norm = self.norm(norm);
         let taken = |(question, scores): (&Question, &Vec<f64>)| {
-            let scores = scored(question, scores);
+            let scores = question.scored(scores);
             let scores = scores.map(|(choice, score)| (choice.kind, score / norm.divisor(choice)));
             let scores: Vec<(AnswerKind, f64)> = scores.collect();
             let best = |kind| {
@@ -107,6 +98,8 @@ impl Rule<'_> {
 
 #[cfg(test)]
 mod tests {
+    use likra_results::ScoreRecord;
+
     use super::*;
     use crate::fixture_tests::{records, score, study, table};
     use crate::{ScoreTable, findings};

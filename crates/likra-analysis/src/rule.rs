@@ -52,11 +52,16 @@ impl Rule<'_> {
         scores
     }
 
+    /// What its scores are divided by where others are divided by `norm`.
+    pub(crate) fn norm(&self, norm: Norm) -> Norm {
+        if self.whole { Norm::None } else { norm }
+    }
+
     /// For each question whether the choice of the highest score is the right one. Of equal scores
     /// the first is taken, as `NumPy` does for the harness.
     #[must_use]
     pub fn right(&self, norm: Norm) -> Vec<bool> {
-        let norm = if self.whole { Norm::None } else { norm };
+        let norm = self.norm(norm);
         let by_question = self.table.questions().iter().zip(self.scores());
         let right = by_question
             .map(|(question, scores)| is_right(question.candidates.iter().zip(scores), norm));

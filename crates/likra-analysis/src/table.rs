@@ -20,6 +20,12 @@ pub struct Question {
 }
 
 impl Question {
+    /// The choices with their scores, of which there is one for each candidate.
+    pub(crate) fn scored(&self, scores: &[f64]) -> impl Iterator<Item = (&ScoreRecord, f64)> {
+        let scored = self.candidates.iter().zip(scores.iter().copied());
+        scored.filter(|(candidate, _)| candidate.kind.is_choice())
+    }
+
     /// Those of its candidates among which a model chooses.
     pub fn choices(&self) -> impl Iterator<Item = &ScoreRecord> {
         self.candidates

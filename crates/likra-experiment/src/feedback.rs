@@ -141,12 +141,13 @@ pub fn train_judge(
     let Parts { learned, held_out } =
         parts(all, share, spec.seed).with_context(|| file.to_owned())?;
     let asked = requests(&format, &held_out)?;
+    let hashes: Vec<&str> = inputs.iter().map(|input| &*input.sha256).collect();
     let teacher = Teacher {
         base: &base,
         spec,
         format: &format,
         model: base.hash()?,
-        data: sha256(format!("{learned:?}").as_bytes()),
+        data: sha256(format!("{} {share}", hashes.join(" ")).as_bytes()),
         listener,
     };
     let answers = |of: fn(&Feedback) -> &Vec<String>| {
