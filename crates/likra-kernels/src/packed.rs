@@ -38,28 +38,42 @@ impl fmt::Debug for Packed {
 const ROWS: usize = 192;
 
 impl Packed {
-    /// Packs `numbers`, row after row.
+    /// Packs `numbers`, row after row, on all threads.
     ///
     /// # Panics
     ///
     /// If there are not as many as rows and columns say.
     pub(crate) fn new(numbers: &[bf16], rows: usize, columns: usize) -> Self {
         assert_eq!(numbers.len(), rows * columns, "numbers of a matrix");
-        let of_panel = columns.div_ceil(2);
-        let mut pairs = vec![[0; PANEL]; rows.div_ceil(PANEL) * of_panel];
-        let panels = pairs.par_chunks_mut(of_panel.max(1));
+        let mut packed = Self::empty(rows, columns);
+        let panels = packed.pairs.par_chunks_mut(columns.div_ceil(2).max(1));
         let numbers = numbers.par_chunks(PANEL * columns.max(1));
         panels.zip(numbers).for_each(|(panel, numbers)| {
-            for (place, row) in numbers.chunks(columns).enumerate() {
-                for (pair, numbers) in panel.iter_mut().zip(row.chunks(2)) {
-                    let bits = |number: &bf16| u32::from(number.to_bits());
-                    let high = numbers.get(1).map_or(0, bits);
-                    pair[place] = bits(&numbers[0]) | high << 16;
-                }
-            }
+            pack(panel, numbers.len() / columns, columns, |row, column| {
+                u32::from(numbers[row * columns + column].to_bits())
+            });
         });
+        packed
+    }
+
+    /// Packs the numbers of a matrix, rounded to bf16, on this thread.
+    pub(crate) fn rounded(matrix: Matrix) -> Self {
+        let mut packed = Self::empty(matrix.rows, matrix.columns);
+        let panels = packed.pairs.chunks_mut(matrix.columns.div_ceil(2).max(1));
+        for (number, panel) in panels.enumerate() {
+            let first = number * PANEL;
+            let rows = PANEL.min(matrix.rows - first);
+            pack(panel, rows, matrix.columns, |row, column| {
+                let place = (first + row) * matrix.row_step + column * matrix.column_step;
+                rounded(matrix.data[place]) >> 16
+            });
+        }
+        packed
+    }
+
+    fn empty(rows: usize, columns: usize) -> Self {
         Self {
-            pairs,
+            pairs: vec![[0; PANEL]; rows.div_ceil(PANEL) * columns.div_ceil(2)],
             rows,
             columns,
             by_pairs: avx512::is_there(),
@@ -72,7 +86,7 @@ impl Packed {
 
     /// Each panel with the first of its rows.
     fn panels(&self) -> impl Iterator<Item = (usize, &[Pair])> {
-        let panels = self.pairs.chunks(self.columns.div_ceil(2));
+        let panels = self.pairs.chunks(self.columns.div_ceil(2).max(1));
         panels
             .enumerate()
             .map(|(number, pairs)| (number * PANEL, pairs))
@@ -97,19 +111,28 @@ impl Packed {
         let blocks = sums.par_chunks_mut(each * self.rows);
         let blocks = blocks.zip(left.par_chunks(each * self.columns));
         blocks.for_each(|(sums, left)| {
-            let left = Left::new(left, self.columns, self.by_pairs);
-            for (first, panel) in self.panels() {
-                let columns = PANEL.min(self.rows - first);
-                left.add_product(&mut sums[first..], [self.rows, columns], 0, panel);
-            }
+            let left = Matrix::new(left, left.len() / self.columns, self.columns, self.columns);
+            self.add_product(sums, self.rows, left, self.rows);
         });
         sums
+    }
+
+    /// Adds to `sums`, a row every `step`, the product of `left` and what stands in this matrix's first `rows` rows and
+    /// as many columns as `left` has, turned.
+    pub(crate) fn add_product(&self, sums: &mut [f32], step: usize, left: Matrix, rows: usize) {
+        let pairs = left.columns.div_ceil(2);
+        let left = Left::new(left, self.by_pairs);
+        for (first, panel) in self.panels().take_while(|(first, _)| *first < rows) {
+            let columns = PANEL.min(rows - first);
+            left.add_product(&mut sums[first..], [step, columns], &panel[..pairs]);
+        }
     }
 
     /// `left · self`, where `left` has as many columns as this matrix has rows.
     pub(crate) fn turned_product(&self, left: &[f32]) -> Vec<f32> {
         let rows = left.len() / self.rows;
-        let left = Left::new(left, self.rows, self.by_pairs);
+        let left = Matrix::new(left, rows, self.rows, self.rows);
+        let left = Left::new(left, self.by_pairs);
         // Threads share columns, so that each column is turned once.
         let starts = (0..self.columns).into_par_iter().step_by(PANEL);
         let parts = starts.map(|start| {
@@ -120,7 +143,7 @@ impl Packed {
             }
             turned.truncate(self.rows.div_ceil(2));
             let mut sums = vec![0.0; rows * columns];
-            left.add_product(&mut sums, [columns, columns], 0, &turned);
+            left.add_product(&mut sums, [columns, columns], &turned);
             sums
         });
         let parts: Vec<Vec<f32>> = parts.collect();
@@ -135,51 +158,41 @@ impl Packed {
     }
 }
 
-/// Some rows of a matrix, rounded to bf16: by sixes, and how many rows there are.
+/// The rows of a matrix, rounded to bf16.
 enum Left {
-    /// As f32: of each six column after column, filled up to a whole number of pairs.
+    /// As f32, by sixes: of each six column after column, filled up to a whole number of pairs. And how many rows there
+    /// are.
     Floats(Vec<Vec<[f32; matrix::ROWS]>>, usize),
-    /// For the instruction: of each six pair of columns after pair.
-    Pairs(Vec<Vec<[u32; avx512::ROWS]>>, usize),
+    /// For the instruction: pairs of columns, row after row, and how many pairs a row has.
+    Pairs(Vec<u32>, usize),
 }
 
 impl Left {
-    fn new(numbers: &[f32], columns: usize, by_pairs: bool) -> Self {
-        let (rows, of_six) = (numbers.len() / columns, columns.div_ceil(2));
+    fn new(matrix: Matrix, by_pairs: bool) -> Self {
+        let of_row = matrix.columns.div_ceil(2);
+        let row = |row: usize| &matrix.data[row * matrix.row_step..][..matrix.columns];
         if by_pairs {
-            let sixes = numbers.par_chunks(avx512::ROWS * columns).map(|rows| {
-                let mut pairs = vec![[0; avx512::ROWS]; of_six];
-                for (place, row) in rows.chunks(columns).enumerate() {
-                    for (pair, numbers) in pairs.iter_mut().zip(row.chunks(2)) {
-                        let high = numbers.get(1).map_or(0, |number| rounded(*number));
-                        pair[place] = high | rounded(numbers[0]) >> 16;
-                    }
-                }
-                pairs
-            });
-            return Self::Pairs(sixes.collect(), rows);
+            let mut pairs = vec![0; matrix.rows * of_row];
+            let rows = pairs.par_chunks_mut(of_row.max(1)).enumerate();
+            let rows = rows.with_min_len(ROWS);
+            rows.for_each(|(place, pairs)| round(bytemuck::cast_slice_mut(pairs), row(place)));
+            return Self::Pairs(pairs, of_row);
         }
-        let sixes = numbers.par_chunks(matrix::ROWS * columns).map(|rows| {
-            let mut six = vec![[0.0; matrix::ROWS]; 2 * of_six];
-            for (place, row) in rows.chunks(columns).enumerate() {
-                for (six, number) in six.iter_mut().zip(row) {
+        let starts = (0..matrix.rows).into_par_iter().step_by(matrix::ROWS);
+        let sixes = starts.with_min_len(ROWS / matrix::ROWS).map(|start| {
+            let mut six = vec![[0.0; matrix::ROWS]; 2 * of_row];
+            for place in 0..matrix::ROWS.min(matrix.rows - start) {
+                for (six, number) in six.iter_mut().zip(row(start + place)) {
                     six[place] = f32::from_bits(rounded(*number));
                 }
             }
             six
         });
-        Self::Floats(sixes.collect(), rows)
+        Self::Floats(sixes.collect(), matrix.rows)
     }
 
-    /// Adds to `columns` numbers of each row, one every `step` of `sums`, the product of its pairs of numbers from the
-    /// pair `first` on and of `pairs`.
-    fn add_product(
-        &self,
-        sums: &mut [f32],
-        [step, columns]: [usize; 2],
-        first: usize,
-        pairs: &[Pair],
-    ) {
+    /// Adds to `columns` numbers of each row, one every `step` of `sums`, the product with `pairs`, as many as a row has.
+    fn add_product(&self, sums: &mut [f32], [step, columns]: [usize; 2], pairs: &[Pair]) {
         match self {
             Self::Floats(sixes, rows) => {
                 /// How many pairs are unpacked at a time: so many stay in the first cache.
@@ -187,25 +200,53 @@ impl Left {
                 let mut unpacked = vec![0.0; 2 * AT_ONCE * PANEL];
                 for (number, pairs) in pairs.chunks(AT_ONCE).enumerate() {
                     unpack(&mut unpacked, pairs);
-                    let start = 2 * (first + number * AT_ONCE);
+                    let start = 2 * number * AT_ONCE;
                     let inner = start..start + 2 * pairs.len();
                     let right = Matrix::new(&unpacked, inner.len(), columns, PANEL);
                     add_packed_product(sums, step, (sixes, *rows), inner, right);
                 }
             }
-            Self::Pairs(sixes, rows) => {
+            Self::Pairs(left, of_row) => {
                 /// So many pairs of a panel stay in the second cache while the rows pass by.
                 const AT_ONCE: usize = 512;
                 for (number, pairs) in pairs.chunks(AT_ONCE).enumerate() {
-                    let start = first + number * AT_ONCE;
-                    for (six, left) in sixes.iter().enumerate() {
-                        let rows = (rows - six * avx512::ROWS).min(avx512::ROWS);
-                        let sums = &mut sums[six * avx512::ROWS * step..];
-                        let left = &left[start..][..pairs.len()];
-                        avx512::add_product(sums, step, [rows, columns], left, pairs);
+                    let sums = sums.chunks_mut(avx512::ROWS * step);
+                    for (left, sums) in left.chunks(avx512::ROWS * of_row).zip(sums) {
+                        let left = &left[number * AT_ONCE..];
+                        avx512::add_product(sums, [step, columns], left, *of_row, pairs);
                     }
                 }
             }
+        }
+    }
+}
+
+/// Puts pairs of columns into a panel, from the bits of its numbers: a few pairs of all rows after the other, so that
+/// what is read and what is written stay in the first cache, whichever way the matrix lies.
+#[inline(always)]
+fn pack(panel: &mut [Pair], rows: usize, columns: usize, bits: impl Fn(usize, usize) -> u32) {
+    const AT_ONCE: usize = 16;
+    for (block, pairs) in panel.chunks_mut(AT_ONCE).enumerate() {
+        for row in 0..rows {
+            for (place, pair) in pairs.iter_mut().enumerate() {
+                let column = 2 * (block * AT_ONCE + place);
+                let high = if column + 1 < columns {
+                    bits(row, column + 1)
+                } else {
+                    0
+                };
+                pair[row] = bits(row, column) | high << 16;
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// The bits of rounded numbers. What two of them make is a pair, as CPUs with the instruction store the lower half
+    /// first.
+    fn round<'a>(halves: &'a mut [u16], numbers: &'a [f32]) {
+        for (half, number) in halves.iter_mut().zip(numbers) {
+            *half = (rounded(*number) >> 16) as u16;
         }
     }
 }

@@ -135,6 +135,7 @@ impl Config {
                 head_dim,
                 scale: scalar.unwrap_or(head_dim as f64).sqrt().recip(),
                 softcap: keys.positive("attn_logit_softcapping")?,
+                rounded: false,
             },
             final_softcap: keys.positive("final_logit_softcapping")?,
             family,

@@ -1,7 +1,7 @@
 //! One transformer layer: attention and a gated feed-forward block, each around a residual.
 
 use burn::tensor::Tensor;
-use likra_kernels::{KeyValue, geglu, swiglu};
+use likra_kernels::{KeyValue, Scores, geglu, swiglu};
 use likra_lora::Adapter;
 
 use crate::attention::{Attention, Context};
@@ -57,7 +57,10 @@ impl Layer {
                 q_norm: of_heads("self_attn.q_norm", config.num_attention_heads)?,
                 k_norm: of_heads("self_attn.k_norm", config.num_key_value_heads)?,
                 kind: config.layers[number],
-                scores: config.scores,
+                scores: Scores {
+                    rounded: weights.is_rounded(),
+                    ..config.scores
+                },
             },
             attended_norm: attended?,
             mlp_norm: between?,

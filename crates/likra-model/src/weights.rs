@@ -164,7 +164,7 @@ impl<'a> Weights<'a> {
 
     /// Loads a matrix that activations are multiplied by, in the type of the weights.
     pub(crate) fn load_frozen(&self, name: &str, shape: [usize; 2]) -> Result<Frozen> {
-        if self.activations() == self.dtype {
+        if !self.is_rounded() {
             return Ok(self.load(name, shape)?.into());
         }
         let data = self.read(name, &shape, self.dtype)?;
@@ -173,6 +173,11 @@ impl<'a> Weights<'a> {
             Error::Tensor(path, name.into(), "bf16".into(), format!("{error:?}"))
         })?;
         Ok(Frozen::packed(numbers, shape))
+    }
+
+    /// Whether what is multiplied is rounded to a smaller type than that of the activations.
+    pub(crate) fn is_rounded(&self) -> bool {
+        self.activations() != self.dtype
     }
 
     /// What activations are computed in: on a CPU f32, beside weights in bf16 too.

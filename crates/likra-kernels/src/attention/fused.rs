@@ -12,6 +12,7 @@ use crate::flex::{floats, tensor};
 use crate::graph::{Gradients, Operation};
 use crate::math;
 use crate::matrix::{Matrix, add_product};
+use crate::packed::Packed;
 use crate::vectors::vectorised;
 
 /// Attention from queries to keys and values, each `[tokens, heads · head_dim]`.
@@ -27,16 +28,55 @@ pub(super) struct Attention {
 /// that a product takes at a time.
 const QUERIES: usize = 48;
 
+/// Keys and values of one key head of some tokens, in the form in which they are multiplied.
+enum Held<'a> {
+    /// The keys with tokens for columns, and the values.
+    Floats(Vec<f32>, Matrix<'a>),
+    /// Keys and turned values in bf16; so are rounded the queries and the weights that they are multiplied by.
+    Rounded(Packed, Packed),
+}
+
+impl<'a> Held<'a> {
+    fn new(keys: Matrix<'a>, values: Matrix<'a>, rounded: bool) -> Self {
+        match rounded {
+            false => Self::Floats(keys.transposed().to_vec(), values),
+            true => Self::Rounded(Packed::rounded(keys), Packed::rounded(values.transposed())),
+        }
+    }
+
+    /// Adds to `scores`, a row every `step`, the products of queries and the keys of the first `tokens`.
+    fn add_scores(&self, scores: &mut [f32], step: usize, queries: Matrix, tokens: usize) {
+        match self {
+            Self::Floats(keys, values) => {
+                let keys = Matrix::new(keys, values.columns, tokens, values.rows.max(1));
+                add_product(scores, step, queries, keys);
+            }
+            Self::Rounded(keys, _) => keys.add_product(scores, step, queries, tokens),
+        }
+    }
+
+    /// Adds to `sums`, a row every `step`, the products of weights and the values of as many tokens, the first ones.
+    fn add_values(&self, sums: &mut [f32], step: usize, weights: Matrix) {
+        match self {
+            Self::Floats(_, values) => {
+                let rows = weights.columns;
+                add_product(sums, step, weights, Matrix { rows, ..*values });
+            }
+            Self::Rounded(_, values) => {
+                values.add_product(sums, step, weights, values.sizes()[0]);
+            }
+        }
+    }
+}
+
 /// What all tasks of an attention share.
 struct Heads<'a> {
     visibility: &'a Visibility,
+    rounded: bool,
     queries: Cow<'a, [f32]>,
-    keys: Cow<'a, [f32]>,
-    values: Cow<'a, [f32]>,
-    prefix_keys: Cow<'a, [f32]>,
-    prefix_values: Cow<'a, [f32]>,
-    /// The prefix's keys of each key head, with tokens for columns.
-    turned_prefix: Vec<Vec<f32>>,
+    /// Keys and values.
+    own: [Cow<'a, [f32]>; 2],
+    prefix: [Cow<'a, [f32]>; 2],
     head_dim: usize,
     /// What products of queries and keys are multiplied by.
     scale: f32,
@@ -48,26 +88,19 @@ struct Heads<'a> {
 
 impl<'a> Heads<'a> {
     fn new(attention: &'a Attention, [queries, keys, values]: &'a [FlexTensor; 3]) -> Self {
-        let visibility = &*attention.visibility;
         let prefix = attention.prefix.as_ref();
         let prefix = prefix.map(|prefix| prefix.each_ref().map(floats));
-        let [prefix_keys, prefix_values] = prefix.unwrap_or_default();
-        let mut heads = Self {
-            visibility,
+        Self {
+            visibility: &attention.visibility,
+            rounded: attention.scores.rounded,
             queries: floats(queries),
-            keys: floats(keys),
-            values: floats(values),
-            prefix_keys,
-            prefix_values,
-            turned_prefix: Vec::new(),
+            own: [keys, values].map(floats),
+            prefix: prefix.unwrap_or_default(),
             head_dim: attention.scores.head_dim,
             scale: attention.scores.scale as f32,
             query_step: queries.layout().shape()[1],
             key_step: keys.layout().shape()[1],
-        };
-        let turned = |head| heads.turned(&heads.prefix_keys, head, &(0..visibility.prefix));
-        heads.turned_prefix = (0..heads.key_heads()).map(turned).collect();
-        heads
+        }
     }
 
     fn key_heads(&self) -> usize {
@@ -92,83 +125,138 @@ impl<'a> Heads<'a> {
         Matrix::new(data, tokens.len(), self.head_dim, self.key_step)
     }
 
-    /// A copy of a key head of `tokens`, with tokens for columns.
-    fn turned(&self, data: &[f32], head: usize, tokens: &Range<usize>) -> Vec<f32> {
-        self.of_key(data, head, tokens).transposed().to_vec()
+    /// Every key head of `tokens` of keys and values.
+    fn held<'b>(&self, [keys, values]: [&'b [f32]; 2], tokens: &Range<usize>) -> Vec<Held<'b>> {
+        let held = |head| {
+            let [keys, values] = [keys, values].map(|data| self.of_key(data, head, tokens));
+            Held::new(keys, values, self.rounded)
+        };
+        (0..self.key_heads()).into_par_iter().map(held).collect()
     }
 
-    /// The attention weights of a query head of `queries`: one row each, over the prefix and then the
-    /// row's tokens up to the last query, whose keys are `turned`.
-    fn weights(&self, queries: &Range<usize>, head: usize, turned: &[f32]) -> Vec<f32> {
-        let prefix = &self.turned_prefix[head * self.key_step / self.query_step];
+    fn of_prefix(&self) -> Vec<Held<'_>> {
+        self.held(
+            self.prefix.each_ref().map(|data| &**data),
+            &(0..self.visibility.prefix),
+        )
+    }
+
+    fn of_row(&self, row: &Range<usize>) -> Vec<Held<'_>> {
+        self.held(self.own.each_ref().map(|data| &**data), row)
+    }
+
+    /// The products of `left`, as many as a head has, with the keys of the prefix and of the first `own` tokens of a row.
+    fn scores(&self, left: Matrix, [prefix, row]: [&Held; 2], own: usize) -> Vec<f32> {
+        let before = self.visibility.prefix;
+        let step = before + own;
+        let mut scores = vec![0.0; left.rows * step];
+        prefix.add_scores(&mut scores, step, left, before);
+        row.add_scores(&mut scores[before..], step, left, own);
+        scores
+    }
+
+    /// The attention weights of a query head of `queries`, one row each, over the prefix and then the row's tokens up to
+    /// the last query.
+    fn weights(
+        &self,
+        row: &Range<usize>,
+        queries: &Range<usize>,
+        head: usize,
+        held: [&Held; 2],
+    ) -> Vec<f32> {
         let left = self.of_query(&self.queries, head, queries);
-        let mut scores = self.product_with_turned(left, prefix, turned);
+        let mut scores = self.scores(left, held, queries.end - row.start);
         let sights = &self.visibility.sights[queries.clone()];
         softmaxes(&mut scores, sights, self.visibility.prefix, self.scale);
         scores
     }
 
-    /// `left` times keys or values that have tokens for columns: the prefix's, and some of the row's.
-    fn product_with_turned(&self, left: Matrix, prefix: &[f32], turned: &[f32]) -> Vec<f32> {
-        let (before, own) = (self.visibility.prefix, turned.len() / self.head_dim);
-        let step = before + own;
-        let mut product = vec![0.0; left.rows * step];
-        let right = Matrix::new(prefix, self.head_dim, before, before.max(1));
-        add_product(&mut product, step, left, right);
-        let right = Matrix::new(turned, self.head_dim, own, own);
-        add_product(&mut product[before..], step, left, right);
-        product
+    /// The attention of all queries.
+    fn output(&self) -> Vec<f32> {
+        let prefix = self.of_prefix();
+        let rows: Vec<_> = self.visibility.rows().collect();
+        let held: Vec<_> = rows.par_iter().map(|row| self.of_row(row)).collect();
+        let tasks = rows.iter().zip(&held).flat_map(|(row, held)| {
+            let starts = row.clone().step_by(QUERIES);
+            starts.map(move |start| (row, start..row.end.min(start + QUERIES), held))
+        });
+        let tasks: Vec<_> = tasks.collect();
+        let mut output = vec![0.0; self.queries.len()];
+        let ranges = tasks.iter().map(|(_, queries, _)| queries.clone());
+        parts(&mut output, self.query_step, ranges)
+            .into_par_iter()
+            .zip(&tasks)
+            .for_each(|(output, (row, queries, held))| {
+                self.attend(row, queries, [&prefix, held], output);
+            });
+        output
     }
 
     /// Attention of `queries`, tokens of the row `row`; `output` is their part of the output.
-    fn attend(&self, row: &Range<usize>, queries: &Range<usize>, output: &mut [f32]) {
-        let (seen, of_prefix) = (row.start..queries.end, 0..self.visibility.prefix);
-        let keys = of_prefix.len() + seen.len();
-        let of_row = of_prefix.end..keys;
+    fn attend(
+        &self,
+        row: &Range<usize>,
+        queries: &Range<usize>,
+        held: [&[Held]; 2],
+        output: &mut [f32],
+    ) {
+        let before = self.visibility.prefix;
+        let keys = before + queries.end - row.start;
         for key_head in 0..self.key_heads() {
-            let turned = self.turned(&self.keys, key_head, &seen);
-            let prefix_values = self.of_key(&self.prefix_values, key_head, &of_prefix);
-            let values = self.of_key(&self.values, key_head, &seen);
+            let [prefix, own] = held.map(|held| &held[key_head]);
             for head in self.group(key_head) {
-                let weights = self.weights(queries, head, &turned);
+                let weights = self.weights(row, queries, head, [prefix, own]);
                 let weights = Matrix::new(&weights, queries.len(), keys, keys);
                 let output = &mut output[head * self.head_dim..];
-                let to_prefix = weights.columns(of_prefix.clone());
-                add_product(output, self.query_step, to_prefix, prefix_values);
-                let to_row = weights.columns(of_row.clone());
-                add_product(output, self.query_step, to_row, values);
+                prefix.add_values(output, self.query_step, weights.columns(0..before));
+                own.add_values(output, self.query_step, weights.columns(before..keys));
             }
         }
     }
 
     /// Adds the gradients of a row's queries, keys and values to `gradients`, from that of its output.
-    fn attend_backward(&self, row: &Range<usize>, output: &[f32], gradients: [&mut [f32]; 3]) {
+    fn attend_backward(
+        &self,
+        row: &Range<usize>,
+        prefix: &[Held],
+        output: &[f32],
+        gradients: [&mut [f32]; 3],
+    ) {
         let [d_queries, d_keys, d_values] = gradients;
         let of_prefix = 0..self.visibility.prefix;
         let seen = of_prefix.len() + row.len();
         let of_row = of_prefix.end..seen;
+        let own = self.of_row(row);
+        let [prefix_keys, prefix_values] = self.prefix.each_ref();
+        let [keys, values] = self.own.each_ref();
         for key_head in 0..self.key_heads() {
-            let turned = |data: &[f32], tokens| self.turned(data, key_head, tokens);
-            let turned_keys = turned(&self.keys, row);
-            let turned_values = turned(&self.values, row);
-            let turned_prefix_values = turned(&self.prefix_values, &of_prefix);
-            let prefix_keys = self.of_key(&self.prefix_keys, key_head, &of_prefix);
-            let keys = self.of_key(&self.keys, key_head, row);
+            // What the gradients of the output are multiplied by, values in the place of keys.
+            let turned = |values, keys, tokens| {
+                let [values, keys] = [values, keys].map(|data| self.of_key(data, key_head, tokens));
+                Held::new(values, keys, false)
+            };
+            let turned = [
+                turned(prefix_values, prefix_keys, &of_prefix),
+                turned(values, keys, row),
+            ];
             let d_keys = &mut d_keys[key_head * self.head_dim..];
             let d_values = &mut d_values[key_head * self.head_dim..];
             for head in self.group(key_head) {
-                let weights = self.weights(row, head, &turned_keys);
+                let held = [&prefix[key_head], &own[key_head]];
+                let weights = self.weights(row, row, head, held);
                 let d_output = self.of_query(output, head, row);
-                let mut d_scores =
-                    self.product_with_turned(d_output, &turned_prefix_values, &turned_values);
+                let mut d_scores = self.scores(d_output, turned.each_ref(), row.len());
                 softmaxes_backward(&mut d_scores, &weights, row.len(), self.scale);
                 let [weights, d_scores] =
                     [&weights, &d_scores].map(|data| Matrix::new(data, row.len(), seen, seen));
                 let d_queries = &mut d_queries[head * self.head_dim..];
-                let d_prefix_scores = d_scores.columns(of_prefix.clone());
-                add_product(d_queries, self.query_step, d_prefix_scores, prefix_keys);
+                turned[0].add_values(
+                    d_queries,
+                    self.query_step,
+                    d_scores.columns(of_prefix.clone()),
+                );
                 let d_scores = d_scores.columns(of_row.clone());
-                add_product(d_queries, self.query_step, d_scores, keys);
+                turned[1].add_values(d_queries, self.query_step, d_scores);
                 let queries = self.of_query(&self.queries, head, row);
                 add_product(d_keys, self.key_step, d_scores.transposed(), queries);
                 let weights = weights.columns(of_row.clone()).transposed();
@@ -256,25 +344,13 @@ impl Operation<3> for Attention {
     type Kept = [FlexTensor; 3];
 
     fn forward(&self, inputs: [FlexTensor; 3]) -> (FlexTensor, [FlexTensor; 3]) {
-        let heads = Heads::new(self, &inputs);
-        let tasks: Vec<_> = (self.visibility.rows())
-            .flat_map(|row| {
-                let starts = row.clone().step_by(QUERIES);
-                starts.map(move |start| (row.clone(), start..row.end.min(start + QUERIES)))
-            })
-            .collect();
-        let mut output = vec![0.0; heads.queries.len()];
-        let ranges = tasks.iter().map(|(_, queries)| queries.clone());
-        parts(&mut output, heads.query_step, ranges)
-            .into_par_iter()
-            .zip(&tasks)
-            .for_each(|(output, (row, queries))| heads.attend(row, queries, output));
-        drop(heads);
+        let output = Heads::new(self, &inputs).output();
         (tensor(output, inputs[0].layout().shape().to_vec()), inputs)
     }
 
     fn backward(&self, output: &FlexTensor, kept: &[FlexTensor; 3], _: [bool; 3]) -> Gradients<3> {
         let heads = Heads::new(self, kept);
+        let prefix = heads.of_prefix();
         let output = floats(output);
         let shapes = kept.each_ref().map(|input| input.layout().shape().to_vec());
         let mut found = shapes.map(|shape| tensor(vec![0.0; shape.iter().product()], shape));
@@ -286,7 +362,7 @@ impl Operation<3> for Attention {
         (queries.into_par_iter().zip(keys).zip(values))
             .zip(rows().collect::<Vec<_>>())
             .for_each(|(((queries, keys), values), row)| {
-                heads.attend_backward(&row, &output, [queries, keys, values]);
+                heads.attend_backward(&row, &prefix, &output, [queries, keys, values]);
             });
         found.map(Some)
     }

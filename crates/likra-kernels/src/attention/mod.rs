@@ -33,6 +33,9 @@ pub struct Scores {
     pub scale: f64,
     /// `c` in `c · tanh(score / c)`, in models that bound their scores so.
     pub softcap: Option<f64>,
+    /// Whether queries, keys, values and the weights of values are rounded to bf16 where they are multiplied, on a CPU
+    /// with everything else in f32.
+    pub rounded: bool,
 }
 
 /// `softmax(scale · queries · keysᵀ) · values` for every query head, each token over what it

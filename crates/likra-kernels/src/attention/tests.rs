@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 
 use super::*;
 use crate::tests::{assert_same, matrix};
@@ -13,6 +13,7 @@ const SCORES: Scores = Scores {
     head_dim: HEAD_DIM,
     scale: 0.2,
     softcap: None,
+    rounded: false,
 };
 
 /// One plain row, and one with a trunk of 2 and branches of 3 and 2.
@@ -91,6 +92,7 @@ fn a_softcap_bounds_the_scores() {
         head_dim: 1,
         scale: 1.0,
         softcap: Some(0.5),
+        rounded: false,
     };
     let found = attention(queries, &own, None, &visibility, scores);
     let found = found.try_into_vec_as::<f32>().unwrap();
@@ -100,4 +102,29 @@ fn a_softcap_bounds_the_scores() {
         found[0] == 0.0 && (found[1] - second).abs() < 1e-6,
         "{found:?}"
     );
+}
+
+/// Of numbers that bf16 has, only the weights are rounded: by a share of 2⁻⁹ at most, so that the output is off by no more
+/// than that share of the largest value.
+#[test]
+fn rounded_products_are_those_of_rounded_numbers() {
+    let in_bf16 = |rows, heads, seed| {
+        let numbers = matrix(rows, heads * HEAD_DIM, seed);
+        numbers.cast(FloatDType::BF16).cast(FloatDType::F32)
+    };
+    let key_value = |rows, seed| KeyValue {
+        keys: in_bf16(rows, 2, seed),
+        values: in_bf16(rows, 2, seed + 1),
+    };
+    let (queries, own, before) = (in_bf16(77, 4, 1), key_value(77, 2), key_value(13, 4));
+    let largest = own.values.clone().abs().max().into_scalar::<f32>();
+    for prefix in [None, Some(&before)] {
+        let visibility = visibility(prefix.map_or(0, |_| 13), 0);
+        let [exact, rounded] = [false, true].map(|rounded| {
+            let scores = Scores { rounded, ..SCORES };
+            attention(queries.clone(), &own, prefix, &visibility, scores)
+        });
+        let error = (exact - rounded).abs().max().into_scalar::<f32>();
+        assert!(error > 0.0 && error <= largest / 256.0, "{error}");
+    }
 }
