@@ -3,7 +3,8 @@
 //! Draws follow a rule that a Python program can repeat. A run with the seed `s` has four generators
 //! `random.Random(4 * s + k)`, so that no two of them, of this or another seed, are the same: `k` = 0
 //! orders the examples; 1, 2 and 3 draw incorrect, irrelevant and unrelated answers. A fifth,
-//! `random.Random(2**40 + s)`, draws which negatives are contaminated.
+//! `random.Random(2**40 + s)`, draws which negatives are contaminated. Later passes over the questions are ordered by
+//! generators of their own: the pass `p`, from 0, by `random.Random(4 * (2**32 * p + s))`.
 //! Answers are drawn for all questions in the data's order and only then put into the order of
 //! training. So a question's answer does not depend on how many examples a run sees, a longer run
 //! continues a shorter one, and heads of one seed see the questions in the same order.
@@ -192,8 +193,8 @@ impl Draw<'_> {
     }
 }
 
-/// What a head learns: the first `count` questions of `train` in the order of training, each with an
-/// answer (paper, section 4.3).
+/// What a head learns: the first `count` questions of `train` in the order of training, pass after pass, each with an
+/// answer (paper, section 4.3), which is the same in all passes.
 ///
 /// - Correct: the right answer.
 /// - Incorrect: `choice` of the question's wrong choices; with [`WrongAnswer::First`] the first of them.
@@ -214,8 +215,7 @@ pub fn training_pairs<'a>(
     draw: &Draw<'a>,
     count: usize,
 ) -> Result<Vec<TrainingPair<'a>>> {
-    let mut order = training_order(train.len(), draw.seed);
-    order.truncate(count);
+    let order = training_order(train.len(), draw.seed, count);
     // Answers are drawn for all questions, so that a head's examples begin as those of a longer run. Only those
     // of the run are ranked, so they are contaminated in the order of training.
     let is_ranked = draw.answers.is_ranked();
@@ -274,7 +274,7 @@ fn drawn<'a>(train: &'a [Question], draw: &Draw<'a>) -> Result<Vec<TrainingPair<
         let message = "no texts of another benchmark are given to draw unrelated answers from";
         return Err(Error::Refused(message.into()));
     }
-    let mut rng = generator(draw.seed, draw.answers as u64);
+    let mut rng = generator(draw.seed.into(), draw.answers as u64);
     let pair = |(place, question): (usize, &'a Question)| {
         let choice = |choice| TrainingPair::of_choice(question, choice, kind);
         let text = |answer| TrainingPair {
@@ -323,20 +323,26 @@ fn ranked<'a>(question: &'a Question, draw: &Draw) -> Result<TrainingPair<'a>> {
     pair.ok_or_else(|| Error::NothingToDraw(question.id().into(), kind))
 }
 
-/// In which order a run sees `n` pairs: `list(range(n))`, shuffled. A run of fewer examples takes the
-/// first of them.
+/// In which order a run sees `count` examples, made of `n` pairs: `list(range(n))`, shuffled, for every pass over them. A
+/// run of fewer examples takes the first of them.
 #[must_use]
-pub fn training_order(n: usize, seed: u32) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..n).collect();
-    generator(seed, ORDER).shuffle(&mut order);
-    order
+pub fn training_order(n: usize, seed: u32, count: usize) -> Vec<usize> {
+    let mut all = Vec::new();
+    for pass in 0..count.div_ceil(n.max(1)) {
+        let mut order: Vec<usize> = (0..n).collect();
+        let seed = (pass as u64) << 32 | u64::from(seed);
+        generator(seed, ORDER).shuffle(&mut order);
+        all.extend(order);
+    }
+    all.truncate(count);
+    all
 }
 
 /// The `k` of the examples' order. The `k` of drawn answers is their place in [`Answers`].
 const ORDER: u64 = 0;
 
-fn generator(seed: u32, stream: u64) -> PythonRandom {
-    PythonRandom::new(4 * u64::from(seed) + stream)
+fn generator(seed: u64, stream: u64) -> PythonRandom {
+    PythonRandom::new(4 * seed + stream)
 }
 
 impl WrongAnswer {

@@ -215,10 +215,9 @@ impl Inputs {
                 base.plan_of(asked, &others()?, &evaluation)
             }
             Asked::Ranking => {
-                let seen = experiment.ranked().flat_map(|head| {
-                    let order = training_order(train.len(), head.seed);
-                    order.into_iter().take(head.examples)
-                });
+                let seen = experiment
+                    .ranked()
+                    .flat_map(|head| training_order(train.len(), head.seed, head.examples));
                 let places: BTreeSet<usize> = seen.collect();
                 let places = places.into_iter();
                 let asked = places.map(|place| tokens::Asked::after("", &train[place]));

@@ -10,6 +10,7 @@ use anyhow::Result;
 use likra_data::Answers;
 use likra_model::Placement;
 use likra_results::{BASE, RunDir, Stamp, sha256};
+use likra_train::Schedule;
 use serde_json::{Value, json};
 
 use crate::experiment::{Experiment, Head};
@@ -178,7 +179,7 @@ fn decides(experiment: &Experiment, asked: Asked) -> Result<Value> {
     })
 }
 
-/// The key of a head's checkpoints, however many there are and whatever other heads there are.
+/// The key of a head's checkpoints, however many there are, unless they hang on that, and whatever other heads there are.
 ///
 /// # Errors
 ///
@@ -199,6 +200,9 @@ pub fn training_key(
     });
     if let Some(share) = share(spec) {
         decides["selection"] = share;
+    }
+    if head.training.schedule != Schedule::Constant {
+        decides["examples"] = json!(head.examples);
     }
     if head.answers == Answers::Unrelated {
         decides["unrelated"] = json!(hashes["unrelated"]);

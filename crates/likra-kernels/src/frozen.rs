@@ -152,4 +152,24 @@ mod tests {
             assert!((packed - plain).abs() < 1e-5, "{packed} is not {plain}");
         }
     }
+
+    /// So that what a text comes to does not depend on the texts beside it.
+    #[test]
+    fn a_row_comes_to_the_same_bits_beside_any_others() {
+        let weight = matrix(576, 192, 1);
+        let numbers: Vec<bf16> = values(weight.clone())
+            .into_iter()
+            .map(bf16::from_f32)
+            .collect();
+        for weight in [Frozen::from(weight), Frozen::packed(&numbers, [576, 192])] {
+            let x = matrix(900, 192, 2);
+            let all = values(weight.product(x.clone()));
+            for rows in [1, 2, 3, 7, 17, 48, 100, 333] {
+                let some = values(weight.product(x.clone().slice(0..rows)));
+                let bits =
+                    |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&some), bits(&all[..rows * 576]), "{rows} rows");
+            }
+        }
+    }
 }

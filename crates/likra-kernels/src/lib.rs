@@ -21,7 +21,7 @@ mod swiglu;
 mod tests;
 mod vectors;
 
-pub use attention::{KeyValue, Scores, Sight, Visibility, attention};
+pub use attention::{BLOCK, KeyValue, Scores, Sight, Visibility, attention};
 pub use flex::{is_cpu, takes_rows_of_any_length};
 pub use frozen::Frozen;
 pub use likelihood::log_likelihoods;

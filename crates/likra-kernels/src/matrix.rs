@@ -102,7 +102,7 @@ pub(crate) const ROWS: usize = 6;
 
 /// How much of the inner size is multiplied at a time: so much of the right matrix's columns stays in
 /// the first cache while the rows pass by.
-const INNER: usize = 128;
+pub(crate) const INNER: usize = 128;
 
 struct AddProduct<'a> {
     sum: &'a mut [f32],

@@ -20,4 +20,5 @@ pub use batch::{Batch, Row};
 pub use config::Config;
 pub use device::{DeviceName, Dtype, Placement, check_threads};
 pub use error::{Error, Result};
+pub use likra_kernels::BLOCK;
 pub use model::{Model, Prefix};

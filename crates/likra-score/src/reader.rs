@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use burn::tensor::Tensor;
 use likra_lora::Adapter;
-use likra_model::{Model, Prefix, Row, check_threads};
+use likra_model::{BLOCK, Model, Prefix, Row, check_threads};
 
 use crate::{Error, Result};
 
@@ -43,9 +43,6 @@ struct Beginning {
 /// How many beginnings are kept, and how many texts are remembered.
 const KEPT: usize = 2;
 const SEEN: usize = 32;
-
-/// Fewer tokens in common are not worth a pass of their own.
-const WORTH: usize = 48;
 
 impl<'a> Reader<'a> {
     /// A reader that has read nothing yet. The adapter must fit the model.
@@ -128,10 +125,11 @@ impl<'a> Reader<'a> {
             // The same text once more has its last tokens read again.
             alike.min(text.len().saturating_sub(2))
         });
-        let common = common.max().unwrap_or(0);
+        // In whole blocks, so that what is shared changes no token's sums.
+        let common = common.max().unwrap_or(0) / BLOCK * BLOCK;
         let known = self.beginning(text);
         let there = known.map_or(0, |place| self.kept[place].tokens.len());
-        if common < there + WORTH {
+        if common <= there {
             // It was needed now.
             if let Some(kept) = known.and_then(|place| self.kept.remove(place)) {
                 self.kept.push_back(kept);

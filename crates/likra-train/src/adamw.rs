@@ -28,18 +28,20 @@ impl AdamW {
     }
 
     /// One step of Loshchilov and Hutter 2019, algorithm 2, in the order of operations of torch 2's
-    /// `_single_tensor_adamw`. `parameters`, `gradient`, output: `[parameters]`.
+    /// `_single_tensor_adamw`, with a `share` of the learning rate. `parameters`, `gradient`, output: `[parameters]`.
     pub(crate) fn update(
         &mut self,
         parameters: Tensor<1>,
         gradient: Tensor<1>,
         settings: &TrainSettings,
+        share: f64,
     ) -> Tensor<1> {
         self.step += 1;
         let step = self.step as f64;
-        let rate = settings.learning_rate / (1.0 - BETA_1.powf(step));
+        let learning_rate = settings.learning_rate * share;
+        let rate = learning_rate / (1.0 - BETA_1.powf(step));
         let root = (1.0 - BETA_2.powf(step)).sqrt();
-        let keep = 1.0 - settings.learning_rate * settings.weight_decay;
+        let keep = 1.0 - learning_rate * settings.weight_decay;
         let [mean, square] = &mut self.moments;
         *mean = mean.clone() * BETA_1 + gradient.clone() * (1.0 - BETA_1);
         *square = square.clone() * BETA_2 + gradient.square() * (1.0 - BETA_2);
@@ -102,8 +104,8 @@ mod tests {
         };
         let start = Adapter::init(config, &[target], 1, &Device::flex()).unwrap();
         let (mut optimiser, start) = (AdamW::new(&start), start.joined());
-        let one = optimiser.update(start.clone(), tensor([0.0, 0.0, 1.0]), &settings);
-        let two = optimiser.update(one.clone(), tensor([0.0, 0.0, -3.0]), &settings);
+        let one = optimiser.update(start.clone(), tensor([0.0, 0.0, 1.0]), &settings, 1.0);
+        let two = optimiser.update(one.clone(), tensor([0.0, 0.0, -3.0]), &settings, 1.0);
         let [start, one, two] = [start, one, two].map(|numbers| values(&numbers));
         assert!((one[2] - -0.1).abs() < 1e-7, "{}", one[2]);
         assert!((two[2] - -0.045_581_006).abs() < 1e-7, "{}", two[2]);

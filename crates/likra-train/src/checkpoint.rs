@@ -83,7 +83,7 @@ pub(crate) fn resume<'a>(
         drop_older_states(head, examples, settings.batch_size)?;
         let adapter = Adapter::load(&dir, model.device())?;
         let moments = load_moments(&path, &adapter, model.device())?;
-        let mut trainer = Trainer::new(model, adapter, settings)?;
+        let mut trainer = Trainer::new(model, adapter, total, settings)?;
         trainer.examples = examples;
         trainer.optimiser.moments = moments;
         tracing::info!(dir = %dir.display(), "training goes on");

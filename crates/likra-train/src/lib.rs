@@ -15,5 +15,5 @@ pub use example::Example;
 pub use gradients::loss_and_gradients;
 pub use objective::Objective;
 pub use run::train_head;
-pub use settings::{LongExample, TrainSettings};
+pub use settings::{LongExample, Schedule, TrainSettings};
 pub use trainer::Trainer;

@@ -10,7 +10,7 @@ use crate::{Error, Example, LongExample, Result, TrainSettings, Trainer, checkpo
 /// Trains a head on `examples`, in their order, and leaves its adapters in `head`.
 ///
 /// `start` is the adapter after 0 examples. If `head` holds checkpoints with the same `key` (a name for
-/// everything that decides the result: model, device, settings, examples up to any length, `start`),
+/// everything that decides the result: model, device, settings, examples up to any length that the schedule allows, `start`),
 /// training goes on from the newest. On a CPU it ends with the same bytes as a run that was never
 /// stopped. `progress` hears of every step; `true` marks the last one of an earlier run, from which
 /// this one goes on.
@@ -51,7 +51,7 @@ pub fn train_head(
         let log = log_until(head, trainer.examples, seen.filter(fits).count())?;
         (trainer, log)
     } else {
-        let trainer = Trainer::new(model, start, settings)?;
+        let trainer = Trainer::new(model, start, examples.len(), settings)?;
         checkpoint::save(head, &trainer, &[], key)?;
         (trainer, Vec::new())
     };

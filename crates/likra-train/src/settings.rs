@@ -7,18 +7,25 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Objective, Result};
 
 /// How a head is trained: `[training]` in an experiment's file. Everything else is fixed as in the
-/// paper's code: `AdamW` with a constant rate and no warm-up, one pass over the examples.
+/// paper's code: `AdamW` without warm-up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct TrainSettings {
     /// What a head is trained for, if its own `objective` says nothing else.
-    #[serde(skip_serializing_if = "is_likelihood")]
+    #[serde(skip_serializing_if = "is_default")]
     pub objective: Objective,
     /// How far the objectives with a reference lead away from it: the smaller, the farther. Of no use to others.
     #[serde(skip_serializing_if = "is_default_beta")]
     pub beta: f64,
-    /// The constant learning rate.
+    /// The learning rate, at the start.
     pub learning_rate: f64,
+    /// What becomes of the rate: `constant`, or down to 0 at the end, `linear` or as half a `cosine`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub schedule: Schedule,
+    /// How many passes over the training questions `examples` may take: those of a head are limited to so many times as
+    /// many as there are.
+    #[serde(skip_serializing_if = "is_one")]
+    pub epochs: usize,
     /// Examples of an optimiser step.
     pub batch_size: usize,
     /// The norm, over all tensors together, to which a larger gradient is scaled down.
@@ -33,6 +40,32 @@ pub struct TrainSettings {
     pub too_long: LongExample,
     /// Whether an example begins with the BOS token: `auto` (as the tokenizer does), `always`, `never`.
     pub bos: Bos,
+}
+
+/// What becomes of the learning rate in training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// It stays.
+    #[default]
+    Constant,
+    /// It falls by the same at every step.
+    Linear,
+    /// It falls as half a cosine (Loshchilov and Hutter 2017, equation 5).
+    Cosine,
+}
+
+impl Schedule {
+    /// The share of the rate with which the step after `done` of all `steps` is made, as in transformers' schedules
+    /// without warm-up.
+    pub(crate) fn share(self, done: usize, steps: usize) -> f64 {
+        let done = done as f64 / steps.max(1) as f64;
+        match self {
+            Self::Constant => 1.0,
+            Self::Linear => 1.0 - done,
+            Self::Cosine => (1.0 + (std::f64::consts::PI * done).cos()) / 2.0,
+        }
+    }
 }
 
 /// What becomes of an example that the model cannot run.
@@ -50,9 +83,13 @@ pub enum LongExample {
 const BETA: f64 = 0.1;
 
 // Left out where they are as ever, so that what was trained before they came is known as done.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_likelihood(objective: &Objective) -> bool {
-    *objective == Objective::Likelihood
+fn is_one(epochs: &usize) -> bool {
+    *epochs == 1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -68,6 +105,8 @@ impl Default for TrainSettings {
             objective: Objective::default(),
             beta: BETA,
             learning_rate: 1e-4,
+            schedule: Schedule::Constant,
+            epochs: 1,
             batch_size: 8,
             max_grad_norm: 1.0,
             weight_decay: 0.0,
@@ -89,7 +128,8 @@ impl TrainSettings {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let (rate, norm, decay) = (self.learning_rate, self.max_grad_norm, self.weight_decay);
         let beta = self.beta;
-        let (batch, first) = (self.batch_size as f64, self.first_checkpoint as f64);
+        let [batch, first, epochs] =
+            [self.batch_size, self.first_checkpoint, self.epochs].map(|count| count as f64);
         let decays = decay == 0.0 || positive(decay);
         let checks = [
             ("beta", beta, positive(beta), POSITIVE),
@@ -97,6 +137,7 @@ impl TrainSettings {
             ("max-grad-norm", norm, positive(norm), POSITIVE),
             ("weight-decay", decay, decays, "0 or a positive number"),
             ("batch-size", batch, positive(batch), "at least 1"),
+            ("epochs", epochs, positive(epochs), "at least 1"),
             ("first-checkpoint", first, positive(first), "at least 1"),
         ];
         match checks.into_iter().find(|(_, _, holds, _)| !holds) {
@@ -143,6 +184,18 @@ mod tests {
         assert_eq!(of(12).checkpoints(100), [0, 36, 72, 100]);
         assert_eq!(of(100).checkpoints(300), [0, 100, 200, 300]);
         assert_eq!(of(100).checkpoints(90), [0, 90]);
+    }
+
+    /// `get_scheduler("cosine" and "linear", ..., num_warmup_steps=0, num_training_steps=4)` of transformers 4.57.1.
+    #[test]
+    fn schedules_are_those_of_transformers() {
+        let shares = |schedule: Schedule| [0, 1, 2, 3].map(|done| schedule.share(done, 4));
+        assert_eq!(shares(Schedule::Constant), [1.0; 4]);
+        assert_eq!(shares(Schedule::Linear), [1.0, 0.75, 0.5, 0.25]);
+        let cosine = [1.0, 0.8535533905932737, 0.5, 0.1464466094067262];
+        for (found, expected) in shares(Schedule::Cosine).into_iter().zip(cosine) {
+            assert!((found - expected).abs() < 1e-15, "{found} {expected}");
+        }
     }
 
     #[test]

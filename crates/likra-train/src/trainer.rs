@@ -15,23 +15,31 @@ pub struct Trainer<'a> {
     pub(crate) settings: &'a TrainSettings,
     /// How many examples the head has seen.
     pub(crate) examples: usize,
+    /// How many it is to see in all: where a schedule ends.
+    total: usize,
     pub(crate) adapter: Adapter,
     pub(crate) optimiser: AdamW,
 }
 
 impl<'a> Trainer<'a> {
-    /// A head that has seen nothing yet and begins as `start`.
+    /// A head that has seen nothing yet, begins as `start` and is to see `total` examples.
     ///
     /// # Errors
     ///
     /// If a setting is impossible or `start` does not fit the model.
-    pub fn new(model: &'a Model, start: Adapter, settings: &'a TrainSettings) -> Result<Self> {
+    pub fn new(
+        model: &'a Model,
+        start: Adapter,
+        total: usize,
+        settings: &'a TrainSettings,
+    ) -> Result<Self> {
         settings.validate()?;
         model.config().check_adapter(&start)?;
         Ok(Self {
             model,
             settings,
             examples: 0,
+            total,
             optimiser: AdamW::new(&start),
             adapter: start,
         })
@@ -62,7 +70,9 @@ impl<'a> Trainer<'a> {
         let (settings, mut optimiser) = (self.settings, self.optimiser.clone());
         let (loss, gradients) = loss_and_gradients(self.model, &self.adapter, batch, settings)?;
         let (gradient, norm) = clip(joined(gradients), settings.max_grad_norm);
-        let parameters = optimiser.update(self.adapter.joined(), gradient, settings);
+        let steps = |examples: usize| examples.div_ceil(settings.batch_size);
+        let share = (settings.schedule).share(steps(self.examples), steps(self.total));
+        let parameters = optimiser.update(self.adapter.joined(), gradient, settings, share);
         // The one place of a step that waits for the device.
         let read = Tensor::cat(vec![loss, norm], 0).try_into_vec_as::<f32>();
         let read = read.map_err(likra_model::Error::read)?;

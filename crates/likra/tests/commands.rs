@@ -307,6 +307,21 @@ fn prompts_are_printed_as_json_lines() {
     assert_eq!(right, 1);
     assert!(printed(&["--num-shots", "2", "--limit", "1"]).len() > first.len());
     assert!(printed(&["--split", "train"]).lines().count() >= 16);
+    let rows = rows.to_str().unwrap();
+    let authors = succeed(&[
+        "prompts",
+        "winogrande_options",
+        "--data",
+        rows,
+        "--limit",
+        "1",
+    ]);
+    let first = authors.lines().next().unwrap();
+    let (context, continuation) = ("Mara lent Lena a coat because", " Mara was cold.");
+    assert!(
+        first.contains(&format!("\"{context}\"")) && first.contains(&format!("\"{continuation}\"")),
+        "{first}"
+    );
     let error = fail(&["prompts", "winogrande"], 1);
     assert!(
         error.contains("allenai/winogrande: not in the cache"),

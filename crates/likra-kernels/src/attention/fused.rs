@@ -11,7 +11,7 @@ use crate::attention::{Scores, Sight, Visibility};
 use crate::flex::{floats, tensor};
 use crate::graph::{Gradients, Operation};
 use crate::math;
-use crate::matrix::{Matrix, add_product};
+use crate::matrix::{INNER, Matrix, add_product};
 use crate::packed::Packed;
 use crate::vectors::vectorised;
 
@@ -296,7 +296,12 @@ fn softmax(scores: &mut [f32], sight: &Sight, prefix: usize, scale: f32) {
         for score in scores.iter_mut() {
             *score = math::exp((*score - largest) * scale);
         }
-        total += math::sum(scores);
+        // In the blocks in which values are added up, wherever the prefix ends.
+        let (first, rest) = scores.split_at(scores.len().min(INNER - seen.start % INNER));
+        total += math::sum(first);
+        for block in rest.chunks(INNER) {
+            total += math::sum(block);
+        }
         end = seen.end.max(end);
     }
     scores[end..].fill(0.0);

@@ -38,6 +38,10 @@ pub struct Scores {
     pub rounded: bool,
 }
 
+/// On a CPU in f32, a token comes to the same bits whether or not a part of what it sees is a prefix, if that part has a
+/// multiple of so many tokens: in blocks of as many is added up over keys.
+pub const BLOCK: usize = crate::matrix::INNER;
+
 /// `softmax(scale · queries · keysᵀ) · values` for every query head, each token over what it
 /// sees of its own row and of the prefix. Query head `h` belongs to key head `h / group`, as in
 /// transformers' `repeat_kv`.

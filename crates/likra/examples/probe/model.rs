@@ -133,9 +133,10 @@ impl Probe<'_> {
     pub(super) fn training(&mut self, name: &str, job: &Training) -> Result<()> {
         let (start, copy) = (self.adapter(&job.adapter)?, self.copy(name));
         let model = self.base(Dtype::F32)?.model()?;
-        let mut trainer = Trainer::new(model, start, &job.settings)?;
+        let examples = examples(&job.examples);
+        let mut trainer = Trainer::new(model, start, examples.len(), &job.settings)?;
         let (mut losses, mut norms) = (Vec::new(), Vec::new());
-        for batch in examples(&job.examples).chunks(job.settings.batch_size) {
+        for batch in examples.chunks(job.settings.batch_size) {
             let step = trainer.step(batch)?;
             losses.push(step.loss as f32);
             norms.push(step.grad_norm as f32);
