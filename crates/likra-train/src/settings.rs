@@ -63,7 +63,7 @@ impl Schedule {
         match self {
             Self::Constant => 1.0,
             Self::Linear => 1.0 - done,
-            Self::Cosine => (1.0 + (std::f64::consts::PI * done).cos()) / 2.0,
+            Self::Cosine => f64::midpoint(1.0, (std::f64::consts::PI * done).cos()),
         }
     }
 }
@@ -192,7 +192,7 @@ mod tests {
         let shares = |schedule: Schedule| [0, 1, 2, 3].map(|done| schedule.share(done, 4));
         assert_eq!(shares(Schedule::Constant), [1.0; 4]);
         assert_eq!(shares(Schedule::Linear), [1.0, 0.75, 0.5, 0.25]);
-        let cosine = [1.0, 0.8535533905932737, 0.5, 0.1464466094067262];
+        let cosine = [1.0, 0.853_553_390_593_273_7, 0.5, 0.146_446_609_406_726_2];
         for (found, expected) in shares(Schedule::Cosine).into_iter().zip(cosine) {
             assert!((found - expected).abs() < 1e-15, "{found} {expected}");
         }
