@@ -121,7 +121,7 @@ impl Benchmark {
         let [part] = &self.parts[..] else {
             return None;
         };
-        let order = training_order(self.train.len(), 0, self.train.len()).into_iter();
+        let order = training_order(self.train.len(), 0).into_iter();
         let aside: HashSet<usize> = order.rev().take(count).collect();
         let mut places = 0..;
         let is_aside = |_: &mut Question| places.next().is_some_and(|at| aside.contains(&at));

@@ -23,7 +23,7 @@ pub use files::{Dataset, Source, datasets};
 pub use likra_results::AnswerKind;
 pub use pairs::{
     Answers, Draw, Ranking, TrainingPair, WrongAnswer, other_answers, training_order,
-    training_pairs,
+    training_pairs, training_passes,
 };
 pub use python_random::PythonRandom;
 pub use python_text::is_python_space;

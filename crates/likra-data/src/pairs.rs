@@ -3,11 +3,12 @@
 //! Draws follow a rule that a Python program can repeat. A run with the seed `s` has four generators
 //! `random.Random(4 * s + k)`, so that no two of them, of this or another seed, are the same: `k` = 0
 //! orders the examples; 1, 2 and 3 draw incorrect, irrelevant and unrelated answers. A fifth,
-//! `random.Random(2**40 + s)`, draws which negatives are contaminated. Later passes over the questions are ordered by
-//! generators of their own: the pass `p`, from 0, by `random.Random(4 * (2**32 * p + s))`.
+//! `random.Random(2**40 + s)`, draws which negatives are contaminated. The pass `p` over the questions, from 1 if
+//! the first is 0, is the one before it shuffled by `random.Random(4 * (2**32 * p + s))`.
 //! Answers are drawn for all questions in the data's order and only then put into the order of
 //! training. So a question's answer does not depend on how many examples a run sees, a longer run
-//! continues a shorter one, and heads of one seed see the questions in the same order.
+//! continues a shorter one, and heads of one seed see the questions in the same order. With several epochs, the number of
+//! examples decides which questions come again.
 
 use std::collections::HashMap;
 
@@ -172,6 +173,8 @@ pub struct Draw<'a> {
     pub contamination: f64,
     /// The seed of all draws.
     pub seed: u32,
+    /// In how many passes the questions come.
+    pub epochs: usize,
     /// Texts of another benchmark, for unrelated answers.
     pub unrelated: &'a [String],
     /// What the base thinks of the choices, for ranked answers.
@@ -187,14 +190,15 @@ impl Draw<'_> {
             wrong,
             contamination: 0.0,
             seed,
+            epochs: 1,
             unrelated: &[],
             ranking: None,
         }
     }
 }
 
-/// What a head learns: the first `count` questions of `train` in the order of training, pass after pass, each with an
-/// answer (paper, section 4.3), which is the same in all passes.
+/// What a head learns: `count` examples, the first questions of `train` in the order of training, each with an answer
+/// (paper, section 4.3), which is the same in all passes.
 ///
 /// - Correct: the right answer.
 /// - Incorrect: `choice` of the question's wrong choices; with [`WrongAnswer::First`] the first of them.
@@ -215,7 +219,7 @@ pub fn training_pairs<'a>(
     draw: &Draw<'a>,
     count: usize,
 ) -> Result<Vec<TrainingPair<'a>>> {
-    let order = training_order(train.len(), draw.seed, count);
+    let order = training_passes(train.len(), draw.seed, count, draw.epochs);
     // Answers are drawn for all questions, so that a head's examples begin as those of a longer run. Only those
     // of the run are ranked, so they are contaminated in the order of training.
     let is_ranked = draw.answers.is_ranked();
@@ -323,16 +327,25 @@ fn ranked<'a>(question: &'a Question, draw: &Draw) -> Result<TrainingPair<'a>> {
     pair.ok_or_else(|| Error::NothingToDraw(question.id().into(), kind))
 }
 
-/// In which order a run sees `count` examples, made of `n` pairs: `list(range(n))`, shuffled, for every pass over them. A
-/// run of fewer examples takes the first of them.
+/// In which order a run sees `n` pairs: `list(range(n))`, shuffled. A run of fewer examples takes the
+/// first of them.
 #[must_use]
-pub fn training_order(n: usize, seed: u32, count: usize) -> Vec<usize> {
-    let mut all = Vec::new();
-    for pass in 0..count.div_ceil(n.max(1)) {
-        let mut order: Vec<usize> = (0..n).collect();
-        let seed = (pass as u64) << 32 | u64::from(seed);
-        generator(seed, ORDER).shuffle(&mut order);
-        all.extend(order);
+pub fn training_order(n: usize, seed: u32) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    generator(seed.into(), ORDER).shuffle(&mut order);
+    order
+}
+
+/// The same for `count` examples in several passes: as many of the first pairs as they need, shuffled anew for each pass
+/// after the first.
+#[must_use]
+pub fn training_passes(n: usize, seed: u32, count: usize, epochs: usize) -> Vec<usize> {
+    let mut order = training_order(n, seed);
+    order.truncate(count.div_ceil(epochs.max(1)));
+    let mut all = order.clone();
+    for pass in 1..epochs as u64 {
+        generator(pass << 32 | u64::from(seed), ORDER).shuffle(&mut order);
+        all.extend(&order);
     }
     all.truncate(count);
     all

@@ -54,7 +54,7 @@ impl Experiment {
     #[must_use]
     pub fn new(mut spec: Spec, training: usize, test: usize) -> Self {
         let at_most = |asked: Option<usize>, all: usize| asked.map_or(all, |asked| asked.min(all));
-        let examples = at_most(spec.examples, training * spec.training.epochs);
+        let examples = at_most(spec.examples, training.saturating_mul(spec.training.epochs));
         let questions = at_most(spec.evaluation.questions, test);
         spec.examples = Some(examples);
         let evaluation = &mut spec.evaluation;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use likra_data::{read_rows, training_order};
+use likra_data::{read_rows, training_order, training_passes};
 use likra_files::check_room;
 use likra_hub::{Event, Listener, Name, RepoType, fetch};
 use likra_judge::{
@@ -97,7 +97,7 @@ fn parts(all: Vec<Feedback>, share: f64, seed: u32) -> Result<Parts> {
         2 * FEWEST
     );
     let held = held.min(count / 2);
-    let order = training_order(count, seed, count);
+    let order = training_order(count, seed);
     let mut mixed: Vec<Option<Feedback>> = mixed.into_iter().map(Some).collect();
     let mut take = |places: &[usize]| -> Vec<Feedback> {
         places
@@ -251,8 +251,8 @@ impl Teacher<'_> {
         let pairs = answers.iter();
         let pairs = pairs.map(|(prompt, answer)| self.format.pair(prompt, answer));
         let pairs = pairs.collect::<Result<Vec<_>>>()?;
-        let count = pairs.len() * spec.training.epochs;
-        let order = training_order(pairs.len(), spec.seed, count).into_iter();
+        let (epochs, one) = (spec.training.epochs, pairs.len());
+        let order = training_passes(one, spec.seed, one * epochs, epochs).into_iter();
         let examples: Vec<Example> = order.map(|place| pairs[place].clone().into()).collect();
         let head = Head::of_feedback(name, spec, examples.len());
         let hashes = [

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use chrono::Local;
 use likra_data::{
     ANSWER_ONLY, Benchmark, Chat, Draw, Needs, Ranking, Source, TrainingPair, Unrelated,
-    other_answers, training_order, training_pairs,
+    other_answers, training_pairs, training_passes,
 };
 use likra_model::Model;
 use likra_results::{AnswerRecord, Input, sha256};
@@ -215,9 +215,9 @@ impl Inputs {
                 base.plan_of(asked, &others()?, &evaluation)
             }
             Asked::Ranking => {
-                let seen = experiment
-                    .ranked()
-                    .flat_map(|head| training_order(train.len(), head.seed, head.examples));
+                let seen = experiment.ranked().flat_map(|head| {
+                    training_passes(train.len(), head.seed, head.examples, head.training.epochs)
+                });
                 let places: BTreeSet<usize> = seen.collect();
                 let places = places.into_iter();
                 let asked = places.map(|place| tokens::Asked::after("", &train[place]));
@@ -240,6 +240,7 @@ impl Inputs {
             contamination: head.contamination,
             unrelated: unrelated.map_or(&[], |texts| &texts.train),
             ranking,
+            epochs: head.training.epochs,
             ..Draw::new(head.answers, spec.wrong_answer, head.seed)
         };
         let pairs = training_pairs(self.benchmark.train(), &draw, head.examples)?;

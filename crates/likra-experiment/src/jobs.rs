@@ -201,7 +201,7 @@ pub fn training_key(
     if let Some(share) = share(spec) {
         decides["selection"] = share;
     }
-    if head.training.schedule != Schedule::Constant {
+    if head.training.schedule != Schedule::Constant || head.training.epochs > 1 {
         decides["examples"] = json!(head.examples);
     }
     if head.answers == Answers::Unrelated {
@@ -230,6 +230,28 @@ mod tests {
     use likra_train::TrainSettings;
 
     use super::*;
+
+    /// A longer run continues a shorter one unless the number of examples changes what comes before.
+    #[test]
+    fn a_key_hangs_on_the_number_of_examples_only_where_training_does() {
+        let hashes = ["model", "tokenizer", "data"].map(|name| (name, name.to_owned()));
+        let (hashes, placement) = (
+            hashes.into(),
+            likra_model::DeviceName::Cpu.place(None, None),
+        );
+        let same = |change: fn(&mut TrainSettings)| {
+            let mut spec = Spec::of_command(Answers::Correct, &[]).unwrap();
+            change(&mut spec.training);
+            let key = |examples| {
+                let head = Head::of_feedback("head", &spec, examples);
+                training_key(&hashes, &placement, &spec, &head).unwrap()
+            };
+            key(8) == key(16)
+        };
+        assert!(same(|_| ()));
+        assert!(!same(|training| training.schedule = Schedule::Cosine));
+        assert!(!same(|training| training.epochs = 2));
+    }
 
     /// A key is made of TOML, which has the names that users see, and not of Rust's names of fields. If
     /// this changes without need, every run in the world is computed again.

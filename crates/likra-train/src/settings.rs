@@ -22,8 +22,8 @@ pub struct TrainSettings {
     /// What becomes of the rate: `constant`, or down to 0 at the end, `linear` or as half a `cosine`.
     #[serde(skip_serializing_if = "is_default")]
     pub schedule: Schedule,
-    /// How many passes over the training questions `examples` may take: those of a head are limited to so many times as
-    /// many as there are.
+    /// In how many passes a head sees its examples: as many of the training questions as `examples` divided by it, at most
+    /// 1000.
     #[serde(skip_serializing_if = "is_one")]
     pub epochs: usize,
     /// Examples of an optimiser step.
@@ -137,7 +137,12 @@ impl TrainSettings {
             ("max-grad-norm", norm, positive(norm), POSITIVE),
             ("weight-decay", decay, decays, "0 or a positive number"),
             ("batch-size", batch, positive(batch), "at least 1"),
-            ("epochs", epochs, positive(epochs), "at least 1"),
+            (
+                "epochs",
+                epochs,
+                (1.0..=1000.0).contains(&epochs),
+                "1 to 1000",
+            ),
             ("first-checkpoint", first, positive(first), "at least 1"),
         ];
         match checks.into_iter().find(|(_, _, holds, _)| !holds) {

@@ -63,8 +63,8 @@ proptest! {
 
     #[test]
     fn an_order_holds_every_place_once(n in 0_usize..3000, seed: u32) {
-        let mut order = training_order(n, seed, n);
-        prop_assert_eq!(&order, &training_order(n, seed, n));
+        let mut order = training_order(n, seed);
+        prop_assert_eq!(&order, &training_order(n, seed));
         order.sort_unstable();
         prop_assert_eq!(order, (0..n).collect::<Vec<_>>());
     }
@@ -112,16 +112,18 @@ fn draws_are_those_of_the_documented_generators() {
 
     let mut order = [0, 1, 2, 3, 4];
     PythonRandom::new(28).shuffle(&mut order);
-    assert_eq!(training_order(5, seed, 5), order);
-    assert_eq!(training_order(5, seed, 3), order[..3]);
+    assert_eq!(training_order(5, seed), order);
 }
 
-/// `random.Random(4 * (2**32 * p + 9)).shuffle(list(range(5)))` in Python, for p = 0, 1, 2.
+/// In Python: three of `range(5)` as `random.Random(4 * 9)` shuffles them, then shuffled again by
+/// `random.Random(4 * (2**32 * p + 9))`, for p = 1, 2.
 #[test]
 fn each_pass_has_an_order_of_its_own() {
-    let passes = [[4, 1, 3, 0, 2], [2, 0, 1, 4, 3], [1, 0, 4, 3, 2]];
-    assert_eq!(training_order(5, 9, 13), passes.concat()[..13]);
-    assert_eq!(training_order(0, 9, 0), [0; 0]);
+    let passes = [[4, 1, 3], [4, 3, 1], [4, 1, 3]];
+    assert_eq!(training_passes(5, 9, 9, 3), passes.concat());
+    assert_eq!(training_passes(5, 9, 8, 3), passes.concat()[..8]);
+    assert_eq!(training_passes(5, 9, 4, 1), training_order(5, 9)[..4]);
+    assert_eq!(training_passes(0, 9, 0, 3), [0; 0]);
 }
 
 #[test]
@@ -232,13 +234,13 @@ fn a_rank_is_by_scores_and_of_equals_the_first() {
             .collect::<Vec<_>>()
     };
     let in_order = |answers: [&'static str; 2]| -> Vec<&str> {
-        training_order(2, 3, 2)
+        training_order(2, 3)
             .into_iter()
             .map(|place| answers[place])
             .collect()
     };
     assert_eq!(ranked(Answers::Hardest, 2), in_order(["c", "f"]));
-    assert_eq!(ranked(Answers::Easiest, 2), in_order(["d", "f"]));
+    assert_eq!(ranked(Answers::Easiest, 9), in_order(["d", "f"]));
     assert_eq!(ranked(Answers::Easiest, 1), in_order(["d", "f"])[..1]);
 
     let error = training_pairs(&train, &draw(Answers::Hardest), 2).unwrap_err();
@@ -291,7 +293,7 @@ fn a_longer_run_continues_a_shorter_one() {
     };
     let all = training_pairs(&train, &mixed, 9).unwrap();
     let ids: Vec<_> = all.iter().map(|pair| pair.question.id()).collect();
-    let order = training_order(4, 3, 9);
+    let order = training_order(4, 3);
     assert_eq!(
         ids,
         order

@@ -38,7 +38,7 @@ pub struct Scores {
     pub rounded: bool,
 }
 
-/// On a CPU in f32, a token comes to the same bits whether or not a part of what it sees is a prefix, if that part has a
+/// On a CPU in f32, and without a soft cap, a token comes to the same bits whether or not a part of what it sees is a prefix, if that part has a
 /// multiple of so many tokens: in blocks of as many is added up over keys.
 pub const BLOCK: usize = crate::matrix::INNER;
 
