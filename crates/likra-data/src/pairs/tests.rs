@@ -193,6 +193,7 @@ fn a_question_that_no_answer_is_left_for_is_named() {
 
 fn draw(answers: Answers) -> Draw<'static> {
     Draw {
+        epochs: 1,
         answers,
         wrong: WrongAnswer::Random,
         contamination: 0.0,
