@@ -7,10 +7,9 @@ use likra_lora::Adapter;
 
 use crate::TrainSettings;
 
-/// torch's defaults, which Hugging Face's `Trainer` keeps. (Burn's epsilon is 1e-5.)
+/// torch's defaults, which Hugging Face's `Trainer` keeps.
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
-const EPSILON: f64 = 1e-8;
 
 /// The optimiser's state: how often it has stepped, and both moments of the gradient, the mean and that of the
 /// square: each `[parameters]`, as [`Adapter::joined`] has them.
@@ -45,7 +44,7 @@ impl AdamW {
         let [mean, square] = &mut self.moments;
         *mean = mean.clone() * BETA_1 + gradient.clone() * (1.0 - BETA_1);
         *square = square.clone() * BETA_2 + gradient.square() * (1.0 - BETA_2);
-        let divisor = square.clone().sqrt() / root + EPSILON;
+        let divisor = square.clone().sqrt() / root + settings.adam_epsilon;
         parameters * keep - mean.clone() / divisor * rate
     }
 }

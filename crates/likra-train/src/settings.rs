@@ -32,6 +32,9 @@ pub struct TrainSettings {
     pub max_grad_norm: f64,
     /// Decoupled weight decay.
     pub weight_decay: f64,
+    /// What `AdamW` adds to the root of the mean square of a gradient before it divides by it.
+    #[serde(skip_serializing_if = "is_default_epsilon")]
+    pub adam_epsilon: f64,
     /// The first number of examples, after 0, at which an adapter is left, at the end of a batch; each
     /// next one is double.
     pub first_checkpoint: usize,
@@ -82,6 +85,9 @@ pub enum LongExample {
 /// That of DPO's paper (section 6) and of TRL.
 const BETA: f64 = 0.1;
 
+/// torch's default, which Hugging Face's `Trainer` keeps. (Burn's is 1e-5.)
+const EPSILON: f64 = 1e-8;
+
 // Left out where they are as ever, so that what was trained before they came is known as done.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
@@ -97,6 +103,11 @@ fn is_default_beta(beta: &f64) -> bool {
     *beta == BETA
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_default_epsilon(epsilon: &f64) -> bool {
+    *epsilon == EPSILON
+}
+
 impl Default for TrainSettings {
     /// The paper's rate and batch (section 3.1); clip and decay are the defaults of Hugging Face's
     /// `Trainer`, which the authors' code uses.
@@ -110,6 +121,7 @@ impl Default for TrainSettings {
             batch_size: 8,
             max_grad_norm: 1.0,
             weight_decay: 0.0,
+            adam_epsilon: EPSILON,
             first_checkpoint: 32,
             bos: Bos::Auto,
             too_long: LongExample::Refuse,
@@ -127,7 +139,7 @@ impl TrainSettings {
         const POSITIVE: &str = "a positive number";
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let (rate, norm, decay) = (self.learning_rate, self.max_grad_norm, self.weight_decay);
-        let beta = self.beta;
+        let (beta, epsilon) = (self.beta, self.adam_epsilon);
         let [batch, first, epochs] =
             [self.batch_size, self.first_checkpoint, self.epochs].map(|count| count as f64);
         let decays = decay == 0.0 || positive(decay);
@@ -136,6 +148,7 @@ impl TrainSettings {
             ("learning-rate", rate, positive(rate), POSITIVE),
             ("max-grad-norm", norm, positive(norm), POSITIVE),
             ("weight-decay", decay, decays, "0 or a positive number"),
+            ("adam-epsilon", epsilon, positive(epsilon), POSITIVE),
             ("batch-size", batch, positive(batch), "at least 1"),
             (
                 "epochs",
