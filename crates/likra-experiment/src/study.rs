@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use likra_analysis::Estimate;
 use likra_files::{parse_json, read, write_atomically};
 use likra_hub::Listener;
-use likra_report::{ComparisonRow, METHODS, write_comparison};
+use likra_report::{ComparisonRow, write_comparison};
 use likra_results::{Claim, REPORT, RunDir};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -196,14 +196,16 @@ impl Study {
     pub fn draw(&self, dir: &RunDir) -> Result<String> {
         let (mut rows, mut missing) = (Vec::<ComparisonRow>::new(), 0);
         for run in &self.runs {
-            let table = run.dir(dir).report().join("table1.csv");
-            if !table.exists() {
+            // A run without heads has no rivals.
+            let report = run.dir(dir).report();
+            let tables = ["rivals.csv", "table1.csv"].map(|name| report.join(name));
+            let Some(table) = tables.iter().find(|table| table.exists()) else {
                 missing += 1;
                 continue;
-            }
+            };
             let mut axes = run.axes.clone();
             axes.retain(|(key, _)| key != SEED);
-            for found in last_rows(&table)? {
+            for found in last_rows(table)? {
                 let same = rows.iter_mut().find(|row| {
                     row.axes == axes && row.method == found.method && row.examples == found.examples
                 });
@@ -288,7 +290,7 @@ fn product(matrix: &BTreeMap<String, Vec<Value>>) -> Vec<Vec<(&str, &Value)>> {
     })
 }
 
-/// A line of table 1.
+/// A line of a run's table `rivals`.
 #[derive(Debug, Deserialize)]
 struct Line {
     method: String,
@@ -306,22 +308,24 @@ fn last_rows(table: &Path) -> Result<Vec<ComparisonRow>> {
     let lines: Vec<Line> = lines
         .collect::<csv::Result<_>>()
         .with_context(|| table.display().to_string())?;
-    let last = METHODS.iter().filter_map(|(method, _)| {
-        let line = lines
-            .iter()
-            .filter(|line| line.method == *method)
-            .max_by_key(|line| line.examples)?;
-        Some(ComparisonRow {
-            axes: Vec::new(),
-            method,
-            examples: line.examples,
-            seeds: vec![Estimate {
-                value: line.acc_norm,
-                low: line.acc_norm_low,
-                high: line.acc_norm_high,
-            }],
-            questions: line.questions,
-        })
-    });
-    Ok(last.collect())
+    let mut last: Vec<Line> = Vec::new();
+    for line in lines {
+        match last.iter_mut().find(|known| known.method == line.method) {
+            Some(known) if known.examples >= line.examples => {}
+            Some(known) => *known = line,
+            None => last.push(line),
+        }
+    }
+    let row = |line: Line| ComparisonRow {
+        axes: Vec::new(),
+        method: line.method,
+        examples: line.examples,
+        seeds: vec![Estimate {
+            value: line.acc_norm,
+            low: line.acc_norm_low,
+            high: line.acc_norm_high,
+        }],
+        questions: line.questions,
+    };
+    Ok(last.into_iter().map(row).collect())
 }

@@ -10,17 +10,16 @@ use plotters::style::RGBColor;
 use crate::Result;
 use crate::charts::{BLACK, BLUE, GREEN, VERMILION};
 use crate::page::document;
-use crate::plot::{Forest, linear};
+use crate::plot::{AXIS, Forest, linear};
 use crate::table::Table;
 
-/// The methods that are compared, with their names in tables and on figures.
-pub const METHODS: [(&str, &str); 4] = [
-    ("base", "Base"),
-    ("sft", "SFT"),
-    ("base-likra", "Base-Likra"),
-    ("sft-likra", "SFT-Likra"),
+/// The paper's methods have colours of their own on the figure; others are grey.
+const COLOURS: [(&str, RGBColor); 4] = [
+    ("base", BLACK),
+    ("sft", BLUE),
+    ("base-likra", GREEN),
+    ("sft-likra", VERMILION),
 ];
-const COLOURS: [RGBColor; 4] = [BLACK, BLUE, GREEN, VERMILION];
 
 const NOTE: &str = "95% bootstrap intervals over questions; of several seeds, means of both";
 
@@ -29,8 +28,8 @@ const NOTE: &str = "95% bootstrap intervals over questions; of several seeds, me
 pub struct ComparisonRow {
     /// What tells this group of runs from others, by key.
     pub axes: Vec<(String, String)>,
-    /// The method, one of [`METHODS`].
-    pub method: &'static str,
+    /// The method, as the runs' table `rivals` calls it.
+    pub method: String,
     /// How many examples its heads have seen.
     pub examples: usize,
     /// The accuracy for each seed.
@@ -78,7 +77,7 @@ impl Cells for ComparisonRow {
             .map(|(key, value)| (key.clone(), text(value)));
         let mut cells: Vec<_> = axes.collect();
         cells.extend([
-            ("method".into(), text(self.method)),
+            ("method".into(), text(&self.method)),
             ("examples".into(), Cell::Count(self.examples)),
             ("acc_norm".into(), Cell::Number(mean.value, 5)),
             ("acc_norm_low".into(), Cell::Number(mean.low, 5)),
@@ -107,9 +106,10 @@ pub fn write_comparison(
     missing: usize,
 ) -> Result<()> {
     let groups = rows.chunk_by(|a, b| a.axes == b.axes).map(|group| {
-        let estimates = group.iter().filter_map(|row| {
-            let place = METHODS.iter().position(|(name, _)| *name == row.method)?;
-            Some((METHODS[place].1, COLOURS[place], row.mean().percent()))
+        let estimates = group.iter().map(|row| {
+            let own = COLOURS.iter().find(|(name, _)| *name == row.method);
+            let colour = own.map_or(AXIS, |(_, colour)| *colour);
+            (&*row.method, colour, row.mean().percent())
         });
         (group[0].group(), estimates.collect())
     });

@@ -11,7 +11,7 @@ mod questions;
 mod report;
 mod table;
 
-pub use comparison::{ComparisonRow, METHODS, write_comparison};
+pub use comparison::{ComparisonRow, write_comparison};
 pub use error::{Error, Result};
 pub use humantime::humantime;
 pub use page::{CostRow, Facts};

@@ -36,7 +36,7 @@ const BOTTOM: i32 = HEIGHT - 64;
 const NAME: i32 = 20;
 
 const INK: RGBColor = RGBColor(38, 38, 38);
-const AXIS: RGBColor = RGBColor(110, 110, 110);
+pub(crate) const AXIS: RGBColor = RGBColor(110, 110, 110);
 const GRID: RGBColor = RGBColor(230, 230, 230);
 
 /// A value that is marked, and its name.
