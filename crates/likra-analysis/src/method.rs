@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use likra_results::{ANSWER_ONLY, BASE};
+use likra_results::{ANSWER_ONLY, BASE, P_TRUE};
 
 use crate::{Rule, ScoreTable, table::SHORTEST};
 
@@ -56,6 +56,8 @@ impl Method {
     };
     /// What the base thinks of the answer alone.
     pub const ANSWER_ONLY: Self = Self::new("answer-only", "answer only", ANSWER_ONLY, None);
+    /// What the base says when it is asked whether an answer is true.
+    pub const P_TRUE: Self = Self::with("p-true", "P(true)", (P_TRUE, None), &[], true);
     /// The shortest answer.
     pub const SHORTEST: Self = Self::with("shortest", "shortest", (SHORTEST, None), &[], true);
 
@@ -239,7 +241,7 @@ impl Method {
 /// How many of a method's examples a head has seen: the base has none, whatever it is asked.
 fn seen(head: &str, examples: usize) -> usize {
     match head {
-        BASE | ANSWER_ONLY | SHORTEST => 0,
+        BASE | ANSWER_ONLY | P_TRUE | SHORTEST => 0,
         _ => examples,
     }
 }

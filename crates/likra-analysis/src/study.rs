@@ -58,6 +58,7 @@ impl Study {
             Method::DEXPERTS,
             Method::BASE_PMI,
             Method::ANSWER_ONLY,
+            Method::P_TRUE,
             Method::SHORTEST,
         ];
         let others = self.chosen().into_iter().chain(self.rivals.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use likra_results::{AnswerKind, BASE, ScoreRecord};
+use likra_results::{AnswerKind, BASE, P_TRUE, ScoreRecord};
 
 use crate::{Error, Result};
 
@@ -173,7 +173,11 @@ fn column(questions: &[Question], head: (&str, usize), records: &[&ScoreRecord])
             let place = (question.id.as_str(), candidate.candidate);
             let unscored = "not scored, but the base has scored it";
             let missing = || Error::record(head, candidate, unscored);
-            value(left.remove(&place).ok_or_else(missing)?, candidate)
+            match left.remove(&place) {
+                // It is asked of the choices alone.
+                None if head.0 == P_TRUE && !candidate.kind.is_choice() => Ok(f64::NAN),
+                record => value(record.ok_or_else(missing)?, candidate),
+            }
         });
         column.push(values.collect::<Result<_>>()?);
     }
@@ -187,7 +191,8 @@ fn column(questions: &[Question], head: (&str, usize), records: &[&ScoreRecord])
 fn value(record: &ScoreRecord, of_base: &ScoreRecord) -> Result<f64> {
     let shape = |record: &ScoreRecord| (record.kind, record.tokens, record.chars, record.bytes);
     let [expected, found] = [of_base, record].map(shape);
-    if found != expected {
+    // Whether an answer is true is another answer.
+    if found != expected && record.head != P_TRUE {
         let [expected, found] = [expected, found].map(|(kind, tokens, chars, bytes)| {
             format!("kind {kind}, {tokens} tokens, {chars} chars, {bytes} bytes")
         });
@@ -251,6 +256,24 @@ mod tests {
         assert_eq!(table.questions()[0].candidates.len(), 3);
         assert_eq!(table.questions()[0].choices().count(), 2);
         assert_eq!(table.chance(), 0.5);
+    }
+
+    #[test]
+    fn whether_answers_are_true_is_asked_of_choices_alone() {
+        let mut all = records("base", 0, &[&[-1.0, -2.0]]);
+        all.push(ScoreRecord {
+            kind: AnswerKind::Irrelevant,
+            ..score("base", 0, 0, 2, -0.5)
+        });
+        let asked = records(P_TRUE, 0, &[&[-4.0, -3.0]]);
+        all.extend(asked.into_iter().map(|record| ScoreRecord {
+            tokens: 9,
+            chars: 99,
+            ..record
+        }));
+        let table = ScoreTable::new(&all).unwrap();
+        let rule = crate::Method::P_TRUE.rule(&table, 0, 1.0).unwrap();
+        assert_eq!(rule.right(crate::Norm::Chars), [false]);
     }
 
     #[test]

@@ -158,6 +158,28 @@ impl Question {
         &self.delimiters.target
     }
 
+    /// Asks of each answer whether it is true: `P(True)` of Kadavath et al. 2022 ("Language models (mostly) know what they
+    /// know", section 3.1). Its choices are contexts, and "(A)" continues each.
+    #[must_use]
+    pub fn whether_true(&self) -> Self {
+        let asked = |choice: usize| {
+            let answer = self.continued(self.answer(choice));
+            let choices = "Is the proposed answer:\n (A) True\n (B) False\nThe proposed answer is:";
+            format!("{}{answer}\n{choices}", self.context(choice))
+        };
+        Self {
+            choices: (0..self.choices.len()).map(asked).collect(),
+            continuation: Some("(A)".into()),
+            delimiters: Arc::new(Delimiters {
+                target: " ".into(),
+                ..(*self.delimiters).clone()
+            }),
+            prompts: Vec::new(),
+            texts: None,
+            ..self.clone()
+        }
+    }
+
     /// The answers in words, also where the choices are letters for them.
     #[must_use]
     pub fn text(&self, choice: usize) -> &str {
@@ -221,6 +243,18 @@ mod tests {
                 delimiters: Arc::new(delimiters),
             }
         }
+    }
+
+    #[test]
+    fn of_each_answer_it_is_asked_whether_it_is_true() {
+        let choices = ["Lima", "Cusco"].map(String::from).to_vec();
+        let question = Question::new("q".into(), "Capital?".into(), choices, 0);
+        let asked = question.whether_true();
+        let after = "\nIs the proposed answer:\n (A) True\n (B) False\nThe proposed answer is:";
+        let expected = ["Capital? Lima", "Capital? Cusco"].map(|text| format!("{text}{after}"));
+        assert_eq!(asked.contexts(), expected);
+        assert_eq!(asked.continued(asked.answer(1)), " (A)");
+        assert!(asked.is_right(0) && !asked.is_right(1));
     }
 
     #[test]

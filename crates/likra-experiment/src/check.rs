@@ -90,6 +90,7 @@ impl Spec {
             share > 0.0 && share < 1.0,
             "selection.share: expected a share between 0 and 1, found {share}"
         );
+        at_least_one("selection.at-most", selection.at_most)?;
         for (key, values) in [
             ("betas", &selection.betas),
             ("learning-rates", &selection.learning_rates),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use chrono::Local;
 use likra_data::{
-    ANSWER_ONLY, Benchmark, Chat, Draw, Needs, Ranking, Source, TrainingPair, Unrelated,
+    ANSWER_ONLY, Benchmark, Chat, Draw, Needs, Question, Ranking, Source, TrainingPair, Unrelated,
     other_answers, training_pairs, training_passes,
 };
 use likra_model::Model;
@@ -50,6 +50,8 @@ pub enum Asked {
     Aside,
     /// The candidates of the test questions, with no question.
     AnswerOnly,
+    /// Whether the candidates of the test questions are true.
+    PTrue,
     /// Training questions that heads of ranked answers see, without shots, to rank their wrong choices.
     Ranking,
 }
@@ -110,7 +112,7 @@ impl Inputs {
         let mut aside = None;
         if let Some(selection) = &spec.selection {
             let (all, task) = (benchmark.train().len(), &spec.task);
-            let count = (selection.share * all as f64) as usize;
+            let count = selection.count(all);
             ensure!(
                 count > 0,
                 "selection.share: not one of {all} training questions"
@@ -213,6 +215,14 @@ impl Inputs {
                 let test = test.iter().take(experiment.questions);
                 let asked = test.map(|question| tokens::Asked::instead(ANSWER_ONLY, question));
                 base.plan_of(asked, &others()?, &evaluation)
+            }
+            Asked::PTrue => {
+                let test = test.iter().take(experiment.questions);
+                let test: Vec<Question> = test.map(Question::whether_true).collect();
+                let asked = test
+                    .iter()
+                    .map(|question| tokens::Asked::after("", question));
+                base.plan_of(asked, &[], &evaluation)
             }
             Asked::Ranking => {
                 let seen = experiment.ranked().flat_map(|head| {

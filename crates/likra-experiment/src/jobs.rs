@@ -113,6 +113,7 @@ pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec
     let mut base = vec![
         scoring.product(dir.base_scores(), test, BASE, 0)?,
         scoring.product(dir.answer_only_scores(), Asked::AnswerOnly, BASE, 0)?,
+        scoring.product(dir.p_true_scores(), Asked::PTrue, BASE, 0)?,
     ];
     if experiment.ranked().next().is_some() {
         base.push(scoring.product(dir.training_scores(), Asked::Ranking, BASE, 0)?);
@@ -149,7 +150,10 @@ pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec
 /// Which questions are set aside; what is chosen by them decides nothing else.
 fn share(spec: &Spec) -> Option<Value> {
     let selection = spec.selection.as_ref();
-    selection.map(|selection| json!({"share": selection.share}))
+    selection.map(|selection| match selection.at_most {
+        None => json!({"share": selection.share}),
+        at_most => json!({"share": selection.share, "at-most": at_most}),
+    })
 }
 
 /// What decides what is asked, beside the files.
@@ -168,6 +172,7 @@ fn decides(experiment: &Experiment, asked: Asked) -> Result<Value> {
             json!([toml::Value::try_from(evaluation)?, share(spec)])
         }
         Asked::AnswerOnly => json!([experiment.questions, spec.evaluation.bos]),
+        Asked::PTrue => json!([experiment.questions, spec.evaluation.bos, "p-true"]),
         Asked::Ranking => {
             let ranked = experiment.ranked();
             let seen: Vec<_> = ranked.map(|head| (head.examples, head.seed)).collect();

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use likra_analysis::{Method, Negative, POSITIVE, Replicate, ScoreTable, Study, findings, summary};
 use likra_data::{Answers, InPaper, ShotRule, open_task};
 use likra_report::{CostRow, Facts, write_report};
-use likra_results::{BASE, Manifest, RunDir, ScoreRecord, Stamp, read_rows};
+use likra_results::{ANSWER_ONLY, BASE, Manifest, P_TRUE, RunDir, ScoreRecord, Stamp, read_rows};
 use likra_train::Objective;
 
 use crate::experiment::{Experiment, Head};
@@ -49,9 +49,10 @@ pub fn draw(run: &RunDir) -> Result<String> {
 fn study(run: &RunDir, experiment: &Experiment) -> Result<(Study, usize)> {
     let Experiment { spec, heads, .. } = experiment;
     let mut base: Vec<ScoreRecord> = read_rows(&run.base_scores())?;
-    let alone = run.answer_only_scores();
-    if alone.exists() {
-        base.extend(read_rows::<ScoreRecord>(&alone)?);
+    for path in [run.answer_only_scores(), run.p_true_scores()] {
+        if path.exists() {
+            base.extend(read_rows::<ScoreRecord>(&path)?);
+        }
     }
     // Those of replicates by seed, those of others under none.
     let (mut scores, mut missing) = (BTreeMap::<_, Vec<ScoreRecord>>::new(), 0);
@@ -203,7 +204,7 @@ fn cost(
             memory_mib: stamps.iter().filter_map(|stamp| stamp.memory_mib).max(),
         }
     };
-    let base = ["base", "answer-only", "base-train", "base-n00000-aside"];
+    let base = [BASE, ANSWER_ONLY, P_TRUE, "base-train", "base-n00000-aside"];
     let base = base.map(|name| format!("score-{name}"));
     let mut rows = vec![row("scoring by the base".into(), &base)];
     for head in &experiment.heads {

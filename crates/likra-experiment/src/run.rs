@@ -11,8 +11,8 @@ use likra_files::{check_room, sweep};
 use likra_lora::Adapter;
 use likra_report::humantime;
 use likra_results::{
-    ANSWER_ONLY, AnswerRecord, BASE, Claim, Input, Manifest, Questions, REPORT, Row, RunDir,
-    ScoreRecord, Stamp, StepRecord, TooLong, read_rows, remove, versions, write_rows,
+    ANSWER_ONLY, AnswerRecord, BASE, Claim, Input, Manifest, P_TRUE, Questions, REPORT, Row,
+    RunDir, ScoreRecord, Stamp, StepRecord, TooLong, read_rows, remove, versions, write_rows,
 };
 use likra_score::Plan;
 use likra_train::Example;
@@ -305,6 +305,7 @@ impl<'a> Run<'a> {
                 (None, Asked::Test(_)) => (BASE, BASE),
                 (None, Asked::Aside) => ("base on questions set aside", BASE),
                 (None, Asked::AnswerOnly) => ("answers alone", ANSWER_ONLY),
+                (None, Asked::PTrue) => ("whether answers are true", P_TRUE),
                 (None, Asked::Ranking) => ("base on training questions", BASE),
             };
             let head = likra_score::Head {

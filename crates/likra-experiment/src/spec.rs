@@ -167,6 +167,9 @@ pub struct Replicates {
 pub struct Selection {
     /// The share of the training questions that is set aside for it.
     pub share: f64,
+    /// How many that are at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<usize>,
     /// Values of `beta` to choose from, beside that of each head whose objective has one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub betas: Vec<f64>,
@@ -176,6 +179,12 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// How many of so many training questions are set aside.
+    pub(crate) fn count(&self, all: usize) -> usize {
+        let count = (self.share * all as f64) as usize;
+        self.at_most.map_or(count, |most| count.min(most))
+    }
+
     /// The settings to choose from beside `training`, each with what it adds to a head's name.
     pub(crate) fn variants(&self, training: &TrainSettings) -> Vec<(String, TrainSettings)> {
         let choices = |values: &[f64]| -> Vec<Option<f64>> {

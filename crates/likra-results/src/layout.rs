@@ -30,6 +30,8 @@ pub const BASE: &str = "base";
 
 /// The name among the heads under which the base's thoughts on answers stand that nothing was asked for.
 pub const ANSWER_ONLY: &str = "answer-only";
+/// What the base says when it is asked whether a candidate is true.
+pub const P_TRUE: &str = "p-true";
 
 /// The job that draws the report.
 pub const REPORT: &str = "report";
@@ -92,6 +94,12 @@ impl RunDir {
     #[must_use]
     pub fn answer_only_scores(&self) -> PathBuf {
         self.scores_file(ANSWER_ONLY)
+    }
+
+    /// Whether the base thinks that the candidates are true ([`P_TRUE`]).
+    #[must_use]
+    pub fn p_true_scores(&self) -> PathBuf {
+        self.scores_file(P_TRUE)
     }
 
     /// What the base thinks of the training questions' choices, by which negatives are ranked.
@@ -267,7 +275,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 pub fn check_head_name(name: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let is_file_name = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
-    match is_file_name && ![BASE, ANSWER_ONLY, REPORT].contains(&name) {
+    match is_file_name && ![BASE, ANSWER_ONLY, P_TRUE, REPORT].contains(&name) {
         true => Ok(()),
         false => Err(Error::HeadName { found: name.into() }),
     }
@@ -289,6 +297,7 @@ mod tests {
             (head.answers(), "run/heads/incorrect/answers.csv"),
             (run.base_scores(), "run/scores/base.csv.gz"),
             (run.answer_only_scores(), "run/scores/answer-only.csv.gz"),
+            (run.p_true_scores(), "run/scores/p-true.csv.gz"),
             (run.training_scores(), "run/scores/base-train.csv.gz"),
             (
                 run.scores("incorrect", 64),

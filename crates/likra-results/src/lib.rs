@@ -16,7 +16,8 @@ pub use csv_file::{Row, read_rows, write_rows};
 pub use digest::{sha256, sha256_file, sha256_kept};
 pub use error::{Error, Result};
 pub use layout::{
-    ANSWER_ONLY, BASE, HeadDir, REPORT, RunDir, check_head_name, checkpoint_examples, remove,
+    ANSWER_ONLY, BASE, HeadDir, P_TRUE, REPORT, RunDir, check_head_name, checkpoint_examples,
+    remove,
 };
 pub use manifest::{Input, Manifest, Questions, TooLong, versions};
 pub use records::{AnswerRecord, ScoreRecord, StepRecord};

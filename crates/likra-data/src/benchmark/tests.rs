@@ -208,3 +208,39 @@ fn a_group_is_its_tasks_one_after_the_other() {
         "{train}"
     );
 }
+
+#[test]
+fn columns_that_are_made_decide_which_rows_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let task = "output_type: multiple_choice\nvalidation_split: all\ndoc_to_text: q\ndoc_to_choice: [yes, no]\n\
+                doc_to_target: 0\nlikra:\n  columns: {half: '{{ q|length % 2 }}'}\n";
+    let odd = "task: odd\ninclude: even.yaml\nlikra: {keep: {half: 1}}\n";
+    std::fs::write(
+        dir.path().join("even.yaml"),
+        format!("task: even\n{task}  keep: {{half: 0}}\n"),
+    )
+    .unwrap();
+    std::fs::write(dir.path().join("odd.yaml"), odd).unwrap();
+    let rows = ["a", "bb", "cc", "ddd"].map(|q| format!("{{\"q\": \"{q}\"}}"));
+    std::fs::write(dir.path().join("all.jsonl"), rows.join("\n")).unwrap();
+    let asked = |name: &str| {
+        let path = dir.path().join(name).display().to_string();
+        let benchmark = Benchmark::open(
+            &path,
+            &Source::folder(dir.path()),
+            &Needs {
+                train: false,
+                shots: false,
+                ..Needs::all()
+            },
+        );
+        let benchmark = benchmark.unwrap();
+        benchmark
+            .test()
+            .iter()
+            .map(|q| q.context(0).to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(asked("even.yaml"), ["bb", "cc"]);
+    assert_eq!(asked("odd.yaml"), ["a", "ddd"]);
+}

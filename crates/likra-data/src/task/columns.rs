@@ -1,5 +1,6 @@
 //! The rows of a task as it wants them: those that it keeps, with the columns that it makes.
 
+use minijinja::Value;
 use rayon::prelude::*;
 
 use super::Task;
@@ -18,7 +19,11 @@ pub(crate) fn prepare(task: &Task, rows: &Rows) -> Result<Rows> {
         added.map_err(|message| task.refused(&key, message))?;
         names.push((name.to_string(), key));
     }
-    let is_kept = |row: &&Row| {
+    // A column that is made is looked at once it is.
+    let (later, first): (Vec<_>, Vec<_>) = keep
+        .into_iter()
+        .partition(|(column, _)| names.iter().any(|(name, _)| *name == column.to_string()));
+    let is_kept = |row: &Row, keep: &[(Value, Value)]| {
         keep.iter().all(|(column, wanted)| {
             let found = row.value.get_item(column).unwrap_or_default();
             found.is_undefined() || found == *wanted
@@ -32,6 +37,8 @@ pub(crate) fn prepare(task: &Task, rows: &Rows) -> Result<Rows> {
         }
         Ok(row)
     };
-    let made = rows.all.par_iter().filter(is_kept).map(made);
-    Ok(Rows::new(&rows.files, made.collect::<Result<_>>()?))
+    let kept = rows.all.par_iter().filter(|row| is_kept(row, &first));
+    let mut made: Vec<Row> = kept.map(made).collect::<Result<_>>()?;
+    made.retain(|row| is_kept(row, &later));
+    Ok(Rows::new(&rows.files, made))
 }
