@@ -106,9 +106,15 @@ def main():
     arguments.add_argument("--data", type=folder, required=True, metavar="DIR", help="the folder with ARC's files")
     arguments.add_argument("--layers", type=int, default=CONFIG["num_hidden_layers"], metavar="N", help="fewer layers, to see that it runs")
     arguments.add_argument("--questions", type=int, default=10, metavar="N", help="how many questions are asked")
-    arguments.add_argument("--peer-tokens", type=int, default=32, metavar="N", help="how many tokens transformers runs; 0 leaves it out")
+    arguments.add_argument("--peer-tokens", type=int, metavar="N",
+                           help="how many tokens transformers runs, 0 leaves it out; 512, or 32 where the CPU lacks bf16 instructions")
     arguments.add_argument("--out", type=Path, default=ROOT / "results/size.md", metavar="FILE", help="the page")
     arguments = arguments.parse_args()
+    facts = dict(map(str.strip, line.split(":", 1)) for line in open("/proc/cpuinfo") if ":" in line)
+    has_bf16 = "avx512_bf16" in facts.get("flags", "")
+    if arguments.peer_tokens is None:
+        # Without the instructions torch multiplies number by number.
+        arguments.peer_tokens = 512 if has_bf16 else 32
     config = CONFIG | {"num_hidden_layers": arguments.layers}
     model = PEERS / f"mistral-shape-{arguments.layers}"
     if not (model / "config.json").exists():
@@ -131,8 +137,7 @@ def main():
     if arguments.peer_tokens:
         seconds = peer(model, arguments.peer_tokens)
         rows.append([f"transformers: a prompt of {arguments.peer_tokens} tokens", f"{arguments.peer_tokens / seconds:.2f}", f"{seconds:.0f}", "", ""])
-    facts = dict(map(str.strip, line.split(":", 1)) for line in open("/proc/cpuinfo") if ":" in line)
-    cpu = f"{facts.get('model name', platform.machine())} {'avx512_bf16' if 'avx512_bf16' in facts.get('flags', '') else 'without bf16 instructions'}"
+    cpu = f"{facts.get('model name', platform.machine())} {'avx512_bf16' if has_bf16 else 'without bf16 instructions'}"
     flags = "".join(f" --{name} {value}" for name, value in [("questions", arguments.questions)])
     page = ["# A model of 7B parameters", "", f"A checkpoint of Mistral-7B-v0.1's shape, {arguments.layers} layers, with random weights: {weights:.1f} GiB in bf16, "
             f"in shards. {os.cpu_count()} cores of {cpu}; torch {versions()['torch']}, transformers {versions()['transformers']}.", "",
