@@ -64,7 +64,7 @@ class Compare:
     def likra(self, dtype, *words):
         """What `likra` measured of itself: a list of the fields of its log lines."""
         command = [self.arguments.likra, *words, "--device", self.arguments.device, "--dtype", dtype]
-        environment = {"LIKRA_LOG": "likra_experiment=info", "MIMALLOC_PURGE_DELAY": "-1", "NO_COLOR": "1"}
+        environment = {"LIKRA_LOG": "likra_experiment=info", "NO_COLOR": "1"}
         _, log, wall, peak = self.process(command, **environment)
         lines = [dict(re.findall(r'(\w+)="?([^" ]+)"?', line)) for line in log.splitlines() if " seconds=" in line]
         return lines, wall, peak

@@ -42,13 +42,13 @@ class Server:
     def __init__(self, command):
         self.process = subprocess.Popen(list(map(str, command)))
 
-    def wait(self, url, seconds=600):
+    def wait(self, url, seconds=600, path="/healthz"):
         """Until it answers; it listens before the model is read."""
         for _ in range(10 * seconds):
             if self.process.poll() is not None:
                 sys.exit(f"serve: the server ended with {self.process.returncode}")
             try:
-                with urllib.request.urlopen(f"{url}/healthz", timeout=1):
+                with urllib.request.urlopen(f"{url}{path}", timeout=1):
                     return
             except OSError:
                 time.sleep(0.1)

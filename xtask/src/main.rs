@@ -16,7 +16,7 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Some("check") => check::run(),
-        Some(script @ ("parity" | "compare" | "bf16" | "size" | "serve")) => {
+        Some(script @ ("parity" | "compare" | "bf16" | "size" | "serve" | "loads")) => {
             peers::run(script, &arguments[1..])
         }
         // likra knows its own commands, and says what it does not know.

@@ -21,4 +21,4 @@ pub use config::Config;
 pub use device::{DeviceName, Dtype, Placement, check_threads};
 pub use error::{Error, Result};
 pub use likra_kernels::BLOCK;
-pub use model::{Model, Prefix};
+pub use model::{Model, Prefix, Reading};

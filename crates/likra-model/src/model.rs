@@ -50,6 +50,15 @@ impl Prefix {
     }
 }
 
+/// What a token came to, given those before it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// Its log-likelihood, in nats.
+    pub log_likelihood: f32,
+    /// The likeliest token at its place, and that one's log-likelihood: if it is the same token, the same number.
+    pub likeliest: (u32, f32),
+}
+
 impl Model {
     /// Opens the checkpoint folder `dir` (`config.json` and safetensors files under Hugging Face's
     /// names) with its weights converted to `dtype` on `device`. On a CPU activations are in f32, whatever the weights
@@ -300,26 +309,31 @@ impl Model {
         weighted.sum_dim(1).squeeze_dim(1)
     }
 
-    /// The likeliest token at the place of each of `targets`, as [`log_likelihoods`](Self::log_likelihoods) takes them,
-    /// and its log-likelihood.
+    /// What each of `targets`, as [`log_likelihoods`](Self::log_likelihoods) takes them, came to, and what would have been
+    /// likelier.
     ///
     /// # Errors
     ///
-    /// If a result cannot be read from the device.
-    pub fn likeliest(
-        &self,
-        hidden: &Tensor<2>,
-        targets: &[(usize, u32)],
-    ) -> Result<Vec<(u32, f32)>> {
+    /// If a token is outside of the vocabulary, or a result cannot be read from the device.
+    pub fn readings(&self, hidden: &Tensor<2>, targets: &[(usize, u32)]) -> Result<Vec<Reading>> {
+        self.check_ids(targets.iter().map(|&(_, id)| id))?;
         let before = self.indices(targets.iter().map(|&(index, _)| index as i32));
         let logits = self.logits(hidden.clone().select(0, before));
-        let ids = logits.clone().argmax(1).try_into_vec_as::<i64>();
-        let ids: Vec<u32> = ids
-            .map_err(Error::read)?
-            .into_iter()
-            .map(|id| id as u32)
-            .collect();
-        let values = log_likelihoods(logits, &ids).try_into_vec_as::<f32>();
-        Ok(ids.into_iter().zip(values.map_err(Error::read)?).collect())
+        let next: Vec<u32> = targets.iter().map(|&(_, id)| id).collect();
+        let (largest, ids) = logits.clone().max_dim_with_indices(1);
+        let chosen = self.indices(next.iter().map(|&id| id as i32));
+        let chosen = logits.clone().gather(1, chosen.unsqueeze_dim(1));
+        // How much likelier: nothing, to the last bit, of the token itself.
+        let gained = (largest - chosen).cast(FloatDType::F32);
+        let found = log_likelihoods(logits, &next);
+        let gained = gained.try_into_vec_as::<f32>().map_err(Error::read)?;
+        let found = found.try_into_vec_as::<f32>().map_err(Error::read)?;
+        let ids = ids.try_into_vec_as::<i64>().map_err(Error::read)?;
+        let all = found.into_iter().zip(ids).zip(gained);
+        let reading = |((log_likelihood, id), gained)| Reading {
+            log_likelihood,
+            likeliest: (id as u32, log_likelihood + gained),
+        };
+        Ok(all.map(reading).collect())
     }
 }

@@ -6,6 +6,7 @@ mod reader;
 mod score;
 
 pub use error::{Error, Result};
+pub use likra_model::Reading;
 pub use plan::Plan;
-pub use reader::{Reader, Reading};
+pub use reader::Reader;
 pub use score::{Head, score};

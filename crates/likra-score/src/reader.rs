@@ -5,18 +5,9 @@ use std::collections::VecDeque;
 
 use burn::tensor::Tensor;
 use likra_lora::Adapter;
-use likra_model::{BLOCK, Model, Prefix, Row, check_threads};
+use likra_model::{BLOCK, Model, Prefix, Reading, Row, check_threads};
 
 use crate::{Error, Result};
-
-/// What a token came to, given those before it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reading {
-    /// Its log-likelihood, in nats.
-    pub log_likelihood: f32,
-    /// The likeliest token at its place, and that one's log-likelihood: if it is the same token, the same number.
-    pub likeliest: (u32, f32),
-}
 
 /// Reads texts under one head.
 pub struct Reader<'a> {
@@ -199,26 +190,15 @@ impl<'a> Reader<'a> {
     fn readings(&self, hidden: &Tensor<2>, targets: &[(usize, u32)]) -> Result<Vec<Reading>> {
         let mut all = Vec::with_capacity(targets.len());
         for targets in targets.chunks(self.model.targets_at_once()) {
-            let found = self.model.log_likelihoods(hidden, targets)?;
-            let found = found
-                .try_into_vec_as::<f32>()
-                .map_err(likra_model::Error::read)?;
-            let likeliest = self.model.likeliest(hidden, targets)?;
-            for ((log_likelihood, likeliest), (_, token)) in
-                found.into_iter().zip(likeliest).zip(targets)
-            {
-                if !log_likelihood.is_finite() {
-                    return Err(Error::NotANumber(*token, log_likelihood));
-                }
-                let likeliest = match likeliest {
-                    (id, _) if id == *token => (id, log_likelihood),
-                    other => other,
-                };
-                all.push(Reading {
-                    log_likelihood,
-                    likeliest,
-                });
+            let found = self.model.readings(hidden, targets)?;
+            let wrong = found
+                .iter()
+                .zip(targets)
+                .find(|(found, _)| !found.log_likelihood.is_finite());
+            if let Some((reading, (_, token))) = wrong {
+                return Err(Error::NotANumber(*token, reading.log_likelihood));
             }
+            all.extend(found);
         }
         check_threads()?;
         Ok(all)

@@ -84,19 +84,23 @@ fn values(
 ) -> Result<Vec<(f32, bool)>> {
     let mut values = Vec::with_capacity(targets.len());
     for targets in targets.chunks(model.targets_at_once()) {
-        let found = match head.adapter.and_then(Adapter::reward) {
+        let reward = head.adapter.and_then(Adapter::reward);
+        if head.greedy && reward.is_none() {
+            let readings = model.readings(hidden, targets)?.into_iter().zip(targets);
+            values.extend(
+                readings
+                    .map(|(found, target)| (found.log_likelihood, found.likeliest.0 == target.1)),
+            );
+            continue;
+        }
+        let found = match reward {
             Some(reward) => model.rewards(hidden, targets, reward),
             None => model.log_likelihoods(hidden, targets)?,
         };
         let found = found
             .try_into_vec_as::<f32>()
             .map_err(likra_model::Error::read)?;
-        let mut likeliest = vec![false; targets.len()];
-        if head.greedy {
-            let best = model.likeliest(hidden, targets)?.into_iter().zip(targets);
-            likeliest = best.map(|((id, _), target)| id == target.1).collect();
-        }
-        values.extend(found.into_iter().zip(likeliest));
+        values.extend(found.into_iter().map(|value| (value, false)));
     }
     Ok(values)
 }
