@@ -66,14 +66,14 @@ impl Study {
     }
 
     /// What the questions set aside say is best: SFT-Likra and Base-Likra with a weight, and these, SFT and rivals with
-    /// settings, if there are any to choose from; and logistic regression.
+    /// settings, if there are any to choose from, those that subtract the base with a weight of it; and logistic
+    /// regression.
     pub(crate) fn chosen(&self) -> Vec<Method> {
         let Some(table) = &self.aside else {
             return Vec::new();
         };
         let likra = [Method::SFT_LIKRA, Method::BASE_LIKRA];
-        let others = self.rivals.iter().filter(|rival| !rival.is_ratio());
-        let others = [Method::SFT].into_iter().chain(others.cloned());
+        let others = [Method::SFT].into_iter().chain(self.rivals.clone());
         let others = others.filter(|_| !self.variants.is_empty());
         let chosen = likra.into_iter().chain(others);
         let chosen = chosen.filter_map(|method| self.choose(table, &method));

@@ -78,6 +78,18 @@ fn say_left_out(left_out: &LeftOut, listener: &Listener) {
     }
 }
 
+/// The feedback in a file or a data set on the hub, and the files that it is in.
+fn open(file: &str, listener: &Listener) -> Result<(Vec<Feedback>, Vec<Input>)> {
+    let (mut rows, mut inputs) = (Vec::new(), Vec::new());
+    for path in files(file, listener)? {
+        rows.extend(read_rows(&path)?);
+        inputs.push(Input::of_file(&path)?);
+    }
+    let (all, left_out) = feedback(&rows).with_context(|| file.to_owned())?;
+    say_left_out(&left_out, listener);
+    Ok((all, inputs))
+}
+
 /// What is learned, and what is held out.
 struct Parts {
     learned: Vec<Feedback>,
@@ -129,13 +141,7 @@ pub fn train_judge(
     );
     let base = Finder::new(None, listener).base(spec)?;
     base.device()?;
-    let (mut rows, mut inputs) = (Vec::new(), Vec::new());
-    for path in files(file, listener)? {
-        rows.extend(read_rows(&path)?);
-        inputs.push(Input::of_file(&path)?);
-    }
-    let (all, left_out) = feedback(&rows).with_context(|| file.to_owned())?;
-    say_left_out(&left_out, listener);
+    let (all, inputs) = open(file, listener)?;
     let has_chat = all.iter().any(|one| matches!(one.prompt, Prompt::Chat(_)));
     let format = Format::open(&base, spec.training.bos, has_chat)?;
     let Parts { learned, held_out } =
@@ -158,21 +164,8 @@ pub fn train_judge(
     let (good, bad) = (answers(|one| &one.chosen), answers(|one| &one.rejected));
     let positive = teacher.teach(HEADS[0], &good, out)?;
     let negative = teacher.teach(HEADS[1], &bad, out)?;
-    let heads = [
-        (BASE, None),
-        (HEADS[0], Some(&positive)),
-        (HEADS[1], Some(&negative)),
-    ];
-    let plan = Plan::new(asked, base.placement.batch_tokens)?;
-    let found = scored(&base, heads, &plan, listener)?;
-    let found = held_out.iter().zip(found).map(|(one, answers)| {
-        let label = |(place, answer)| (answer, place < one.chosen.len());
-        answers.into_iter().enumerate().map(label).collect()
-    });
-    let found: Vec<Vec<(Column<3>, bool)>> = found.collect();
-    let labelled = found
-        .iter()
-        .map(|answers| answers.iter().map(by_both).collect());
+    let found = examined(&base, [&positive, &negative], asked, &held_out, listener)?;
+    let labelled = found.iter().map(|all| all.iter().map(by_both).collect());
     let labelled: Vec<Labelled> = labelled.collect();
     let judge = JudgeFile {
         likra: env!("CARGO_PKG_VERSION").into(),
@@ -194,6 +187,28 @@ pub fn train_judge(
     };
     judge.write(out)?;
     Ok(judge)
+}
+
+/// What the base and both heads think of the answers to prompts that are held out, and which of these are good.
+fn examined(
+    base: &Base,
+    [positive, negative]: [&Adapter; 2],
+    asked: Vec<Request>,
+    held_out: &[Feedback],
+    listener: &Listener,
+) -> Result<Vec<Vec<(Column<3>, bool)>>> {
+    let heads = [
+        (BASE, None),
+        (HEADS[0], Some(positive)),
+        (HEADS[1], Some(negative)),
+    ];
+    let plan = Plan::new(asked, base.placement.batch_tokens)?;
+    let found = scored(base, heads, &plan, listener)?;
+    let found = held_out.iter().zip(found).map(|(one, answers)| {
+        let label = |(place, answer)| (answer, place < one.chosen.len());
+        answers.into_iter().enumerate().map(label).collect()
+    });
+    Ok(found.collect())
 }
 
 /// What is asked of prompts that are held out: all answers to each, the good ones first.

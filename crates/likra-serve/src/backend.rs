@@ -27,8 +27,12 @@ pub trait Backend {
     /// If the model fails.
     fn score(&mut self, model: usize, prompts: &[Vec<u32>]) -> Result<Vec<Vec<Scored>>, String>;
 
-    /// Judges questions, of one client or several. An error is about the question, such as one that is too long.
-    fn judge(&mut self, questions: &[Question]) -> Vec<Result<Judgement, String>>;
+    /// Judges questions, of one client or several. An error of one is about the question, such as one that is too long.
+    ///
+    /// # Errors
+    ///
+    /// If the model fails.
+    fn judge(&mut self, questions: &[Question]) -> Result<Vec<Result<Judgement, String>>, String>;
 }
 
 /// A tokenizer. Many threads use it.

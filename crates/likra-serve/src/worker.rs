@@ -81,7 +81,7 @@ pub(crate) fn run(
         metrics.batch(scores.len() + judgements.len(), tokens);
         match model {
             Some(model) => answer(scores, |prompts| backend.score(model, prompts)),
-            None => answer(judgements, |questions| Ok(backend.judge(questions))),
+            None => answer(judgements, |questions| backend.judge(questions)),
         }
     }
 }

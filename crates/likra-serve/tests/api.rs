@@ -345,6 +345,13 @@ fn questions_are_judged() {
         assert_eq!(answer.status, 400);
         assert!(answer.message().contains(message), "{answer:?}");
     }
+    // What is no question's fault.
+    let answer = server.post("/v1/judge", json!({"prompt": "break", "answers": ["a"]}));
+    assert_eq!(answer.status, 500);
+    assert!(
+        answer.message().contains("the model is broken"),
+        "{answer:?}"
+    );
 }
 
 #[test]

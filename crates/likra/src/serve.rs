@@ -103,27 +103,20 @@ impl Backend for Models<'_> {
             .collect())
     }
 
-    fn judge(&mut self, questions: &[Question]) -> Vec<Result<Judgement, String>> {
-        let request = |question| self.judge.request(&self.format, question);
+    fn judge(&mut self, questions: &[Question]) -> Result<Vec<Result<Judgement, String>>, String> {
+        let said = |error: anyhow::Error| format!("{error:#}");
+        let request = |question| self.judge.request(&self.format, question).map_err(said);
         let requests: Vec<_> = questions.iter().map(request).collect();
-        let good: Vec<_> = requests
-            .iter()
-            .filter_map(|one| one.as_ref().ok().cloned())
-            .collect();
-        let judged = match good.is_empty() {
-            true => Ok(Vec::new()),
-            false => self
-                .judge
-                .judge(good, &|_| ())
-                .map_err(|error| format!("{error:#}")),
-        };
-        let mut judged = judged.map(Vec::into_iter);
-        let answer = |request: Result<_>| match (request, &mut judged) {
-            (Err(error), _) => Err(format!("{error:#}")),
-            (Ok(_), Err(error)) => Err(error.clone()),
-            (Ok(_), Ok(judged)) => judged.next().ok_or_else(|| "no judgement".into()),
-        };
-        requests.into_iter().map(answer).collect()
+        let good: Vec<_> = requests.iter().flatten().cloned().collect();
+        let mut judged = Vec::new().into_iter();
+        if !good.is_empty() {
+            judged = self.judge.judge(good, &|_| ()).map_err(said)?.into_iter();
+        }
+        let mut judgement = || judged.next().ok_or_else(|| "no judgement".to_owned());
+        let answers = requests
+            .into_iter()
+            .map(|request| request.and_then(|_| judgement()));
+        Ok(answers.collect())
     }
 }
 

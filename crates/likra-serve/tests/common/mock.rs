@@ -163,9 +163,12 @@ impl Backend for Models {
         Ok(scored.collect())
     }
 
-    fn judge(&mut self, questions: &[Question]) -> Vec<Result<Judgement, String>> {
+    fn judge(&mut self, questions: &[Question]) -> Result<Vec<Result<Judgement, String>>, String> {
         self.calls.lock().unwrap().push(questions.len());
-        questions.iter().map(judge).collect()
+        match questions.iter().any(|question| question.prompt == "break") {
+            true => Err("the model is broken".into()),
+            false => Ok(questions.iter().map(judge).collect()),
+        }
     }
 }
 
