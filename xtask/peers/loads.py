@@ -80,7 +80,7 @@ def main():
     arguments.add_argument("--model", type=folder, required=True, metavar="DIR", help="the checkpoint's folder")
     arguments.add_argument("--data", type=folder, required=True, metavar="DIR", help="the folder with ARC's files")
     arguments.add_argument("--requests", type=int, default=10_000, metavar="N", help="how many requests are sent, a tenth of them bad")
-    arguments.add_argument("--prompts", type=int, default=1000, metavar="N", help="how many texts both servers read")
+    arguments.add_argument("--prompts", type=int, default=400, metavar="N", help="how many texts both servers read")
     arguments.add_argument("--runs", type=int, default=3, metavar="N", help="how often, in turn")
     arguments.add_argument("--out", type=Path, default=ROOT / "results/serving.md", metavar="FILE", help="the page")
     arguments = arguments.parse_args()

@@ -217,8 +217,17 @@ impl<'a> Run<'a> {
     pub(crate) fn manifest(&self, command: &str, too_long: TooLong) -> Result<Manifest> {
         let (base, benchmark) = (&self.inputs.base, &self.inputs.benchmark);
         let mut spec = self.inputs.experiment.spec.clone();
-        let unrelated = spec.unrelated.as_mut().and_then(|from| from.data.as_mut());
-        let named = [spec.model.as_mut(), spec.data.as_mut(), unrelated];
+        let unrelated = spec.unrelated.as_mut();
+        let (task, rows) = unrelated.map_or((None, None), |from| {
+            (Some(&mut from.task), from.data.as_mut())
+        });
+        let named = [
+            spec.model.as_mut(),
+            spec.data.as_mut(),
+            Some(&mut spec.task),
+            task,
+            rows,
+        ];
         for path in named.into_iter().flatten() {
             let name = Path::new(path.as_str()).file_name();
             *path = name.map_or(path.clone(), |name| name.to_string_lossy().into());

@@ -327,3 +327,43 @@ fn the_tokens_and_the_operations_of_a_plan_are_as_few_as_they_were() {
         assert_eq!(work(&out), expected, "{rule}");
     }
 }
+
+/// A run is read elsewhere, where paths of this machine say nothing.
+#[test]
+fn a_run_names_its_task_file_without_its_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let [task, out] = ["capitals.yaml", "run"].map(|name| dir.path().join(name));
+    let text = "task: capitals\noutput_type: multiple_choice\ntraining_split: train\ntest_split: test\n\
+                doc_to_text: q\ndoc_to_choice: [Lima, Cusco]\ndoc_to_target: 0\n";
+    fs::write(&task, text).unwrap();
+    for split in ["train", "test"] {
+        let rows = [1, 2, 3].map(|row| format!("{{\"q\": \"{split} {row}?\"}}"));
+        fs::write(
+            dir.path().join(split).with_extension("jsonl"),
+            rows.join("\n"),
+        )
+        .unwrap();
+    }
+    let [task, data, folder] = [&task, dir.path(), &out].map(|path: &Path| path.to_str().unwrap());
+    let model = fixture("tiny");
+    let words = [
+        "plan",
+        "general",
+        "--model",
+        model.to_str().unwrap(),
+        "--task",
+        task,
+    ];
+    succeed(
+        &[
+            &words[..],
+            &["--data", data, "--device", "cpu", "--out", folder],
+        ]
+        .concat(),
+    );
+    let said = fs::read_to_string(out.join("run.toml")).unwrap();
+    assert!(
+        said.contains("task = \"capitals.yaml\"") && !said.contains(data),
+        "{said}"
+    );
+}

@@ -62,9 +62,18 @@ fn numbers(path: &Path) -> Vec<String> {
 
 #[test]
 fn committed_runs_are_redrawn_with_the_same_numbers() {
-    let runs = fs::read_dir(results()).unwrap();
-    let runs = runs.map(|entry| entry.unwrap().path());
-    let runs: Vec<PathBuf> = runs.filter(|path| path.join("run.toml").exists()).collect();
+    // Alone, or in a study's folder.
+    let inside = |dir: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(dir).unwrap();
+        entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_dir())
+            .collect()
+    };
+    let folders = inside(&results());
+    let nested = folders.iter().flat_map(|folder| inside(folder));
+    let mut runs: Vec<PathBuf> = folders.iter().cloned().chain(nested).collect();
+    runs.retain(|path| path.join("run.toml").exists());
     assert!(!runs.is_empty());
     for run in runs {
         let dir = tempfile::tempdir().unwrap();
