@@ -135,7 +135,7 @@ fn table(
                 1.0 => format!("{positive}/{negative}"),
                 weight => format!("{positive}/{negative}@{weight}"),
             };
-            Some((name, examples(negative), rule))
+            Some((name, examples(negative).max(examples(positive)), rule))
         });
     let rows = alone.chain(divided).map(|(name, examples, rule)| {
         let accuracy = |norm| accuracy(&rule.right(norm));
