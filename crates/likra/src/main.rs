@@ -23,9 +23,12 @@ use crate::cli::{Cli, Command};
 use crate::progress::say;
 
 fn main() -> ExitCode {
-    allocator::keep_pages();
     // Usage errors end here, with exit code 2.
     let cli = Cli::parse();
+    // A server computes now and then, and its memory is wanted by others between.
+    if !matches!(cli.command, Command::Serve(_)) {
+        allocator::keep_pages();
+    }
     let level = if cli.verbose { "info" } else { "warn" };
     let filter = EnvFilter::try_from_env("LIKRA_LOG");
     tracing_subscriber::fmt()
