@@ -263,12 +263,15 @@ impl Judge {
             label < count.max(1),
             "label {label}: expected less than {count}"
         );
-        let prompt = Prompt::Text(question.prompt.clone());
         let answers = question
             .answers
             .iter()
             .map(|answer| (answer.clone(), false));
-        format.request(String::new(), &prompt, &answers.collect::<Vec<_>>())
+        format.request(
+            String::new(),
+            &question.prompt,
+            &answers.collect::<Vec<_>>(),
+        )
     }
 
     /// What it thinks of these questions.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 type Refusal = (String, &'static str);
 
 /// Who says what in a chat.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,
@@ -24,12 +24,26 @@ pub struct Message {
 }
 
 /// What was asked.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a text, or a list of messages with role and content"
+)]
 pub enum Prompt {
     /// A text that the answer continues.
     Text(String),
     /// Messages that a checkpoint's chat template puts into a text.
     Chat(Vec<Message>),
+}
+
+impl Prompt {
+    /// What it says, message by message.
+    pub fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::Text(text) => vec![text],
+            Self::Chat(messages) => messages.iter().map(|said| &*said.content).collect(),
+        }
+    }
 }
 
 /// Answers to a prompt.
@@ -216,27 +230,18 @@ fn said(
     columns: &Map<String, Value>,
     name: &str,
 ) -> std::result::Result<(Option<Prompt>, String), Refusal> {
-    let messages = |value: &Value| {
-        let found = Vec::<Message>::deserialize(value);
-        found.map_err(|_| {
-            (
-                kind(value),
-                "a text, or a list of messages with role and content",
-            )
-        })
+    let read = |name: &str| {
+        let value = columns.get(name).unwrap_or(&Value::Null);
+        let found = Option::<Prompt>::deserialize(value);
+        let expected = "a text, or a list of messages with role and content";
+        found.map_err(|_| (kind(value), expected))
     };
-    let prompt = match columns.get("prompt") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(Prompt::Text(text.clone())),
-        Some(value) => Some(Prompt::Chat(messages(value)?)),
+    let (prompt, value) = (read("prompt")?, &columns[name]);
+    let mut said = match read(name)? {
+        None => return Ok((prompt, String::new())),
+        Some(Prompt::Text(answer)) => return Ok((prompt, answer)),
+        Some(Prompt::Chat(said)) => said,
     };
-    let value = &columns[name];
-    match value {
-        Value::String(answer) => return Ok((prompt, answer.clone())),
-        Value::Null => return Ok((prompt, String::new())),
-        _ => {}
-    }
-    let mut said = messages(value)?;
     let last = said.pop().filter(|last| last.role == "assistant");
     let last = last.ok_or_else(|| (kind(value), "messages of which the assistant has the last"))?;
     let prompt = match (prompt, said.is_empty()) {

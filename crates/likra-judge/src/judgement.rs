@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::feedback::Prompt;
+
 /// A prompt with answers of which a judge is to say how good they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
     /// What was asked.
-    pub prompt: String,
+    pub prompt: Prompt,
     /// Answers to it, at least one.
     pub answers: Vec<String>,
     /// The place of the right one, from 0, if it is known.

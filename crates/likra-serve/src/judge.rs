@@ -15,7 +15,7 @@ use crate::worker;
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected {\"prompt\": text, \"answers\": [texts]}, or several as {\"questions\": [...]}"
+    expecting = "expected {\"prompt\": text or messages, \"answers\": [texts]}, or several as {\"questions\": [...]}"
 )]
 pub(crate) enum Asked {
     Many { questions: Vec<Question> },
@@ -53,7 +53,9 @@ fn tokens(app: &App, question: &Question) -> Result<usize, Refusal> {
         ));
     }
     let most = app.settings.positions;
-    let prompt = app.encode("prompt", &question.prompt, false)?.len();
+    let texts = question.prompt.texts().into_iter();
+    let prompt = texts.map(|text| Ok(app.encode("prompt", text, false)?.len()));
+    let prompt = prompt.sum::<Result<usize, Refusal>>()?;
     question.answers.iter().try_fold(prompt, |all, answer| {
         let own = app.encode("answers", answer, false)?.len();
         match prompt + own > most {

@@ -314,11 +314,26 @@ fn questions_are_judged() {
         let answer = server.post("/v1/judge", json!({"questions": questions}));
         assert_eq!(answer.json(), json!({"judgements": judgements}));
     }
+    let messages =
+        json!([{"role": "user", "content": "Which "}, {"role": "user", "content": "melts?"}]);
+    let said = server.post(
+        "/v1/judge",
+        json!({"prompt": messages, "answers": ["ice", "wood"]}),
+    );
+    assert_eq!(said.json(), expected);
     let long = "a".repeat(POSITIONS);
     for (asked, message) in [
         (
+            json!({"prompt": [{"role": "user", "content": long}], "answers": ["a"]}),
+            "answers: 2049 tokens; expected at most 2048",
+        ),
+        (
+            json!({"prompt": [{"role": "user"}], "answers": ["a"]}),
+            "expected {\"prompt\": text or messages",
+        ),
+        (
             json!({"prompt": "a"}),
-            "expected {\"prompt\": text, \"answers\": [texts]}, or several",
+            "expected {\"prompt\": text or messages, \"answers\": [texts]}, or several",
         ),
         (
             json!({"prompt": "a", "answers": []}),

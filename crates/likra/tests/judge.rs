@@ -325,6 +325,60 @@ fn every_form_of_feedback_is_learned_and_what_cannot_be_is_named() {
     assert!(fail(&both, 2).contains("cannot be used with"));
 }
 
+#[test]
+fn messages_are_learned_and_judged_in_the_chat_template() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let model = dir.join("model");
+    fs_err::create_dir(&model).unwrap();
+    for entry in fs_err::read_dir(fixture("tiny")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs_err::copy(&path, model.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
+    fs_err::write(model.join("chat_template.jinja"), template).unwrap();
+    let rows: Vec<_> = questions("train.jsonl").into_iter().take(40).collect();
+    let say = |role: &str, content: &str| json!({"role": role, "content": content});
+    let said = rows.iter().map(|(prompt, right, wrong)| {
+        let said = |answer: &str| json!([say("user", prompt), say("assistant", answer)]);
+        json!({"chosen": said(right), "rejected": said(&wrong[0])})
+    });
+    write_lines(&dir.join("feedback.jsonl"), said);
+    let (feedback, out) = (text(&dir.join("feedback.jsonl")), text(&dir.join("judge")));
+    let model = text(&model);
+    let words = [
+        "train",
+        "--model",
+        &model,
+        "--device",
+        "cpu",
+        "--feedback",
+        &feedback,
+        "--out",
+        &out,
+    ];
+    let trained = likra(&words).output().unwrap();
+    assert!(trained.status.success(), "{trained:?}");
+    let ask = |prompts: Vec<Value>| {
+        let lines = prompts.into_iter();
+        let lines = lines.map(|prompt| json!({"prompt": prompt, "answers": ["a", "b"]}));
+        write_lines(&dir.join("questions.jsonl"), lines);
+        let path = text(&dir.join("questions.jsonl"));
+        let words = ["judge", "--heads", &out, "--device", "cpu", &path];
+        let done = likra(&words).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        judgements(&done.stdout)
+    };
+    let plain = json!("Where?");
+    let short = json!([say("user", "Where?")]);
+    let long = json!([say("system", "Be brief."), say("user", "Where?")]);
+    let found = ask(vec![plain, short, long]);
+    assert_eq!(found[0], found[1]);
+    assert_ne!(found[1].scores, found[2].scores);
+}
+
 /// The five commands of `docs/judge.md`, as they stand there.
 #[test]
 fn the_page_leads_from_a_file_to_a_server() {

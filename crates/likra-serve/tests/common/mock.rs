@@ -165,7 +165,10 @@ impl Backend for Models {
 
     fn judge(&mut self, questions: &[Question]) -> Result<Vec<Result<Judgement, String>>, String> {
         self.calls.lock().unwrap().push(questions.len());
-        match questions.iter().any(|question| question.prompt == "break") {
+        match questions
+            .iter()
+            .any(|question| question.prompt.texts() == ["break"])
+        {
             true => Err("the model is broken".into()),
             false => Ok(questions.iter().map(judge).collect()),
         }
@@ -173,10 +176,11 @@ impl Backend for Models {
 }
 
 pub(crate) fn judge(question: &Question) -> Result<Judgement, String> {
-    if question.prompt == "refuse" {
+    let prompt = question.prompt.texts().concat();
+    if prompt == "refuse" {
         return Err("as asked".into());
     }
-    let joined = |answer: &String| sum(3, true, &question.prompt, &format!(" {answer}"));
+    let joined = |answer: &String| sum(3, true, &prompt, &format!(" {answer}"));
     let scores: Vec<f64> = question.answers.iter().map(joined).collect();
     let lengths = question
         .answers
