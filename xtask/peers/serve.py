@@ -1,6 +1,6 @@
 """lm-evaluation-harness's `local-completions` against `likra serve`: what it asks, and whether it finds our own numbers.
 
-    python serve.py --likra LIKRA --heads DIR --data ARC [--questions N] [--shots K] [--adapter NAME=DIR ... --model DIR]
+    python serve.py --likra LIKRA --heads DIR --data ARC [--questions N] [--shots K] [--chat] [--adapter NAME=DIR ... --model DIR]
     python serve.py --url http://127.0.0.1:8080 --rows FILE.jsonl --record EXCHANGE.jsonl
 
 The first starts a server, has the harness score arc_challenge once for each model name, and compares with `likra score`
@@ -10,6 +10,7 @@ writes down every request and answer, and the scores that the harness made of th
 `lm_eval[api]` is needed: tenacity beside what requirements.txt has.
 """
 import argparse
+import atexit
 import csv
 import http.client
 import json
@@ -124,6 +125,10 @@ def harness(folder, url, model, arguments):
                "--tasks", TASK, "--batch_size", arguments.batch_size, "--log_samples", "--output_path", out]
     if arguments.questions:
         command += ["--limit", str(arguments.questions)]
+    if arguments.chat:
+        # It does not put messages into the template of a server's tokenizer.
+        command[command.index(words)] += f",tokenizer_backend=huggingface,tokenizer={arguments.model}"
+        command += ["--apply_chat_template"]
     environment = os.environ | {"HF_DATASETS_CACHE": str(folder / "cache")}
     run = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
     if run.returncode:
@@ -149,6 +154,8 @@ def own(folder, arguments):
         command += ["--adapter", adapter]
     if arguments.questions:
         command += ["--limit", arguments.questions]
+    if arguments.chat:
+        command += ["--chat-template"]
     subprocess.run(list(map(str, command)), check=True)
     found = {}
     with out.open(encoding="utf-8") as file:
@@ -190,6 +197,7 @@ def main():
     parser.add_argument("--rows", type=Path, help="a file of such lines instead")
     parser.add_argument("--questions", type=int)
     parser.add_argument("--shots", type=int, default=0)
+    parser.add_argument("--chat", action="store_true", help="in the checkpoint's chat template")
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--concurrent", type=int, default=1)
@@ -205,6 +213,7 @@ def main():
         url = f"http://127.0.0.1:{port}"
         server = Server([arguments.likra, "serve", "--heads", arguments.heads, "--port", port, *arguments.serve])
         server.wait(url)
+        atexit.register(server.process.kill)
     files = {"test": arguments.rows} if arguments.rows else {split: arguments.data / f"ARC-Challenge-{split.title()}.jsonl" for split in ("train", "test")}
     with tempfile.TemporaryDirectory() as scratch:
         scratch, exchanges = Path(scratch), []

@@ -252,7 +252,7 @@ fn beside(prompts: &[Vec<(Column<3>, bool)>]) -> Result<Beside> {
 struct Teacher<'a> {
     base: &'a Base,
     spec: &'a Spec,
-    format: &'a Format<'a>,
+    format: &'a Format,
     /// The hashes of the base and of the feedback.
     model: String,
     data: String,

@@ -79,27 +79,38 @@ pub struct Beside {
 }
 
 /// How a prompt and an answer become tokens.
-pub struct Format<'a> {
-    base: &'a Base,
+pub struct Format {
     tokenizer: Tokenizer,
     chat: Option<Chat>,
+    /// How many tokens the model takes.
+    positions: usize,
 }
 
-impl<'a> Format<'a> {
+impl Format {
     /// # Errors
     ///
     /// If the tokenizer, or the chat template that is wanted, is refused.
-    pub(crate) fn open(base: &'a Base, bos: Bos, has_chat: bool) -> Result<Self> {
+    pub(crate) fn open(base: &Base, bos: Bos, has_chat: bool) -> Result<Self> {
         let chat = has_chat.then(|| chat_of(&base.folder, true));
         Ok(Self {
-            base,
             tokenizer: Tokenizer::open(&base.folder, bos)?,
             chat: chat.transpose()?,
+            positions: base.config.max_positions,
         })
     }
 
+    /// Whether prompts are put into a chat template.
+    #[must_use]
+    pub fn is_chat(&self) -> bool {
+        self.chat.is_some()
+    }
+
     /// The prompt as a text. A text is a user's message where there is a chat template.
-    fn context(&self, prompt: &Prompt) -> Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// If there are messages and no template for them, or the template refuses them.
+    pub fn context(&self, prompt: &Prompt) -> Result<String> {
         let user = |text: &String| {
             let (role, content) = ("user".into(), text.clone());
             vec![Message { role, content }]
@@ -122,13 +133,13 @@ impl<'a> Format<'a> {
         let context = self.context(prompt)?;
         let is_space = |c: Option<char>| c.is_none_or(char::is_whitespace);
         let joined = is_space(context.chars().next_back()) || is_space(answer.chars().next());
-        let pair = match joined || self.chat.is_some() {
+        let pair = match joined || self.is_chat() {
             true => self.tokenizer.encode_pair(&context, answer)?,
             false => self
                 .tokenizer
                 .encode_pair(&context, &format!(" {answer}"))?,
         };
-        let positions = self.base.config.max_positions;
+        let positions = self.positions;
         let tokens = pair.tokens.len();
         ensure!(
             pair.fits(positions),
@@ -247,7 +258,7 @@ impl Judge {
     /// # Errors
     ///
     /// If the tokenizer or the chat template is refused.
-    pub fn format(&self) -> Result<Format<'_>> {
+    pub fn format(&self) -> Result<Format> {
         Format::open(&self.base, self.file.training.bos, self.file.chat_template)
     }
 

@@ -36,16 +36,6 @@ pub enum Prompt {
     Chat(Vec<Message>),
 }
 
-impl Prompt {
-    /// What it says, message by message.
-    pub fn texts(&self) -> Vec<&str> {
-        match self {
-            Self::Text(text) => vec![text],
-            Self::Chat(messages) => messages.iter().map(|said| &*said.content).collect(),
-        }
-    }
-}
-
 /// Answers to a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feedback {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use likra_judge::Prompt;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::block_in_place;
@@ -35,6 +36,12 @@ impl App {
     ) -> Result<Vec<u32>, Refusal> {
         let ids = block_in_place(|| self.text.encode(text, special));
         ids.map_err(|why| Refusal::value(param, why))
+    }
+
+    /// The prompt as the judge reads it, and whether it is messages.
+    pub(crate) fn context(&self, prompt: &Prompt) -> Result<(String, bool), Refusal> {
+        let context = self.text.context(prompt);
+        context.map_err(|why| Refusal::value("prompt", why))
     }
 
     pub(crate) fn check_ids(&self, param: &'static str, ids: &[u32]) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! What a server needs from whoever has the models and the tokenizer.
 
-use likra_judge::{Judgement, Question};
+use likra_judge::{Judgement, Prompt, Question};
 use serde::Serialize;
 
 /// What a token of a prompt came to, given those before it.
@@ -49,6 +49,14 @@ pub trait Text: Send + Sync {
 
     /// The text of one token as it stands within a text, such as `" ice"`.
     fn token(&self, id: u32) -> String;
+
+    /// What the judge reads of a prompt, and whether that is messages in a chat template. If it is not, a space goes
+    /// between the text and an answer where there is none.
+    ///
+    /// # Errors
+    ///
+    /// If there is no text for these messages; the message is for whoever sent them.
+    fn context(&self, prompt: &Prompt) -> Result<(String, bool), String>;
 
     /// The special tokens.
     fn special(&self) -> SpecialTokens;

@@ -1,10 +1,11 @@
-//! `/v1/judge`: which of several answers is the best, and how good each is.
+//! `/v1/judge`: which of several answers is the best, and how good each is. `/v1/judge/context`: what the heads read before
+//! an answer.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use likra_judge::Question;
+use likra_judge::{Prompt, Question};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -44,6 +45,19 @@ pub(crate) async fn judge(
     }))
 }
 
+#[derive(Deserialize)]
+pub(crate) struct Read {
+    prompt: Prompt,
+}
+
+pub(crate) async fn context(
+    State(app): State<Arc<App>>,
+    Json(Read { prompt }): Json<Read>,
+) -> Result<Json<Value>, Refusal> {
+    let (context, chat) = app.context(&prompt)?;
+    Ok(Json(json!({"context": context, "chat": chat})))
+}
+
 /// The tokens of a question's prompt and answers; exactly how the judge joins them is its own affair.
 fn tokens(app: &App, question: &Question) -> Result<usize, Refusal> {
     if question.answers.is_empty() {
@@ -53,9 +67,8 @@ fn tokens(app: &App, question: &Question) -> Result<usize, Refusal> {
         ));
     }
     let most = app.settings.positions;
-    let texts = question.prompt.texts().into_iter();
-    let prompt = texts.map(|text| Ok(app.encode("prompt", text, false)?.len()));
-    let prompt = prompt.sum::<Result<usize, Refusal>>()?;
+    let (context, _) = app.context(&question.prompt)?;
+    let prompt = app.encode("prompt", &context, false)?.len();
     question.answers.iter().try_fold(prompt, |all, answer| {
         let own = app.encode("answers", answer, false)?.len();
         match prompt + own > most {

@@ -108,6 +108,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/v1/completions", post(completions::completions))
         .route("/v1/models", get(models))
         .route("/v1/judge", post(judge::judge))
+        .route("/v1/judge/context", post(judge::context))
         .route("/metrics", get(metrics))
         .nest("/v1", tokens.clone())
         .merge(tokens)

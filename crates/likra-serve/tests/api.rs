@@ -328,6 +328,10 @@ fn questions_are_judged() {
             "answers: 2049 tokens; expected at most 2048",
         ),
         (
+            json!({"prompt": [], "answers": ["a"]}),
+            "prompt: no messages",
+        ),
+        (
             json!({"prompt": [{"role": "user"}], "answers": ["a"]}),
             "expected {\"prompt\": text or messages",
         ),

@@ -116,12 +116,12 @@ pub(crate) fn table(performance: &Performance) -> String {
 struct Lines<'a> {
     reader: BufReader<Box<dyn Read>>,
     judge: &'a Judge,
-    format: &'a Format<'a>,
+    format: &'a Format,
     line: usize,
 }
 
 impl<'a> Lines<'a> {
-    fn new(reader: BufReader<Box<dyn Read>>, judge: &'a Judge, format: &'a Format<'a>) -> Self {
+    fn new(reader: BufReader<Box<dyn Read>>, judge: &'a Judge, format: &'a Format) -> Self {
         Self {
             reader,
             judge,

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use likra_experiment::{Format, Judge};
-use likra_judge::{Judgement, Question};
+use likra_judge::{Judgement, Prompt, Question};
 use likra_score::{Reader, Reading};
 use likra_serve::{Backend, Scored, Settings, SpecialTokens, Text, serve, stop_signal};
-use likra_tokenizer::{Bos, Tokenizer};
+use likra_tokenizer::{Bos, ChatTemplate, Tokenizer};
 
 use crate::cli::ServeArgs;
 use crate::progress::{listener, say};
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<()> {
             base.config.max_positions,
         )
     };
-    let text = Tokens::new(Tokenizer::open(&base.folder, Bos::Auto)?);
+    let text = Tokens::open(&judge)?;
     let mut backend = Models {
         judge: &judge,
         format,
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<()> {
 /// What answers.
 struct Models<'a> {
     judge: &'a Judge,
-    format: Format<'a>,
+    format: Format,
     /// The base's, the positive head's and the negative head's.
     readers: [Reader<'a>; 3],
 }
@@ -123,14 +123,23 @@ impl Backend for Models<'_> {
 /// The tokenizer as clients see it.
 struct Tokens {
     inner: Tokenizer,
+    format: Format,
+    /// The checkpoint's chat template, if it has one.
+    template: Option<String>,
     /// A token in the middle of a text: some tokenizers drop the space that another begins with at a text's beginning.
     before: Vec<u32>,
 }
 
 impl Tokens {
-    fn new(inner: Tokenizer) -> Self {
-        let before = inner.encode_bare("a").unwrap_or_default();
-        Self { inner, before }
+    fn open(judge: &Judge) -> Result<Self> {
+        let folder = &judge.base.folder;
+        let inner = Tokenizer::open(folder, Bos::Auto)?;
+        Ok(Self {
+            format: judge.format()?,
+            template: ChatTemplate::read(folder).ok().map(|read| read.source),
+            before: inner.encode_bare("a").unwrap_or_default(),
+            inner,
+        })
     }
 }
 
@@ -157,13 +166,19 @@ impl Text for Tokens {
             .map_or_else(|| self.decode(&[id]), String::from)
     }
 
+    fn context(&self, prompt: &Prompt) -> Result<(String, bool), String> {
+        let context = self.format.context(prompt);
+        let context = context.map_err(|error| format!("{error:#}"))?;
+        Ok((context, self.format.is_chat()))
+    }
+
     fn special(&self) -> SpecialTokens {
         let [bos, eos, pad] = self.inner.special_texts();
         SpecialTokens {
             eos_token: eos,
             bos_token: bos,
             pad_token: pad,
-            chat_template: None,
+            chat_template: self.template.clone(),
         }
     }
 }

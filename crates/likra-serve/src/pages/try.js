@@ -47,8 +47,9 @@ async function score(model, texts, starts) {
     logprobs.tokens.map((text, at) => ({ text, value: logprobs.token_logprobs[at] })).slice(starts[place]));
 }
 
-function joined(prompt, answer) {
-  return /\s$/.test(prompt) || /^\s/.test(answer) ? prompt + answer : `${prompt} ${answer}`;
+// As the judge does.
+function joined({ context, chat }, answer) {
+  return chat || !context || /\s$/.test(context) || /^\s/.test(answer) ? context + answer : `${context} ${answer}`;
 }
 
 function row(answer, place, judged, heads) {
@@ -90,10 +91,11 @@ async function judge() {
   const answers = form.elements.answers.value.split("\n").filter((answer) => answer.trim());
   const place = new URLSearchParams([["prompt", prompt], ...answers.map((answer) => ["answer", answer])]);
   history.replaceState(null, "", `#${place}`);
-  const texts = answers.map((answer) => joined(prompt, answer));
-  const shared = await tokens(prompt);
+  const read = await ask("v1/judge/context", { prompt });
+  const texts = answers.map((answer) => joined(read, answer));
+  // As lm-eval does: spaces before an answer, and a token that crosses the border, belong to the answer.
+  const shared = await tokens(read.context.trimEnd());
   const whole = await Promise.all(texts.map(tokens));
-  // As lm-eval does: a token that crosses the border belongs to the answer.
   const starts = whole.map((ids) => Math.max(1, Math.min(shared.length, ids.length - 1)));
   const [judged, ...heads] = await Promise.all([
     ask("v1/judge", { prompt, answers }),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use likra_judge::{Judgement, Question};
+use likra_judge::{Judgement, Prompt, Question};
 use likra_serve::{Backend, Scored, SpecialTokens, Text};
 
 pub(crate) const MODELS: [&str; 4] = ["base", "positive", "negative", "likra"];
@@ -63,6 +63,17 @@ impl Text for Mock {
 
     fn token(&self, id: u32) -> String {
         self.decode(&[id])
+    }
+
+    fn context(&self, prompt: &Prompt) -> Result<(String, bool), String> {
+        match prompt {
+            Prompt::Text(text) => Ok((text.clone(), false)),
+            Prompt::Chat(said) if said.is_empty() => Err("no messages".into()),
+            Prompt::Chat(said) => {
+                let texts = said.iter().map(|said| said.content.clone());
+                Ok((texts.collect(), true))
+            }
+        }
     }
 
     fn special(&self) -> SpecialTokens {
@@ -167,7 +178,7 @@ impl Backend for Models {
         self.calls.lock().unwrap().push(questions.len());
         match questions
             .iter()
-            .any(|question| question.prompt.texts() == ["break"])
+            .any(|question| question.prompt == Prompt::Text("break".into()))
         {
             true => Err("the model is broken".into()),
             false => Ok(questions.iter().map(judge).collect()),
@@ -176,7 +187,7 @@ impl Backend for Models {
 }
 
 pub(crate) fn judge(question: &Question) -> Result<Judgement, String> {
-    let prompt = question.prompt.texts().concat();
+    let (prompt, _) = Mock.context(&question.prompt)?;
     if prompt == "refuse" {
         return Err("as asked".into());
     }
