@@ -1,7 +1,6 @@
 //! A benchmark's three sets of questions: to train on, to test on, and to take shots from.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use rayon::prelude::*;
 use crate::chat::Chat;
 use crate::files::Source;
 use crate::rows::Rows;
-use crate::shots::{PerQuestion, ShotRule, Shots};
+use crate::shots::{ShotRule, Shots};
 use crate::task::Task;
 use crate::{Error, Question, Result, shots, task, training_order};
 
@@ -77,8 +76,7 @@ impl Benchmark {
         let mut reader = Reader {
             source,
             group: tasks.len() > 1,
-            rows: BTreeMap::new(),
-            files: Vec::new(),
+            rows: Vec::new(),
         };
         let (mut train, mut test, mut parts) = (Vec::new(), Vec::new(), Vec::new());
         for task in tasks {
@@ -108,7 +106,11 @@ impl Benchmark {
             train,
             test,
             parts,
-            files: reader.files,
+            files: reader
+                .rows
+                .into_iter()
+                .flat_map(|rows| rows.files)
+                .collect(),
             chat: None,
         })
     }
@@ -254,8 +256,7 @@ impl Part {
         }
         if shots.rule(task.takes_first()) == ShotRule::PerQuestion {
             let seed = shots.seed.unwrap_or(shots::HARNESS_SEED);
-            let mut drawn = PerQuestion::new(pool, shots.count, seed, task.draws_spare())?;
-            return asked.iter().map(|question| drawn.next(question)).collect();
+            return shots::per_question(asked, pool, shots.count, seed, task.draws_spare());
         }
         let (candidates, count) = match &shots.ids {
             Some(ids) => (shots::by_id(pool, ids)?, shots.count.min(ids.len())),
@@ -271,8 +272,7 @@ struct Reader<'a> {
     source: &'a Source,
     /// Whether ids have to tell one task's questions from another's.
     group: bool,
-    rows: BTreeMap<Vec<PathBuf>, Rows>,
-    files: Vec<PathBuf>,
+    rows: Vec<Rows>,
 }
 
 impl Reader<'_> {
@@ -282,15 +282,13 @@ impl Reader<'_> {
             [] => self.source.files(task, split)?,
             files => files.to_vec(),
         };
-        let rows = match self.rows.entry(files) {
-            Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(new) => {
-                let rows = Rows::read(new.key(), task.own.header.as_deref())?;
-                self.files.extend(new.key().iter().cloned());
-                new.insert(rows)
-            }
-        };
-        let mut questions = task::questions(task, split, rows)?;
+        let read = self.rows.iter().position(|rows| rows.files == files);
+        let place = read.unwrap_or(self.rows.len());
+        if read.is_none() {
+            let rows = Rows::read(&files, task.own.header.as_deref())?;
+            self.rows.push(rows);
+        }
+        let mut questions = task::questions(task, split, &self.rows[place])?;
         if self.group {
             for question in &mut questions {
                 question.id = format!("{}/{}", task.name, question.id);
@@ -301,16 +299,13 @@ impl Reader<'_> {
 
     fn pool(&mut self, task: &Task) -> Result<Vec<Question>> {
         let files = &self.source.shots;
-        match (task.pool(), files.is_empty()) {
-            (Some(split), _) => self.questions(task, split, files),
-            (None, false) => self.questions(task, "shots", files),
-            (None, true) => {
-                let samples = task.few_shot.samples.iter().flatten().cloned();
-                let rows = Rows::of(Path::new(&task.file), (1..).zip(samples).collect());
-                let rows = Rows::new(&[], rows);
-                task::questions(task, "samples", &rows)
-            }
+        let given = (!files.is_empty()).then_some("shots");
+        if let Some(split) = task.pool().or(given) {
+            return self.questions(task, split, files);
         }
+        let samples = task.few_shot.samples.iter().flatten().cloned();
+        let rows = Rows::of(Path::new(&task.file), (1..).zip(samples).collect());
+        task::questions(task, "samples", &Rows::new(&[], rows))
     }
 
     fn training(&mut self, task: &Task) -> Result<Vec<Question>> {

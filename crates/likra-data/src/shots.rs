@@ -1,7 +1,5 @@
 //! Which solved questions stand before a question.
 
-use std::cmp::Ordering;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -108,76 +106,60 @@ pub(crate) fn without<'a>(
     }
 }
 
-/// Other shots for every question, drawn by one generator that runs through the questions in order,
-/// as lm-evaluation-harness does (`ContextSampler.sample` of version 0.4.13).
+/// The shots of each of `asked`, drawn by one generator that runs through the questions in order, as
+/// lm-evaluation-harness does (`ContextSampler.sample` of version 0.4.13); its own `seed` is [`HARNESS_SEED`].
 ///
 /// The first draw is for the first question. So a run over the first questions of a test gives them the
 /// same shots as a run over all.
-#[derive(Debug, Clone)]
-pub(crate) struct PerQuestion<'a> {
+///
+/// With `spare`, one more is drawn, to stand in for the question itself if that is among them. The
+/// harness does so where a task names one split for shots and for the test, and takes `hellaswag`,
+/// which names neither, for such a task.
+///
+/// # Errors
+///
+/// If the pool has fewer questions than are drawn, or too few others than the question.
+pub(crate) fn per_question<'a>(
+    asked: &[Question],
     pool: &'a [Question],
     count: usize,
+    seed: u64,
     spare: bool,
-    rng: PythonRandom,
-}
-
-impl<'a> PerQuestion<'a> {
-    /// Draws `count` shots from `pool` for each question; the harness's own `seed` is [`HARNESS_SEED`].
-    ///
-    /// With `spare`, one more is drawn, to stand in for the question itself if that is among them. The
-    /// harness does so where a task names one split for shots and for the test, and takes `hellaswag`,
-    /// which names neither, for such a task.
-    ///
-    /// # Errors
-    ///
-    /// If the pool has fewer questions than are drawn.
-    pub(crate) fn new(pool: &'a [Question], count: usize, seed: u64, spare: bool) -> Result<Self> {
-        // Without shots, the harness draws nothing.
-        let spare = spare && count > 0;
-        check(pool, count, spare)?;
-        Ok(Self {
-            pool,
-            count,
-            spare,
-            rng: PythonRandom::new(seed),
-        })
-    }
-
-    /// The shots of the next question.
-    ///
-    /// # Errors
-    ///
-    /// If the pool has too few others.
-    pub(crate) fn next(&mut self, question: &Question) -> Result<Vec<&'a Question>> {
+) -> Result<Vec<Vec<&'a Question>>> {
+    // Without shots, the harness draws nothing.
+    let spare = spare && count > 0;
+    check(pool, count, spare)?;
+    let mut rng = PythonRandom::new(seed);
+    let shots = |question: &Question| {
         let is_other = |shot: &&Question| !shot.is_same(question);
-        let count = self.count + usize::from(self.spare);
-        let mut drawn = draw(self.pool, count, &mut self.rng);
-        if drawn.iter().copied().filter(is_other).count() >= self.count {
-            return without(question, &drawn, self.count);
+        let mut drawn = draw(pool, count + usize::from(spare), &mut rng);
+        if drawn.iter().copied().filter(is_other).count() < count {
+            // The harness draws anew from the others. Where it does not look for the question at all, what
+            // stands in is drawn aside, so that the next questions' shots stay the harness's.
+            let others = pool.iter().filter(is_other).collect::<Vec<_>>();
+            let mut aside = rng.clone();
+            let anew = aside.sample(others.len(), count.min(others.len()));
+            if spare {
+                rng = aside;
+                drawn.clear();
+            }
+            drawn.extend(anew.into_iter().map(|place| others[place]));
         }
-        // The harness draws anew from the others. Where it does not look for the question at all, what
-        // stands in is drawn aside, so that the next questions' shots stay the harness's.
-        let others = self.pool.iter().filter(is_other).collect::<Vec<_>>();
-        let mut rng = self.rng.clone();
-        let anew = rng.sample(others.len(), self.count.min(others.len()));
-        if self.spare {
-            self.rng = rng;
-            drawn.clear();
-        }
-        drawn.extend(anew.into_iter().map(|place| others[place]));
-        without(question, &drawn, self.count)
-    }
+        without(question, &drawn, count)
+    };
+    asked.iter().map(shots).collect()
 }
 
 fn check(pool: &[Question], count: usize, spare: bool) -> Result<()> {
-    let pool = pool.len();
-    let more = match count.cmp(&pool) {
-        Ordering::Less => return Ok(()),
-        Ordering::Equal if !spare => return Ok(()),
-        Ordering::Equal => ", and one more is drawn to spare",
-        Ordering::Greater => "",
+    let found = pool.len();
+    if count + usize::from(spare) <= found {
+        return Ok(());
+    }
+    let more = match count > found {
+        true => "",
+        false => ", and one more is drawn to spare",
     };
-    let message = format!("{count} shots asked for{more}, but the pool has {pool} questions");
+    let message = format!("{count} shots asked for{more}, but the pool has {found} questions");
     Err(Error::Refused(message))
 }
 
@@ -243,10 +225,10 @@ mod tests {
     #[test]
     fn one_generator_runs_through_the_questions() {
         let pool = pool(40);
-        let mut shots = PerQuestion::new(&pool, 25, 1234, false).unwrap();
+        let asked = [(); 3].map(|()| question("x", "another"));
+        let shots = per_question(&asked, &pool, 25, 1234, false).unwrap();
         let mut rng = PythonRandom::new(1234);
-        for _ in 0..3 {
-            let drawn = shots.next(&question("x", "another")).unwrap();
+        for drawn in shots {
             assert_eq!(places(&drawn), rng.sample(40, 25));
         }
     }
@@ -254,35 +236,34 @@ mod tests {
     #[test]
     fn a_spare_shot_is_drawn_and_stands_in_for_the_question() {
         let pool = pool(40);
-        let mut shots = PerQuestion::new(&pool, 10, 1234, true).unwrap();
         let mut rng = PythonRandom::new(1234);
-        for _ in 0..3 {
-            let expected = rng.sample(40, 11);
-            let drawn = shots.next(&question("x", "another")).unwrap();
-            assert_eq!(places(&drawn), expected[..10]);
+        let [first, second, third, expected] = [(); 4].map(|()| rng.sample(40, 11));
+        let mut asked = vec![question("x", "another"); 3];
+        asked.push(pool[expected[4]].clone());
+        let shots = per_question(&asked, &pool, 10, 1234, true).unwrap();
+        for (drawn, expected) in shots.iter().zip([first, second, third]) {
+            assert_eq!(places(drawn), expected[..10]);
         }
-        let expected = rng.sample(40, 11);
-        let own = &pool[expected[4]];
         let rest: Vec<usize> = expected
             .iter()
             .copied()
             .filter(|place| *place != expected[4])
             .collect();
-        assert_eq!(places(&shots.next(own).unwrap()), rest);
+        assert_eq!(places(&shots[3]), rest);
     }
 
     /// Where the harness would not look, the shots of the other questions stay as they are.
     #[test]
     fn a_copy_of_the_question_is_replaced_and_moves_nothing() {
         let pool = pool(6);
-        let mut shots = PerQuestion::new(&pool, 5, 7, false).unwrap();
         let mut rng = PythonRandom::new(7);
         let first = rng.sample(6, 5);
-        let found = places(&shots.next(&pool[first[2]]).unwrap());
+        let asked = [pool[first[2]].clone(), question("x", "another")];
+        let shots = per_question(&asked, &pool, 5, 7, false).unwrap();
+        let found = places(&shots[0]);
         assert_eq!(found.len(), 5);
         assert!(!found.contains(&first[2]), "{found:?}");
-        let second = shots.next(&question("x", "another")).unwrap();
-        assert_eq!(places(&second), rng.sample(6, 5));
+        assert_eq!(places(&shots[1]), rng.sample(6, 5));
     }
 
     #[test]
@@ -304,8 +285,8 @@ mod tests {
 
     #[test]
     fn without_shots_no_spare_is_needed() {
-        let mut none = PerQuestion::new(&[], 0, 1, true).unwrap();
-        assert_eq!(none.next(&question("x", "?")).unwrap().len(), 0);
+        let none = per_question(&[question("x", "?")], &[], 0, 1, true);
+        assert_eq!(none.unwrap(), [[&question("x", "?"); 0]]);
     }
 
     #[test]
@@ -330,7 +311,7 @@ mod tests {
             assert_eq!(fixed(&pool, 6, seed).unwrap_err().to_string(), expected);
         }
         let refused = |count, spare| {
-            let shots = PerQuestion::new(&pool, count, 1, spare);
+            let shots = per_question(&[], &pool, count, 1, spare);
             shots.unwrap_err().to_string()
         };
         assert_eq!(refused(6, false), expected);

@@ -36,10 +36,9 @@ fn shots_per_question_are_the_draws_of_one_generator() {
         benchmark.prefixes(&shots, count).unwrap()
     };
     let found = prefixes(ShotRule::PerQuestion, None, 4);
-    let mut drawn =
-        PerQuestion::new(&benchmark.parts[0].pool, 3, shots::HARNESS_SEED, false).unwrap();
-    let test = benchmark.test().iter();
-    let expected = test.map(|question| text(drawn.next(question).unwrap()));
+    let (test, pool) = (benchmark.test(), &benchmark.parts[0].pool);
+    let drawn = shots::per_question(test, pool, 3, shots::HARNESS_SEED, false).unwrap();
+    let expected = drawn.into_iter().map(text);
     assert_eq!(found, expected.collect::<Vec<_>>());
     assert_eq!(found.iter().collect::<HashSet<_>>().len(), 4);
     assert_eq!(prefixes(ShotRule::PerQuestion, Some(1234), 4), found);
