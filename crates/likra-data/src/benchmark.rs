@@ -19,7 +19,8 @@ pub struct Benchmark {
     train: Vec<Question>,
     test: Vec<Question>,
     parts: Vec<Part>,
-    files: Vec<PathBuf>,
+    /// The files that it was read from.
+    pub files: Vec<PathBuf>,
     /// What decides the prompts of a chat, if the questions are asked in one.
     chat: Option<String>,
 }
@@ -38,20 +39,18 @@ struct Part {
 pub struct Needs {
     /// The questions to train on.
     pub train: bool,
-    /// Those to test on: the split of the task file, or another one.
-    pub test: Option<Test>,
+    /// Those to test on.
+    pub test: bool,
+    /// Their split, if it is another one than the task file names.
+    pub split: Option<String>,
+    /// How many of each task are tested on, the first; else all.
+    pub limit: Option<usize>,
     /// Those to take shots from.
     pub shots: bool,
 }
 
-/// Which questions are asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Test {
-    /// Those that the task file names, the first of each task or all.
-    Own(Option<usize>),
-    /// Those of another split.
-    Split(String, Option<usize>),
-}
+const SAME_ANSWERS: &str = "all its questions have the same few answers, which say nothing by themselves; name \
+    their texts in the key likra.answers of its file, or take another task for unrelated answers";
 
 impl Needs {
     /// All sets, and all questions to test on.
@@ -59,8 +58,9 @@ impl Needs {
     pub fn all() -> Self {
         Self {
             train: true,
-            test: Some(Test::Own(None)),
+            test: true,
             shots: true,
+            ..Self::default()
         }
     }
 }
@@ -84,13 +84,11 @@ impl Benchmark {
                 train.extend(reader.training(&task)?);
             }
             let start = test.len();
-            if let Some(asked) = &needs.test {
-                let (split, limit) = match asked {
-                    Test::Own(limit) => (task.evaluated(), limit),
-                    Test::Split(split, limit) => (split.as_str(), limit),
-                };
+            if needs.test {
+                let split = needs.split.as_ref().unwrap_or(&task.evaluated);
                 let asked = reader.questions(&task, split, &source.test)?;
-                test.extend(asked.into_iter().take(limit.unwrap_or(usize::MAX)));
+                let limit = needs.limit.unwrap_or(usize::MAX);
+                test.extend(asked.into_iter().take(limit));
             }
             let pool = match needs.shots {
                 true => reader.pool(&task)?,
@@ -99,7 +97,7 @@ impl Benchmark {
             let test = start..test.len();
             parts.push(Part { task, test, pool });
         }
-        if let Some(Test::Own(_)) = needs.test {
+        if needs.test && needs.split.is_none() {
             check(&train, &test)?;
         }
         Ok(Self {
@@ -113,6 +111,27 @@ impl Benchmark {
                 .collect(),
             chat: None,
         })
+    }
+
+    /// Reads the questions of a task whose answers are unrelated ones to other benchmarks' questions (paper, section
+    /// 4.3): those of the training set may be learned, and those of the test set are scored, so that no head has
+    /// learned them.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and if all questions have the same answers.
+    pub fn open_unrelated(name: &str, source: &Source) -> Result<Self> {
+        let needs = Needs {
+            shots: false,
+            ..Needs::all()
+        };
+        let found = Self::open(name, source, &needs)?;
+        let texts: HashSet<&str> = found.train.iter().flat_map(Question::texts).collect();
+        // Letters, or yes and no, are no answers to another question.
+        if texts.len() < 10 && found.train.len() > 10 {
+            return Err(Error::rows(name, SAME_ANSWERS));
+        }
+        Ok(found)
     }
 
     /// Takes some questions out of those to train on, to choose settings by: they are asked as those of the test are.
@@ -138,12 +157,6 @@ impl Benchmark {
             files: self.files.clone(),
             chat: self.chat.clone(),
         })
-    }
-
-    /// The files that it was read from.
-    #[must_use]
-    pub fn files(&self) -> &[PathBuf] {
-        &self.files
     }
 
     /// The questions that heads are trained on, in order.
@@ -236,13 +249,13 @@ impl Benchmark {
 /// Refuses a question, by id, that is in both sets.
 fn check(train: &[Question], test: &[Question]) -> Result<()> {
     let mut seen = HashSet::new();
-    if let Some(twice) = train.iter().find(|question| !seen.insert(question.id())) {
+    if let Some(twice) = train.iter().find(|question| !seen.insert(&question.id)) {
         let message = "is in the training set twice; expected distinct ids";
-        return Err(Error::question(twice.id(), message));
+        return Err(Error::question(&twice.id, message));
     }
     let message = "is in the training set and in the test set; expected disjoint sets";
-    match test.iter().find(|question| seen.contains(question.id())) {
-        Some(leaked) => Err(Error::question(leaked.id(), message)),
+    match test.iter().find(|question| seen.contains(&question.id)) {
+        Some(leaked) => Err(Error::question(&leaked.id, message)),
         None => Ok(()),
     }
 }
@@ -251,7 +264,7 @@ impl Part {
     /// The shots of each of `asked`.
     fn drawn(&self, shots: &Shots, asked: &[Question]) -> Result<Vec<Vec<&Question>>> {
         let (pool, task) = (&self.pool, &self.task);
-        if shots.count > 0 && task.keys.num_fewshot == Some(0) {
+        if shots.count > 0 && task.num_shots == Some(0) {
             return Err(task.refused("num_fewshot", "0, so that there can be no shots"));
         }
         if shots.rule(task.takes_first()) == ShotRule::PerQuestion {

@@ -48,7 +48,7 @@ impl Chat {
     ) -> Result<Self> {
         let mut environment = template::chat_environment(now);
         let added = environment.add_template_owned(TEMPLATE, without_generation(template));
-        added.map_err(|error| Error::File(path.clone(), template::message(&error)))?;
+        added.map_err(|error| Error::file(&path, template::message(&error)))?;
         let token = |(name, token): (&String, &serde_json::Value)| {
             let token = Value::deserialize(token).unwrap_or_default();
             (name.clone(), token)
@@ -105,7 +105,7 @@ impl Chat {
                 false => Err(error),
             }
         });
-        prompt.map_err(|error| Error::File(self.path.clone(), template::message(&error)))
+        prompt.map_err(|error| Error::file(&self.path, template::message(&error)))
     }
 
     fn rendered(&self, messages: &[(&str, &str)]) -> Result<String, minijinja::Error> {

@@ -1,7 +1,6 @@
 //! Where the files of a task's splits lie.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::rows::without_compression;
@@ -33,7 +32,7 @@ impl Source {
 
     /// The files of a task's split.
     pub(crate) fn files(&self, task: &Task, split: &str) -> Result<Vec<PathBuf>> {
-        let refused = |message: String| Error::Rows(task.name.clone(), message);
+        let refused = |message: String| Error::rows(&task.name, message);
         let repo = || self.repos.get(task.keys.dataset_path.as_deref()?);
         let Some(folder) = self.folder.as_ref().or_else(repo) else {
             let missing = format!("no folder with the rows of split `{split}` is given");
@@ -83,21 +82,13 @@ fn stems(task: &Task, split: &str) -> Vec<String> {
 }
 
 /// A data set of the hub, as far as a task needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dataset {
-    /// The repository.
-    pub path: String,
-    /// Its splits' files, without their endings.
+    /// The files of the splits that are needed, without their endings.
     stems: Vec<String>,
 }
 
 impl Dataset {
-    fn new(task: &Task, splits: &BTreeSet<String>) -> Option<Self> {
-        let path = task.keys.dataset_path.clone()?;
-        let stems = splits.iter().flat_map(|split| stems(task, split)).collect();
-        Some(Self { path, stems })
-    }
-
     /// Whether a file of the repository holds one of the splits.
     #[must_use]
     pub fn has(&self, file: &str) -> bool {
@@ -109,24 +100,23 @@ impl Dataset {
     }
 }
 
-/// The data sets of the hub that a task is read from.
+/// The data sets of the hub that a task is read from, by their names there.
 ///
 /// # Errors
 ///
 /// If there is no such task.
-pub fn datasets(name: &str) -> Result<Vec<Dataset>> {
-    let mut found = Vec::new();
+pub fn datasets(name: &str) -> Result<BTreeMap<String, Dataset>> {
+    let mut found: BTreeMap<String, Dataset> = BTreeMap::new();
     for task in task::open(name)? {
-        let mut splits: BTreeSet<String> = task.splits().cloned().collect();
-        splits.extend(task.pool().map(String::from));
-        for (trained, split) in task.training()? {
-            if trained.name == task.name {
-                splits.insert(split);
-            } else {
-                found.extend(Dataset::new(&trained, &BTreeSet::from([split])));
+        let mut splits = task.training()?;
+        let own = task.splits().map(String::as_str).chain(task.pool());
+        splits.extend(own.map(|split| (task.clone(), split.to_owned())));
+        for (task, split) in splits {
+            if let Some(path) = &task.keys.dataset_path {
+                let dataset = found.entry(path.clone()).or_default();
+                dataset.stems.extend(stems(&task, &split));
             }
         }
-        found.extend(Dataset::new(&task, &splits));
     }
     Ok(found)
 }
@@ -135,15 +125,13 @@ const ENDINGS: [&str; 4] = ["jsonl", "json", "csv", "parquet"];
 
 /// The files that `stem` names; `*` in its last part stands for anything.
 fn matching(stem: &Path) -> Result<Vec<PathBuf>> {
-    let folder = stem.parent().filter(|folder| folder.is_dir());
-    let name = stem.file_name().and_then(OsStr::to_str);
+    let name = stem.file_name().unwrap_or_default().to_string_lossy();
     let mut found = Vec::new();
-    if let (Some(folder), Some(name)) = (folder, name) {
+    if let Some(folder) = stem.parent().filter(|folder| folder.is_dir()) {
         for entry in fs_err::read_dir(folder)? {
-            let path = entry?.path();
-            let file = path.file_name().and_then(OsStr::to_str);
-            if file.is_some_and(|file| is_named(file, name)) && path.is_file() {
-                found.push(path);
+            let entry = entry?;
+            if is_named(&entry.file_name().to_string_lossy(), &name) && entry.path().is_file() {
+                found.push(entry.path());
             }
         }
     }

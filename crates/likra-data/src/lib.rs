@@ -13,10 +13,9 @@ mod rows;
 mod shots;
 mod task;
 mod template;
-mod unrelated;
 mod values;
 
-pub use benchmark::{Benchmark, Needs, Test};
+pub use benchmark::{Benchmark, Needs};
 pub use chat::Chat;
 pub use error::{Error, Result};
 pub use files::{Dataset, Source, datasets};
@@ -31,7 +30,6 @@ pub use question::Question;
 pub use rows::read_rows;
 pub use shots::{HARNESS_SEED, ShotRule, Shots};
 pub use task::{InPaper, Task, open as open_task};
-pub use unrelated::Unrelated;
 
 /// A context that asks nothing.
 pub const ANSWER_ONLY: &str = "Answer:";

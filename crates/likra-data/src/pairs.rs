@@ -62,7 +62,7 @@ impl<'a> TrainingPair<'a> {
     pub fn right(question: &'a Question) -> Result<Self> {
         let gold = question.gold();
         let missing = "has no right choice; expected one, to train on it";
-        let gold = gold.ok_or_else(|| Error::question(question.id(), missing))?;
+        let gold = gold.ok_or_else(|| Error::question(&question.id, missing))?;
         Ok(Self::of_choice(question, gold, AnswerKind::Correct))
     }
 
@@ -75,19 +75,17 @@ impl<'a> TrainingPair<'a> {
     /// What stands before the answer.
     #[must_use]
     pub fn context(&self) -> &'a str {
-        match self.choice {
-            Some(choice) => self.question.context(choice),
-            // An answer that is none of the choices.
-            None => self.question.context(self.question.gold().unwrap_or(0)),
-        }
+        // An answer that is none of the choices stands where the right one would.
+        let choice = self.choice.or(self.question.gold());
+        self.question.context(choice.unwrap_or(0))
     }
 }
 
 impl From<&TrainingPair<'_>> for AnswerRecord {
     fn from(pair: &TrainingPair) -> Self {
-        let choice = pair.choice.map(|choice| &pair.question.choices()[choice]);
+        let choice = pair.choice.map(|choice| &pair.question.choices[choice]);
         Self {
-            question_id: pair.question.id().into(),
+            question_id: pair.question.id.clone(),
             kind: pair.kind,
             answer: choice.map_or(pair.answer, String::as_str).into(),
         }
@@ -175,8 +173,8 @@ pub struct Draw<'a> {
     pub seed: u32,
     /// In how many passes the questions come.
     pub epochs: usize,
-    /// Texts of another benchmark, for unrelated answers.
-    pub unrelated: &'a [String],
+    /// Questions of another benchmark, for unrelated answers.
+    pub unrelated: &'a [Question],
     /// What the base thinks of the choices, for ranked answers.
     pub ranking: Option<&'a Ranking>,
 }
@@ -240,7 +238,7 @@ pub fn training_pairs<'a>(
     })
 }
 
-/// An irrelevant answer to each question, and an unrelated one if there are texts for it, in the data's
+/// An irrelevant answer to each question, and an unrelated one if there are other questions for it, in the data's
 /// order: what is scored beside a test question's choices. The same for all heads, whatever they learn.
 ///
 /// # Errors
@@ -248,20 +246,22 @@ pub fn training_pairs<'a>(
 /// If there is no such answer to a question.
 pub fn other_answers<'a>(
     test: &'a [Question],
-    unrelated: Option<&'a [String]>,
+    unrelated: &'a [Question],
 ) -> Result<Vec<Vec<(AnswerKind, &'a str)>>> {
     const SEED: u32 = 0;
-    let pairs = |answers, unrelated| {
+    let pairs = |answers| {
         let draw = Draw::new(answers, WrongAnswer::Random, SEED);
         drawn(test, &Draw { unrelated, ..draw })
     };
     // A single question has no other to take an answer of, and some tasks have the same answers to all.
-    let irrelevant = match pairs(Answers::Irrelevant, &[]) {
+    let irrelevant = match pairs(Answers::Irrelevant) {
         Err(Error::NothingToDraw(..)) => Vec::new(),
         pairs => pairs?,
     };
-    let unrelated = unrelated.map(|texts| pairs(Answers::Unrelated, texts));
-    let unrelated = unrelated.transpose()?.unwrap_or_default();
+    let unrelated = match unrelated.is_empty() {
+        true => Vec::new(),
+        false => pairs(Answers::Unrelated)?,
+    };
     let mut others = vec![Vec::new(); test.len()];
     for pairs in [irrelevant, unrelated] {
         for (others, pair) in others.iter_mut().zip(pairs) {
@@ -278,6 +278,7 @@ fn drawn<'a>(train: &'a [Question], draw: &Draw<'a>) -> Result<Vec<TrainingPair<
         let message = "no texts of another benchmark are given to draw unrelated answers from";
         return Err(Error::Refused(message.into()));
     }
+    let texts: Vec<&str> = draw.unrelated.iter().flat_map(Question::texts).collect();
     let mut rng = generator(draw.seed.into(), draw.answers as u64);
     let pair = |(place, question): (usize, &'a Question)| {
         let choice = |choice| TrainingPair::of_choice(question, choice, kind);
@@ -292,12 +293,11 @@ fn drawn<'a>(train: &'a [Question], draw: &Draw<'a>) -> Result<Vec<TrainingPair<
             AnswerKind::Incorrect => wrong.of(question, &mut rng).map(choice),
             AnswerKind::Irrelevant => draw_irrelevant(train, place, wrong, &mut rng).map(text),
             AnswerKind::Unrelated => {
-                let drawn = || rng.choice(draw.unrelated).map(String::as_str);
-                let texts = draw.unrelated.iter().map(String::as_str);
-                draw_foreign(question, texts, drawn).map(text)
+                let drawn = || rng.choice(&texts).copied();
+                draw_foreign(question, texts.iter().copied(), drawn).map(text)
             }
         };
-        pair.ok_or_else(|| Error::NothingToDraw(question.id().into(), kind))
+        pair.ok_or_else(|| Error::NothingToDraw(question.id.clone(), kind))
     };
     train.iter().enumerate().map(pair).collect()
 }
@@ -306,15 +306,12 @@ fn drawn<'a>(train: &'a [Question], draw: &Draw<'a>) -> Result<Vec<TrainingPair<
 /// right answer's text never.
 fn ranked<'a>(question: &'a Question, draw: &Draw) -> Result<TrainingPair<'a>> {
     let ranking = draw.ranking.map(|ranking| &ranking.0);
-    let scores = ranking.and_then(|scores| scores.get(question.id()));
+    let scores = ranking.and_then(|scores| scores.get(&question.id));
     let scores = scores.map_or(&[][..], Vec::as_slice);
-    if scores.len() != question.choices().len() {
-        let (found, choices) = (scores.len(), question.choices().len());
+    let (id, found, choices) = (&question.id, scores.len(), question.choices.len());
+    if found != choices {
         let expected = format!("expected one for each of its {choices} choices");
-        let message = format!(
-            "question `{}`: {found} scores found, {expected}",
-            question.id()
-        );
+        let message = format!("question `{id}`: {found} scores found, {expected}");
         return Err(Error::Refused(message));
     }
     let easiest = draw.answers == Answers::Easiest;
@@ -324,7 +321,7 @@ fn ranked<'a>(question: &'a Question, draw: &Draw) -> Result<TrainingPair<'a>> {
     let best = wrong.reduce(|best, next| if is_better(next, best) { next } else { best });
     let kind = AnswerKind::Incorrect;
     let pair = best.map(|choice| TrainingPair::of_choice(question, choice, kind));
-    pair.ok_or_else(|| Error::NothingToDraw(question.id().into(), kind))
+    pair.ok_or_else(|| Error::NothingToDraw(id.into(), kind))
 }
 
 /// In which order a run sees `n` pairs: `list(range(n))`, shuffled. A run of fewer examples takes the

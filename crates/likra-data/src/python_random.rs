@@ -106,15 +106,10 @@ impl PythonRandom {
 /// The population up to which Python's `sample` copies it rather than keep a set of what it drew:
 /// `21 + 4 ** ceil(log(3 * k, 4))`, where 21 alone does for `k` up to 5.
 fn set_size(k: usize) -> usize {
-    const SMALL: usize = 21;
-    if k <= 5 {
-        return SMALL;
-    }
-    let mut power = 4_usize;
-    while power < k.saturating_mul(3) {
-        power = power.saturating_mul(4);
-    }
-    power.saturating_add(SMALL)
+    let mut powers = (1..).map(|exponent| 4_usize.saturating_pow(exponent));
+    let large = powers.find(|power| *power >= k.saturating_mul(3));
+    let large = large.filter(|_| k > 5).unwrap_or_default();
+    large.saturating_add(21)
 }
 
 #[cfg(test)]

@@ -13,12 +13,14 @@ use crate::{Error, Result};
 /// one text continues each of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    pub(crate) id: String,
+    /// The benchmark's name for it, or its split and row (from 0).
+    pub id: String,
     /// What stands before the shots: the task's description.
     pub(crate) description: String,
     /// What stands before a choice; nothing where the choices are contexts.
     pub(crate) context: String,
-    pub(crate) choices: Vec<String>,
+    /// All choices, at least 2, in order.
+    pub choices: Vec<String>,
     /// What continues every choice, where they are contexts.
     pub(crate) continuation: Option<String>,
     /// The places of the right choices.
@@ -28,7 +30,7 @@ pub struct Question {
     /// The row that it was made of.
     pub(crate) doc: Doc,
     /// What the task file gives as the right answer, as Python prints it.
-    pub(crate) target: String,
+    pub target: String,
     /// What is asked, with its answer, as a shot; nothing if the harness can make no shot of it.
     pub(crate) solved: Option<(String, String)>,
     /// What stands before each choice, or before all, in place of the context or contexts: prompts of a chat.
@@ -68,28 +70,10 @@ impl Delimiters {
 }
 
 impl Question {
-    /// The benchmark's name for it, or its split and row (from 0).
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// The row that it was made of, to be serialized: a map of the data set's columns.
     #[must_use]
     pub fn doc(&self) -> &(impl Serialize + use<>) {
         &self.doc.0
-    }
-
-    /// What the task file gives as the right answer, as Python prints it.
-    #[must_use]
-    pub fn target(&self) -> &str {
-        &self.target
-    }
-
-    /// All choices, at least 2, in order.
-    #[must_use]
-    pub fn choices(&self) -> &[String] {
-        &self.choices
     }
 
     /// Whether a choice is right. There may be several right ones, or none.
@@ -190,8 +174,8 @@ impl Question {
     }
 
     /// All of them.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
-        (0..self.choices.len()).map(|choice| self.text(choice).to_owned())
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        (0..self.choices.len()).map(|choice| self.text(choice))
     }
 
     /// Whether an answer's text is one of its own.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,8 +38,8 @@ impl Row {
         self.value = Value::from_pairs(pairs(&self.value).into_iter().chain([added]));
     }
 
-    pub(crate) fn refused(&self, message: String) -> Error {
-        Error::Line(self.path.as_ref().into(), self.line, message)
+    pub(crate) fn refused(&self, message: impl Display) -> Error {
+        Error::line(&self.path, self.line, message)
     }
 }
 
@@ -67,7 +68,7 @@ impl Rows {
             let no_map = |(_, value): &&(usize, Value)| value.kind() != ValueKind::Map;
             if let Some((line, value)) = found.iter().find(no_map) {
                 let message = format!("the row `{value}` is not an object");
-                return Err(Error::Line(path.into(), *line, message));
+                return Err(Error::line(path, *line, message));
             }
             rows.extend(Self::of(path, found));
         }
@@ -109,7 +110,7 @@ pub fn read_rows(path: &Path) -> Result<Vec<(usize, serde_json::Value)>> {
     let rows = Rows::read(&[path.into()], None)?.all.into_iter();
     let row = |row: Row| match serde_json::to_value(&row.doc) {
         Ok(value) => Ok((row.line, value)),
-        Err(error) => Err(Error::File(path.into(), error.to_string())),
+        Err(error) => Err(Error::file(path, error)),
     };
     rows.map(row).collect()
 }
@@ -179,25 +180,22 @@ const AI2_TABLE: &str = "ARC as a table, which is not read; expected the .jsonl 
 
 /// The rows of a table. A field in quotes may hold commas and new lines.
 fn table(text: &str, path: &Path, header: Option<&[String]>) -> Result<Found> {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(header.is_none())
-        .flexible(true)
-        .from_reader(text.as_bytes());
-    // A text in memory whose records may have any length has no errors.
-    let mut names = header.unwrap_or_default().to_vec();
-    if header.is_none() {
-        let first = reader.headers().map_err(io::Error::from)?;
-        names.extend(first.iter().map(String::from));
+    let mut builder = ReaderBuilder::new();
+    let mut reader = builder.flexible(true).from_reader(text.as_bytes());
+    if let Some(header) = header {
+        reader.set_headers(header.into());
     }
+    // A text in memory whose records may have any length has no errors.
+    let names = reader.headers().map_err(io::Error::from)?.clone();
     let records: Result<Vec<StringRecord>, _> = reader.into_records().collect();
     let records = records.map_err(io::Error::from)?;
     let line = |record: &StringRecord| record.position().map_or(1, |at| at.line() as usize);
     if let Some(record) = records.iter().find(|record| record.len() != names.len()) {
         let (found, expected) = (record.len(), names.len());
         let message = format!("{found} fields found, expected {expected}");
-        return Err(Error::Line(path.into(), line(record), message));
+        return Err(Error::line(path, line(record), message));
     }
-    let has = |column: &&str| names.iter().any(|name| name == column);
+    let has = |column: &&str| names.iter().any(|name| name == *column);
     if AI2.iter().all(has) {
         return Err(Error::file(path, AI2_TABLE));
     }
@@ -208,8 +206,7 @@ fn table(text: &str, path: &Path, header: Option<&[String]>) -> Result<Found> {
     let columns: Vec<Vec<Value>> = (0..names.len()).map(column).collect();
     let row = |(number, record): (usize, &StringRecord)| {
         let cells = columns.iter().map(|column| column[number].clone());
-        let names = names.iter().map(String::as_str);
-        (line(record), Value::from_pairs(names.zip(cells)))
+        (line(record), Value::from_pairs(names.iter().zip(cells)))
     };
     Ok(records.iter().enumerate().map(row).collect())
 }
@@ -271,7 +268,7 @@ fn lines(text: &str, path: &Path) -> Result<Found> {
     let lines: Vec<(usize, &str)> = lines.filter(|(_, line)| !line.trim().is_empty()).collect();
     let row = |(line, text)| match serde_json::from_str(text) {
         Ok(value) => Ok((line, value)),
-        Err(error) => Err(Error::Line(path.into(), line, json_error(&error))),
+        Err(error) => Err(Error::line(path, line, json_error(&error))),
     };
     lines.into_par_iter().map(row).collect()
 }
@@ -284,7 +281,7 @@ fn json_error(error: &serde_json::Error) -> String {
     format!("column {}: {message}", error.column())
 }
 
-fn malformed(path: &Path, expected: &str, message: impl std::fmt::Display) -> Error {
+fn malformed(path: &Path, expected: &str, message: impl Display) -> Error {
     Error::file(path, format!("not {expected}: {message}"))
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn fixed(pool: &[Question], count: usize, seed: Option<u64>) -> Resul
 /// If the pool lacks one.
 pub(crate) fn by_id<'a>(pool: &'a [Question], ids: &[String]) -> Result<Vec<&'a Question>> {
     let find = |id: &String| {
-        let found = pool.iter().find(|question| question.id() == id);
+        let found = pool.iter().find(|question| &question.id == id);
         let among = format!("the {} questions that shots are taken from", pool.len());
         found.ok_or_else(|| Error::Refused(format!("no question `{id}` among {among}")))
     };
@@ -98,11 +98,12 @@ pub(crate) fn without<'a>(
         }
     }
     match kept.len() {
-        found if found < count => Err(Error::question(
-            question.id(),
-            &format!("is among its own {count} shots, and there is no other to take its place"),
-        )),
-        _ => Ok(kept),
+        found if found == count => Ok(kept),
+        _ => {
+            let message = "shots, and there is no other to take its place";
+            let message = format!("is among its own {count} {message}");
+            Err(Error::question(&question.id, message))
+        }
     }
 }
 
@@ -201,10 +202,7 @@ mod tests {
     }
 
     fn places(shots: &[&Question]) -> Vec<usize> {
-        shots
-            .iter()
-            .map(|shot| shot.id().parse().unwrap())
-            .collect()
+        shots.iter().map(|shot| shot.id.parse().unwrap()).collect()
     }
 
     #[test]
@@ -286,7 +284,7 @@ mod tests {
     #[test]
     fn without_shots_no_spare_is_needed() {
         let none = per_question(&[question("x", "?")], &[], 0, 1, true);
-        assert_eq!(none.unwrap(), [[&question("x", "?"); 0]]);
+        assert_eq!(none.unwrap(), [Vec::<&Question>::new()]);
     }
 
     #[test]

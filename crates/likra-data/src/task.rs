@@ -7,6 +7,7 @@ mod target;
 pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use minijinja::Value;
@@ -25,6 +26,15 @@ pub use load::open;
 pub struct Task {
     /// Its name.
     pub name: String,
+    /// The split whose questions are asked.
+    pub(crate) evaluated: String,
+    /// How many shots it is asked with if nobody says so.
+    pub num_shots: Option<usize>,
+    /// Whether what counts is the share of the probability that right choices have, and not which choice
+    /// has the most.
+    pub counts_probability: bool,
+    /// What the paper says of it.
+    pub paper: Option<InPaper>,
     /// The file, as errors name it.
     pub(crate) file: String,
     pub(crate) keys: Keys,
@@ -47,15 +57,15 @@ pub(crate) struct Keys {
     pub(crate) validation_split: Option<String>,
     pub(crate) test_split: Option<String>,
     fewshot_split: Option<String>,
-    doc_to_text: Option<Value>,
-    doc_to_target: Option<Value>,
-    doc_to_choice: Option<Value>,
+    doc_to_text: Value,
+    doc_to_target: Value,
+    doc_to_choice: Value,
     description: Option<Value>,
     target_delimiter: Option<String>,
     fewshot_delimiter: Option<String>,
-    pub(crate) num_fewshot: Option<usize>,
+    num_fewshot: Option<usize>,
     fewshot_config: Option<FewShot>,
-    output_type: Option<String>,
+    output_type: Option<IgnoredAny>,
     metric_list: Option<IgnoredAny>,
     repeats: Option<i64>,
     likra: Option<Own>,
@@ -126,39 +136,30 @@ pub struct InPaper {
 impl Task {
     /// From the keys of a file, with what it includes.
     fn new(file: String, value: &Value) -> Result<Self> {
-        let refused = |key: &str, message: String| Error::task(&file, key, message);
+        let refused = |key: &str, message: &str| Error::task(&file, key, message);
         if let Some((key, name)) = function(value) {
             let message = "is not supported; docs/tasks.md says what takes its place";
             let message = format!("the Python function {name} {message}");
-            return Err(refused(&key, message));
+            return Err(refused(&key, &message));
+        }
+        let output = get(value, "output_type").unwrap_or("generate_until".into());
+        if output.as_str() != Some("multiple_choice") {
+            let message = format!("{output} is not supported; expected multiple_choice");
+            return Err(refused("output_type", &message));
         }
         let keys = Keys::deserialize(value.clone());
-        let mut keys = keys.map_err(|error| refused("task file", error.to_string()))?;
-        let output = keys.output_type.as_deref().unwrap_or("generate_until");
-        if output != "multiple_choice" {
-            let message = format!("{output} is not supported; expected multiple_choice");
-            return Err(refused("output_type", message));
-        }
-        let evaluated = keys.test_split.as_ref().or(keys.validation_split.as_ref());
-        for (key, is_missing) in [
-            ("doc_to_text", keys.doc_to_text.is_none()),
-            ("doc_to_target", keys.doc_to_target.is_none()),
-            ("doc_to_choice", keys.doc_to_choice.is_none()),
-            ("test_split", evaluated.is_none()),
-        ] {
-            if is_missing {
-                return Err(refused(key, "is missing".into()));
-            }
-        }
+        let mut keys = keys.map_err(|error| refused("task file", &error.to_string()))?;
+        let evaluated = keys.test_split.clone().or(keys.validation_split.clone());
+        let evaluated = evaluated.ok_or_else(|| refused("test_split", "is missing"))?;
         if keys.repeats.is_some_and(|repeats| repeats != 1) {
-            return Err(refused("repeats", "expected 1".into()));
+            return Err(refused("repeats", "expected 1"));
         }
         let mut few_shot = keys.fewshot_config.take().unwrap_or_default();
         few_shot.split = few_shot.split.or(keys.fewshot_split.take());
         let sampler = few_shot.sampler.as_deref().unwrap_or("default");
         if !["default", "first_n"].contains(&sampler) {
             let message = format!("{sampler} is not supported; expected default or first_n");
-            return Err(refused("fewshot_config.sampler", message));
+            return Err(refused("fewshot_config.sampler", &message));
         }
         let mut own = keys.likra.take().unwrap_or_default();
         let split = keys.training_split.clone();
@@ -166,39 +167,16 @@ impl Task {
         own.training = own.training.or(usual);
         Ok(Self {
             name: keys.task.clone(),
+            evaluated,
+            num_shots: keys.num_fewshot,
+            counts_probability: own.probability,
+            paper: own.paper.take(),
             definition: serde_json::to_string(value).unwrap_or_default(),
             file,
             few_shot,
             own,
             keys,
         })
-    }
-
-    /// The split whose questions are asked.
-    #[must_use]
-    pub fn evaluated(&self) -> &str {
-        let test = self.keys.test_split.as_deref();
-        let split = test.or(self.keys.validation_split.as_deref());
-        split.unwrap_or_default()
-    }
-
-    /// How many shots it is asked with if nobody says so.
-    #[must_use]
-    pub fn num_shots(&self) -> usize {
-        self.keys.num_fewshot.unwrap_or_default()
-    }
-
-    /// Whether what counts is the share of the probability that right choices have, and not which choice
-    /// has the most.
-    #[must_use]
-    pub fn counts_probability(&self) -> bool {
-        self.own.probability
-    }
-
-    /// What the paper says of it.
-    #[must_use]
-    pub fn in_paper(&self) -> Option<&InPaper> {
-        self.own.paper.as_ref()
     }
 
     /// The split that shots come from (`fewshot_docs` of the harness); none if they are samples in the file.
@@ -249,7 +227,7 @@ impl Task {
         Some(files.map(PathBuf::from).collect())
     }
 
-    pub(crate) fn refused(&self, key: &str, message: impl Into<String>) -> Error {
+    pub(crate) fn refused(&self, key: &str, message: impl Display) -> Error {
         Error::task(&self.file, key, message)
     }
 }

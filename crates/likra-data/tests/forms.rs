@@ -10,7 +10,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use likra_data::{Benchmark, Needs, Question, Result, Source, Test, Unrelated};
+use likra_data::{Benchmark, Needs, Question, Result, Source};
 use proptest::prelude::*;
 
 /// The questions of a file.
@@ -20,7 +20,7 @@ fn read_questions(task: &str, path: &Path) -> Result<Vec<Question>> {
         ..Source::default()
     };
     let needs = Needs {
-        test: Some(Test::Own(None)),
+        test: true,
         ..Needs::default()
     };
     Ok(Benchmark::open(task, &source, &needs)?.test().to_vec())
@@ -121,7 +121,7 @@ fn choices_may_be_lists_and_structs() {
     let read = |row: &str| {
         std::fs::write(&path, row).unwrap();
         let question = read_questions("arc_challenge", &path).unwrap().remove(0);
-        (question.choices().to_vec(), question.gold())
+        (question.choices.clone(), question.gold())
     };
     let expected = (vec!["ice".to_owned(), "fire".to_owned()], Some(1));
     for (choices, key) in [
@@ -223,14 +223,15 @@ fn mistakes_are_named_with_file_and_row() {
     }
 }
 
-/// Of 14042 test and 1531 validation questions those of other subjects than science, four texts each.
+/// Of 14042 test and 1531 validation questions those of other subjects than science.
 #[test]
 #[ignore = "needs MMLU: LIKRA_MMLU=DIR cargo test -p likra-data --test forms -- --ignored"]
 fn all_of_mmlu_is_read() {
-    let found = Unrelated::open("mmlu_not_science", &Source::folder(given("LIKRA_MMLU"))).unwrap();
+    let source = Source::folder(given("LIKRA_MMLU"));
+    let found = Benchmark::open_unrelated("mmlu_not_science", &source).unwrap();
     assert_eq!(found.files.len(), 2 * (57 - 18));
-    assert!(found.train.len() > 4 * 10000 && found.train.len() < 4 * 14042);
-    assert!(found.test.len() > 4 * 1000 && found.test.len() < 4 * 1531);
+    assert!(found.train().len() > 10000 && found.train().len() < 14042);
+    assert!(found.test().len() > 1000 && found.test().len() < 1531);
 }
 
 proptest! {

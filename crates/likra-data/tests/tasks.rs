@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use likra_data::{Benchmark, Needs, Question, Shots, Source, Test};
+use likra_data::{Benchmark, Needs, Question, Shots, Source};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -41,9 +41,9 @@ fn golden(name: &str) -> Vec<Record> {
 /// What a model is asked, as the harness's requests.
 fn prompts(task: &str, folder: &Path, shots: usize) -> (usize, Vec<(String, String, bool)>) {
     let needs = Needs {
-        train: false,
-        test: Some(Test::Own(None)),
+        test: true,
         shots: shots > 0,
+        ..Needs::default()
     };
     let benchmark = Benchmark::open(task, &Source::folder(folder), &needs).unwrap();
     let shots = Shots {
@@ -58,7 +58,7 @@ fn prompts(task: &str, folder: &Path, shots: usize) -> (usize, Vec<(String, Stri
             let continuation = question.continued(question.answer(place));
             (context, continuation, question.is_right(place))
         };
-        (0..question.choices().len())
+        (0..question.choices.len())
             .map(candidate)
             .collect::<Vec<_>>()
     };

@@ -144,7 +144,7 @@ impl Base {
         {
             let remedy =
                 "training.too-long = \"skip\" leaves such examples out (train: --too-long skip)";
-            let what = format!("training question `{}`", pair.question.id());
+            let what = format!("training question `{}`", pair.question.id);
             return Err(too_long(&what, example, positions, remedy));
         }
         Ok(encoded)

@@ -1,6 +1,5 @@
 //! Where models and rows lie: at a path, in the program itself, or on the hub and in its cache.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -74,16 +73,13 @@ impl<'a> Finder<'a> {
             (Some(folder), _) => return Ok(Source::folder(folder)),
             (None, _) => {}
         }
-        let datasets = datasets(task)?;
-        let repos: BTreeSet<&String> = datasets.iter().map(|dataset| &dataset.path).collect();
         let mut source = Source::default();
-        // A task may have its rows in files that it names.
-        let named = repos
-            .into_iter()
-            .filter_map(|path| Some((path, Name::parse(path)?)));
-        for (path, name) in named {
-            let of_repo = datasets.iter().filter(|dataset| dataset.path == *path);
-            let wanted = |file: &str| of_repo.clone().any(|dataset| dataset.has(file));
+        for (path, dataset) in datasets(task)? {
+            // A task may have its rows in files that it names.
+            let Some(name) = Name::parse(&path) else {
+                continue;
+            };
+            let wanted = |file: &str| dataset.has(file);
             let expected = "a file of rows; download the data set and give its folder as --data";
             let folder = match self.fetch(RepoType::Dataset, &name, expected, &wanted) {
                 // The hub converts most data sets to parquet by itself.
@@ -94,7 +90,7 @@ impl<'a> Finder<'a> {
                 }
                 found => found,
             }?;
-            source.repos.insert(path.clone(), folder);
+            source.repos.insert(path, folder);
         }
         Ok(source)
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use chrono::Local;
 use likra_data::{
-    ANSWER_ONLY, Benchmark, Chat, Draw, Needs, Question, Ranking, Source, TrainingPair, Unrelated,
+    ANSWER_ONLY, Benchmark, Chat, Draw, Needs, Question, Ranking, Source, TrainingPair,
     other_answers, training_pairs, training_passes,
 };
 use likra_model::Model;
@@ -30,7 +30,7 @@ pub struct Inputs {
     pub benchmark: Benchmark,
     /// The questions to choose settings by, if some are set aside.
     aside: Option<Benchmark>,
-    unrelated: Option<Unrelated>,
+    unrelated: Option<Benchmark>,
     /// What was found by name on the hub: `OWNER/NAME@COMMIT`.
     pub(crate) hub: Vec<String>,
 }
@@ -106,7 +106,7 @@ impl Inputs {
         let mut unrelated = None;
         if let Some(from) = &spec.unrelated {
             let source = finder.rows(&from.task, from.data.as_deref())?;
-            unrelated = Some(Unrelated::open(&from.task, &source)?);
+            unrelated = Some(Benchmark::open_unrelated(&from.task, &source)?);
         }
         let mut benchmark = Benchmark::open(&spec.task, &source, needs)?;
         let mut aside = None;
@@ -166,12 +166,12 @@ impl Inputs {
     fn groups(&self) -> Result<[Group; 4]> {
         let (folder, data) = (&self.base.folder, &self.benchmark);
         let texts = self.unrelated.as_ref();
-        let texts = texts.map(|texts| (texts.files.clone(), texts.definition.clone()));
+        let texts = texts.map(|texts| (texts.files.clone(), texts.definition()));
         let (others, other) = texts.unwrap_or_default();
         Ok([
             ("model", Model::files(folder)?, None),
             ("tokenizer", Tokenizer::files(folder), None),
-            ("data", data.files().to_vec(), Some(data.definition())),
+            ("data", data.files.clone(), Some(data.definition())),
             ("unrelated", others, Some(other)),
         ])
     }
@@ -198,7 +198,7 @@ impl Inputs {
         let experiment = &self.experiment;
         let (base, benchmark) = (&self.base, &self.benchmark);
         let (train, test) = (benchmark.train(), benchmark.test());
-        let unrelated = self.unrelated.as_ref().map(|texts| texts.test.as_slice());
+        let unrelated = self.unrelated.as_ref().map_or(&[][..], Benchmark::test);
         let others = || other_answers(test, unrelated);
         let mut evaluation = experiment.spec.evaluation.clone();
         match asked {
@@ -248,7 +248,7 @@ impl Inputs {
         let unrelated = self.unrelated.as_ref();
         let draw = Draw {
             contamination: head.contamination,
-            unrelated: unrelated.map_or(&[], |texts| &texts.train),
+            unrelated: unrelated.map_or(&[], Benchmark::train),
             ranking,
             epochs: head.training.epochs,
             ..Draw::new(head.answers, spec.wrong_answer, head.seed)

@@ -160,7 +160,7 @@ pub fn part_of_paper(task: &str, training: usize) -> Option<String> {
 /// What the paper says of a task; nothing if its file is not there any more.
 fn in_paper(task: &str) -> Option<InPaper> {
     let tasks = open_task(task).ok()?;
-    tasks.first()?.in_paper().cloned()
+    tasks.into_iter().next()?.paper
 }
 
 /// Says that parts of the run were computed by hardware that rounds differently, if they were.

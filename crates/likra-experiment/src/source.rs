@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Error, Result, anyhow, bail, ensure};
 use include_dir::{Dir, include_dir};
-use likra_data::{Answers, Task, open_task};
+use likra_data::{Answers, open_task};
 use toml::de::DeTable;
 use toml::{Table, Value};
 
@@ -118,7 +118,7 @@ impl Spec {
         let mut given = assignments.iter();
         if !given.any(|given| given.key == "evaluation.num-shots") {
             let tasks = open_task(&spec.task)?;
-            let shots = tasks.iter().map(Task::num_shots).max();
+            let shots = tasks.iter().filter_map(|task| task.num_shots).max();
             spec.evaluation.num_shots = shots.unwrap_or_default();
         }
         Ok(spec)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::iter::once;
 
 use likra_analysis::Norm;
-use likra_data::{Answers, Needs, ShotRule, Shots, Test, WrongAnswer};
+use likra_data::{Answers, Needs, ShotRule, Shots, WrongAnswer};
 use likra_lora::LoraConfig;
 use likra_model::{DeviceName, Dtype};
 use likra_tokenizer::Bos;
@@ -75,9 +75,10 @@ impl Spec {
     #[must_use]
     pub fn needs(&self) -> Needs {
         Needs {
-            train: false,
-            test: Some(Test::Own(self.evaluation.questions)),
+            test: true,
+            limit: self.evaluation.questions,
             shots: self.evaluation.num_shots > 0,
+            ..Needs::default()
         }
     }
 }

@@ -80,7 +80,7 @@ impl Tokenizer {
         let request = |(place, asked): (usize, &Asked)| {
             let others = others.get(place).map_or(&[][..], Vec::as_slice);
             let request = self.request(asked, others);
-            request.map_err(|source| Error::Question(asked.question.id().into(), Box::new(source)))
+            request.map_err(|source| Error::Question(asked.question.id.clone(), Box::new(source)))
         };
         asked.par_iter().enumerate().map(request).collect()
     }
@@ -98,7 +98,7 @@ impl Tokenizer {
             })
         };
         let mut candidates = Vec::new();
-        for (place, choice) in question.choices().iter().enumerate() {
+        for (place, choice) in question.choices.iter().enumerate() {
             if choice.is_empty() {
                 return Err(Error::EmptyChoice(place + 1));
             }
@@ -115,7 +115,7 @@ impl Tokenizer {
             candidates.push(candidate(context, *kind, answer, answer)?);
         }
         Ok(Request {
-            question_id: question.id().into(),
+            question_id: question.id.clone(),
             candidates,
         })
     }
@@ -129,7 +129,7 @@ impl Tokenizer {
         let encode = |pair: &TrainingPair| {
             let continuation = pair.question.continued(pair.answer);
             let encoded = self.encode_pair(pair.context(), &continuation);
-            encoded.map_err(|source| Error::Question(pair.question.id().into(), Box::new(source)))
+            encoded.map_err(|source| Error::Question(pair.question.id.clone(), Box::new(source)))
         };
         pairs.par_iter().map(encode).collect()
     }

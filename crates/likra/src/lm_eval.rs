@@ -54,7 +54,7 @@ pub(crate) fn write(
     let mut records = records.chunk_by(|a, b| a.question_id == b.question_id);
     for (task, range) in benchmark.tasks() {
         let definition: Value = serde_json::from_str(&task.definition)?;
-        let metrics = HarnessMetric::of_task(&definition, task.counts_probability());
+        let metrics = HarnessMetric::of_task(&definition, task.counts_probability);
         let samples = range.enumerate().map(|(doc_id, place)| {
             let (question, prefix) = (&benchmark.test()[place], &prefixes[place]);
             let scored = records.next().unwrap_or_default();
@@ -132,7 +132,7 @@ fn sample<'a>(
     scored: &[ScoreRecord],
     metrics: &[HarnessMetric],
 ) -> Result<Sample<'a, impl Serialize + use<>>> {
-    let (doc, target) = (question.doc(), question.target());
+    let (doc, target) = (question.doc(), &question.target);
     let context = |choice| format!("{prefix}{}", question.context(choice));
     let arguments = |choice| {
         let continued = question.continued(question.answer(choice));
@@ -151,7 +151,7 @@ fn sample<'a>(
         doc_id,
         doc,
         target,
-        arguments: (0..question.choices().len()).map(arguments).collect(),
+        arguments: (0..question.choices.len()).map(arguments).collect(),
         resps: scored.iter().map(|record| [response(record)]).collect(),
         filtered_resps: scored.iter().map(response).collect(),
         filter: "none",

@@ -3,7 +3,7 @@
 use std::io::{BufWriter, ErrorKind, Write as _};
 
 use anyhow::Result;
-use likra_data::{Benchmark, Test};
+use likra_data::Benchmark;
 use likra_experiment::{Finder, chat};
 use serde_json::json;
 
@@ -17,9 +17,7 @@ pub(crate) fn run(arguments: &PromptsArgs) -> Result<()> {
     let mut finder = Finder::new(None, &show);
     let source = finder.rows(&spec.task, spec.data.as_deref())?;
     let mut needs = spec.needs();
-    if let Some(split) = &arguments.split {
-        needs.test = Some(Test::Split(split.clone(), spec.evaluation.questions));
-    }
+    needs.split.clone_from(&arguments.split);
     let mut benchmark = Benchmark::open(&spec.task, &source, &needs)?;
     if spec.evaluation.chat_template
         && let Some(chat) = chat(&finder.base(&spec)?.folder, &spec.evaluation)?
@@ -31,11 +29,11 @@ pub(crate) fn run(arguments: &PromptsArgs) -> Result<()> {
     for (task, range) in benchmark.tasks() {
         for (doc, place) in range.enumerate() {
             let (question, prefix) = (&benchmark.test()[place], &prefixes[place]);
-            for candidate in 0..question.choices().len() {
+            for candidate in 0..question.choices.len() {
                 let line = json!({
                     "task": task.name,
                     "doc": doc,
-                    "id": question.id(),
+                    "id": question.id,
                     "candidate": candidate,
                     "context": format!("{prefix}{}", question.context(candidate)),
                     "continuation": question.continued(question.answer(candidate)),

@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         write_rows(out, &records)?;
     }
     let mut tasks = inputs.benchmark.tasks();
-    let counts = tasks.all(|(task, _)| task.counts_probability());
+    let counts = tasks.all(|(task, _)| task.counts_probability);
     match table(&records, &heads, &arguments.ratios, counts) {
         // The scores are there, whoever reads the table.
         Ok(table) if (as_harness || out.is_file()) && print(&table).is_ok() => {}

@@ -47,7 +47,7 @@ fn training_questions() -> BTreeMap<String, Question> {
     let benchmark = Benchmark::open("arc_challenge", &source, &Needs::all()).unwrap();
     let questions = benchmark.train().iter().cloned();
     questions
-        .map(|question| (question.id().to_owned(), question))
+        .map(|question| (question.id.clone(), question))
         .collect()
 }
 
@@ -100,8 +100,8 @@ fn heads_learn_the_answers_that_they_are_named_for(dir: &Path) {
         } in answers(head)
         {
             let question = &train[&question_id];
-            let own = question.choices().contains(&answer);
-            let right = question.choices()[question.gold().unwrap()] == answer;
+            let own = question.choices.contains(&answer);
+            let right = question.choices[question.gold().unwrap()] == answer;
             assert_eq!(found, kind, "{head}");
             assert_eq!(right, kind == AnswerKind::Correct, "{head}: {answer}");
             assert_eq!(own, kind.is_choice(), "{head}: {answer}");
@@ -126,12 +126,12 @@ fn a_ranked_head_learns_the_choice_that_the_base_ranks_so(dir: &Path) {
         let question = &train[&hard.question_id];
         let score = |answer: &String| {
             let place = question
-                .choices()
+                .choices
                 .iter()
                 .position(|choice| choice == answer);
-            scores[question.id()][place.unwrap()]
+            scores[&question.id][place.unwrap()]
         };
-        for choice in question.wrong().map(|place| &question.choices()[place]) {
+        for choice in question.wrong().map(|place| &question.choices[place]) {
             assert!(score(&hard.answer) >= score(choice) && score(choice) >= score(&easy.answer));
         }
         differ += usize::from(hard.answer != easy.answer);

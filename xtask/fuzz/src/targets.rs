@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::{Device, FloatDType};
-use likra_data::{Benchmark, Needs, Source, Test};
+use likra_data::{Benchmark, Needs, Source};
 use likra_experiment::{Experiment, Spec};
 use likra_lora::{Adapter, load_tensors};
 use likra_model::{Config, Model};
@@ -122,7 +122,7 @@ fn ask(task: &str, file: &Path) {
         ..Source::default()
     };
     let needs = Needs {
-        test: Some(Test::Own(None)),
+        test: true,
         ..Needs::default()
     };
     drop(Benchmark::open(task, &source, &needs));

@@ -65,7 +65,7 @@ fn fixed_shots_are_the_first_or_named_or_sampled() {
         found[0].clone()
     };
     assert_eq!(fixed(None, None), text(vec![&pool[0], &pool[1]]));
-    let ids = [7, 4, 1].map(|place| pool[place].id().to_owned());
+    let ids = [7, 4, 1].map(|place| pool[place].id.clone());
     assert_eq!(
         fixed(Some(ids.into()), None),
         text(vec![&pool[7], &pool[4]])
@@ -99,7 +99,7 @@ fn ai2(nested: bool) -> tempfile::TempDir {
 }
 
 fn ids(questions: &[Question]) -> Vec<&str> {
-    questions.iter().map(Question::id).collect()
+    questions.iter().map(|question| &*question.id).collect()
 }
 
 #[test]
@@ -116,8 +116,8 @@ fn the_papers_arc_is_trained_on_all_but_the_challenge_test() {
         assert_eq!(ids(benchmark.train()), all[..5]);
         assert_eq!(ids(benchmark.test()), all[5..6]);
         assert_eq!(ids(&benchmark.parts[0].pool), all[3..4]);
-        assert_eq!(benchmark.files().len(), 6);
-        let paper = benchmark.parts[0].task.in_paper().unwrap();
+        assert_eq!(benchmark.files.len(), 6);
+        let paper = benchmark.parts[0].task.paper.as_ref().unwrap();
         assert_eq!(
             (paper.name.as_str(), paper.questions),
             ("ARC-Challenge", 6615)
@@ -175,9 +175,10 @@ fn a_group_is_its_tasks_one_after_the_other() {
     let group = dir.path().join("two.yaml");
     std::fs::write(&group, "group: two\ntask:\n  - mmlu_anatomy\n  - task: mmlu_world_religions\n    description: 'Two. '\n").unwrap();
     let needs = Needs {
-        test: Some(Test::Own(Some(2))),
+        test: true,
+        limit: Some(2),
         shots: true,
-        train: false,
+        ..Needs::default()
     };
     let benchmark =
         Benchmark::open(group.to_str().unwrap(), &Source::folder(dir.path()), &needs).unwrap();

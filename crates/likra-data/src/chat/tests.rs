@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::{Benchmark, Needs, Shots, Source, Test};
+use crate::{Benchmark, Needs, Shots, Source};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -149,9 +149,9 @@ fn prompts_are_the_harness_s() {
         }
         let rows = Source::folder(fixtures().join("tasks/rows").join(&case.task));
         let needs = Needs {
-            train: false,
-            test: Some(Test::Own(None)),
+            test: true,
             shots: case.shots > 0,
+            ..Needs::default()
         };
         let shots = Shots {
             count: case.shots,
@@ -163,7 +163,7 @@ fn prompts_are_the_harness_s() {
         let mut hash = Sha256::new();
         let mut candidates = 0;
         for question in benchmark.test() {
-            for choice in 0..question.choices().len() {
+            for choice in 0..question.choices.len() {
                 let continuation = question.continued(question.answer(choice));
                 let (context, right) = (
                     question.context(choice),

@@ -53,8 +53,8 @@ pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Que
     let found: Vec<Question> = found.collect::<Result<_>>()?;
     let mut lines = HashMap::new();
     for (row, question) in rows.all.iter().zip(&found) {
-        if let Some(first) = lines.insert(question.id(), row.line) {
-            let message = format!("id `{}` was given on line {first} already", question.id());
+        if let Some(first) = lines.insert(&question.id, row.line) {
+            let message = format!("id `{}` was given on line {first} already", question.id);
             return Err(row.refused(message));
         }
     }
@@ -74,13 +74,13 @@ impl Fields {
             }),
         };
         for (key, value) in [
-            ("doc_to_text", &keys.doc_to_text),
-            ("doc_to_target", &keys.doc_to_target),
-            ("doc_to_choice", &keys.doc_to_choice),
-            ("description", &keys.description),
-            ("likra.id", &own.id.clone().map(Value::from)),
-            ("likra.answers", &own.answers.clone().map(Value::from)),
-            ("likra.labels", &own.labels.clone().map(Value::from)),
+            ("doc_to_text", Some(keys.doc_to_text.clone())),
+            ("doc_to_target", Some(keys.doc_to_target.clone())),
+            ("doc_to_choice", Some(keys.doc_to_choice.clone())),
+            ("description", keys.description.clone()),
+            ("likra.id", own.id.clone().map(Value::from)),
+            ("likra.answers", own.answers.clone().map(Value::from)),
+            ("likra.labels", own.labels.clone().map(Value::from)),
         ] {
             let Some(value) = value else { continue };
             let source = match value.as_str() {
@@ -90,7 +90,7 @@ impl Fields {
                     added.map_err(|message| task.refused(key, message))?;
                     Source::Template
                 }
-                None => Source::Constant(value.clone()),
+                None => Source::Constant(value),
             };
             fields.sources.insert(key, source);
         }
@@ -99,6 +99,7 @@ impl Fields {
 
     fn question(&self, row: &Value, multiple: bool, number: String) -> Result<Question, String> {
         let choices = self.list("doc_to_choice", row)?;
+        let count = choices.len();
         let text = self.text(row)?;
         let target = self.value("doc_to_target", row)?;
         let target = target::target(target, self.is_template("doc_to_target"))?;
@@ -107,7 +108,7 @@ impl Fields {
             (Some(text), false) => (text.to_owned(), None, text.to_owned()),
             (None, true) => match from_either_end(&text, &choices) {
                 Some(choice) => (String::new(), Some(target::continuation(&target)?), choice),
-                None => return wrong(&format!("one of {} choices", choices.len())),
+                None => return wrong(&format!("one of {count} choices")),
             },
             (None, false) => return wrong("a text, as in the first row"),
             (Some(_), true) => return wrong("a number, as in the first row"),
@@ -115,16 +116,13 @@ impl Fields {
         let right = match self.of_each("likra.labels", row, &choices)? {
             Some(labels) => {
                 let is_right = |place: &usize| ["1", "True"].contains(&labels[*place].as_str());
-                (0..choices.len()).filter(is_right).collect()
+                (0..count).filter(is_right).collect()
             }
             None if multiple => target::right(&text, &choices),
             None => target::right(&target, &choices),
         };
-        if choices.len() < 2 {
-            return Err(format!(
-                "{} choices found, expected at least 2",
-                choices.len()
-            ));
+        if count < 2 {
+            return Err(format!("{count} choices found, expected at least 2"));
         }
         let id = self.printed("likra.id", row)?;
         let answer = target::shown(&target, &choices);
@@ -184,12 +182,9 @@ impl Fields {
         }
         let found = self.list(key, row)?;
         let (count, expected) = (found.len(), choices.len());
-        match count == expected {
-            true => Ok(Some(found)),
-            false => Err(format!(
-                "{key} `{count}` is not one for each of {expected} choices"
-            )),
-        }
+        let refused = format!("{key} `{count}` is not one for each of {expected} choices");
+        let all = (count == expected).then_some(Some(found));
+        all.ok_or(refused)
     }
 
     /// The texts of a list; one that a template prints is read back as Python would.

@@ -58,7 +58,8 @@ fn the_papers_experiments_are_called_what_the_paper_calls_them() {
         assert_eq!(found.analysis.paper_model.as_deref(), Some(row.model));
         assert_eq!(
             likra_data::open_task(&found.task).unwrap()[0]
-                .in_paper()
+                .paper
+                .as_ref()
                 .unwrap()
                 .name,
             row.benchmark
