@@ -241,7 +241,7 @@ impl Benchmark {
         for (question, prompts) in questions.zip(prompts) {
             question.prompts = prompts;
         }
-        self.chat = Some(chat.definition().into());
+        self.chat = Some(chat.definition());
         Ok(self)
     }
 }

@@ -5,22 +5,30 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use chrono::NaiveDateTime;
+use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use onig::{Captures, Regex};
-use serde::Deserialize as _;
 
 use crate::question::Question;
 use crate::template::{self, Refusal};
 use crate::{Error, Result};
 
-/// A checkpoint's chat template, with what it may read.
+/// A checkpoint's chat template, and what it may read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatTemplate {
+    /// The file that it stands in.
+    pub path: PathBuf,
+    /// Jinja.
+    pub source: String,
+    /// Texts of special tokens by their keys, such as `bos_token`; of the additional ones a list.
+    pub tokens: BTreeMap<String, serde_json::Value>,
+}
+
+/// A chat template that is compiled.
 #[derive(Debug)]
 pub struct Chat {
     environment: Environment<'static>,
-    path: PathBuf,
-    source: String,
-    /// Special tokens by their names in the template.
-    tokens: BTreeMap<String, Value>,
+    template: ChatTemplate,
     /// Whether shots are messages of their own.
     multiturn: bool,
 }
@@ -33,38 +41,28 @@ const ASSISTANT: &str = "assistant";
 const TEMPLATE: &str = "chat";
 
 impl Chat {
-    /// Compiles `template`, which stands in the file `path` and may ask for the time. With `multiturn`, shots
-    /// are messages of their own; without, they are a part of the one question.
+    /// Compiles `template`, which may ask for the time. With `multiturn`, shots are messages of their own; without,
+    /// they are a part of the one question.
     ///
     /// # Errors
     ///
     /// If it is no template.
-    pub fn new(
-        path: PathBuf,
-        template: &str,
-        tokens: &BTreeMap<String, serde_json::Value>,
-        now: NaiveDateTime,
-        multiturn: bool,
-    ) -> Result<Self> {
+    pub fn new(template: ChatTemplate, now: NaiveDateTime, multiturn: bool) -> Result<Self> {
         let mut environment = template::chat_environment(now);
-        let added = environment.add_template_owned(TEMPLATE, without_generation(template));
-        added.map_err(|error| Error::file(&path, template::message(&error)))?;
-        let token = |(name, token): (&String, &serde_json::Value)| {
-            let token = Value::deserialize(token).unwrap_or_default();
-            (name.clone(), token)
-        };
+        let source = without_generation(&template.source);
+        let added = environment.add_template_owned(TEMPLATE, source);
+        added.map_err(|error| Error::file(&template.path, template::message(&error)))?;
         Ok(Self {
             environment,
-            path,
-            source: format!("{template}\n{tokens:?}\n{multiturn}"),
-            tokens: tokens.iter().map(token).collect(),
+            template,
             multiturn,
         })
     }
 
     /// All that decides its prompts, but for the time.
-    pub(crate) fn definition(&self) -> &str {
-        &self.source
+    pub(crate) fn definition(&self) -> String {
+        let ChatTemplate { source, tokens, .. } = &self.template;
+        format!("{source}\n{tokens:?}\n{}", self.multiturn)
     }
 
     /// What stands before each choice of `question`, or before all of them: the task's description as the
@@ -105,18 +103,16 @@ impl Chat {
                 false => Err(error),
             }
         });
-        prompt.map_err(|error| Error::file(&self.path, template::message(&error)))
+        prompt.map_err(|error| Error::file(&self.template.path, template::message(&error)))
     }
 
     fn rendered(&self, messages: &[(&str, &str)]) -> Result<String, minijinja::Error> {
-        let mut variables = self.tokens.clone();
-        let messages = messages.iter();
-        let messages = messages.map(|&(role, content)| context! { role, content });
-        variables.insert("messages".into(), messages.collect());
-        variables.insert("tools".into(), Value::from(()));
-        variables.insert("documents".into(), Value::from(()));
-        variables.insert("add_generation_prompt".into(), true.into());
-        self.environment.get_template(TEMPLATE)?.render(variables)
+        let message = |&(role, content): &(&str, &str)| context! { role, content };
+        let messages: Vec<Value> = messages.iter().map(message).collect();
+        let tokens = Value::from(Serde(&self.template.tokens));
+        self.environment.get_template(TEMPLATE)?.render(context! {
+            messages, tools => (), documents => (), add_generation_prompt => true, ..tokens
+        })
     }
 }
 

@@ -16,7 +16,7 @@ mod template;
 mod values;
 
 pub use benchmark::{Benchmark, Needs};
-pub use chat::Chat;
+pub use chat::{Chat, ChatTemplate};
 pub use error::{Error, Result};
 pub use files::{Dataset, Source, datasets};
 pub use likra_results::AnswerKind;

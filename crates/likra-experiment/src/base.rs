@@ -89,11 +89,12 @@ impl Base {
         objective: Objective,
     ) -> Result<Adapter> {
         let model = self.model()?;
-        let start = Adapter::init(lora, &model.targets(), seed, model.device())?;
+        let mut start = Adapter::init(lora, &model.targets(), seed, model.device())?;
+        start.base = Some(self.name.clone());
         let shape = [1, self.config.hidden_size];
-        let reward = objective.has_reward();
-        let reward = reward.then(|| Tensor::zeros(shape, model.device()));
-        Ok(start.of_base(Some(self.name.clone())).with_reward(reward))
+        let zeros = || Tensor::zeros(shape, model.device());
+        start.reward = objective.has_reward().then(zeros);
+        Ok(start)
     }
 
     /// The first test questions of `benchmark`, as many as `evaluation` says, each after its shots, and

@@ -11,7 +11,7 @@ use likra_data::{
 };
 use likra_model::Model;
 use likra_results::{AnswerRecord, Input, sha256};
-use likra_tokenizer::{self as tokens, ChatTemplate, Tokenizer};
+use likra_tokenizer::{self as tokens, Tokenizer};
 use likra_train::{Example, Objective};
 
 use crate::base::{Base, Planned};
@@ -79,15 +79,8 @@ pub fn chat(folder: &Path, evaluation: &Evaluation) -> Result<Option<Chat>> {
 }
 
 pub(crate) fn chat_of(folder: &Path, multiturn: bool) -> Result<Chat> {
-    let read = ChatTemplate::read(folder)?;
-    let now = Local::now().naive_local();
-    Ok(Chat::new(
-        read.path,
-        &read.source,
-        &read.tokens,
-        now,
-        multiturn,
-    )?)
+    let template = Tokenizer::chat_template(folder)?;
+    Ok(Chat::new(template, Local::now().naive_local(), multiturn)?)
 }
 
 impl Inputs {

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use likra_kernels::Update;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -37,11 +36,14 @@ pub(crate) const SCORE: &str = "score.weight";
 /// A head's tensors: a low-rank update for each of some linear layers, by module path.
 #[derive(Debug, Clone)]
 pub struct Adapter {
-    config: LoraConfig,
-    /// The name or path of the model that it updates, which PEFT writes down.
-    base: Option<String>,
-    updates: BTreeMap<String, LowRank>,
-    reward: Option<Tensor<2>>,
+    pub(crate) config: LoraConfig,
+    /// The name or path of the model that it updates, if that is known: PEFT writes it down.
+    pub base: Option<String>,
+    /// The updates by module path.
+    pub updates: BTreeMap<String, LowRank>,
+    /// A layer on the last hidden state of a text, `[1, hidden]`, whose output is the text's reward: transformers'
+    /// `score` of a model for one label, which PEFT saves beside the updates.
+    pub reward: Option<Tensor<2>>,
 }
 
 impl Adapter {
@@ -81,41 +83,12 @@ impl Adapter {
             let known = names.into_iter().map(String::from).collect();
             return Err(Error::NoTarget(targets, known));
         }
-        Ok(Self::from_parts(config, updates))
-    }
-
-    pub(crate) fn from_parts(config: LoraConfig, updates: BTreeMap<String, LowRank>) -> Self {
-        Self {
+        Ok(Self {
             config,
             base: None,
             updates,
             reward: None,
-        }
-    }
-
-    /// The same adapter with a layer on the last hidden state of a text, `[1, hidden]`, whose output is the text's
-    /// reward: transformers' `score` of a model for one label, which PEFT saves beside the updates.
-    #[must_use]
-    pub fn with_reward(self, reward: Option<Tensor<2>>) -> Self {
-        Self { reward, ..self }
-    }
-
-    /// That layer, if there is one.
-    #[must_use]
-    pub fn reward(&self) -> Option<&Tensor<2>> {
-        self.reward.as_ref()
-    }
-
-    /// The same adapter with the name or path of its base model written down.
-    #[must_use]
-    pub fn of_base(self, base: Option<String>) -> Self {
-        Self { base, ..self }
-    }
-
-    /// The name or path of its base model, if that is known.
-    #[must_use]
-    pub fn base(&self) -> Option<&str> {
-        self.base.as_deref()
+        })
     }
 
     /// Rank, scale and targets.
@@ -124,23 +97,17 @@ impl Adapter {
         &self.config
     }
 
-    /// The updates by module path, in the order of the paths.
-    pub fn updates(&self) -> impl Iterator<Item = (&str, &LowRank)> {
-        let updates = self.updates.iter();
-        updates.map(|(module, update)| (module.as_str(), update))
-    }
-
     /// Every tensor under its name in a PEFT file, less the prefix: `<module>.lora_A.weight`, then
     /// `<module>.lora_B.weight`, module after module; `score.weight` is the last.
     #[must_use]
     pub fn tensors(&self) -> Vec<(String, Tensor<2>)> {
-        let halves = |(module, LowRank { a, b, .. }): (&str, &LowRank)| {
+        let halves = |(module, LowRank { a, b, .. }): (&String, &LowRank)| {
             [("lora_A", a), ("lora_B", b)]
                 .map(|(half, tensor)| (format!("{module}.{half}.weight"), tensor.clone()))
         };
         let reward = self.reward.iter();
         let reward = reward.map(|tensor| (SCORE.to_owned(), tensor.clone()));
-        self.updates().flat_map(halves).chain(reward).collect()
+        self.updates.iter().flat_map(halves).chain(reward).collect()
     }
 
     /// The numbers of all tensors, one behind the other in the order of [`tensors`](Self::tensors):
@@ -179,13 +146,6 @@ impl Adapter {
             updates: self.updates.iter().map(update).collect(),
             reward: self.reward.as_ref().map(replace),
         }
-    }
-
-    /// The update of `module`, if there is one.
-    pub(crate) fn update(&self, module: &str) -> Option<Update<'_>> {
-        let LowRank { a, b, scale } = self.updates.get(module)?;
-        let scale = *scale;
-        Some(Update { a, b, scale })
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use onig::{MatchParam, Regex, RegexOptions, SearchOptions, Syntax};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::pattern::{chosen, full_match};
 use crate::{Error, Result};
 
 /// The two tables of a model, which PEFT can update if it is told to, and this program cannot.
@@ -120,6 +120,37 @@ impl LoraConfig {
     }
 }
 
+/// Whether the whole of `text` matches, as `re.fullmatch(pattern, text)`.
+fn full_match(key: &'static str, pattern: &str, text: &str) -> Result<bool> {
+    let whole = format!(r"\A(?:{pattern})\Z");
+    let refused = |error: onig::Error| Error::Pattern(key, pattern.into(), error.to_string());
+    let regex = Regex::with_options(&whole, RegexOptions::REGEX_OPTION_NONE, Syntax::python());
+    let regex = regex.map_err(refused)?;
+    let (none, limits) = (SearchOptions::SEARCH_OPTION_NONE, MatchParam::default());
+    // `is_match` panics where a pattern takes too many tries.
+    let found = regex.match_with_param(text, 0, none, None, limits);
+    Ok(found.map_err(refused)?.is_some())
+}
+
+/// The value of the pattern that fits the end of `module` (`get_pattern_key` of PEFT).
+///
+/// PEFT takes the first in the order of the file, which is lost when the file is read: several patterns
+/// for one module must have one value.
+fn chosen<T: Copy + PartialEq>(
+    key: &'static str,
+    patterns: &BTreeMap<String, T>,
+    module: &str,
+) -> Result<Option<T>> {
+    let mut found = None;
+    for (pattern, value) in patterns {
+        let matches = full_match(key, &format!(r"(.*\.)?({pattern})"), module)?;
+        if matches && found.replace(*value).is_some_and(|other| other != *value) {
+            return Err(Error::Ambiguous(key, module.into()));
+        }
+    }
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,5 +242,15 @@ mod tests {
             .validate()
             .is_err()
         );
+    }
+
+    #[test]
+    fn a_pattern_that_takes_too_many_tries_is_refused() {
+        let pattern = ".*.*.*.*.*.*.*.*.*.*up_projx|.*(gate|up)_proj";
+        let module = "model.layers.10.mlp.experts.up_proj.and.more.and.more.gate";
+        let error = full_match("target_modules", pattern, module);
+        assert!(error.unwrap_err().to_string().contains("target_modules"));
+        assert!(full_match("target_modules", ".*(gate|up)_proj", "a.up_proj").unwrap());
+        assert!(!full_match("target_modules", "up", "a.up").unwrap());
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong with an adapter, in words that name the file and the tensor.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The result of this crate's fallible functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -34,26 +34,10 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] io::Error),
 
-    /// `adapter_config.json` is not what PEFT writes.
+    /// A file of an adapter is not what PEFT writes, describes no adapter, or asks for something that this crate
+    /// does not compute; which key or tensor it is, what was found and what was expected.
     #[error("{path}: {1}", path = .0.display())]
-    Json(PathBuf, #[source] serde_json::Error),
-
-    /// A setting of `adapter_config.json` describes no adapter.
-    #[error("{path}: {1}", path = .0.display())]
-    Config(PathBuf, #[source] Box<Self>),
-
-    /// The adapter asks for something that this crate does not compute.
-    #[error("{}: {key} = {found} is not supported; expected {expected}", path.display())]
-    Unsupported {
-        /// The adapter's `adapter_config.json`.
-        path: PathBuf,
-        /// The key in question.
-        key: String,
-        /// The value found.
-        found: String,
-        /// What would be accepted.
-        expected: String,
-    },
+    File(PathBuf, String),
 
     /// The tensor file is truncated or otherwise malformed.
     #[error("{path}: not a valid safetensors file: {1}", path = .0.display())]
@@ -62,22 +46,16 @@ pub enum Error {
     /// A device did not give the numbers of a tensor that was to be written into a file, and what it said.
     #[error("{path}: tensor `{1}`: the device gave no numbers: {2}", path = .0.display())]
     Device(PathBuf, String, String),
-
-    /// A tensor of the adapter file is missing, unknown, or of another shape or type.
-    #[error("{}: tensor `{tensor}`: expected {expected}, found {found}", path.display())]
-    Tensor {
-        /// The file.
-        path: PathBuf,
-        /// The tensor's name in the file.
-        tensor: String,
-        /// What should have been there.
-        expected: String,
-        /// What was there.
-        found: String,
-    },
 }
 
 impl Error {
+    /// A tensor of a file is missing, unknown, or of another shape or type.
+    #[must_use]
+    pub fn tensor(path: &Path, tensor: &str, expected: &str, found: &str) -> Self {
+        let message = format!("tensor `{tensor}`: expected {expected}, found {found}");
+        Self::File(path.into(), message)
+    }
+
     /// Whether a file is damaged, as opposed to one that cannot be read or written now.
     #[must_use]
     pub fn is_damage(&self) -> bool {

@@ -4,7 +4,6 @@ mod adapter;
 mod config;
 mod error;
 mod linear;
-mod pattern;
 mod peft;
 mod tensors;
 

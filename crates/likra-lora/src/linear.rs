@@ -1,9 +1,9 @@
 //! A linear layer that never learns, with a place for an update that does.
 
 use burn::tensor::Tensor;
-use likra_kernels::{Frozen, adapted_linear};
+use likra_kernels::{Frozen, Update, adapted_linear};
 
-use crate::Adapter;
+use crate::{Adapter, LowRank};
 
 /// A frozen linear layer `y = x Wᵀ + b`, plus `s (x Aᵀ) Bᵀ` when an adapter has an update for it.
 ///
@@ -46,8 +46,10 @@ impl Linear {
     #[must_use]
     pub fn forward(&self, x: Tensor<2>, adapter: Option<&Adapter>) -> Tensor<2> {
         let bias = self.bias.as_ref();
-        if let Some(update) = adapter.and_then(|adapter| adapter.update(&self.name)) {
-            return adapted_linear(x, &self.weight, bias, update);
+        let update = adapter.and_then(|adapter| adapter.updates.get(&self.name));
+        if let Some(LowRank { a, b, scale }) = update {
+            let scale = *scale;
+            return adapted_linear(x, &self.weight, bias, Update { a, b, scale });
         }
         let y = self.weight.product(x);
         match bias {

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::adapter::SCORE;
-use crate::tensors::{load_tensors, mismatch, save_tensors};
+use crate::tensors::{load_tensors, save_tensors};
 use crate::{Adapter, Error, LoraConfig, LowRank, Result, TargetModules};
 
 const CONFIG: &str = "adapter_config.json";
@@ -73,10 +73,10 @@ impl Adapter {
     /// while training).
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
         let (config, base, has_reward) = read_config(&dir.join(CONFIG))?;
-        let of_config = |source| Error::Config(dir.join(CONFIG), Box::new(source));
+        let of_config = |error: Error| Error::File(dir.join(CONFIG), error.to_string());
         let path = dir.join(TENSORS);
         let refused =
-            |name: &str, expected: &str, found: &str| mismatch(&path, name, expected, found);
+            |name: &str, expected: &str, found: &str| Error::tensor(&path, name, expected, found);
         let pairs = "only pairs of lora_A and lora_B weights, at least one";
         let mut updates = BTreeMap::new();
         let mut halves = load_tensors(&path, device)?;
@@ -113,12 +113,15 @@ impl Adapter {
             }
             updates.insert(module.to_owned(), LowRank { a, b, scale });
         }
-        match updates.is_empty() {
-            true => Err(refused("*", pairs, "none")),
-            false => Ok(Self::from_parts(config, updates)
-                .of_base(base)
-                .with_reward(reward)),
+        if updates.is_empty() {
+            return Err(refused("*", pairs, "none"));
         }
+        Ok(Self {
+            config,
+            base,
+            updates,
+            reward,
+        })
     }
 }
 
@@ -131,14 +134,14 @@ fn config_file(adapter: &Adapter) -> Value {
     };
     let alphas = config.alpha_pattern.iter();
     let alphas: BTreeMap<&String, Value> = alphas.map(|(key, &of)| (key, number(of))).collect();
-    let (task, saved) = match adapter.reward() {
+    let (task, saved) = match adapter.reward {
         None => ("CAUSAL_LM", Value::Null),
         Some(_) => ("SEQ_CLS", json!(["classifier", "score"])),
     };
     json!({
         "peft_type": "LORA",
         "task_type": task,
-        "base_model_name_or_path": adapter.base(),
+        "base_model_name_or_path": adapter.base,
         "r": config.rank,
         "lora_alpha": number(config.alpha),
         "lora_dropout": 0.0,
@@ -157,7 +160,8 @@ fn config_file(adapter: &Adapter) -> Value {
 /// The adapter's shape, the name or path of its base if there is one, and whether it gives rewards.
 fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>, bool)> {
     let parsed = likra_files::parse_json(&likra_files::read(path)?);
-    let mut keys: Map<String, Value> = parsed.map_err(|error| Error::Json(path.into(), error))?;
+    let mut keys: Map<String, Value> =
+        parsed.map_err(|error| Error::File(path.into(), error.to_string()))?;
     let base = take(path, &mut keys, "base_model_name_or_path")?;
     let targets: Option<TargetModules> = take(path, &mut keys, "target_modules")?;
     let mut config = LoraConfig {
@@ -175,7 +179,7 @@ fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>, bool)> {
         let expected = "a list of module names, a regular expression or all-linear";
         unsupported(path, "target_modules", &Value::Null, expected)
     })?;
-    let of_config = |source| Error::Config(path.into(), Box::new(source));
+    let of_config = |error: Error| Error::File(path.into(), error.to_string());
     config.validate().map_err(of_config)?;
     Ok((config, base, has_reward))
 }
@@ -212,10 +216,6 @@ fn take<T: DeserializeOwned>(
 }
 
 fn unsupported(path: &Path, key: &str, found: &Value, expected: &str) -> Error {
-    Error::Unsupported {
-        path: path.into(),
-        key: key.into(),
-        found: found.to_string(),
-        expected: expected.into(),
-    }
+    let message = format!("{key} = {found} is not supported; expected {expected}");
+    Error::File(path.into(), message)
 }

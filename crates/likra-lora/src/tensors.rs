@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use fs_err as fs;
 use likra_files::write_atomically;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -51,10 +50,8 @@ pub fn load_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Ten
     let bytes = likra_files::read(path)?;
     let malformed = |source| Error::Safetensors(path.into(), source);
     let file = SafeTensors::deserialize(&bytes).map_err(malformed)?;
-    let tensors = file.iter();
-    tensors
-        .map(|(name, view)| Ok((name.to_owned(), matrix(path, name, &view, device)?)))
-        .collect()
+    let tensor = |(name, view)| Ok((String::from(name), matrix(path, name, &view, device)?));
+    file.iter().map(tensor).collect()
 }
 
 /// Reads the string metadata of a safetensors file.
@@ -62,16 +59,15 @@ pub fn load_tensors(path: &Path, device: &Device) -> Result<BTreeMap<String, Ten
 /// # Errors
 ///
 /// If the file cannot be read or is malformed.
-pub fn load_metadata(path: &Path) -> Result<BTreeMap<String, String>> {
-    let bytes = fs::read(path)?;
+pub fn load_metadata(path: &Path) -> Result<HashMap<String, String>> {
+    let bytes = fs_err::read(path)?;
     let malformed = |source| Error::Safetensors(path.into(), source);
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(malformed)?;
-    let metadata = header.metadata().clone().unwrap_or_default();
-    Ok(metadata.into_iter().collect())
+    Ok(header.metadata().clone().unwrap_or_default())
 }
 
 fn matrix(path: &Path, name: &str, view: &TensorView, device: &Device) -> Result<Tensor<2>> {
-    let refused = |expected: &str, found: String| mismatch(path, name, expected, &found);
+    let refused = |expected: &str, found: String| Error::tensor(path, name, expected, &found);
     let &[rows, columns] = view.shape() else {
         return Err(refused("a matrix", format!("shape {:?}", view.shape())));
     };
@@ -88,14 +84,5 @@ fn matrix(path: &Path, name: &str, view: &TensorView, device: &Device) -> Result
     match wrong {
         Some(value) => Err(refused("finite numbers", value.to_string())),
         None => Ok(Tensor::from_data(data, device)),
-    }
-}
-
-pub(crate) fn mismatch(path: &Path, tensor: &str, expected: &str, found: &str) -> Error {
-    Error::Tensor {
-        path: path.into(),
-        tensor: tensor.into(),
-        expected: expected.into(),
-        found: found.into(),
     }
 }

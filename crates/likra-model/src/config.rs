@@ -230,9 +230,9 @@ impl Config {
         let sizes = |input: usize, output: usize| format!("{input} features in, {output} out");
         // By module, as found and as expected.
         let mut modules: BTreeMap<String, [Option<String>; 2]> = BTreeMap::new();
-        for (module, update) in adapter.updates() {
+        for (module, update) in &adapter.updates {
             let sizes = sizes(update.a.dims()[1], update.b.dims()[0]);
-            modules.entry(module.to_owned()).or_default()[0] = Some(sizes);
+            modules.entry(module.clone()).or_default()[0] = Some(sizes);
         }
         for target in self.targets() {
             if adapter.config().targets(&target.module)? {
@@ -246,7 +246,7 @@ impl Config {
             let expected = expected.unwrap_or_else(|| "no linear layer of this name".into());
             return Err(Error::Adapter(module, found, expected));
         }
-        if let Some([_, width]) = adapter.reward().map(burn::Tensor::dims)
+        if let Some([_, width]) = adapter.reward.as_ref().map(burn::Tensor::dims)
             && width != self.hidden_size
         {
             let expected = format!("{} features in", self.hidden_size);

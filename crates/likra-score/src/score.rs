@@ -39,7 +39,8 @@ pub fn score(
     if let Some(adapter) = head.adapter {
         model.config().check_adapter(adapter)?;
     }
-    let (reward, asked) = (head.adapter.and_then(Adapter::reward), plan);
+    let (adapter, asked) = (head.adapter, plan);
+    let reward = adapter.and_then(|adapter| adapter.reward.as_ref());
     let to_ends = reward.map(|_| plan.to_ends()).transpose()?;
     let plan = to_ends.as_ref().unwrap_or(plan);
     let mut sums = vec![Vec::new(); plan.requests.len()];
@@ -84,7 +85,7 @@ fn values(
 ) -> Result<Vec<(f32, bool)>> {
     let mut values = Vec::with_capacity(targets.len());
     for targets in targets.chunks(model.targets_at_once()) {
-        let reward = head.adapter.and_then(Adapter::reward);
+        let reward = head.adapter.and_then(|adapter| adapter.reward.as_ref());
         if head.greedy && reward.is_none() {
             let readings = model.readings(hidden, targets)?.into_iter().zip(targets);
             values.extend(
@@ -112,7 +113,7 @@ type Sum = (f64, bool);
 const MOST: f64 = 1e-3;
 
 fn records(head: &Head, requests: &[Request], sums: &[Vec<Sum>]) -> Result<Vec<ScoreRecord>> {
-    let gives_rewards = head.adapter.is_some_and(|one| one.reward().is_some());
+    let gives_rewards = head.adapter.is_some_and(|one| one.reward.is_some());
     let mut records = Vec::new();
     for (request, sums) in requests.iter().zip(sums) {
         let candidates = request.candidates.iter().zip(sums).enumerate();

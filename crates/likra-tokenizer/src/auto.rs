@@ -68,11 +68,7 @@ pub(crate) fn open(dir: &Path) -> Result<(Tokenizer, Slots, Option<String>)> {
     let split = config.keys.get("split_special_tokens");
     inner.set_encode_special_tokens(split == Some(&Value::Bool(true)));
     if class.rebuilds_template() {
-        set_template(
-            &mut inner,
-            &config,
-            [BOS, EOS].map(|key| named(&specials, key)),
-        )?;
+        set_template(&mut inner, &config, &specials)?;
     }
     let whole = inner.with_truncation(None).map_err(refused)?;
     whole.with_padding(None);
@@ -274,17 +270,16 @@ fn set_prefix_space(inner: &mut Tokenizer, config: &Settings, class: Class) {
     }
 }
 
-/// `LlamaTokenizerFast.update_post_processor`, whatever the file's post-processor was: `ends` are the BOS
-/// and EOS tokens.
-fn set_template(inner: &mut Tokenizer, config: &Settings, ends: [Option<&str>; 2]) -> Result<()> {
+/// `LlamaTokenizerFast.update_post_processor`, whatever the file's post-processor was.
+fn set_template(inner: &mut Tokenizer, config: &Settings, specials: &Slots) -> Result<()> {
     let mut template = "$A:0".to_owned();
     let mut tokens = Vec::new();
-    let keys = [("add_bos_token", true), ("add_eos_token", false)];
-    for ((key, default), token) in keys.into_iter().zip(ends) {
+    for (key, default, token) in [("add_bos_token", true, BOS), ("add_eos_token", false, EOS)] {
         if !config.keys.get(key).map_or(default, |value| value == true) {
             continue;
         }
-        let token = token.and_then(|token| Some((token.to_owned(), inner.token_to_id(token)?)));
+        let token = named(specials, token)
+            .and_then(|token| Some((token.to_owned(), inner.token_to_id(token)?)));
         let expected = "false, as the tokenizer has no such token";
         let (token, id) = token.ok_or_else(|| config.refuse(key, expected))?;
         template = match key {

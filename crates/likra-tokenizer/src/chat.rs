@@ -1,39 +1,28 @@
 //! A checkpoint's chat template, as transformers 4.57.1 finds it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use likra_data::ChatTemplate;
 use serde_json::Value;
 
 use crate::auto::{CONFIG, open};
 use crate::settings::Settings;
 use crate::special::{ADDITIONAL, SpecialToken};
-use crate::{Error, Result};
-
-/// A chat template, not yet compiled, and what it may read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ChatTemplate {
-    /// The file that it stands in.
-    pub path: PathBuf,
-    /// Jinja.
-    pub source: String,
-    /// Texts of special tokens by their keys, such as `bos_token`; of the additional ones a list.
-    pub tokens: BTreeMap<String, Value>,
-}
+use crate::{Error, Result, Tokenizer};
 
 const FILE: &str = "chat_template.jinja";
 const FOLDER: &str = "additional_chat_templates";
 const KEY: &str = "chat_template";
 const DEFAULT: &str = "default";
 
-impl ChatTemplate {
-    /// The template of the tokenizer in `dir`: of a file of its own, or if there is none of
+impl Tokenizer {
+    /// The chat template of the tokenizer in `dir`: of a file of its own, or if there is none of
     /// `tokenizer_config.json`. Of several, the one called `default`.
     ///
     /// # Errors
     ///
     /// If there is none, or the tokenizer cannot be opened.
-    pub fn read(dir: &Path) -> Result<Self> {
+    pub fn chat_template(dir: &Path) -> Result<ChatTemplate> {
         let (_, specials, _) = open(dir)?;
         let token = |(key, tokens): (String, Vec<SpecialToken>)| {
             let texts = tokens.into_iter().map(|token| Value::from(token.0.content));
@@ -45,7 +34,7 @@ impl ChatTemplate {
             Some((key, value))
         };
         let (path, source) = source(dir)?;
-        Ok(Self {
+        Ok(ChatTemplate {
             path,
             source,
             tokens: specials.into_iter().filter_map(token).collect(),

@@ -22,22 +22,10 @@ pub enum Error {
     #[error("{path}: not a tokenizer: {1}", path = .0.display())]
     Tokenizer(PathBuf, String),
 
-    /// A JSON file beside `tokenizer.json` is malformed.
+    /// A JSON file beside `tokenizer.json` is malformed, or a key has a value with which the tokenizer cannot be
+    /// opened exactly: which, its value (`null` if it is absent), and what would be accepted.
     #[error("{path}: {1}", path = .0.display())]
-    Config(PathBuf, #[source] serde_json::Error),
-
-    /// A key has a value with which the tokenizer cannot be opened exactly.
-    #[error("{}: {key} = {found}; expected {expected}", path.display())]
-    Setting {
-        /// The file.
-        path: PathBuf,
-        /// The key.
-        key: String,
-        /// Its value, as JSON; `null` if it is absent.
-        found: String,
-        /// What would be accepted.
-        expected: String,
-    },
+    Config(PathBuf, String),
 
     /// Chats are asked for, and the checkpoint's folder has no template for them; what it has.
     #[error(

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod auto;
-mod bos;
 mod chat;
 mod class;
 mod encoded_pair;
@@ -12,9 +11,7 @@ mod settings;
 mod special;
 mod tokenizer;
 
-pub use bos::Bos;
-pub use chat::ChatTemplate;
 pub use encoded_pair::{EncodedContext, EncodedPair};
 pub use error::{Error, Result};
 pub use questions::{Asked, Candidate, Other, Request};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Bos, Tokenizer};

@@ -18,7 +18,7 @@ impl Settings {
         let mut keys = Map::new();
         if path.exists() {
             let parsed = likra_files::parse_json(&likra_files::read(&path)?);
-            keys = parsed.map_err(|error| Error::Config(path.clone(), error))?;
+            keys = parsed.map_err(|error| Error::Config(path.clone(), error.to_string()))?;
         }
         Ok(Self { path, keys })
     }
@@ -35,11 +35,7 @@ impl Settings {
 
     /// Why a part of a key's value cannot be taken.
     pub(crate) fn refuse_part(&self, key: &str, found: &Value, expected: &str) -> Error {
-        Error::Setting {
-            path: self.path.clone(),
-            key: key.into(),
-            found: found.to_string(),
-            expected: expected.into(),
-        }
+        let message = format!("{key} = {found}; expected {expected}");
+        Error::Config(self.path.clone(), message)
     }
 }

@@ -2,9 +2,28 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::auto::{TOKENIZER, open};
 use crate::special::{BOS, EOS, PAD, named};
-use crate::{Bos, Error, Result};
+use crate::{Error, Result};
+
+/// Whether a sequence begins with the beginning-of-sequence token.
+///
+/// lm-evaluation-harness 0.4.13 does as `Auto`, its 0.4.2 (the paper's) as `Never`; the paper's
+/// training code does as `Always`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bos {
+    /// As the tokenizer's class in transformers does: by its post-processor.
+    #[default]
+    Auto,
+    /// Also if the post-processor does not.
+    Always,
+    /// Special tokens are not added, whatever the post-processor says.
+    Never,
+}
 
 /// A checkpoint's tokenizer, with a rule for the beginning of a sequence.
 ///
@@ -16,8 +35,8 @@ pub struct Tokenizer {
     /// What stands before a text that has no context, the BOS token or, for want of one, EOS: its id and
     /// its text.
     prefix: Option<(u32, String)>,
-    /// The texts of the tokens that begin, end and fill texts.
-    specials: [Option<String>; 3],
+    /// The texts of the tokens that begin, end and fill texts, as far as there are any.
+    pub special_texts: [Option<String>; 3],
     /// A text with this one is refused.
     gap: Option<String>,
 }
@@ -52,7 +71,7 @@ impl Tokenizer {
             inner,
             bos,
             prefix,
-            specials: [BOS, EOS, PAD].map(|key| named(&specials, key).map(String::from)),
+            special_texts: [BOS, EOS, PAD].map(|key| named(&specials, key).map(String::from)),
             gap,
         };
         tokenizer.refuse_endings(dir)?;
@@ -91,12 +110,6 @@ impl Tokenizer {
     pub fn decode(&self, ids: &[u32]) -> String {
         let decode = || self.inner.decode(ids, false);
         likra_files::guarded(decode).map_or_else(|_| String::new(), Result::unwrap_or_default)
-    }
-
-    /// The texts of the tokens that begin, end and fill texts, as far as there are any.
-    #[must_use]
-    pub fn special_texts(&self) -> [Option<String>; 3] {
-        self.specials.clone()
     }
 
     /// The token ids of `text` without any that the post-processor adds.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use likra_tokenizer::ChatTemplate;
+use likra_tokenizer::Tokenizer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn a_template_is_found_where_transformers_finds_it() {
             write(name, file.as_bytes());
         }
         let case = format!("{config}, {files:?}");
-        match (ChatTemplate::read(dir.path()), text) {
+        match (Tokenizer::chat_template(dir.path()), text) {
             // Python reads the ends of lines as one character.
             (Ok(found), Some(text)) => {
                 assert_eq!(found.source.replace("\r\n", "\n"), text, "{case}");
@@ -75,7 +75,7 @@ fn special_tokens_that_are_set_can_be_read() {
         "additional_special_tokens": ["a", "b"],
     });
     std::fs::write(dir.path().join("tokenizer_config.json"), config.to_string()).unwrap();
-    let tokens = ChatTemplate::read(dir.path()).unwrap().tokens;
+    let tokens = Tokenizer::chat_template(dir.path()).unwrap().tokens;
     assert_eq!(
         json!(tokens),
         json!({"eos_token": "e", "additional_special_tokens": ["a", "b"]})

@@ -99,11 +99,9 @@ fn load_moments(path: &Path, adapter: &Adapter, device: &Device) -> Result<[Tens
         let found = stored.remove(&name);
         let dims = found.as_ref().map(Tensor::dims);
         let found = found.filter(|_| dims == Some(shape));
-        found.ok_or_else(|| likra_lora::Error::Tensor {
-            path: path.into(),
-            tensor: name,
-            expected: format!("shape {shape:?}"),
-            found: dims.map_or("none".into(), |dims| format!("{dims:?}")),
+        found.ok_or_else(|| {
+            let found = dims.map_or("none".into(), |dims| format!("{dims:?}"));
+            likra_lora::Error::tensor(path, &name, &format!("shape {shape:?}"), &found)
         })
     };
     let mut moment = |moment: &str| -> Result<Tensor<1>> {

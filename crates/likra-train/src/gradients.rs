@@ -25,7 +25,7 @@ pub fn loss_and_gradients(
 ) -> Result<(Tensor<1>, Vec<Tensor<2>>)> {
     let objective = settings.objective;
     check(examples, settings)?;
-    if objective.has_reward() != adapter.reward().is_some() {
+    if objective.has_reward() != adapter.reward.is_some() {
         return Err(Error::Reward(objective));
     }
     let mut texts = texts(examples);
@@ -52,7 +52,7 @@ pub fn loss_and_gradients(
     }
     let log_likelihoods = |adapter: Option<&Adapter>| -> Result<Tensor<1>> {
         let hidden = model.forward(&batch, None, adapter)?;
-        match adapter.and_then(Adapter::reward) {
+        match adapter.and_then(|adapter| adapter.reward.as_ref()) {
             Some(reward) => Ok(model.rewards(&hidden, &targets, reward)),
             None => Ok(model.log_likelihoods(&hidden, &targets)?),
         }

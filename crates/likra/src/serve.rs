@@ -173,7 +173,7 @@ impl Text for Tokens {
     }
 
     fn special(&self) -> SpecialTokens {
-        let [bos, eos, pad] = self.inner.special_texts();
+        let [bos, eos, pad] = self.inner.special_texts.clone();
         SpecialTokens {
             eos_token: eos,
             bos_token: bos,

@@ -64,7 +64,12 @@ impl Golden {
     fn chat(&self, template: &str, multiturn: bool) -> Chat {
         let path = fixtures().join(format!("chat/{template}.jinja"));
         let source = fs_err::read_to_string(&path).unwrap();
-        Chat::new(path, &source, &self.tokens[template], self.now(), multiturn).unwrap()
+        let template = ChatTemplate {
+            path,
+            source,
+            tokens: self.tokens[template].clone(),
+        };
+        Chat::new(template, self.now(), multiturn).unwrap()
     }
 }
 
