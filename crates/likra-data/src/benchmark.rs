@@ -34,6 +34,9 @@ struct Part {
     pool: Vec<Question>,
 }
 
+/// A question and its shots.
+type Asked<'a> = (&'a Question, Vec<&'a Question>);
+
 /// Which sets are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
@@ -199,7 +202,7 @@ impl Benchmark {
     /// If the pool has fewer questions than are drawn, lacks one that is named, or has one that can be no
     /// shot.
     pub fn prefixes(&self, shots: &Shots, count: usize) -> Result<Vec<String>> {
-        let prefix = |(question, shots): (&Question, Vec<&Question>)| {
+        let prefix = |(question, shots): Asked| {
             let mut prefix = question.description.clone();
             for shot in shots {
                 let (asked, answer) = shot.solved()?;
@@ -214,7 +217,7 @@ impl Benchmark {
     }
 
     /// The first `count` test questions, each with its shots.
-    fn drawn(&self, shots: &Shots, count: usize) -> Result<Vec<(&Question, Vec<&Question>)>> {
+    fn drawn(&self, shots: &Shots, count: usize) -> Result<Vec<Asked<'_>>> {
         let mut all = Vec::new();
         for part in &self.parts {
             let asked = part.test.start..part.test.end.min(count);
@@ -232,11 +235,9 @@ impl Benchmark {
     pub fn in_chat(mut self, chat: &Chat, shots: &Shots) -> Result<Self> {
         let tested = self.drawn(shots, usize::MAX)?;
         let trained = self.train.iter().map(|question| (question, Vec::new()));
-        let asked: Vec<(&Question, Vec<&Question>)> = tested.into_iter().chain(trained).collect();
-        let prompts = asked
-            .par_iter()
-            .map(|(question, shots)| chat.contexts(question, shots));
-        let prompts: Vec<Vec<String>> = prompts.collect::<Result<_>>()?;
+        let asked: Vec<Asked> = tested.into_iter().chain(trained).collect();
+        let contexts = |(question, shots): &Asked| chat.contexts(question, shots);
+        let prompts: Vec<Vec<String>> = asked.par_iter().map(contexts).collect::<Result<_>>()?;
         let questions = self.test.iter_mut().chain(&mut self.train);
         for (question, prompts) in questions.zip(prompts) {
             question.prompts = prompts;

@@ -92,11 +92,7 @@ impl Dataset {
     /// Whether a file of the repository holds one of the splits.
     #[must_use]
     pub fn has(&self, file: &str) -> bool {
-        let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
-        self.stems.iter().any(|stem| {
-            let (of, stem) = stem.rsplit_once('/').unwrap_or(("", stem));
-            of == folder && is_named(name, stem)
-        })
+        self.stems.iter().any(|stem| is_named(file, stem))
     }
 }
 
@@ -139,12 +135,12 @@ fn matching(stem: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Whether a file's name is `stem` with an ending; `*` stands for anything.
+/// Whether a file's name or path is `stem` with an ending; `*` stands for anything but a folder.
 fn is_named(file: &str, stem: &str) -> bool {
     let is_named = |name: &str| match stem.split_once('*') {
         Some((start, end)) => {
             let rest = name.strip_prefix(start);
-            rest.is_some_and(|rest| rest.ends_with(end))
+            rest.is_some_and(|rest| rest.ends_with(end) && !rest.contains('/'))
         }
         None => name == stem,
     };

@@ -4,8 +4,7 @@
 //! for 6 rare ones that its Unicode 14 treats otherwise than the later one of Rust.
 
 use likra_files::python_float;
-use minijinja::Value;
-use minijinja::value::ValueKind;
+use minijinja::value::{Value, ValueKind};
 use unicode_titlecase::TitleCase as _;
 
 use crate::values::{items, pairs};

@@ -11,8 +11,7 @@ use csv::{ReaderBuilder, StringRecord};
 use flate2::read::MultiGzDecoder;
 use liblzma::read::XzDecoder;
 use likra_files::decode_text;
-use minijinja::Value;
-use minijinja::value::{Serde, ValueKind};
+use minijinja::value::{Serde, Value, ValueKind};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use rayon::prelude::*;
 

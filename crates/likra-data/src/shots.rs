@@ -97,14 +97,12 @@ pub(crate) fn without<'a>(
             kept.push(shot);
         }
     }
-    match kept.len() {
-        found if found == count => Ok(kept),
-        _ => {
-            let message = "shots, and there is no other to take its place";
-            let message = format!("is among its own {count} {message}");
-            Err(Error::question(&question.id, message))
-        }
+    if kept.len() < count {
+        let message = "shots, and there is no other to take its place";
+        let message = format!("is among its own {count} {message}");
+        return Err(Error::question(&question.id, message));
     }
+    Ok(kept)
 }
 
 /// The shots of each of `asked`, drawn by one generator that runs through the questions in order, as

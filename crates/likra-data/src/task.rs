@@ -1,6 +1,5 @@
 //! A benchmark as a task file: YAML of lm-evaluation-harness 0.4.13, and a few keys of our own under `likra`.
 
-mod columns;
 mod fields;
 mod load;
 mod target;
@@ -10,8 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use minijinja::Value;
-use minijinja::value::ValueKind;
+use minijinja::value::{Value, ValueKind};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 

@@ -177,41 +177,27 @@ pub(crate) fn message(error: &Error) -> String {
 
 /// Python's methods that minijinja-contrib lacks or has otherwise, before its own.
 fn method(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
-    if let (Some(text), [] | [_]) = (value.as_str(), args)
-        && let Some(found) = text_method(text, method, args.first())
-    {
-        return found;
-    }
-    match (value.kind(), method, args) {
-        (ValueKind::Seq, "index", [wanted]) => {
-            let place = value.try_iter()?.position(|item| item == *wanted);
-            let missing = || invalid(format!("{} is not in list", python_text::repr(wanted)));
-            place.map(Value::from).ok_or_else(missing)
-        }
-        _ => pycompat::unknown_method_callback(state, value, method, args),
-    }
-}
-
-fn text_method(text: &str, method: &str, argument: Option<&Value>) -> Option<Result<Value, Error>> {
-    if argument.is_some_and(|argument| !argument.is_none()) {
-        return None;
-    }
-    let found = match method {
-        "strip" => text.trim_matches(is_python_space).into(),
-        "lstrip" => text.trim_start_matches(is_python_space).into(),
-        "rstrip" => text.trim_end_matches(is_python_space).into(),
-        "split" => {
+    let is_bare = args.len() < 2 && args.iter().all(Value::is_none);
+    Ok(match (method, value.as_str().filter(|_| is_bare)) {
+        ("strip", Some(text)) => text.trim_matches(is_python_space).into(),
+        ("lstrip", Some(text)) => text.trim_start_matches(is_python_space).into(),
+        ("rstrip", Some(text)) => text.trim_end_matches(is_python_space).into(),
+        ("split", Some(text)) => {
             let words = text.split(is_python_space).filter(|word| !word.is_empty());
             words.map(Value::from).collect()
         }
-        "capitalize" => capitalize(text).into(),
-        "title" | "splitlines" | "isdigit" | "isnumeric" if !text.is_ascii() => {
+        ("capitalize", Some(text)) => capitalize(text).into(),
+        ("title" | "splitlines" | "isdigit" | "isnumeric", Some(text)) if !text.is_ascii() => {
             let message = format!("{method}() of a text beyond ASCII is not supported");
-            return Some(Err(invalid(message)));
+            return Err(invalid(message));
         }
-        _ => return None,
-    };
-    Some(Ok(found))
+        ("index", None) if value.kind() == ValueKind::Seq && args.len() == 1 => {
+            let place = value.try_iter()?.position(|item| item == args[0]);
+            let missing = || invalid(format!("{} is not in list", python_text::repr(&args[0])));
+            place.ok_or_else(missing)?.into()
+        }
+        _ => return pycompat::unknown_method_callback(state, value, method, args),
+    })
 }
 
 fn invalid(message: String) -> Error {

@@ -1,7 +1,6 @@
 //! JSON as Python reads and writes it.
 
-use std::borrow::Cow;
-use std::io;
+use std::io::{self, Write};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -23,31 +22,27 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
 }
 
 /// The text with quotes around the three values that JSON lacks.
-fn quoted(bytes: &[u8]) -> Cow<'_, [u8]> {
+fn quoted(bytes: &[u8]) -> Vec<u8> {
     const EXTRA: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
-    let mut text = Vec::new();
-    let (mut copied, mut at, mut in_string) = (0, 0, false);
+    let mut text = Vec::with_capacity(bytes.len());
+    let (mut at, mut in_string) = (0, false);
     while at < bytes.len() {
-        let found = EXTRA.iter().find(|word| bytes[at..].starts_with(word));
-        match (bytes[at], found) {
-            (b'\\', _) if in_string => at += 1,
-            (b'"', _) => in_string = !in_string,
+        let rest = &bytes[at..];
+        let word = EXTRA.iter().find(|word| rest.starts_with(word));
+        let taken = match (rest, word) {
             (_, Some(word)) if !in_string => {
-                text.extend_from_slice(&bytes[copied..at]);
                 text.extend([b"\"", *word, b"\""].concat());
-                copied = at + word.len();
-                at = copied;
+                at += word.len();
                 continue;
             }
-            _ => {}
-        }
-        at += 1;
+            ([b'\\', _, ..], _) if in_string => 2,
+            _ => 1,
+        };
+        in_string ^= rest[0] == b'"';
+        text.extend(&rest[..taken]);
+        at += taken;
     }
-    if copied == 0 {
-        return Cow::Borrowed(bytes);
-    }
-    text.extend_from_slice(&bytes[copied..]);
-    Cow::Owned(text)
+    text
 }
 
 /// JSON on one line as Python's `json.dumps(value, ensure_ascii=False)` writes it.
@@ -55,27 +50,19 @@ fn quoted(bytes: &[u8]) -> Cow<'_, [u8]> {
 pub struct PythonJson;
 
 impl Formatter for PythonJson {
-    fn write_f64<W: ?Sized + io::Write>(&mut self, out: &mut W, value: f64) -> io::Result<()> {
+    fn write_f64<W: ?Sized + Write>(&mut self, out: &mut W, value: f64) -> io::Result<()> {
         out.write_all(python_float(value).as_bytes())
     }
 
-    fn begin_array_value<W: ?Sized + io::Write>(
-        &mut self,
-        out: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
         out.write_all(if first { b"" } else { b", " })
     }
 
-    fn begin_object_key<W: ?Sized + io::Write>(
-        &mut self,
-        out: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
         self.begin_array_value(out, first)
     }
 
-    fn begin_object_value<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
         out.write_all(b": ")
     }
 }

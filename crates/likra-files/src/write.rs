@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{Builder, NamedTempFile};
 
 use crate::error_at;
 
@@ -24,7 +24,14 @@ pub fn write_atomically(
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
     let write = || match place(path)? {
-        Place::File(path) => replace(&path, content),
+        Place::File(path) => {
+            let mut temporary = temporary(&path)?;
+            into(temporary.as_file_mut(), content)?.sync_all()?;
+            temporary
+                .persist(&path)
+                .map(drop)
+                .map_err(|error| error.error)
+        }
         // From its end: `>> FILE` makes /dev/stdout a file that holds something already.
         Place::Stream => into(File::options().append(true).open(path)?, content).map(drop),
         Place::Output => into(io::stdout().lock(), content)?.flush(),
@@ -76,9 +83,10 @@ fn place(path: &Path) -> io::Result<Place> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         let folder = path.parent().unwrap_or(Path::new(""));
+        let real = folder.canonicalize();
         match path.symlink_metadata() {
             // The links there lead to open files, which need no name.
-            Ok(_) if is_in(folder, "/proc") => return Ok(Place::Stream),
+            Ok(_) if real.is_ok_and(|real| real.starts_with("/proc")) => return Ok(Place::Stream),
             Ok(found) if found.is_symlink() => path = folder.join(path.read_link()?),
             Ok(found) if found.is_dir() => return Err(ErrorKind::IsADirectory.into()),
             Ok(found) if !found.is_file() => return Ok(Place::Stream),
@@ -86,18 +94,6 @@ fn place(path: &Path) -> io::Result<Place> {
         }
     }
     Err(io::Error::other("too many links"))
-}
-
-fn is_in(folder: &Path, other: &str) -> bool {
-    let real = folder.canonicalize();
-    real.is_ok_and(|real| real.starts_with(other))
-}
-
-fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut temporary = temporary(path)?;
-    into(temporary.as_file_mut(), content)?.sync_all()?;
-    temporary.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 /// The folder that a file is in.
@@ -111,21 +107,31 @@ fn folder(path: &Path) -> io::Result<&Path> {
 
 /// A file beside its place, which is removed unless it gets its name.
 fn temporary(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = folder(path)?;
-    std::fs::create_dir_all(folder)?;
     // `File::create_new` gives the file the permissions of any new file; a temporary file's own
     // would be for its owner alone.
-    let (prefix, suffix) = partial_name(path);
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix(&prefix).suffix(suffix);
-    builder.make_in(folder, |path| File::create_new(path))
+    let create = |path: &Path| File::create_new(path);
+    beside(path, |builder, folder| builder.make_in(folder, create))
 }
 
-/// How the name of what is half-written begins and ends, until it gets the name at the end of `path`.
-fn partial_name(path: &Path) -> (String, &'static str) {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    (format!(".likra-{name}."), ".partial")
+/// Makes a file or a folder beside its place `path`, in a folder that is made if need be.
+fn beside<T>(
+    path: &Path,
+    make: impl FnOnce(&mut Builder, &Path) -> io::Result<T>,
+) -> io::Result<T> {
+    let folder = folder(path)?;
+    std::fs::create_dir_all(folder)?;
+    let prefix = partial_prefix(path);
+    make(Builder::new().prefix(&prefix).suffix(PARTIAL), folder)
 }
+
+/// How the name of what is half-written begins, until it gets the name at the end of `path`.
+fn partial_prefix(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    format!(".likra-{name}.")
+}
+
+/// How it ends.
+const PARTIAL: &str = ".partial";
 
 /// Makes the folder at `path` in one piece: `content` fills a folder beside it, which then takes its name. If another
 /// process has made one meanwhile, every file takes the place of the other's.
@@ -138,15 +144,10 @@ pub fn write_folder<E: From<io::Error>>(
     content: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<(), E> {
     let named = |error: io::Error| error_at(path, error.kind(), error);
-    let beside = folder(path).and_then(|folder| {
-        std::fs::create_dir_all(folder)?;
-        let (prefix, suffix) = partial_name(path);
-        let mut builder = tempfile::Builder::new();
-        let builder = builder.prefix(&prefix).suffix(suffix);
-        // As for any new folder, and not for its owner alone.
-        builder
-            .permissions(Permissions::from_mode(0o777))
-            .tempdir_in(folder)
+    // As for any new folder, and not for its owner alone.
+    let rights = Permissions::from_mode(0o777);
+    let beside = beside(path, |builder, folder| {
+        builder.permissions(rights).tempdir_in(folder)
     });
     let beside = beside.map_err(named)?;
     content(beside.path())?;
@@ -170,8 +171,7 @@ pub fn write_folder<E: From<io::Error>>(
 ///
 /// If a folder cannot be listed, or something not be removed.
 pub fn sweep(path: &Path) -> io::Result<()> {
-    let (prefix, _) = partial_name(path);
-    sweep_folder(folder(path)?, &prefix)?;
+    sweep_folder(folder(path)?, &partial_prefix(path))?;
     if !path.is_dir() || path.is_symlink() {
         return Ok(());
     }
@@ -192,7 +192,7 @@ fn sweep_folder(folder: &Path, prefix: &str) -> io::Result<()> {
     for found in fs_err::read_dir(folder)? {
         let found = found?;
         let name = found.file_name().to_string_lossy().into_owned();
-        if !name.starts_with(prefix) || !name.ends_with(".partial") {
+        if !name.starts_with(prefix) || !name.ends_with(PARTIAL) {
             continue;
         }
         let removed = match found.file_type()?.is_dir() {

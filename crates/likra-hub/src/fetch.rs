@@ -32,7 +32,7 @@ pub fn fetch(
     wanted: &dyn Fn(&str) -> bool,
     listener: &Listener,
 ) -> Result<Snapshot> {
-    let hub = Hub::new(kind, name);
+    let hub = Hub::new(kind, name, listener);
     if hub.is_offline {
         let offline =
             "HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE, HF_DATASETS_OFFLINE) forbids to download it";
@@ -40,7 +40,7 @@ pub fn fetch(
         let message = format!("{name}: not in the cache {cache}, and {offline}");
         return hub.cached()?.ok_or(Error::Refused(message));
     }
-    let error = match hub.download(expected, wanted, listener) {
+    let error = match hub.download(expected, wanted) {
         Err(error @ Error::Transfer(..)) => error,
         other => return other,
     };
@@ -54,6 +54,7 @@ pub fn fetch(
 
 struct Hub<'a> {
     name: &'a Name,
+    listener: &'a Listener<'a>,
     repo: Repo,
     cache: Cache,
     endpoint: String,
@@ -63,7 +64,7 @@ struct Hub<'a> {
 }
 
 impl<'a> Hub<'a> {
-    fn new(of: RepoType, name: &'a Name) -> Self {
+    fn new(of: RepoType, name: &'a Name, listener: &'a Listener<'a>) -> Self {
         let (kind, offline) = match of {
             RepoType::Dataset => ("data set", "HF_DATASETS_OFFLINE"),
             _ => ("model", "TRANSFORMERS_OFFLINE"),
@@ -78,6 +79,7 @@ impl<'a> Hub<'a> {
         let endpoint = if endpoint.is_empty() { HUB } else { &endpoint };
         Self {
             name,
+            listener,
             repo: Repo::with_revision(name.repo.clone(), of, name.revision.clone()),
             cache,
             endpoint: endpoint.trim_end_matches('/').into(),
@@ -114,12 +116,7 @@ impl<'a> Hub<'a> {
         Some(token.trim().to_owned()).filter(|token| !token.is_empty())
     }
 
-    fn download(
-        &self,
-        expected: &'static str,
-        wanted: &dyn Fn(&str) -> bool,
-        listener: &Listener,
-    ) -> Result<Snapshot> {
+    fn download(&self, expected: &'static str, wanted: &dyn Fn(&str) -> bool) -> Result<Snapshot> {
         let failed = |error| self.failed(error);
         let api = ApiBuilder::from_cache(self.cache.clone())
             .with_endpoint(self.endpoint.clone())
@@ -135,17 +132,16 @@ impl<'a> Hub<'a> {
         }
         let (folder, commit) = self.snapshot(info.sha);
         for file in files.iter().filter(|file| !folder.join(file).exists()) {
-            self.file(&api, file, &folder, listener)?;
+            self.file(&api, file, &folder)?;
         }
-        let cache = self.cache.repo(self.repo.clone());
-        cache.create_ref(&commit)?;
+        self.cache.repo(self.repo.clone()).create_ref(&commit)?;
         Ok((folder, commit))
     }
 
     /// Downloads a file and compares its hash, if it is a large one, with the hub's.
-    fn file(&self, api: &ApiRepo, file: &str, folder: &Path, listener: &Listener) -> Result<()> {
+    fn file(&self, api: &ApiRepo, file: &str, folder: &Path) -> Result<()> {
         let name = self.name;
-        let place = retried(|| api.download_with_progress(file, News(listener)));
+        let place = retried(|| api.download_with_progress(file, News(self.listener)));
         let place = place.map_err(|error| self.failed(error))?;
         let blob = place.canonicalize()?;
         let expected = blob.file_name().unwrap_or_default().to_string_lossy();
@@ -155,9 +151,9 @@ impl<'a> Hub<'a> {
         if let Some(found) = found.filter(|found| *found != expected) {
             fs_err::remove_file(&place)?;
             fs_err::remove_file(&blob)?;
-            return Err(Error::Refused(format!(
-                "{name}: {file}: SHA-256 {found}, but the hub says {expected}; it was removed from the cache, try again"
-            )));
+            let removed = "it was removed from the cache, try again";
+            let message = format!("SHA-256 {found}, but the hub says {expected}; {removed}");
+            return Err(Error::Refused(format!("{name}: {file}: {message}")));
         }
         let changed = format!("{name}: changed while it was downloaded; try again");
         let same = place.starts_with(folder).then_some(());
@@ -174,10 +170,9 @@ impl<'a> Hub<'a> {
             says("status") || says("code")
         };
         if status("401") || status("403") {
-            let remedy = "then set HF_TOKEN to a token of your account";
-            Error::Refused(format!(
-                "{name}: the hub refuses access; accept its conditions at {endpoint}/{name}, {remedy}"
-            ))
+            let token = "then set HF_TOKEN to a token of your account";
+            let remedy = format!("accept its conditions at {endpoint}/{name}, {token}");
+            Error::Refused(format!("{name}: the hub refuses access; {remedy}"))
         } else if status("404") {
             let what = format!("no such {} or revision", self.kind);
             let remedy = "a private one needs a token in HF_TOKEN";

@@ -3,12 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use minijinja::Value;
-use minijinja::value::ValueKind;
+use minijinja::value::{Value, ValueKind};
 use rayon::prelude::*;
 
+use super::Task;
 use super::target::{self, from_either_end};
-use super::{Task, columns};
 use crate::question::{Delimiters, Doc, Question};
 use crate::rows::{Row, Rows};
 use crate::template::Templates;
@@ -34,7 +33,7 @@ enum Source {
 
 /// The questions of a split's rows, those that the task keeps.
 pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Question>> {
-    let rows = columns::prepare(task, rows)?;
+    let rows = prepare(task, rows)?;
     let fields = Fields::new(task, &rows.columns)?;
     let path = rows.files.first().cloned().unwrap_or_default();
     let nothing = || Error::file(&path, "no questions found, expected at least one");
@@ -59,6 +58,40 @@ pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Que
         }
     }
     Ok(found)
+}
+
+/// The rows that a task keeps, with the columns that it makes: what `process_docs` does in the harness.
+fn prepare(task: &Task, rows: &Rows) -> Result<Rows> {
+    let keep = pairs(&task.own.keep);
+    let (mut templates, mut names) = (Templates::new(), Vec::new());
+    for (name, source) in pairs(&task.own.columns) {
+        let key = format!("likra.columns.{name}");
+        let added = templates.add(&key, &source.to_string());
+        added.map_err(|message| task.refused(&key, message))?;
+        names.push((name.to_string(), key));
+    }
+    // A column that is made is looked at once it is.
+    let (later, first): (Vec<_>, Vec<_>) = keep
+        .into_iter()
+        .partition(|(column, _)| names.iter().any(|(name, _)| *name == column.to_string()));
+    let is_kept = |row: &Row, keep: &[(Value, Value)]| {
+        keep.iter().all(|(column, wanted)| {
+            let found = row.value.get_item(column).unwrap_or_default();
+            found.is_undefined() || found == *wanted
+        })
+    };
+    let made = |row: &Row| -> Result<Row> {
+        let mut row = row.clone();
+        for (name, key) in &names {
+            let value = templates.value(key, &row.value);
+            row.set(name, value.map_err(|source| row.refused(source))?);
+        }
+        Ok(row)
+    };
+    let kept = rows.all.par_iter().filter(|row| is_kept(row, &first));
+    let mut made: Vec<Row> = kept.map(made).collect::<Result<_>>()?;
+    made.retain(|row| is_kept(row, &later));
+    Ok(Rows::new(&rows.files, made))
 }
 
 impl Fields {

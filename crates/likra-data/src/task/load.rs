@@ -5,8 +5,7 @@ use std::ffi::OsStr;
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
-use minijinja::Value;
-use minijinja::value::ValueKind;
+use minijinja::value::{Value, ValueKind};
 
 use super::{Task, yaml};
 use crate::values::{get, items, pairs, texts};

@@ -1,7 +1,6 @@
 //! What `doc_to_text` and `doc_to_target` give: a text, or which choice is meant.
 
-use minijinja::Value;
-use minijinja::value::ValueKind;
+use minijinja::value::{Value, ValueKind};
 
 use crate::values::items;
 use crate::{literal, python_text};
