@@ -93,10 +93,8 @@ impl Benchmark {
                 let limit = needs.limit.unwrap_or(usize::MAX);
                 test.extend(asked.into_iter().take(limit));
             }
-            let pool = match needs.shots {
-                true => reader.pool(&task)?,
-                false => Vec::new(),
-            };
+            let pool = needs.shots.then(|| reader.pool(&task)).transpose()?;
+            let pool = pool.unwrap_or_default();
             let test = start..test.len();
             parts.push(Part { task, test, pool });
         }
@@ -205,8 +203,7 @@ impl Benchmark {
         let prefix = |(question, shots): Asked| {
             let mut prefix = question.description.clone();
             for shot in shots {
-                let (asked, answer) = shot.solved()?;
-                prefix += &shot.delimiters.shot(asked, answer);
+                prefix += &shot.shot()?;
             }
             Ok(prefix)
         };

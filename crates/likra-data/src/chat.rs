@@ -76,7 +76,7 @@ impl Chat {
         for shot in shots {
             let (asked, answer) = shot.solved()?;
             match (self.multiturn, answer.as_str()) {
-                (false, _) => before += &shot.delimiters.shot(asked, answer),
+                (false, _) => before += &shot.shot()?,
                 (true, "") => messages.push((USER, asked)),
                 (true, _) => messages.extend([(USER, asked.as_str()), (ASSISTANT, answer)]),
             }

@@ -291,7 +291,16 @@ fn drawn<'a>(train: &'a [Question], draw: &Draw<'a>) -> Result<Vec<TrainingPair<
         let pair = match kind {
             AnswerKind::Correct => return TrainingPair::right(question),
             AnswerKind::Incorrect => wrong.of(question, &mut rng).map(choice),
-            AnswerKind::Irrelevant => draw_irrelevant(train, place, wrong, &mut rng).map(text),
+            AnswerKind::Irrelevant => {
+                let others = train[..place].iter().chain(&train[place + 1..]);
+                let texts = others.flat_map(|other| wrong.among(other).map(|at| other.text(at)));
+                let drawn = || {
+                    let drawn = rng.randbelow(train.len() - 1);
+                    let other = &train[drawn + usize::from(drawn >= place)];
+                    wrong.of(other, &mut rng).map(|choice| other.text(choice))
+                };
+                draw_foreign(question, texts, drawn).map(text)
+            }
             AnswerKind::Unrelated => {
                 let drawn = || rng.choice(&texts).copied();
                 draw_foreign(question, texts.iter().copied(), drawn).map(text)
@@ -371,21 +380,6 @@ impl WrongAnswer {
             Self::First => wrong.next(),
         }
     }
-}
-
-fn draw_irrelevant<'a>(
-    train: &'a [Question],
-    place: usize,
-    wrong: WrongAnswer,
-    rng: &mut PythonRandom,
-) -> Option<&'a str> {
-    let others = train[..place].iter().chain(&train[place + 1..]);
-    let texts = others.flat_map(|other| wrong.among(other).map(|choice| other.text(choice)));
-    draw_foreign(&train[place], texts, || {
-        let drawn = rng.randbelow(train.len() - 1);
-        let other = &train[drawn + usize::from(drawn >= place)];
-        wrong.of(other, rng).map(|choice| other.text(choice))
-    })
 }
 
 /// Draws until a text is none of the question's own, if there is one among `texts`.

@@ -1,7 +1,5 @@
 //! A multiple-choice question in words, whatever benchmark it comes from.
 
-use std::sync::Arc;
-
 use minijinja::Value;
 use serde::Serialize;
 
@@ -35,7 +33,10 @@ pub struct Question {
     pub(crate) solved: Option<(String, String)>,
     /// What stands before each choice, or before all, in place of the context or contexts: prompts of a chat.
     pub(crate) prompts: Vec<String>,
-    pub(crate) delimiters: Arc<Delimiters>,
+    /// What stands between it and its answer out of a chat: most often a space.
+    pub target_delimiter: String,
+    /// What stands after it as a shot.
+    pub(crate) fewshot_delimiter: String,
 }
 
 /// The row of a question. Two questions are the same whatever form their rows have.
@@ -49,25 +50,6 @@ impl PartialEq for Doc {
 }
 
 impl Eq for Doc {}
-
-/// What stands between the parts of a prompt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Delimiters {
-    /// Between a question and its answer.
-    pub(crate) target: String,
-    /// After a shot.
-    pub(crate) few_shot: String,
-}
-
-impl Delimiters {
-    /// A question with its answer, as a shot: the question alone if the answer is empty.
-    pub(crate) fn shot(&self, question: &str, answer: &str) -> String {
-        match answer.is_empty() {
-            true => question.into(),
-            false => format!("{question}{}{answer}{}", self.target, self.few_shot),
-        }
-    }
-}
 
 impl Question {
     /// The row that it was made of, to be serialized: a map of the data set's columns.
@@ -131,15 +113,9 @@ impl Question {
     #[must_use]
     pub fn delimiter(&self) -> &str {
         match self.prompts.is_empty() {
-            true => self.own_delimiter(),
+            true => &self.target_delimiter,
             false => "",
         }
-    }
-
-    /// The same out of a chat: most often a space.
-    #[must_use]
-    pub fn own_delimiter(&self) -> &str {
-        &self.delimiters.target
     }
 
     /// Asks of each answer whether it is true: `P(True)` of Kadavath et al. 2022 ("Language models (mostly) know what they
@@ -154,10 +130,7 @@ impl Question {
         Self {
             choices: (0..self.choices.len()).map(asked).collect(),
             continuation: Some("(A)".into()),
-            delimiters: Arc::new(Delimiters {
-                target: " ".into(),
-                ..(*self.delimiters).clone()
-            }),
+            target_delimiter: " ".into(),
             prompts: Vec::new(),
             texts: None,
             ..self.clone()
@@ -183,7 +156,17 @@ impl Question {
         (0..self.choices.len()).any(|place| self.text(place) == text || self.answer(place) == text)
     }
 
-    /// What is asked, with its answer, as a shot.
+    /// The question with its answer, as a shot: the question alone if the answer is empty.
+    pub(crate) fn shot(&self) -> Result<String> {
+        let (asked, answer) = self.solved()?;
+        let (before, after) = (&self.target_delimiter, &self.fewshot_delimiter);
+        Ok(match answer.is_empty() {
+            true => asked.clone(),
+            false => format!("{asked}{before}{answer}{after}"),
+        })
+    }
+
+    /// What is asked in a shot, and its answer.
     pub(crate) fn solved(&self) -> Result<&(String, String)> {
         let missing = "has no single answer, so that it cannot be a shot";
         let solved = self.solved.as_ref();
@@ -208,10 +191,6 @@ mod tests {
     impl Question {
         /// A question that stands as `context` before its choices, of which `choices[gold]` is right.
         pub(crate) fn new(id: String, context: String, choices: Vec<String>, gold: usize) -> Self {
-            let delimiters = Delimiters {
-                target: " ".into(),
-                few_shot: "\n\n".into(),
-            };
             Self {
                 id,
                 description: String::new(),
@@ -224,7 +203,8 @@ mod tests {
                 continuation: None,
                 right: vec![gold],
                 texts: None,
-                delimiters: Arc::new(delimiters),
+                target_delimiter: " ".into(),
+                fewshot_delimiter: "\n\n".into(),
             }
         }
     }

@@ -232,10 +232,8 @@ fn cells(texts: &[&str]) -> Vec<Value> {
         false => &[integer, float, truth, text],
     };
     let all = |read: &fn(&str) -> Option<Value>| {
-        let cell = |text| match is_nothing(text) {
-            true => Some(Value::from(())),
-            false => read(text),
-        };
+        let nothing = |text| is_nothing(text).then(|| Value::from(()));
+        let cell = |text| nothing(text).or_else(|| read(text));
         texts.iter().map(cell).collect()
     };
     kinds.iter().find_map(all).unwrap_or_default()

@@ -34,11 +34,8 @@ fn environment(syntax: &mut SyntaxConfigBuilder) -> Environment<'static> {
     }
     env.set_unknown_method_callback(method);
     env.add_filter("trim", |value: &Value, characters: Option<&str>| {
-        let text = match value.is_undefined() {
-            true => String::new(),
-            false => python_text::display(value),
-        };
         let is_taken_off = |c| characters.map_or(is_python_space(c), |all| all.contains(c));
+        let text = python_text::display(value);
         text.trim_matches(is_taken_off).to_owned()
     });
     env.add_filter("capitalize", |text: &str| capitalize(text));
@@ -54,10 +51,7 @@ fn environment(syntax: &mut SyntaxConfigBuilder) -> Environment<'static> {
 pub(crate) fn chat_environment(now: NaiveDateTime) -> Environment<'static> {
     let mut syntax = SyntaxConfig::builder();
     let mut env = environment(syntax.trim_blocks(true).lstrip_blocks(true));
-    env.set_formatter(|out, _, value| match value.kind() {
-        ValueKind::Undefined => Ok(()),
-        _ => Ok(out.write_str(&python_text::display(value))?),
-    });
+    env.set_formatter(|out, _, value| Ok(out.write_str(&python_text::display(value))?));
     // To minijinja, None and what is undefined have items, too: none.
     let has_items = |value: &Value| !value.is_none() && value.try_iter().is_ok();
     env.add_test("iterable", has_items);

@@ -57,9 +57,8 @@ pub fn decode_text<'a>(path: &Path, bytes: &'a [u8]) -> io::Result<&'a str> {
         let at = error.valid_up_to();
         let line = bytes[..at].split(|&byte| byte == b'\n').count();
         let byte = bytes[at];
-        let message = format!(
-            "line {line}: byte 0x{byte:02x} is not UTF-8; a file in Latin-1 is converted with `iconv -f LATIN1 -t UTF-8`"
-        );
+        let remedy = "a file in Latin-1 is converted with `iconv -f LATIN1 -t UTF-8`";
+        let message = format!("line {line}: byte 0x{byte:02x} is not UTF-8; {remedy}");
         error_at(path, ErrorKind::InvalidData, message)
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))

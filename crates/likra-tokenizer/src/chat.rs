@@ -65,10 +65,8 @@ fn source(dir: &Path) -> Result<(PathBuf, String)> {
         None => return Err(none("none")),
         Some(Value::Object(templates)) => templates.get(DEFAULT),
         Some(Value::Array(list)) => {
-            let is_default = |entry: &&Value| entry["name"] == DEFAULT;
-            list.iter()
-                .rfind(is_default)
-                .map(|entry| &entry["template"])
+            let found = list.iter().rfind(|entry| entry["name"] == DEFAULT);
+            found.map(|entry| &entry["template"])
         }
         one => one,
     };

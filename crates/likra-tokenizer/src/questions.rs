@@ -59,7 +59,7 @@ impl<'a> Asked<'a> {
         Self {
             question,
             contexts: vec![context.into()],
-            delimiter: question.own_delimiter(),
+            delimiter: &question.target_delimiter,
         }
     }
 }

@@ -14,13 +14,7 @@ fn sample() -> Benchmark {
 }
 
 fn text(shots: Vec<&Question>) -> String {
-    shots
-        .into_iter()
-        .map(|shot| {
-            let (asked, answer) = shot.solved().unwrap();
-            shot.delimiters.shot(asked, answer)
-        })
-        .collect()
+    shots.into_iter().map(|shot| shot.shot().unwrap()).collect()
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! From a row to a question: what a task's fields make of it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use minijinja::value::{Value, ValueKind};
 use rayon::prelude::*;
 
 use super::Task;
 use super::target::{self, from_either_end};
-use crate::question::{Delimiters, Doc, Question};
+use crate::question::{Doc, Question};
 use crate::rows::{Row, Rows};
 use crate::template::Templates;
 use crate::values::{get, items, pairs};
@@ -16,11 +15,11 @@ use crate::{Error, Result, literal, python_text};
 
 /// A task's fields, ready for rows.
 #[derive(Debug)]
-struct Fields {
+struct Fields<'a> {
+    task: &'a Task,
     templates: Templates,
     /// By the keys of the fields that the task has.
     sources: HashMap<&'static str, Source>,
-    delimiters: Arc<Delimiters>,
 }
 
 /// What a field is made of.
@@ -94,18 +93,11 @@ fn prepare(task: &Task, rows: &Rows) -> Result<Rows> {
     Ok(Rows::new(&rows.files, made))
 }
 
-impl Fields {
+impl<'a> Fields<'a> {
     /// A field that is the name of one of the columns is that cell.
-    fn new(task: &Task, columns: &BTreeSet<String>) -> Result<Self> {
+    fn new(task: &'a Task, columns: &BTreeSet<String>) -> Result<Self> {
         let (keys, own) = (&task.keys, &task.own);
-        let mut fields = Self {
-            templates: Templates::new(),
-            sources: HashMap::new(),
-            delimiters: Arc::new(Delimiters {
-                target: keys.target_delimiter.clone().unwrap_or(" ".into()),
-                few_shot: keys.fewshot_delimiter.clone().unwrap_or("\n\n".into()),
-            }),
-        };
+        let (mut templates, mut sources) = (Templates::new(), HashMap::new());
         for (key, value) in [
             ("doc_to_text", Some(keys.doc_to_text.clone())),
             ("doc_to_target", Some(keys.doc_to_target.clone())),
@@ -119,15 +111,19 @@ impl Fields {
             let source = match value.as_str() {
                 Some(text) if columns.contains(text) => Source::Column(text.into()),
                 Some(text) => {
-                    let added = fields.templates.add(key, text);
+                    let added = templates.add(key, text);
                     added.map_err(|message| task.refused(key, message))?;
                     Source::Template
                 }
                 None => Source::Constant(value),
             };
-            fields.sources.insert(key, source);
+            sources.insert(key, source);
         }
-        Ok(fields)
+        Ok(Self {
+            task,
+            templates,
+            sources,
+        })
     }
 
     fn question(&self, row: &Value, multiple: bool, number: String) -> Result<Question, String> {
@@ -157,7 +153,7 @@ impl Fields {
         if count < 2 {
             return Err(format!("{count} choices found, expected at least 2"));
         }
-        let id = self.printed("likra.id", row)?;
+        let (id, keys) = (self.printed("likra.id", row)?, &self.task.keys);
         let answer = target::shown(&target, &choices);
         Ok(Question {
             id: if id.is_empty() { number } else { id },
@@ -171,7 +167,8 @@ impl Fields {
             choices,
             continuation,
             right,
-            delimiters: Arc::clone(&self.delimiters),
+            target_delimiter: keys.target_delimiter.clone().unwrap_or(" ".into()),
+            fewshot_delimiter: keys.fewshot_delimiter.clone().unwrap_or("\n\n".into()),
         })
     }
 

@@ -37,10 +37,10 @@ pub fn open(name: &str) -> Result<Vec<Task>> {
     let known = indices.iter().flatten().filter_map(Entry::name);
     let mut known: Vec<String> = known.filter(|name| !name.starts_with("mmlu_")).collect();
     known.sort();
-    Err(Error::Refused(format!(
-        "no task `{name}`: expected one of {}, a subject such as mmlu_anatomy, or a path to a .yaml file",
-        known.join(", ")
-    )))
+    let known = known.join(", ");
+    let others = "a subject such as mmlu_anatomy, or a path to a .yaml file";
+    let message = format!("no task `{name}`: expected one of {known}, {others}");
+    Err(Error::Refused(message))
 }
 
 /// The files that the program carries, in the order of their paths.

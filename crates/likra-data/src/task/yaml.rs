@@ -165,11 +165,8 @@ fn integer(text: &str) -> Option<i64> {
 /// A float has a point, and a sign in its exponent: `1e3` is text.
 fn float(text: &str) -> Option<f64> {
     let unsigned = text.trim_start_matches(['-', '+']);
-    match unsigned {
-        ".inf" | ".Inf" | ".INF" if text.starts_with('-') => return Some(f64::NEG_INFINITY),
-        ".inf" | ".Inf" | ".INF" => return Some(f64::INFINITY),
-        ".nan" | ".NaN" | ".NAN" => return Some(f64::NAN),
-        _ => {}
+    if [".inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN"].contains(&unsigned) {
+        return text.replace('.', "").parse().ok();
     }
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "+0"));
     let is_decimal = |b: u8| b.is_ascii_digit() || b"._".contains(&b);
