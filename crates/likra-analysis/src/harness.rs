@@ -3,7 +3,7 @@
 use likra_results::{AnswerKind, ScoreRecord};
 use serde_json::Value;
 
-use crate::rule::is_right;
+use crate::rule::{choices, highest};
 use crate::{Estimate, Norm, Rule, mean};
 
 /// A metric that is a mean over questions.
@@ -51,34 +51,34 @@ impl HarnessMetric {
     /// Its value for a question, of whose candidates `scored` has the log-likelihoods under one head.
     #[must_use]
     pub fn value(self, scored: &[ScoreRecord]) -> f64 {
-        let right = |record: &ScoreRecord| record.kind == AnswerKind::Correct;
+        let candidates = scored.iter().map(|record| (record, record.log_likelihood));
         match self {
-            Self::Accuracy(norm) => {
-                let scored = scored.iter().map(|record| (record, record.log_likelihood));
-                f64::from(is_right(scored, norm))
-            }
-            Self::Probability => {
-                let choices = scored.iter().filter(|record| record.kind.is_choice());
-                right_share(choices.map(|record| (record.log_likelihood, right(record))))
-            }
+            Self::Accuracy(norm) => f64::from(highest(choices(candidates, norm)) == Some(true)),
+            Self::Probability => right_share(&choices(candidates, Norm::None)),
             Self::Greedy => {
-                let greedy = |record: &ScoreRecord| right(record) && record.greedy == Some(true);
-                f64::from(scored.iter().any(greedy))
+                let mut right = scored.iter().filter(|one| one.kind == AnswerKind::Correct);
+                f64::from(right.any(|one| one.greedy == Some(true)))
             }
         }
     }
 }
 
-/// The share that those that are right have of the sum of exp(score). The largest score is taken off first: by
-/// itself exp is 0 below -745, where the harness has 0/0.
-fn right_share(scores: impl Iterator<Item = (f64, bool)> + Clone) -> f64 {
-    let largest = scores
-        .clone()
-        .fold(f64::NEG_INFINITY, |largest, (score, _)| largest.max(score));
-    let shares = scores.map(|(score, right)| ((score - largest).exp(), right));
-    let all: f64 = shares.clone().map(|(share, _)| share).sum();
-    let of_right = shares.filter(|(_, right)| *right);
-    of_right.map(|(share, _)| share).sum::<f64>() / all
+/// The share that right choices have of the sum of exp(score).
+fn right_share(choices: &[(f64, bool)]) -> f64 {
+    let shares = shares(choices);
+    let of_right = shares.iter().filter(|(_, right)| *right);
+    let of_right: f64 = of_right.map(|(share, _)| share).sum();
+    of_right / shares.iter().map(|(share, _)| share).sum::<f64>()
+}
+
+/// exp(score) of choices, each with whether it is right. The largest score is taken off first: by itself exp is 0
+/// below -745, where the harness has 0/0.
+pub(crate) fn shares(choices: &[(f64, bool)]) -> Vec<(f64, bool)> {
+    let largest = choices.iter().fold(f64::MIN, |most, one| most.max(one.0));
+    let shares = choices
+        .iter()
+        .map(|(score, right)| ((score - largest).exp(), *right));
+    shares.collect()
 }
 
 impl Rule<'_> {
@@ -86,13 +86,9 @@ impl Rule<'_> {
     /// scores counts as log-probability.
     #[must_use]
     pub fn probability(&self) -> Estimate {
-        let by_question = self.table.questions().iter().zip(self.scores());
-        let share = by_question.map(|(question, scores)| {
-            let scored = question.candidates.iter().zip(scores);
-            let choices = scored.filter(|(record, _)| record.kind.is_choice());
-            right_share(choices.map(|(record, score)| (score, record.kind == AnswerKind::Correct)))
-        });
-        mean::over_questions(&share.collect::<Vec<_>>())
+        let questions = self.choices(Norm::None);
+        let shares = questions.iter().map(|choices| right_share(choices));
+        mean::over_questions(&shares.collect::<Vec<_>>())
     }
 }
 
@@ -110,8 +106,8 @@ mod tests {
             ([-744.9, -745.0, -745.2], 0.377_978_140_981_611_9),
             ([-750.0, -751.0, -752.0], 0.665_240_955_774_821_8),
         ] {
-            let scores = scores.into_iter().zip([true, false, false]);
-            assert!((right_share(scores) - expected).abs() < 1e-12);
+            let scores: Vec<_> = scores.into_iter().zip([true, false, false]).collect();
+            assert!((right_share(&scores) - expected).abs() < 1e-12);
         }
     }
 

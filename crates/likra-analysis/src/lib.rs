@@ -39,7 +39,7 @@ pub use measures::{MeasureRow, trust};
 pub use method::{Method, NEGATIVE, POSITIVE};
 pub use norm::Norm;
 pub use questions::{QuestionRow, Questions};
-pub use rule::Rule;
+pub use rule::{Rule, highest};
 pub use seeds::SeedsRow;
 pub use study::{Negative, Replicate, Study};
 pub use summary::{accuracies, summary};

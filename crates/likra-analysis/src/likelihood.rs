@@ -106,7 +106,7 @@ pub(crate) fn changes(table: &ScoreTable, column: &[Vec<f64>], kind: AnswerKind)
 fn answer(question: &Question, kind: AnswerKind, values: &[f64]) -> Option<usize> {
     let candidates = question.candidates.iter().enumerate();
     let fitting = candidates.filter(|(_, c)| c.kind == kind && c.chars > 0);
-    highest(fitting.map(|(place, c)| (place, per_char(c, values[place]))))
+    highest(fitting.map(|(place, c)| (per_char(c, values[place]), place)))
 }
 
 fn per_char(candidate: &ScoreRecord, value: f64) -> f64 {

@@ -2,11 +2,9 @@
 
 use std::array::from_fn;
 
-use likra_results::AnswerKind;
-
 use crate::method::NEGATIVE;
 use crate::table::SHORTEST;
-use crate::{Method, POSITIVE, ScoreTable};
+use crate::{Method, Norm, POSITIVE, ScoreTable};
 
 /// Newton's method is at its end long before.
 const STEPS: usize = 50;
@@ -15,21 +13,16 @@ const STEPS: usize = 50;
 /// nothing if a head is missing.
 pub(crate) fn logistic(table: &ScoreTable) -> Option<Method> {
     let examples = Method::SFT_LIKRA.last(table)?;
-    let columns = [(POSITIVE, examples), (NEGATIVE, examples), (SHORTEST, 0)];
-    let columns = columns.map(|(head, examples)| table.log_likelihoods(head, examples));
-    let [Some(positive), Some(negative), Some(shortest)] = columns else {
-        return None;
-    };
-    let (mut features, mut right) = (Vec::new(), Vec::new());
-    for (place, question) in table.questions().iter().enumerate() {
-        for (at, candidate) in question.candidates.iter().enumerate() {
-            if candidate.kind.is_choice() {
-                let values = [positive, negative, shortest].map(|column| column[place][at]);
-                features.push(values);
-                right.push(candidate.kind == AnswerKind::Correct);
-            }
-        }
-    }
+    let choices = |head, examples| Some(table.rule(head, examples)?.choices(Norm::None).concat());
+    let positive = choices(POSITIVE, examples)?;
+    let columns = [
+        &positive,
+        &choices(NEGATIVE, examples)?,
+        &choices(SHORTEST, 0)?,
+    ];
+    let feature = |at: usize| columns.map(|column| column[at].0);
+    let features: Vec<[f64; 3]> = (0..positive.len()).map(feature).collect();
+    let right: Vec<bool> = positive.iter().map(|choice| choice.1).collect();
     let (weights, _) = logistic_regression(&features, &right);
     let is_fitted = weights.iter().all(|weight| weight.is_finite());
     is_fitted.then(|| Method::logistic(weights))
@@ -57,11 +50,8 @@ pub fn logistic_regression<const N: usize>(
     });
     let found = fit(&rows.collect::<Vec<_>>(), right);
     let weights: [f64; N] = from_fn(|at| found[at] / deviations[at]);
-    let shift: f64 = weights
-        .iter()
-        .zip(means)
-        .map(|(weight, mean)| weight * mean)
-        .sum();
+    let shifts = weights.iter().zip(means);
+    let shift: f64 = shifts.map(|(weight, mean)| weight * mean).sum();
     (weights, found[N] - shift)
 }
 
@@ -70,47 +60,43 @@ fn fit(rows: &[Vec<f64>], right: &[bool]) -> Vec<f64> {
     let width = rows.first().map_or(0, Vec::len);
     let mut found = vec![0.0; width];
     for _ in 0..STEPS {
-        let (mut slope, mut curvature) = (vec![0.0; width], vec![vec![0.0; width]; width]);
+        // The curvature, and in a last column the slope.
+        let mut equations = vec![vec![0.0; width + 1]; width];
         for at in 0..width.saturating_sub(1) {
-            slope[at] = found[at];
-            curvature[at][at] = 1.0;
+            equations[at][at] = 1.0;
+            equations[at][width] = found[at];
         }
         for (row, &right) in rows.iter().zip(right) {
             let score: f64 = row.iter().zip(&found).map(|(x, weight)| x * weight).sum();
             let chance = 1.0 / (1.0 + (-score).exp());
-            for i in 0..width {
-                slope[i] += (chance - f64::from(u8::from(right))) * row[i];
-                for j in 0..width {
-                    curvature[i][j] += chance * (1.0 - chance) * row[i] * row[j];
+            for (equation, x) in equations.iter_mut().zip(row) {
+                for (sum, other) in equation.iter_mut().zip(row) {
+                    *sum += chance * (1.0 - chance) * x * other;
                 }
+                equation[width] += (chance - f64::from(right)) * x;
             }
         }
-        let step = solve(curvature, slope);
-        found
-            .iter_mut()
-            .zip(step)
-            .for_each(|(found, step)| *found -= step);
+        let steps = found.iter_mut().zip(solve(equations));
+        steps.for_each(|(found, step)| *found -= step);
     }
     found
 }
 
-/// `x` of `a x = b` for a matrix that is symmetric and positive, which needs no exchange of rows.
-fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
-    let size = b.len();
+/// `x` of `a x = b` for rows of `a` and `b`, where `a` is symmetric and positive, which needs no exchange of rows.
+fn solve(mut rows: Vec<Vec<f64>>) -> Vec<f64> {
+    let size = rows.len();
     for pivot in 0..size {
         for row in pivot + 1..size {
-            let share = a[row][pivot] / a[pivot][pivot];
-            (pivot..size).for_each(|column| a[row][column] -= share * a[pivot][column]);
-            b[row] -= share * b[pivot];
+            let share = rows[row][pivot] / rows[pivot][pivot];
+            (pivot..=size).for_each(|column| rows[row][column] -= share * rows[pivot][column]);
         }
     }
+    let mut found = vec![0.0; size];
     for row in (0..size).rev() {
-        let known: f64 = (row + 1..size)
-            .map(|column| a[row][column] * b[column])
-            .sum();
-        b[row] = (b[row] - known) / a[row][row];
+        let known: f64 = (row + 1..size).map(|at| rows[row][at] * found[at]).sum();
+        found[row] = (rows[row][size] - known) / rows[row][row];
     }
-    b
+    found
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! How far a method's judgement can be trusted: measures over the probabilities that it gives to a question's choices,
 //! the softmax of their scores. Intervals are by resampling questions.
 
-use likra_results::AnswerKind;
+use std::array::from_fn;
+
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::table::Question;
-use crate::{Cells, Columns, Estimate, Method, Rule, ScoreTable};
+use crate::harness::shares;
+use crate::{Cells, Columns, Estimate, Method, Norm, Rule, ScoreTable};
 
 /// How often questions are drawn anew for an interval.
 const RESAMPLES: usize = 1000;
@@ -70,23 +71,14 @@ pub(crate) fn measures(methods: &[Method], table: &ScoreTable) -> Vec<MeasureRow
 
 /// Of each question its choices with the probabilities that a rule gives them, and whether each is right.
 fn probabilities(rule: &Rule) -> Vec<Vec<(f64, bool)>> {
-    let questions = rule.table.questions().iter().zip(rule.scores());
-    let of_question = |(question, scores): (&Question, Vec<f64>)| {
-        let choices: Vec<(f64, bool)> = question
-            .scored(&scores)
-            .map(|(choice, score)| (score, choice.kind == AnswerKind::Correct))
-            .collect();
-        let highest = choices.iter().fold(f64::MIN, |most, one| most.max(one.0));
-        let weights = choices
-            .iter()
-            .map(|(score, right)| ((score - highest).exp(), *right));
-        let weights: Vec<(f64, bool)> = weights.collect();
-        let total: f64 = weights.iter().map(|(weight, _)| weight).sum();
-        weights
-            .into_iter()
-            .map(|(weight, right)| (weight / total, right))
+    let of_question = |choices: Vec<(f64, bool)>| {
+        let shares = shares(&choices).into_iter();
+        let total: f64 = shares.clone().map(|(share, _)| share).sum();
+        shares
+            .map(|(share, right)| (share / total, right))
             .collect()
     };
+    let questions = rule.choices(Norm::None).into_iter();
     questions.map(of_question).collect()
 }
 
@@ -94,7 +86,22 @@ fn probabilities(rule: &Rule) -> Vec<Vec<(f64, bool)>> {
 /// AUROC, expected calibration error, Brier score, and risk over coverage, as a [`MeasureRow`] has them.
 #[must_use]
 pub fn trust(questions: &[Vec<(f64, bool)>]) -> [Estimate; 4] {
-    Judged::new(questions).estimates()
+    let (judged, count) = (Judged::new(questions), questions.len());
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let resampled = (0..RESAMPLES).map(|_| {
+        let mut times = vec![0.0; count];
+        (0..count).for_each(|_| times[random.random_range(0..count)] += 1.0);
+        judged.values(&times)
+    });
+    let resampled: Vec<[f64; 4]> = resampled.collect();
+    let values = judged.values(&vec![1.0; count]);
+    from_fn(|measure| {
+        let mut drawn: Vec<f64> = resampled.iter().map(|values| values[measure]).collect();
+        drawn.sort_by(f64::total_cmp);
+        let [low, high] = [25, 975].map(|place| drawn[place * RESAMPLES / 1000]);
+        let value = values[measure];
+        Estimate { value, low, high }
+    })
 }
 
 /// What a method thinks of the choices of all questions.
@@ -116,7 +123,7 @@ impl Judged {
                 if probability > surest.0 {
                     surest = (probability, right);
                 }
-                brier += (probability - f64::from(u8::from(right))).powi(2);
+                brier += (probability - f64::from(right)).powi(2);
                 answers.push((questions.len(), probability, right));
             }
             questions.push((surest.0, surest.1, brier));
@@ -129,27 +136,6 @@ impl Judged {
             surest,
             answers,
         }
-    }
-
-    fn estimates(&self) -> [Estimate; 4] {
-        let count = self.questions.len();
-        let mut random = ChaCha8Rng::seed_from_u64(0);
-        let mut drawn: [Vec<f64>; 4] = Default::default();
-        for _ in 0..RESAMPLES {
-            let mut times = vec![0.0; count];
-            (0..count).for_each(|_| times[random.random_range(0..count)] += 1.0);
-            for (drawn, value) in drawn.iter_mut().zip(self.values(&times)) {
-                drawn.push(value);
-            }
-        }
-        let values = self.values(&vec![1.0; count]);
-        let mut drawn = drawn.into_iter();
-        values.map(|value| {
-            let mut drawn = drawn.next().unwrap_or_default();
-            drawn.sort_by(f64::total_cmp);
-            let [low, high] = [25, 975].map(|place| drawn[place * RESAMPLES / 1000]);
-            Estimate { value, low, high }
-        })
     }
 
     /// The measures, where each question counts so many times.
@@ -184,21 +170,18 @@ impl Judged {
         let mut bins = [0.0; BINS];
         for ((confidence, right, _), times) in self.questions.iter().zip(times) {
             let bin = ((confidence * BINS as f64) as usize).min(BINS - 1);
-            bins[bin] += times * (confidence - f64::from(u8::from(*right)));
+            bins[bin] += times * (confidence - f64::from(*right));
         }
         bins.iter().map(|bin| bin.abs()).sum()
     }
 
     fn risk(&self, times: &[f64]) -> f64 {
         let (mut seen, mut wrong, mut area) = (0.0, 0.0, 0.0);
-        for &question in self
-            .surest
-            .iter()
-            .filter(|&&question| times[question] > 0.0)
-        {
+        let counted = self.surest.iter().filter(|&&one| times[one] > 0.0);
+        for &question in counted {
             let times = times[question];
             seen += times;
-            wrong += times * f64::from(u8::from(!self.questions[question].1));
+            wrong += times * f64::from(!self.questions[question].1);
             area += times * wrong / seen;
         }
         area

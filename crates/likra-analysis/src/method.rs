@@ -11,119 +11,111 @@ pub const POSITIVE: &str = "positive";
 /// The head trained on wrong answers of the same question.
 pub const NEGATIVE: &str = "incorrect";
 
+/// How often a head's log-likelihoods are added, and the head.
+type Term = (f64, Cow<'static, str>);
+
+const PLUS_BASE: Term = (1.0, Cow::Borrowed(BASE));
+const MINUS_BASE: Term = (-1.0, Cow::Borrowed(BASE));
+const PLUS_POSITIVE: Term = (1.0, Cow::Borrowed(POSITIVE));
+const MINUS_POSITIVE: Term = (-1.0, Cow::Borrowed(POSITIVE));
+const MINUS_NEGATIVE: Term = (-1.0, Cow::Borrowed(NEGATIVE));
+const PLUS_ANSWER: Term = (1.0, Cow::Borrowed(ANSWER_ONLY));
+const MINUS_ANSWER: Term = (-1.0, Cow::Borrowed(ANSWER_ONLY));
+const PLUS_P_TRUE: Term = (1.0, Cow::Borrowed(P_TRUE));
+const PLUS_SHORTEST: Term = (1.0, Cow::Borrowed(SHORTEST));
+
+/// What a term counts where those that are subtracted have this weight.
+fn weighted(times: f64, weight: f64) -> f64 {
+    if times < 0.0 { times * weight } else { times }
+}
+
 /// A way of answering. Where it has two heads, both have seen equally many examples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Method {
     name: Cow<'static, str>,
     label: Cow<'static, str>,
-    /// Whose log-likelihoods.
-    plus: Cow<'static, str>,
-    /// Whose are subtracted.
-    minus: Option<Cow<'static, str>>,
-    /// Whose are added, and how often.
-    more: Cow<'static, [(f64, &'static str)]>,
-    /// How much the weight of what is subtracted counts.
-    times: f64,
+    terms: Cow<'static, [Term]>,
     /// Whether its scores are no sums over an answer's tokens, so that an answer's length is no divisor.
     whole: bool,
 }
 
 impl Method {
     /// The base model.
-    pub const BASE: Self = Self::new("base", "Base", BASE, None);
+    pub const BASE: Self = Self::new("base", "Base", &[PLUS_BASE]);
     /// Supervised fine-tuning: the positive head alone.
-    pub const SFT: Self = Self::new("sft", "SFT", POSITIVE, None);
+    pub const SFT: Self = Self::new("sft", "SFT", &[PLUS_POSITIVE]);
     /// The positive head minus the negative head.
-    pub const SFT_LIKRA: Self = Self::new("sft-likra", "SFT-Likra", POSITIVE, Some(NEGATIVE));
+    pub const SFT_LIKRA: Self =
+        Self::new("sft-likra", "SFT-Likra", &[PLUS_POSITIVE, MINUS_NEGATIVE]);
     /// The base minus the negative head: Likra without positive examples.
-    pub const BASE_LIKRA: Self = Self::new("base-likra", "Base-Likra", BASE, Some(NEGATIVE));
+    pub const BASE_LIKRA: Self =
+        Self::new("base-likra", "Base-Likra", &[PLUS_BASE, MINUS_NEGATIVE]);
     /// The positive head minus the base, the fourth way of the authors' scorer: what fine-tuning on right
     /// answers has changed, and nothing else.
-    pub const SFT_BASE: Self = Self::new("sft-base", "SFT − base", POSITIVE, Some(BASE));
+    pub const SFT_BASE: Self = Self::new("sft-base", "SFT − base", &[PLUS_POSITIVE, MINUS_BASE]);
     /// The base minus the positive head: what a negative head would do that has learned the form of
     /// answers but not that they are wrong.
-    pub const BASE_SFT: Self = Self::new("base-sft", "base − SFT", BASE, Some(POSITIVE));
+    pub const BASE_SFT: Self = Self::new("base-sft", "base − SFT", &[PLUS_BASE, MINUS_POSITIVE]);
     /// The base minus what it thinks of the answer alone: domain-conditional PMI (Holtzman et al. 2021,
     /// "Surface form competition", equation 3).
-    pub const BASE_PMI: Self = Self::new("base-pmi", "base PMI", BASE, Some(ANSWER_ONLY));
+    pub const BASE_PMI: Self = Self::new("base-pmi", "base PMI", &[PLUS_BASE, MINUS_ANSWER]);
     /// The positive head minus what the base thinks of the answer alone.
-    pub const SFT_PMI: Self = Self::new("sft-pmi", "SFT PMI", POSITIVE, Some(ANSWER_ONLY));
+    pub const SFT_PMI: Self = Self::new("sft-pmi", "SFT PMI", &[PLUS_POSITIVE, MINUS_ANSWER]);
 
     /// The base plus the positive head minus the negative one (Liu et al. 2021, equation 1, with its alpha of 1).
     pub const DEXPERTS: Self = {
-        let heads = (POSITIVE, Some(NEGATIVE));
-        Self::with("dexperts", "DExperts", heads, &[(1.0, BASE)], false)
+        let heads = &[PLUS_POSITIVE, MINUS_NEGATIVE, PLUS_BASE];
+        Self::new("dexperts", "DExperts", heads)
     };
     /// What the base thinks of the answer alone.
-    pub const ANSWER_ONLY: Self = Self::new("answer-only", "answer only", ANSWER_ONLY, None);
+    pub const ANSWER_ONLY: Self = Self::new("answer-only", "answer only", &[PLUS_ANSWER]);
     /// What the base says when it is asked whether an answer is true.
-    pub const P_TRUE: Self = Self::with("p-true", "P(true)", (P_TRUE, None), &[], true);
+    pub const P_TRUE: Self = Self::new("p-true", "P(true)", &[PLUS_P_TRUE]).whole();
     /// The shortest answer.
-    pub const SHORTEST: Self = Self::with("shortest", "shortest", (SHORTEST, None), &[], true);
+    pub const SHORTEST: Self = Self::new("shortest", "shortest", &[PLUS_SHORTEST]).whole();
 
     /// Those of the paper's table 1, and Base-Likra.
     pub(crate) const TABLE1: [Self; 4] = [Self::BASE, Self::SFT, Self::SFT_LIKRA, Self::BASE_LIKRA];
 
-    const fn new(
-        name: &'static str,
-        label: &'static str,
-        plus: &'static str,
-        minus: Option<&'static str>,
-    ) -> Self {
-        Self::with(name, label, (plus, minus), &[], false)
-    }
-
-    const fn with(
-        name: &'static str,
-        label: &'static str,
-        (plus, minus): (&'static str, Option<&'static str>),
-        more: &'static [(f64, &'static str)],
-        whole: bool,
-    ) -> Self {
+    const fn new(name: &'static str, label: &'static str, terms: &'static [Term]) -> Self {
         Self {
             name: Cow::Borrowed(name),
             label: Cow::Borrowed(label),
-            plus: Cow::Borrowed(plus),
-            minus: match minus {
-                Some(head) => Some(Cow::Borrowed(head)),
-                None => None,
-            },
-            more: Cow::Borrowed(more),
-            times: 1.0,
-            whole,
+            terms: Cow::Borrowed(terms),
+            whole: false,
         }
+    }
+
+    const fn whole(mut self) -> Self {
+        self.whole = true;
+        self
     }
 
     /// The same with the settings that were chosen for it: heads whose names end with `variant`, and a weight.
     #[must_use]
-    pub(crate) fn chosen(self, variant: &str, weight: f64) -> Self {
-        let of = |head: Cow<'static, str>| match seen(&head, 1) {
-            0 => head,
-            _ => format!("{head}{variant}").into(),
-        };
-        let weight_chosen = self.minus.as_ref().map(|_| format!("w = {weight}"));
+    pub(crate) fn chosen(&self, variant: &str, weight: f64) -> Self {
+        let weight_chosen = self.is_ratio().then(|| format!("w = {weight}"));
         let settings = variant.split('-').filter(|setting| !setting.is_empty());
         let settings: Vec<String> = settings.map(String::from).chain(weight_chosen).collect();
+        let terms = self.terms.iter().map(|(times, head)| {
+            let suffix = if seen(head, 1) == 0 { "" } else { variant };
+            (weighted(*times, weight), format!("{head}{suffix}").into())
+        });
         Self {
             name: format!("{}-chosen", self.name).into(),
             label: format!("{}, {} chosen", self.label, settings.join(", ")).into(),
-            plus: of(self.plus),
-            minus: self.minus.map(of),
-            times: weight,
-            ..self
+            terms: terms.collect(),
+            whole: self.whole,
         }
     }
 
     /// Logistic regression on what the positive and the negative head think of an answer, and on its length: how much
     /// each counts, a nat of the heads and a character that is lacking.
     #[must_use]
-    pub(crate) fn logistic([positive, negative, shortest]: [f64; 3]) -> Self {
-        Self {
-            more: Cow::Owned(vec![(positive - 1.0, POSITIVE), (shortest, SHORTEST)]),
-            times: -negative,
-            whole: true,
-            ..Self::new("logistic", "logistic regression", POSITIVE, Some(NEGATIVE))
-        }
+    pub(crate) fn logistic(weights: [f64; 3]) -> Self {
+        let heads = [POSITIVE, NEGATIVE, SHORTEST].into_iter();
+        let terms: Vec<_> = weights.into_iter().zip(heads).collect();
+        Self::of("logistic", "logistic regression", &terms).whole()
     }
 
     /// The same on the questions that are set aside.
@@ -140,41 +132,32 @@ impl Method {
     /// the base's, which is the reward of DPO (Rafailov et al. 2023, equation 5).
     #[must_use]
     pub fn rivals(head: &str) -> [Self; 2] {
-        let alone = Self::of(head.to_owned(), head, None);
-        let gained = Self::of(format!("{head}-{BASE}"), head, Some(BASE));
-        [alone, gained.called(format!("{head} − {BASE}"))]
+        let (gained, label) = (format!("{head}-{BASE}"), format!("{head} − {BASE}"));
+        let gained = Self::of(&gained, &label, &[(1.0, head), (-1.0, BASE)]);
+        [Self::of(head, head, &[(1.0, head)]), gained]
     }
 
     /// A head that gives rewards.
     #[must_use]
     pub fn reward(head: &str) -> Self {
-        let whole = true;
-        Self {
-            whole,
-            ..Self::of(head.to_owned(), head, None)
-        }
+        Self::of(head, head, &[(1.0, head)]).whole()
     }
 
     /// The positive head minus another negative head, called `label` in figures.
     #[must_use]
     pub fn likra_with(head: &str, label: &str) -> Self {
-        Self::of(format!("sft-{head}"), POSITIVE, Some(head)).called(label.to_owned())
+        let name = format!("sft-{head}");
+        Self::of(&name, label, &[(1.0, POSITIVE), (-1.0, head)])
     }
 
-    /// A method by these heads, called `name` everywhere.
-    fn of(name: String, plus: &str, minus: Option<&str>) -> Self {
+    fn of(name: &str, label: &str, terms: &[(f64, &str)]) -> Self {
+        let term = |&(times, head): &(f64, &str)| (times, head.to_owned().into());
         Self {
-            label: name.clone().into(),
-            name: name.into(),
-            plus: plus.to_owned().into(),
-            minus: minus.map(|head| head.to_owned().into()),
-            ..Self::BASE
+            name: name.to_owned().into(),
+            label: label.to_owned().into(),
+            terms: terms.iter().map(term).collect(),
+            whole: false,
         }
-    }
-
-    fn called(self, label: String) -> Self {
-        let label = label.into();
-        Self { label, ..self }
     }
 
     /// The method's name in files.
@@ -191,13 +174,13 @@ impl Method {
 
     /// Whether it subtracts a head.
     pub(crate) fn is_ratio(&self) -> bool {
-        self.minus.is_some()
+        self.terms.iter().any(|(times, _)| *times < 0.0)
     }
 
     /// Whether it has no trained head, and stands at 0 examples.
     #[must_use]
     pub fn is_untrained(&self) -> bool {
-        seen(&self.plus, 1) == 0 && self.minus.as_ref().is_none_or(|head| seen(head, 1) == 0)
+        self.terms.iter().all(|(_, head)| seen(head, 1) == 0)
     }
 
     /// How the method scores after so many examples, with this weight of the head that is subtracted, if
@@ -213,14 +196,15 @@ impl Method {
         if self.is_untrained() != (examples == 0) {
             return None;
         }
-        let mut rule = table.rule(&self.plus, seen(&self.plus, examples))?;
-        rule.whole = self.whole;
-        if let Some(head) = &self.minus {
-            rule = rule.minus(weight * self.times, head, seen(head, examples))?;
-        }
-        let mut more = self.more.iter();
-        more.try_fold(rule, |rule, (times, head)| {
-            rule.minus(-times, head, seen(head, examples))
+        let term = |(times, head): &Term| {
+            let column = table.log_likelihoods(head, seen(head, examples))?;
+            Some((weighted(*times, weight), column))
+        };
+        let terms = self.terms.iter().map(term).collect::<Option<_>>()?;
+        Some(Rule {
+            table,
+            terms,
+            whole: self.whole,
         })
     }
 

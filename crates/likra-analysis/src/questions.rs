@@ -78,21 +78,17 @@ pub(crate) fn questions(study: &Study, methods: &[Method]) -> Questions {
 impl Rule<'_> {
     /// Of each question the choice that [`right`](Self::right) is about, and the margin of the right one.
     fn taken(&self, norm: Norm) -> Vec<(usize, Option<f64>)> {
-        let norm = self.norm(norm);
-        let taken = |(question, scores): (&Question, &Vec<f64>)| {
-            let scores = question.scored(scores);
-            let scores = scores.map(|(choice, score)| (choice.kind, score / norm.divisor(choice)));
-            let scores: Vec<(AnswerKind, f64)> = scores.collect();
-            let best = |kind| {
-                let of_kind = scores.iter().filter(|(found, _)| *found == kind);
-                of_kind.map(|(_, score)| *score).reduce(f64::max)
+        let taken = |choices: Vec<(f64, bool)>| {
+            let best = |wanted: bool| {
+                let some = choices.iter().filter(|(_, right)| *right == wanted);
+                some.map(|(score, _)| *score).reduce(f64::max)
             };
-            let margin = || Some(best(AnswerKind::Correct)? - best(AnswerKind::Incorrect)?);
-            let places = scores.iter().map(|(_, score)| *score).enumerate();
-            (highest(places).unwrap_or(0), margin())
+            let margin = || Some(best(true)? - best(false)?);
+            let places = choices.iter().zip(0..);
+            let taken = highest(places.map(|((score, _), place)| (score, place)));
+            (taken.unwrap_or(0), margin())
         };
-        let by_question = self.table.questions().iter();
-        by_question.zip(&self.scores()).map(taken).collect()
+        self.choices(norm).into_iter().map(taken).collect()
     }
 }
 

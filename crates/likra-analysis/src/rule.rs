@@ -9,8 +9,8 @@ use crate::{Norm, ScoreTable};
 #[derive(Debug, Clone)]
 pub struct Rule<'a> {
     pub(crate) table: &'a ScoreTable,
-    positive: &'a [Vec<f64>],
-    negative: Vec<(f64, &'a [Vec<f64>])>,
+    /// Columns of the table, and how often each is added.
+    pub(crate) terms: Vec<(f64, &'a [Vec<f64>])>,
     /// Whether scores are no sums over an answer's tokens, and not to be divided by its length.
     pub(crate) whole: bool,
 }
@@ -21,8 +21,7 @@ impl ScoreTable {
     pub fn rule(&self, head: &str, examples: usize) -> Option<Rule<'_>> {
         Some(Rule {
             table: self,
-            positive: self.log_likelihoods(head, examples)?,
-            negative: Vec::new(),
+            terms: vec![(1.0, self.log_likelihoods(head, examples)?)],
             whole: false,
         })
     }
@@ -33,56 +32,58 @@ impl Rule<'_> {
     /// does not have it.
     #[must_use]
     pub fn minus(mut self, weight: f64, head: &str, examples: usize) -> Option<Self> {
-        let negative = (weight, self.table.log_likelihoods(head, examples)?);
-        self.negative.push(negative);
+        let column = self.table.log_likelihoods(head, examples)?;
+        self.terms.push((-weight, column));
         Some(self)
     }
 
     /// The scores of all candidates, in nats, by question and then by candidate.
     #[must_use]
     pub fn scores(&self) -> Vec<Vec<f64>> {
-        let mut scores = self.positive.to_vec();
-        for (weight, negative) in &self.negative {
-            for (scores, negative) in scores.iter_mut().zip(*negative) {
-                for (plus, minus) in scores.iter_mut().zip(negative) {
-                    *plus -= weight * minus;
-                }
-            }
-        }
-        scores
+        let terms = &self.terms;
+        let sum = |at: usize, place: usize| terms.iter().map(|(n, of)| n * of[at][place]).sum();
+        let questions = self.table.questions().iter().enumerate();
+        let scores = questions.map(|(at, question)| {
+            let places = 0..question.candidates.len();
+            places.map(|place| sum(at, place)).collect()
+        });
+        scores.collect()
     }
 
-    /// What its scores are divided by where others are divided by `norm`.
-    pub(crate) fn norm(&self, norm: Norm) -> Norm {
-        if self.whole { Norm::None } else { norm }
+    /// The scores of each question's choices, divided as `norm` says, with whether they are right.
+    pub(crate) fn choices(&self, norm: Norm) -> Vec<Vec<(f64, bool)>> {
+        let norm = if self.whole { Norm::None } else { norm };
+        let questions = self.table.questions().iter().zip(self.scores());
+        let each = questions.map(|(one, scores)| choices(one.candidates.iter().zip(scores), norm));
+        each.collect()
     }
 
     /// For each question whether the choice of the highest score is the right one. Of equal scores
     /// the first is taken, as `NumPy` does for the harness.
     #[must_use]
     pub fn right(&self, norm: Norm) -> Vec<bool> {
-        let norm = self.norm(norm);
-        let by_question = self.table.questions().iter().zip(self.scores());
-        let right = by_question
-            .map(|(question, scores)| is_right(question.candidates.iter().zip(scores), norm));
+        let questions = self.choices(norm).into_iter();
+        let right = questions.map(|choices| highest(choices) == Some(true));
         right.collect()
     }
 }
 
-/// Whether of a question's candidates with their scores the best choice is right.
-pub(crate) fn is_right<'a>(
+/// Of candidates with scores the scores of the choices, divided as `norm` says, with whether they are right.
+pub(crate) fn choices<'a>(
     scored: impl Iterator<Item = (&'a ScoreRecord, f64)>,
     norm: Norm,
-) -> bool {
+) -> Vec<(f64, bool)> {
     let choices = scored.filter(|(candidate, _)| candidate.kind.is_choice());
-    let best = highest(choices.map(|(choice, score)| (choice, score / norm.divisor(choice))));
-    best.is_some_and(|choice| choice.kind == AnswerKind::Correct)
+    let is_right = |choice: &ScoreRecord| choice.kind == AnswerKind::Correct;
+    let choices = choices.map(|(choice, score)| (score / norm.divisor(choice), is_right(choice)));
+    choices.collect()
 }
 
 /// What has the highest score, and of equals the first.
-pub(crate) fn highest<T>(scored: impl Iterator<Item = (T, f64)>) -> Option<T> {
-    let best = scored.reduce(|best, next| if next.1 > best.1 { next } else { best });
-    best.map(|(best, _)| best)
+pub fn highest<S: PartialOrd, T>(scored: impl IntoIterator<Item = (S, T)>) -> Option<T> {
+    let scored = scored.into_iter();
+    let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.map(|(_, best)| best)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::iter::once;
 
 use crate::logistic::logistic;
+use crate::rule::highest;
 use crate::{Method, Norm, ScoreTable};
 
 /// The scores of a run, and how to read them.
@@ -88,14 +89,12 @@ impl Study {
         weights.retain(|&weight| method.is_ratio() || weight == 1.0);
         let variants = once("").chain(self.variants.iter().map(String::as_str));
         let all = variants.flat_map(|variant| weights.iter().map(move |&weight| (variant, weight)));
-        let scored = all.filter_map(|(variant, weight)| {
-            let chosen = method.clone().chosen(variant, weight);
+        highest(all.filter_map(|(variant, weight)| {
+            let chosen = method.chosen(variant, weight);
             let rule = chosen.rule(table, chosen.last(table)?, 1.0)?;
             let right = rule.right(self.norm).into_iter().filter(|&right| right);
             Some((right.count(), chosen))
-        });
-        let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        best.map(|(_, chosen)| chosen)
+        }))
     }
 
     /// What a gain of Likra could come from other than wrong answers, and SFT-Likra first:
