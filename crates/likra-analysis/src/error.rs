@@ -32,13 +32,6 @@ pub enum Error {
         /// The question's id.
         question: String,
     },
-
-    /// A weight of the negative head is infinite or not a number.
-    #[error("expected a finite weight of the negative head, found {found}")]
-    Weight {
-        /// The weight.
-        found: f64,
-    },
 }
 
 impl Error {

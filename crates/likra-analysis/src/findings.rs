@@ -1,17 +1,16 @@
 //! Everything that a study's scores say, as typed rows.
 
-use crate::accuracy::rows;
+use crate::accuracy::{curves, figure4, rows};
 use crate::claims::claims;
 use crate::comparisons::comparisons;
-use crate::figures::{curves, figure4};
 use crate::likelihood::{figure2, figure6};
 use crate::measures::measures;
 use crate::paper::{Reference, references};
 use crate::questions::questions;
 use crate::seeds::seeds;
 use crate::{
-    AccuracyRow, Claim, Comparison, LikelihoodRow, MeasureRow, Method, Norm, Questions, Result,
-    SeedsRow, Study, WeightRow,
+    AccuracyRow, Claim, Comparison, LikelihoodRow, MeasureRow, Method, Norm, Questions, SeedsRow,
+    Study,
 };
 
 /// The rows of every table and figure. What the study has no scores for has none.
@@ -34,7 +33,7 @@ pub struct Findings {
     /// Likra with and without positive examples.
     pub figure3: Vec<AccuracyRow>,
     /// Accuracy over the weight of the negative head.
-    pub figure4: Vec<WeightRow>,
+    pub figure4: Vec<AccuracyRow>,
     /// Likra by what the negative head learned.
     pub figure5: Vec<AccuracyRow>,
     /// Changes of log-likelihood by kind of answer.
@@ -72,28 +71,22 @@ impl Findings {
 }
 
 /// Computes all rows.
-///
-/// # Errors
-///
-/// If a weight of the study is not finite.
-pub fn findings(study: &Study) -> Result<Findings> {
+#[must_use]
+pub fn findings(study: &Study) -> Findings {
     let (table, norm) = (&study.table, study.norm);
     let [_, sft, likra, base_likra] = Method::TABLE1;
+    let all = [&Method::TABLE1[..], &study.chosen()].concat();
     let rivals = study.rivals();
-    Ok(Findings {
+    Findings {
         questions: table.questions().len(),
         chance: table.chance(),
         norm,
         references: references(study.benchmark.as_deref(), study.model.as_deref()),
-        table1: rows(
-            &[&Method::TABLE1[..], &study.chosen()].concat(),
-            table,
-            norm,
-        ),
+        table1: rows(&all, table, norm),
         figure1: curves(&[sft.clone(), likra.clone()], table, norm),
         figure2: figure2(table),
         figure3: curves(&[likra, base_likra, sft], table, norm),
-        figure4: figure4(table, study.aside.as_ref(), &study.weights, norm)?,
+        figure4: figure4(study),
         figure5: curves(&study.likras(), table, norm),
         figure6: figure6(table),
         controls: rows(&study.controls(), table, norm),
@@ -103,5 +96,5 @@ pub fn findings(study: &Study) -> Result<Findings> {
         comparisons: comparisons(study),
         seeds: seeds(study),
         claims: claims(study),
-    })
+    }
 }

@@ -197,7 +197,7 @@ mod tests {
         study.table = ScoreTable::new(&all).unwrap();
         for norm in Norm::ALL {
             study.norm = norm;
-            let findings = findings(&study).unwrap();
+            let findings = findings(&study);
             let Questions { methods, rows, .. } = findings.single;
             assert_eq!(methods.len(), findings.rivals.len());
             for (at, accuracy) in findings.rivals.iter().enumerate() {

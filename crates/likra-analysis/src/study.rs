@@ -23,7 +23,7 @@ pub struct Study {
     pub rivals: Vec<Method>,
     /// What the names of heads end with that learned the same with other settings, to choose from.
     pub variants: Vec<String>,
-    /// The weights of figure 4.
+    /// The weights of figure 4, finite numbers.
     pub weights: Vec<f64>,
     /// What scores are divided by in columns `acc_norm`, figures and claims.
     pub norm: Norm,

@@ -24,7 +24,7 @@ pub fn draw(run: &RunDir) -> Result<String> {
     let experiment = Experiment::of_run(&manifest);
     let experiment = experiment.with_context(|| run.manifest().display().to_string())?;
     let (study, missing) = study(run, &experiment)?;
-    let findings = findings(&study)?;
+    let findings = findings(&study);
     let Experiment { spec, heads, .. } = &experiment;
     let checkpoints: usize = heads.iter().map(|head| head.checkpoints.len()).sum();
     let own = heads.iter().filter(|head| !head.replicate);

@@ -39,11 +39,9 @@ pub(crate) fn curves(
 /// Accuracy over the weight of the negative head.
 pub(crate) fn weights(findings: &Findings, title: &str) -> Result<Option<String>> {
     let rows = findings.figure4.iter();
-    let x = linear(
-        "weight of the negative head",
-        rows.clone().map(|row| row.weight),
-    );
-    let points = rows.map(|row| (&row.accuracy.method, row.weight, row.accuracy.acc_norm));
+    let points = rows.filter_map(|row| Some((&row.method, row.weight?, row.acc_norm)));
+    let weights = points.clone().map(|(_, weight, _)| weight);
+    let x = linear("weight of the negative head", weights);
     accuracies(findings, (title, OVER_QUESTIONS), x, points)
 }
 

@@ -71,7 +71,7 @@ fn words(findings: &Findings) -> [(&'static str, String); 9] {
         format!("{}: base {base}%, SFT {sft}%, Likra {likra}%. ", row.model)
     });
     let swept = findings.figure4.first();
-    let swept = swept.map_or(0, |row| row.accuracy.examples);
+    let swept = swept.map_or(0, |row| row.examples);
     let seeds = findings.seeds.first();
     let (seeds, asked) = seeds.map_or((0, 0), |row| (row.acc_norm.len(), row.questions));
     [
