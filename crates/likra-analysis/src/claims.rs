@@ -71,35 +71,29 @@ pub(crate) fn claims(study: &Study) -> Vec<Claim> {
 
 /// Claim 1.
 fn jump(study: &Study) -> Vec<Part> {
-    let likra = Method::SFT_LIKRA;
+    let likra = &Method::SFT_LIKRA;
     let step = |from, to| {
         let what = format!("SFT-Likra after {to} examples minus after {from}");
-        let found = gain(study, (&likra, to), (&likra, from));
+        let found = gain(study, (likra, to), (likra, from));
         part(&what, found, Condition::Above(0.0))
     };
-    vec![
-        step(64, 256),
-        step(64, 128),
-        steepest(study),
-        sft_per_doubling(study),
-    ]
+    let (whole, half) = (step(64, 256), step(64, 128));
+    vec![whole, half, steepest(study), sft_per_doubling(study)]
 }
 
 /// Whether the steepest of SFT-Likra's steps lies between 64 and 256.
 fn steepest(study: &Study) -> Part {
-    let likra = Method::SFT_LIKRA;
+    let likra = &Method::SFT_LIKRA;
     let examples = likra.examples(&study.table);
     let step = |pair: &[usize]| {
-        let gain = gain(study, (&likra, pair[1]), (&likra, pair[0]))?;
-        Some((pair[0], pair[1], gain))
+        let (from, to) = (pair[0], pair[1]);
+        Some((from, to, gain(study, (likra, to), (likra, from))?))
     };
-    let steps: Vec<(usize, usize, Estimate)> = examples.windows(2).filter_map(step).collect();
+    let mut steps: Vec<(usize, usize, Estimate)> = examples.windows(2).filter_map(step).collect();
+    steps.sort_by(|(.., a), (.., b)| a.value.total_cmp(&b.value));
     let inside = |(from, to, _): &&(usize, usize, Estimate)| *from >= 64 && *to <= 256;
-    let steeper = |(.., a): &&(usize, usize, Estimate), (.., b): &&(usize, usize, Estimate)| {
-        a.value.total_cmp(&b.value)
-    };
-    let best = steps.iter().max_by(steeper);
-    let within = steps.iter().filter(inside).max_by(steeper);
+    let best = steps.last();
+    let within = steps.iter().rfind(inside);
     let found = best.zip(within).map(|(best, (.., within))| {
         let (from, to, gain) = *best;
         let verdict = match inside(&best) {
@@ -135,10 +129,10 @@ fn close(study: &Study) -> Vec<Part> {
         return vec![Part::new(what, "each at least 0.8 of the other", None)];
     };
     let (correct, wrong) = likelihood::likelihoods(&study.table, column);
+    let after = format!(", after {last} examples");
     let at_least = |(a_name, a): (&str, &[f64]), (b_name, b): (&str, &[f64])| {
-        let what = format!(
-            "likelihood per character of {a_name}, to that of {b_name}, after {last} examples of SFT"
-        );
+        let what =
+            format!("likelihood per character of {a_name}, to that of {b_name}{after} of SFT");
         // Decided by the mean over questions of the one less 0.8 of the other.
         let rest: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - 0.8 * b).collect();
         let means = mean_of(a).zip(mean_of(b)).zip(mean_of(&rest));
@@ -156,27 +150,21 @@ fn close(study: &Study) -> Vec<Part> {
 
 /// Claim 3.
 fn without_positive(study: &Study) -> Vec<Part> {
-    let (likra, base_likra, sft) = (Method::SFT_LIKRA, Method::BASE_LIKRA, Method::SFT);
+    let (likra, base_likra, sft) = (&Method::SFT_LIKRA, &Method::BASE_LIKRA, &Method::SFT);
     let last = likra.last(&study.table);
     vec![
-        compared(study, &likra, &base_likra, last, Condition::Within(0.05)),
-        compared(study, &likra, &sft, last, Condition::Above(0.05)),
-        compared(study, &base_likra, &sft, last, Condition::Above(0.05)),
+        compared(study, [likra, base_likra], last, Condition::Within(0.05)),
+        compared(study, [likra, sft], last, Condition::Above(0.05)),
+        compared(study, [base_likra, sft], last, Condition::Above(0.05)),
     ]
 }
 
 /// How much better a method is than another after so many examples.
-fn compared(
-    study: &Study,
-    method: &Method,
-    other: &Method,
-    examples: Option<usize>,
-    condition: Condition,
-) -> Part {
-    let (name, less, after) = (method.label(), other.label(), after(examples));
-    let what = format!("{name} minus {less}{after}");
+fn compared(study: &Study, pair: [&Method; 2], examples: Option<usize>, asked: Condition) -> Part {
+    let ([method, other], after) = (pair, after(examples));
+    let what = format!("{} minus {}{after}", method.label(), other.label());
     let found = examples.and_then(|n| gain(study, (method, n), (other, n)));
-    part(&what, found, condition)
+    part(&what, found, asked)
 }
 
 /// Claim 4.
@@ -202,10 +190,8 @@ fn weight(study: &Study) -> Vec<Part> {
             () => Verdict::Open,
         };
         let lost = points(lost);
-        (
-            format!("{best:.2}, {lost} above the best from 0.9 to 1.0"),
-            verdict,
-        )
+        let found = format!("{best:.2}, {lost} above the best from 0.9 to 1.0");
+        (found, verdict)
     });
     let rise = right(0.0).zip(right(1.0));
     let rise = rise.map(|(none, whole)| bootstrap::gain(&whole, &none));
@@ -222,7 +208,7 @@ fn plausible(study: &Study) -> Vec<Part> {
     let compared = |method: &Method, other: &Method| {
         let examples = method.examples(&study.table).into_iter();
         let last = examples.rev().find(|&n| right(study, other, n).is_some());
-        compared(study, method, other, last, Condition::Above(0.0))
+        compared(study, [method, other], last, Condition::Above(0.0))
     };
     let (irrelevant, unrelated) = (with("irrelevant"), with("unrelated"));
     vec![

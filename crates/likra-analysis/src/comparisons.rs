@@ -41,17 +41,14 @@ impl Cells for Comparison {
 pub(crate) fn comparisons(study: &Study) -> Vec<Comparison> {
     let mut found: Vec<Comparison> = Vec::new();
     for (method, other) in pairs(study) {
-        let trained = match method.is_untrained() {
-            true => &other,
-            false => &method,
-        };
-        let examples = trained.examples(&study.table).into_iter();
+        let examples = method.examples(&study.table).into_iter();
         found.extend(examples.filter_map(|n| compare(study, &method, &other, n)));
     }
     adjust(&mut found);
     found
 }
 
+/// Pairs of methods, of which the first is trained.
 fn pairs(study: &Study) -> Vec<(Method, Method)> {
     let mut pairs = vec![
         (Method::SFT_LIKRA, Method::SFT),
@@ -65,23 +62,23 @@ fn pairs(study: &Study) -> Vec<(Method, Method)> {
     let other = |negative: &&Negative| negative.is_pure() && negative.head != NEGATIVE;
     let negatives = study.negatives.iter().filter(other);
     pairs.extend(negatives.map(|negative| (negative.method(), Method::SFT)));
-    let likra = |head| Method::likra_with(head, head);
-    for (one, other) in [
+    let pairs_of_heads = [
         ("incorrect", "irrelevant"),
         ("irrelevant", "unrelated"),
         ("hardest", "incorrect"),
         ("incorrect", "easiest"),
-    ] {
-        pairs.push((likra(one), likra(other)));
-    }
+    ];
+    let likra = |head| Method::likra_with(head, head);
+    pairs.extend(pairs_of_heads.map(|(one, other)| (likra(one), likra(other))));
     // Of the controls, SFT-Likra and SFT are the first two.
     let controls = study.controls().into_iter().skip(2);
     pairs.extend(controls.map(|control| (Method::SFT_LIKRA, control)));
-    let mut rivals = study.rivals();
-    // The base's PMI is a control, too.
-    rivals.retain(|rival| !Method::TABLE1.contains(rival) && *rival != Method::BASE_PMI);
-    for rival in rivals {
-        pairs.extend([Method::SFT_LIKRA, Method::BASE_LIKRA].map(|likra| (likra, rival.clone())));
+    for rival in study.rivals() {
+        // The base's PMI is a control, too.
+        if !Method::TABLE1.contains(&rival) && rival != Method::BASE_PMI {
+            pairs.push((Method::SFT_LIKRA, rival.clone()));
+            pairs.push((Method::BASE_LIKRA, rival));
+        }
     }
     pairs
 }

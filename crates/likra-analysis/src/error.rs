@@ -1,7 +1,5 @@
 //! Why score records could not be compared.
 
-use likra_results::ScoreRecord;
-
 /// The result of this crate's fallible functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -32,20 +30,4 @@ pub enum Error {
         /// The question's id.
         question: String,
     },
-}
-
-impl Error {
-    /// About a candidate under a head after so many examples.
-    pub(crate) fn record(
-        (head, examples): (&str, usize),
-        of: &ScoreRecord,
-        message: impl Into<String>,
-    ) -> Self {
-        let (question, candidate) = (&of.question_id, of.candidate);
-        let at = format!(
-            "head `{head}` after {examples} examples, question `{question}`, candidate {candidate}"
-        );
-        let message = message.into();
-        Self::Record { at, message }
-    }
 }

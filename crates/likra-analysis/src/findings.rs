@@ -74,8 +74,8 @@ impl Findings {
 #[must_use]
 pub fn findings(study: &Study) -> Findings {
     let (table, norm) = (&study.table, study.norm);
-    let [_, sft, likra, base_likra] = Method::TABLE1;
     let all = [&Method::TABLE1[..], &study.chosen()].concat();
+    let figure3 = [Method::SFT_LIKRA, Method::BASE_LIKRA, Method::SFT];
     let rivals = study.rivals();
     Findings {
         questions: table.questions().len(),
@@ -83,9 +83,9 @@ pub fn findings(study: &Study) -> Findings {
         norm,
         references: references(study.benchmark.as_deref(), study.model.as_deref()),
         table1: rows(&all, table, norm),
-        figure1: curves(&[sft.clone(), likra.clone()], table, norm),
+        figure1: curves(&[Method::SFT, Method::SFT_LIKRA], table, norm),
         figure2: figure2(table),
-        figure3: curves(&[likra, base_likra, sft], table, norm),
+        figure3: curves(&figure3, table, norm),
         figure4: figure4(study),
         figure5: curves(&study.likras(), table, norm),
         figure6: figure6(table),

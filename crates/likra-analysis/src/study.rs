@@ -38,10 +38,8 @@ impl Study {
     /// the study has.
     pub(crate) fn likras(&self) -> Vec<Method> {
         let pure = self.negatives.iter().filter(|head| head.is_pure());
-        let likras = pure.map(Negative::method);
-        let mut methods: Vec<Method> = likras
-            .filter(|likra| likra.last(&self.table).is_some())
-            .collect();
+        let mut methods: Vec<Method> = pure.map(Negative::method).collect();
+        methods.retain(|likra| likra.last(&self.table).is_some());
         methods.extend((!methods.is_empty()).then_some(Method::SFT));
         methods
     }
@@ -49,21 +47,20 @@ impl Study {
     /// SFT-Likra, Base-Likra, SFT and the base, other ways to choose that need no training of their own, and heads that
     /// other objectives have made of the same answers.
     pub(crate) fn rivals(&self) -> Vec<Method> {
-        let own = [
+        let mut methods = vec![
             Method::SFT_LIKRA,
             Method::BASE_LIKRA,
             Method::SFT,
             Method::BASE,
-        ];
-        let free = [
             Method::DEXPERTS,
             Method::BASE_PMI,
             Method::ANSWER_ONLY,
             Method::P_TRUE,
             Method::SHORTEST,
         ];
-        let others = self.chosen().into_iter().chain(self.rivals.clone());
-        own.into_iter().chain(free).chain(others).collect()
+        methods.extend(self.chosen());
+        methods.extend(self.rivals.clone());
+        methods
     }
 
     /// What the questions set aside say is best: SFT-Likra and Base-Likra with a weight, and these, SFT and rivals with
@@ -73,11 +70,12 @@ impl Study {
         let Some(table) = &self.aside else {
             return Vec::new();
         };
-        let likra = [Method::SFT_LIKRA, Method::BASE_LIKRA];
-        let others = [Method::SFT].into_iter().chain(self.rivals.clone());
-        let others = others.filter(|_| !self.variants.is_empty());
-        let chosen = likra.into_iter().chain(others);
-        let chosen = chosen.filter_map(|method| self.choose(table, &method));
+        let mut methods = vec![Method::SFT_LIKRA, Method::BASE_LIKRA];
+        if !self.variants.is_empty() {
+            methods.push(Method::SFT);
+            methods.extend(self.rivals.clone());
+        }
+        let chosen = methods.iter().filter_map(|one| self.choose(table, one));
         chosen.chain(logistic(table)).collect()
     }
 
@@ -104,13 +102,13 @@ impl Study {
     /// - SFT minus each head that has learned right answers in place of wrong ones;
     /// - SFT and the base minus what the base thinks of the answer alone (PMI): how frequent an answer is.
     pub(crate) fn controls(&self) -> Vec<Method> {
-        let contaminated = self.negatives.iter().filter(|head| !head.is_pure());
         let mut methods = vec![
             Method::SFT_LIKRA,
             Method::SFT,
             Method::SFT_BASE,
             Method::BASE_SFT,
         ];
+        let contaminated = self.negatives.iter().filter(|head| !head.is_pure());
         methods.extend(contaminated.map(Negative::method));
         methods.extend([Method::SFT_PMI, Method::BASE_PMI]);
         methods

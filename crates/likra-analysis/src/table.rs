@@ -28,9 +28,8 @@ impl Question {
 
     /// Those of its candidates among which a model chooses.
     pub fn choices(&self) -> impl Iterator<Item = &ScoreRecord> {
-        self.candidates
-            .iter()
-            .filter(|candidate| candidate.kind.is_choice())
+        let candidates = self.candidates.iter();
+        candidates.filter(|candidate| candidate.kind.is_choice())
     }
 }
 
@@ -122,10 +121,8 @@ fn questions(base: &[&ScoreRecord]) -> Result<Vec<Question>> {
     for record in base {
         let place = *places.entry(&record.question_id).or_insert(questions.len());
         if place == questions.len() {
-            questions.push(Question {
-                id: record.question_id.clone(),
-                candidates: Vec::new(),
-            });
+            let (id, candidates) = (record.question_id.clone(), Vec::new());
+            questions.push(Question { id, candidates });
         }
         questions[place].candidates.push((*record).clone());
         if record.kind.is_choice() {
@@ -155,7 +152,7 @@ fn check_length(record: &ScoreRecord) -> Result<()> {
         _ => return Ok(()),
     };
     let message = format!("expected an answer of at least one {unit}, found none");
-    Err(refused(record, message))
+    Err(refused((BASE, 0), record, message))
 }
 
 /// The log-likelihoods of one head's records, which have to be those of `questions`.
@@ -164,51 +161,56 @@ fn column(questions: &[Question], head: (&str, usize), records: &[&ScoreRecord])
     for &record in records {
         let place = (record.question_id.as_str(), record.candidate);
         if left.insert(place, record).is_some() {
-            return Err(refused(record, "scored twice"));
+            return Err(refused(head, record, "scored twice"));
         }
     }
+    let unscored = "not scored, but the base has scored it";
     let mut column = Column::new();
     for question in questions {
         let values = question.candidates.iter().map(|candidate| {
-            let place = (question.id.as_str(), candidate.candidate);
-            let unscored = "not scored, but the base has scored it";
-            let missing = || Error::record(head, candidate, unscored);
-            match left.remove(&place) {
+            match left.remove(&(question.id.as_str(), candidate.candidate)) {
+                Some(record) => value(head, record, candidate),
                 // It is asked of the choices alone.
                 None if head.0 == P_TRUE && !candidate.kind.is_choice() => Ok(f64::NAN),
-                record => value(record.ok_or_else(missing)?, candidate),
+                None => Err(refused(head, candidate, unscored)),
             }
         });
         column.push(values.collect::<Result<_>>()?);
     }
     match left.into_values().next() {
-        Some(record) => Err(refused(record, "the base has no such candidate")),
+        Some(record) => Err(refused(head, record, "the base has no such candidate")),
         None => Ok(column),
     }
 }
 
 /// The log-likelihood of a record, which has to be of the candidate that the base has scored.
-fn value(record: &ScoreRecord, of_base: &ScoreRecord) -> Result<f64> {
+fn value(head: (&str, usize), record: &ScoreRecord, of_base: &ScoreRecord) -> Result<f64> {
     let shape = |record: &ScoreRecord| (record.kind, record.tokens, record.chars, record.bytes);
     let [expected, found] = [of_base, record].map(shape);
     // Whether an answer is true is another answer.
-    if found != expected && record.head != P_TRUE {
+    if found != expected && head.0 != P_TRUE {
         let [expected, found] = [expected, found].map(|(kind, tokens, chars, bytes)| {
             format!("kind {kind}, {tokens} tokens, {chars} chars, {bytes} bytes")
         });
         let message = format!("expected {expected} as for the base, found {found}");
-        return Err(refused(record, message));
+        return Err(refused(head, record, message));
     }
     let value = record.log_likelihood;
     if !value.is_finite() {
         let message = format!("expected a finite log-likelihood, found {value}");
-        return Err(refused(record, message));
+        return Err(refused(head, record, message));
     }
     Ok(value)
 }
 
-fn refused(record: &ScoreRecord, message: impl Into<String>) -> Error {
-    Error::record((&record.head, record.examples), record, message)
+/// About a candidate under a head after so many examples.
+fn refused((head, examples): (&str, usize), of: &ScoreRecord, message: impl Into<String>) -> Error {
+    let (question, candidate) = (&of.question_id, of.candidate);
+    let at = format!(
+        "head `{head}` after {examples} examples, question `{question}`, candidate {candidate}"
+    );
+    let message = message.into();
+    Error::Record { at, message }
 }
 
 #[cfg(test)]

@@ -141,9 +141,8 @@ fn last(study: &Study, head: &str, kind: AnswerKind) -> (String, Vec<f64>) {
 
 fn in_nats(what: &str, changes: &[f64], condition: Condition) -> Part {
     let words = match condition {
-        Condition::Above(_) => "rises",
         Condition::Below(_) => "falls",
-        Condition::Within(_) => "stays",
+        _ => "rises",
     };
     let found = mean_of(changes).map(|found| {
         let Estimate { value, low, high } = found;
