@@ -23,21 +23,19 @@ const PURPLE: RGBColor = RGBColor(204, 121, 167);
 /// A point of a line: the line's name and colour, where it stands, and its value.
 type Point<'a> = (&'a str, RGBColor, f64, Estimate);
 
-/// Accuracy over examples; `None` without rows.
-pub(crate) fn curves(
-    findings: &Findings,
-    title: &str,
-    rows: &[AccuracyRow],
-) -> Result<Option<String>> {
-    let x = ExamplesAxis::new([0].into_iter().chain(rows.iter().map(|row| row.examples)));
-    let points = rows
-        .iter()
-        .map(|row| (&row.method, x.position(row.examples), row.acc_norm));
+/// The pictures of an exhibit: none of no rows.
+pub(crate) type Pictures = Result<Vec<String>>;
+
+/// Accuracy over examples, without methods that have no training, which are one point.
+pub(crate) fn curves(findings: &Findings, title: &str, rows: &[AccuracyRow]) -> Pictures {
+    let rows = rows.iter().filter(|row| !row.method.is_untrained());
+    let x = ExamplesAxis::new([0].into_iter().chain(rows.clone().map(|row| row.examples)));
+    let points = rows.map(|row| (&row.method, x.position(row.examples), row.acc_norm));
     accuracies(findings, (title, OVER_QUESTIONS), x.axis(), points)
 }
 
 /// Accuracy over the weight of the negative head.
-pub(crate) fn weights(findings: &Findings, title: &str) -> Result<Option<String>> {
+pub(crate) fn weights(findings: &Findings, title: &str) -> Pictures {
     let rows = findings.figure4.iter();
     let points = rows.filter_map(|row| Some((&row.method, row.weight?, row.acc_norm)));
     let weights = points.clone().map(|(_, weight, _)| weight);
@@ -46,7 +44,7 @@ pub(crate) fn weights(findings: &Findings, title: &str) -> Result<Option<String>
 }
 
 /// Mean accuracy of several seeds over examples.
-pub(crate) fn seeds(findings: &Findings, title: &str) -> Result<Option<String>> {
+pub(crate) fn seeds(findings: &Findings, title: &str) -> Pictures {
     let rows = findings.seeds.iter();
     let x = ExamplesAxis::new(rows.clone().map(|row| row.examples));
     let points = rows.map(|row| (&row.method, x.position(row.examples), row.mean));
@@ -59,7 +57,7 @@ fn accuracies<'a>(
     texts: (&str, &str),
     x: Axis,
     points: impl Iterator<Item = (&'a Method, f64, Estimate)>,
-) -> Result<Option<String>> {
+) -> Pictures {
     let points =
         points.map(|(method, at, share)| (method.label(), colour(method), at, share.percent()));
     let y = format!("{} (%)", findings.norm.label());
@@ -68,25 +66,17 @@ fn accuracies<'a>(
 }
 
 /// A panel for each head.
-pub(crate) fn changes(rows: &[LikelihoodRow]) -> Result<Vec<String>> {
+pub(crate) fn changes(rows: &[LikelihoodRow]) -> Pictures {
+    let y = "change of log-likelihood (nats per character)";
     let panels = rows.chunk_by(|a, b| a.head == b.head).map(|panel| {
         let title = format!("Under the {} head", panel[0].head);
-        let level = Some((0.0, "no change"));
-        kinds(
-            &title,
-            ("change of log-likelihood (nats per character)", level),
-            panel,
-        )
+        kinds(&title, (y, Some((0.0, "no change"))), panel)
     });
-    panels.filter_map(Result::transpose).collect()
+    Ok(panels.collect::<Result<Vec<_>>>()?.concat())
 }
 
 /// A line for each kind of answer over examples.
-pub(crate) fn kinds(
-    title: &str,
-    y: (&str, Option<Level>),
-    rows: &[LikelihoodRow],
-) -> Result<Option<String>> {
+pub(crate) fn kinds(title: &str, y: (&str, Option<Level>), rows: &[LikelihoodRow]) -> Pictures {
     let x = ExamplesAxis::new(rows.iter().map(|row| row.examples));
     let points = rows.iter().map(|row| {
         let colour = match row.kind {
@@ -100,13 +90,13 @@ pub(crate) fn kinds(
     lines((title, OVER_MEANS), x.axis(), y, points.collect())
 }
 
-/// A chart with a line for each name, in the order of `points`; `None` without points.
+/// A chart with a line for each name, in the order of `points`.
 fn lines<'a>(
     (title, note): (&str, &str),
     x: Axis,
     (y, level): (&str, Option<Level>),
     points: Vec<Point<'a>>,
-) -> Result<Option<String>> {
+) -> Pictures {
     let values = points.iter().map(|(.., value)| value);
     let ends = values.flat_map(|value| [value.low, value.high]);
     let line = |points: &[Point<'a>]| Line {
@@ -122,7 +112,8 @@ fn lines<'a>(
         lines: points.chunk_by(|a, b| a.0 == b.0).map(line).collect(),
         level,
     };
-    (!points.is_empty()).then(|| chart.svg()).transpose()
+    let drawn = (!points.is_empty()).then(|| chart.svg());
+    drawn.into_iter().collect()
 }
 
 /// The same colour for a method in all figures: that of the kind of answer that its last head learned.

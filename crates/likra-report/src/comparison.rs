@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use likra_analysis::{Cell, Cells, Columns, Estimate};
+use likra_analysis::{Cells, Columns, Estimate};
 use likra_files::write_atomically;
 use maud::{PreEscaped, html};
 use plotters::style::RGBColor;
@@ -44,11 +44,9 @@ impl ComparisonRow {
         let mean = |of: fn(&Estimate) -> f64| {
             self.seeds.iter().map(of).sum::<f64>() / self.seeds.len() as f64
         };
-        Estimate {
-            value: mean(|seed| seed.value),
-            low: mean(|seed| seed.low),
-            high: mean(|seed| seed.high),
-        }
+        let (low, high) = (mean(|seed| seed.low), mean(|seed| seed.high));
+        let value = mean(|seed| seed.value);
+        Estimate { value, low, high }
     }
 
     /// The standard deviation over seeds; none of one.
@@ -69,28 +67,20 @@ impl ComparisonRow {
 
 impl Cells for ComparisonRow {
     fn cells(&self) -> Columns {
-        let text = |text: &str| Cell::Text(text.into());
-        let mean = self.mean();
-        let axes = self
-            .axes
-            .iter()
-            .map(|(key, value)| (key.clone(), text(value)));
-        let mut cells: Vec<_> = axes.collect();
-        cells.extend([
-            ("method".into(), text(&self.method)),
-            ("examples".into(), Cell::Count(self.examples)),
-            ("acc_norm".into(), Cell::Number(mean.value, 5)),
-            ("acc_norm_low".into(), Cell::Number(mean.low, 5)),
-            ("acc_norm_high".into(), Cell::Number(mean.high, 5)),
-            ("seeds".into(), Cell::Count(self.seeds.len())),
-            (
-                "spread".into(),
-                self.spread()
-                    .map_or_else(|| text(""), |spread| Cell::Number(spread, 5)),
-            ),
-            ("questions".into(), Cell::Count(self.questions)),
-        ]);
-        Columns(cells)
+        let axes = self.axes.iter();
+        let axes = axes.fold(Columns::default(), |columns, (key, value)| {
+            columns.text(key, value)
+        });
+        let columns = axes
+            .text("method", &self.method)
+            .count("examples", self.examples)
+            .estimate(["acc_norm", "acc_norm_low", "acc_norm_high"], self.mean())
+            .count("seeds", self.seeds.len());
+        let columns = match self.spread() {
+            Some(spread) => columns.number("spread", spread, 5),
+            None => columns.text("spread", ""),
+        };
+        columns.count("questions", self.questions)
     }
 }
 

@@ -3,7 +3,7 @@
 use likra_analysis::{AccuracyRow, Cells, Findings};
 
 use crate::Result;
-use crate::charts;
+use crate::charts::{self, Pictures};
 use crate::table::Table;
 
 /// Of each exhibit, in the order of the page, the name, the title, what it shows, and what the paper has in its
@@ -89,34 +89,28 @@ fn words(findings: &Findings) -> [(&'static str, String); 9] {
 
 /// The numbers of an exhibit and its pictures.
 fn drawn(findings: &Findings, name: &str, title: &str) -> Result<(Table, Vec<String>)> {
-    let curves = |rows: &[AccuracyRow]| charts::curves(findings, title, rows);
-    let likelihood = ("likelihood per character", None);
-    let drawn = match name {
-        "table1" => with(&findings.table1, None),
-        "figure1" => with(&findings.figure1, curves(&findings.figure1)?),
+    let curves = |rows: &[AccuracyRow]| with(rows, charts::curves(findings, title, rows));
+    let none = Ok(Vec::new());
+    let y = ("likelihood per character", None);
+    match name {
+        "table1" => with(&findings.table1, none),
+        "figure1" => curves(&findings.figure1),
         "figure2" => with(
             &findings.figure2,
-            charts::kinds(title, likelihood, &findings.figure2)?,
+            charts::kinds(title, y, &findings.figure2),
         ),
-        "figure3" => with(&findings.figure3, curves(&findings.figure3)?),
-        "figure4" => with(&findings.figure4, charts::weights(findings, title)?),
-        "figure5" => with(&findings.figure5, curves(&findings.figure5)?),
-        "figure6" => with(&findings.figure6, charts::changes(&findings.figure6)?),
-        "controls" => with(&findings.controls, curves(&trained(&findings.controls))?),
-        "rivals" => with(&findings.rivals, curves(&trained(&findings.rivals))?),
-        "measures" => with(&findings.measures, None),
-        "comparisons" => with(&findings.comparisons, None),
-        _ => with(&findings.seeds, charts::seeds(findings, title)?),
-    };
-    Ok(drawn)
+        "figure3" => curves(&findings.figure3),
+        "figure4" => with(&findings.figure4, charts::weights(findings, title)),
+        "figure5" => curves(&findings.figure5),
+        "figure6" => with(&findings.figure6, charts::changes(&findings.figure6)),
+        "controls" => curves(&findings.controls),
+        "rivals" => curves(&findings.rivals),
+        "measures" => with(&findings.measures, none),
+        "comparisons" => with(&findings.comparisons, none),
+        _ => with(&findings.seeds, charts::seeds(findings, title)),
+    }
 }
 
-/// Without what has no training, which is one point.
-fn trained(rows: &[AccuracyRow]) -> Vec<AccuracyRow> {
-    let trained = rows.iter().filter(|row| row.examples > 0);
-    trained.cloned().collect()
-}
-
-fn with(rows: &[impl Cells], pictures: impl IntoIterator<Item = String>) -> (Table, Vec<String>) {
-    (Table::new(rows), pictures.into_iter().collect())
+fn with(rows: &[impl Cells], pictures: Pictures) -> Result<(Table, Vec<String>)> {
+    Ok((Table::new(rows), pictures?))
 }
