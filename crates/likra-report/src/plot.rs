@@ -61,19 +61,33 @@ pub(crate) struct Line<'a> {
     pub(crate) points: Vec<(f64, Estimate)>,
 }
 
-type Drawn = std::result::Result<(), DrawingAreaErrorKind<io::Error>>;
+type Drawn<T = ()> = std::result::Result<T, DrawingAreaErrorKind<io::Error>>;
 type Page<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// What `draw` writes.
+fn written(title: &str, draw: impl FnOnce(&mut String) -> Drawn) -> Result<String> {
+    let (mut svg, figure) = (String::new(), title.into());
+    match draw(&mut svg) {
+        Ok(()) => Ok(svg),
+        Err(source) => Err(Error::Draw { figure, source }),
+    }
+}
+
+/// An empty page with a title and a note, both so far from the left.
+fn page<'a>(svg: &'a mut String, size: (i32, i32), left: i32, texts: [&str; 2]) -> Drawn<Page<'a>> {
+    let size = (size.0 as u32, size.1 as u32);
+    let page = SVGBackend::with_string(svg, size).into_drawing_area();
+    page.fill(&WHITE)?;
+    page.draw_text(texts[0], &bold(16.0, INK), (left, 24))?;
+    page.draw_text(texts[1], &text(12.0, AXIS, HPos::Left), (left, 46))?;
+    Ok(page)
+}
 
 impl Chart<'_> {
     /// The chart as an SVG document.
     pub(crate) fn svg(&self) -> Result<String> {
-        let mut svg = String::new();
-        self.draw(&mut svg).map_err(|source| Error::Draw {
-            figure: self.title.into(),
-            source,
-        })?;
-        Ok(svg)
+        written(self.title, |svg| self.draw(svg))
     }
 
     #[expect(
@@ -83,11 +97,8 @@ impl Chart<'_> {
     fn draw(&self, svg: &mut String) -> Drawn {
         // To the right of the axes stand the names, of which a letter takes about 8 pixels.
         let names = self.lines.iter().map(|line| line.label.chars().count());
-        let width = RIGHT as u32 + 18 + 8 * names.fold(16, usize::max) as u32;
-        let page = SVGBackend::with_string(svg, (width, HEIGHT as u32)).into_drawing_area();
-        page.fill(&WHITE)?;
-        page.draw_text(self.title, &bold(16.0, INK), (LEFT, 24))?;
-        page.draw_text(self.note, &text(12.0, AXIS, HPos::Left), (LEFT, 46))?;
+        let width = RIGHT + 18 + 8 * names.fold(16, usize::max) as i32;
+        let page = page(svg, (width, HEIGHT), LEFT, [self.title, self.note])?;
         let style = text(14.0, INK, HPos::Center);
         let middle = (i32::midpoint(LEFT, RIGHT), HEIGHT - 18);
         page.draw_text(&self.x.label, &style, middle)?;
@@ -159,10 +170,8 @@ impl Line<'_> {
     fn draw(&self, canvas: &Canvas) -> Drawn {
         let values = self.points.iter().map(|(x, estimate)| (*x, estimate.value));
         let values: Vec<_> = values.collect();
-        canvas.draw(&PathElement::new(
-            values.clone(),
-            self.colour.stroke_width(2),
-        ))?;
+        let style = self.colour.stroke_width(2);
+        canvas.draw(&PathElement::new(values.clone(), style))?;
         for value in values {
             canvas.draw(&Circle::new(value, 5, WHITE.filled()))?;
             canvas.draw(&Circle::new(value, 4, self.colour.filled()))?;
@@ -180,10 +189,8 @@ fn text(pixels: f64, colour: RGBColor, side: HPos) -> TextStyle<'static> {
 
 fn bold(pixels: f64, colour: RGBColor) -> TextStyle<'static> {
     let text = text(pixels, colour, HPos::Left);
-    TextStyle {
-        font: text.font.style(FontStyle::Bold),
-        ..text
-    }
+    let font = text.font.style(FontStyle::Bold);
+    TextStyle { font, ..text }
 }
 
 #[cfg(test)]

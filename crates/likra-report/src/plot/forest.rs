@@ -7,8 +7,8 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::{AXIS, Axis, Drawn, GRID, INK, bold, text};
-use crate::{Error, Result};
+use super::{Axis, Drawn, GRID, INK, bold, page, text, written};
+use crate::Result;
 
 /// The distance between two estimates, and between two groups more than that, in pixels.
 const ROW: i32 = 20;
@@ -31,12 +31,7 @@ pub(crate) struct Forest<'a> {
 impl Forest<'_> {
     /// The chart as an SVG document.
     pub(crate) fn svg(&self) -> Result<String> {
-        let mut svg = String::new();
-        self.draw(&mut svg).map_err(|source| Error::Draw {
-            figure: self.title.into(),
-            source,
-        })?;
-        Ok(svg)
+        written(self.title, |svg| self.draw(svg))
     }
 
     fn draw(&self, svg: &mut String) -> Drawn {
@@ -47,38 +42,25 @@ impl Forest<'_> {
             .iter()
             .map(|(_, all)| all.len() as i32 * ROW + GAP);
         let bottom = TOP + heights.sum::<i32>();
-        let size = ((left + WIDTH + 130) as u32, (bottom + 64) as u32);
-        let page = SVGBackend::with_string(svg, size).into_drawing_area();
-        page.fill(&WHITE)?;
-        page.draw_text(self.title, &bold(16.0, INK), (24, 24))?;
-        page.draw_text(self.note, &text(12.0, AXIS, HPos::Left), (24, 46))?;
+        let size = (left + WIDTH + 130, bottom + 64);
+        let page = page(svg, size, 24, [self.title, self.note])?;
         let middle = (left + WIDTH / 2, bottom + 46);
         page.draw_text(&self.x.label, &text(14.0, INK, HPos::Center), middle)?;
-        let range = self.x.range.clone();
-        let canvas = Cartesian2d::<RangedCoordf64, RangedCoordf64>::new(
-            range,
-            0.0..1.0,
-            (left..left + WIDTH, TOP..bottom),
-        );
+        let (range, pixels) = (self.x.range.clone(), (left..left + WIDTH, TOP..bottom));
+        let canvas = Cartesian2d::<RangedCoordf64, RangedCoordf64>::new(range, 0.0..1.0, pixels);
         let at = |value: f64| canvas.translate(&(value, 0.0)).0;
+        let style = text(12.0, INK, HPos::Center);
         for (value, label) in &self.x.ticks {
-            page.draw(&PathElement::new(
-                [(at(*value), TOP), (at(*value), bottom)],
-                GRID,
-            ))?;
-            page.draw_text(
-                label,
-                &text(12.0, INK, HPos::Center),
-                (at(*value), bottom + 19),
-            )?;
+            let x = at(*value);
+            page.draw(&PathElement::new([(x, TOP), (x, bottom)], GRID))?;
+            page.draw_text(label, &style, (x, bottom + 19))?;
         }
         let mut y = TOP + ROW / 2;
         for (name, estimates) in &self.groups {
             page.draw_text(name, &text(14.0, INK, HPos::Left), (24, y))?;
             for (method, colour, Estimate { value, low, high }) in estimates {
-                let line =
-                    PathElement::new([(at(*low), y), (at(*high), y)], colour.stroke_width(2));
-                page.draw(&line)?;
+                let (ends, style) = ([(at(*low), y), (at(*high), y)], colour.stroke_width(2));
+                page.draw(&PathElement::new(ends, style))?;
                 page.draw(&Circle::new((at(*value), y), 4, colour.filled()))?;
                 page.draw_text(method, &bold(12.0, *colour), (left + WIDTH + 10, y))?;
                 y += ROW;
