@@ -1,7 +1,7 @@
 //! From two log-likelihoods to a probability: the weight, the length and the calibration are chosen on answers that no
 //! head has learned, and how well that does is measured on other answers than those that it was chosen on.
 
-use likra_analysis::{Estimate, accuracy, logistic_regression, trust};
+use likra_analysis::{Estimate, accuracy, highest, logistic_regression, trust};
 use serde::{Deserialize, Serialize};
 
 use crate::Judgement;
@@ -64,38 +64,37 @@ const WEIGHTS: u8 = 15;
 const FOLDS: usize = 5;
 
 impl Calibration {
+    /// The paper's weight and length, and scores as they are.
+    const PAPER: Self = Self {
+        weight: 1.0,
+        per_character: true,
+        slope: 1.0,
+        constant: 0.0,
+    };
+
     /// What is best on these prompts: the weight and the length that put most good answers before bad ones, of equals
     /// those nearest to the paper's (1, per character); and a logistic regression on the score.
     #[must_use]
     pub fn fit(prompts: &[&Labelled]) -> Self {
-        let mut weights: Vec<f64> = (0..=WEIGHTS)
-            .map(|tenths| f64::from(tenths) / 10.0)
-            .collect();
+        let mut weights: Vec<f64> = (0..=WEIGHTS).map(|n| f64::from(n) / 10.0).collect();
         weights.sort_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()));
-        let rules = [true, false].into_iter().flat_map(|per_character| {
-            weights.iter().map(move |&weight| Self {
-                weight,
-                per_character,
-                slope: 1.0,
-                constant: 0.0,
-            })
-        });
-        let wins = |rule: &Self| -> f64 { prompts.iter().map(|answers| rule.wins(answers)).sum() };
-        let best = rules.map(|rule| (wins(&rule), rule));
-        let best = best.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        let mut rule = best.map_or(
-            Self {
-                weight: 1.0,
-                per_character: true,
-                slope: 1.0,
-                constant: 0.0,
-            },
-            |(_, rule)| rule,
-        );
+        let (mut rule, mut most) = (Self::PAPER, -1.0);
+        for per_character in [true, false] {
+            for &weight in &weights {
+                let tried = Self {
+                    weight,
+                    per_character,
+                    ..Self::PAPER
+                };
+                let wins = prompts.iter().map(|answers| tried.wins(answers)).sum();
+                if wins > most {
+                    (rule, most) = (tried, wins);
+                }
+            }
+        }
         let answers = prompts.iter().flat_map(|answers| answers.iter());
-        let (scores, good): (Vec<[f64; 1]>, Vec<bool>) = answers
-            .map(|(scored, good)| ([rule.score(scored)], *good))
-            .unzip();
+        let scored = answers.map(|(scored, good)| ([rule.score(scored)], *good));
+        let (scores, good): (Vec<[f64; 1]>, Vec<bool>) = scored.unzip();
         let ([slope], constant) = logistic_regression(&scores, &good);
         if slope.is_finite() && constant.is_finite() {
             (rule.slope, rule.constant) = (slope, constant);
@@ -110,9 +109,8 @@ impl Calibration {
             some.map(|(scored, _)| self.score(scored))
         };
         let pairs = of(true).flat_map(|good| of(false).map(move |bad| good - bad));
-        let wins = pairs.map(|margin| if margin > 0.0 { 1.0 } else { 0.0 });
-        let (wins, count) = wins.fold((0.0, 0.0), |(wins, count), win| (wins + win, count + 1.0));
-        if count > 0.0 { wins / count } else { 0.0 }
+        let wins: Vec<f64> = pairs.map(|margin| f64::from(margin > 0.0)).collect();
+        wins.iter().sum::<f64>() / wins.len().max(1) as f64
     }
 
     /// log p+ - w log p-, in nats.
@@ -120,14 +118,16 @@ impl Calibration {
         scored.positive - self.weight * scored.negative
     }
 
+    fn ratio_per_character(&self, scored: &Scored) -> f64 {
+        self.ratio(scored) / scored.chars.max(1) as f64
+    }
+
     /// What answers are ranked by.
     fn score(&self, scored: &Scored) -> f64 {
-        let divisor = if self.per_character {
-            scored.chars.max(1)
-        } else {
-            1
-        };
-        self.ratio(scored) / divisor as f64
+        match self.per_character {
+            true => self.ratio_per_character(scored),
+            false => self.ratio(scored),
+        }
     }
 
     fn probability(&self, scored: &Scored) -> f64 {
@@ -138,24 +138,21 @@ impl Calibration {
     /// What a judge says of answers to a prompt; of equal scores the first is the best.
     #[must_use]
     pub fn judge(&self, answers: &[Scored]) -> Judgement {
-        let ranked: Vec<f64> = answers.iter().map(|answer| self.score(answer)).collect();
+        let ranked = |at: usize| self.score(&answers[at]);
         let mut order: Vec<usize> = (0..answers.len()).collect();
-        order.sort_by(|&a, &b| ranked[b].total_cmp(&ranked[a]));
+        order.sort_by(|&a, &b| ranked(b).total_cmp(&ranked(a)));
         let mut rank = vec![0; answers.len()];
         for (place, &answer) in (1..).zip(&order) {
             rank[answer] = place;
         }
-        let scores = answers.iter().map(|answer| self.ratio(answer));
-        let each = answers.iter();
+        let each = |value: fn(&Self, &Scored) -> f64| {
+            let values = answers.iter().map(|answer| value(self, answer));
+            values.collect()
+        };
         Judgement {
-            scores: scores.collect(),
-            scores_per_character: each
-                .map(|one| self.ratio(one) / one.chars.max(1) as f64)
-                .collect(),
-            probabilities: answers
-                .iter()
-                .map(|answer| self.probability(answer))
-                .collect(),
+            scores: each(Self::ratio),
+            scores_per_character: each(Self::ratio_per_character),
+            probabilities: each(Self::probability),
             rank,
             best: order.first().copied().unwrap_or_default(),
         }
@@ -169,18 +166,13 @@ impl Performance {
     pub fn of_others(prompts: &[Labelled]) -> Option<Self> {
         let mut judged = Vec::new();
         for fold in 0..FOLDS {
-            let is_own = |place: &usize| place % FOLDS == fold;
-            let places = 0..prompts.len();
-            let others: Vec<&Labelled> = places
-                .clone()
-                .filter(|place| !is_own(place))
-                .map(|place| &prompts[place])
-                .collect();
+            let is_own = |(place, _): &(usize, &Labelled)| place % FOLDS == fold;
+            let places = prompts.iter().enumerate();
+            let others = places.clone().filter(|one| !is_own(one));
+            let others: Vec<&Labelled> = others.map(|(_, answers)| answers).collect();
             let rule = Calibration::fit(&others);
-            judged.extend(places.filter(is_own).map(|place| {
-                let answers: Vec<Scored> =
-                    prompts[place].iter().map(|(scored, _)| *scored).collect();
-                let labels: Vec<bool> = prompts[place].iter().map(|(_, good)| *good).collect();
+            judged.extend(places.filter(is_own).map(|(_, answers)| {
+                let (answers, labels): (Vec<Scored>, Vec<bool>) = answers.iter().copied().unzip();
                 (rule.judge(&answers), labels)
             }));
         }
@@ -190,30 +182,20 @@ impl Performance {
     /// How well these judgements fit the labels; nothing if no prompt has good and bad answers.
     #[must_use]
     pub fn of(judged: &[(Judgement, Vec<bool>)]) -> Option<Self> {
-        let mixed = judged.iter();
-        let mixed = mixed.filter(|(_, good)| good.contains(&true) && good.contains(&false));
-        let mixed: Vec<_> = mixed.collect();
-        if mixed.is_empty() {
+        let mixed = judged.iter().filter(|(_, good)| is_mixed(good));
+        let right = mixed.clone().map(|(judgement, good)| good[judgement.best]);
+        let right: Vec<bool> = right.collect();
+        if right.is_empty() {
             return None;
         }
-        let right: Vec<bool> = mixed
-            .iter()
-            .map(|(judgement, good)| good[judgement.best])
-            .collect();
-        let questions: Vec<Vec<(f64, bool)>> = mixed
-            .iter()
-            .map(|(judgement, good)| {
-                judgement
-                    .probabilities
-                    .iter()
-                    .copied()
-                    .zip(good.iter().copied())
-                    .collect()
-            })
-            .collect();
+        let questions = mixed.map(|(judgement, good)| {
+            let probabilities = judgement.probabilities.iter().copied();
+            probabilities.zip(good.iter().copied()).collect()
+        });
+        let questions: Vec<Vec<(f64, bool)>> = questions.collect();
         let [auroc, calibration, brier, _] = trust(&questions);
         Some(Self {
-            prompts: mixed.len(),
+            prompts: right.len(),
             accuracy: interval(accuracy(&right)),
             auroc: interval(auroc),
             brier: interval(brier),
@@ -222,18 +204,16 @@ impl Performance {
     }
 }
 
+fn is_mixed(good: &[bool]) -> bool {
+    good.contains(&true) && good.contains(&false)
+}
+
 /// How often the answer with the highest score is a good one, over prompts with good and bad answers; nothing if there
 /// are none.
 #[must_use]
 pub fn accuracy_of(prompts: &[(Vec<f64>, Vec<bool>)]) -> Option<Interval> {
-    let mixed = prompts
-        .iter()
-        .filter(|(_, good)| good.contains(&true) && good.contains(&false));
-    let right = mixed.map(|(scores, good)| {
-        let answers = scores.iter().zip(good);
-        let best = answers.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        best.is_some_and(|(_, good)| *good)
-    });
+    let mixed = prompts.iter().filter(|(_, good)| is_mixed(good));
+    let right = mixed.map(|(scores, good)| highest(scores.iter().zip(good)) == Some(&true));
     let right: Vec<bool> = right.collect();
     (!right.is_empty()).then(|| interval(accuracy(&right)))
 }

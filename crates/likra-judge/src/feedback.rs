@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 
 /// What a row lacks or has that cannot be.
 type Refusal = (String, &'static str);
+/// What is read of a row.
+type Read<T> = std::result::Result<T, Refusal>;
 
 /// Who says what in a chat.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -103,24 +105,19 @@ pub fn feedback(rows: &[(usize, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
             let some = some.filter(|(_, at)| at[chosen].is_some() && at[1 - chosen].is_none());
             some.map(|(answer, _)| answer.clone()).collect::<Vec<_>>()
         };
-        let (chosen, rejected) = (only(1), only(0));
         Feedback {
             prompt,
-            chosen,
-            rejected,
+            chosen: only(1),
+            rejected: only(0),
         }
     };
-    let all = all.into_iter().map(gathered);
-    let all: Vec<Feedback> = all
-        .filter(|one| !one.chosen.is_empty() || !one.rejected.is_empty())
-        .collect();
-    for (what, none) in [
-        ("chosen", all.iter().all(|one| one.chosen.is_empty())),
-        ("rejected", all.iter().all(|one| one.rejected.is_empty())),
-    ] {
-        if none {
-            return Err(Error::Nothing(what));
-        }
+    let mut all: Vec<Feedback> = all.into_iter().map(gathered).collect();
+    all.retain(|one| !one.chosen.is_empty() || !one.rejected.is_empty());
+    if all.iter().all(|one| one.chosen.is_empty()) {
+        return Err(Error::Nothing("chosen"));
+    }
+    if all.iter().all(|one| one.rejected.is_empty()) {
+        return Err(Error::Nothing("rejected"));
     }
     Ok((all, left_out))
 }
@@ -129,18 +126,14 @@ pub fn feedback(rows: &[(usize, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
 type Answers = Vec<(String, [Option<usize>; 2])>;
 
 /// The prompt of a row and its answers, each with whether it was chosen.
-fn read(row: &Value) -> std::result::Result<(Prompt, Vec<(String, bool)>), Refusal> {
+fn read(row: &Value) -> Read<(Prompt, Vec<(String, bool)>)> {
     let forms = "columns chosen and rejected; prompt, completion and label; or question, choices and answer";
-    let columns = row
-        .as_object()
-        .ok_or_else(|| (kind(row), "an object with columns"))?;
+    let columns = row.as_object();
+    let columns = columns.ok_or_else(|| (kind(row), "an object with columns"))?;
     // An empty cell of a table is null. It counts as an empty answer if no other form fits.
-    let has = |name: &str, empty: bool| {
-        let value = columns.get(name);
-        value.is_some_and(|value| empty || !value.is_null())
-    };
     for empty in [false, true] {
-        let has = |name: &str| has(name, empty);
+        let is_there = |value: &Value| empty || !value.is_null();
+        let has = |name: &str| columns.get(name).is_some_and(is_there);
         if has("chosen") && has("rejected") {
             return pair(columns);
         }
@@ -161,9 +154,7 @@ fn kind(value: &Value) -> String {
 }
 
 /// One answer with its label.
-fn labelled(
-    columns: &Map<String, Value>,
-) -> std::result::Result<(Prompt, Vec<(String, bool)>), Refusal> {
+fn labelled(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)> {
     let label = match &columns["label"] {
         Value::Bool(label) => *label,
         Value::Number(number) if number.as_f64() == Some(1.0) => true,
@@ -178,9 +169,7 @@ fn labelled(
 }
 
 /// A chosen answer and a rejected one. Without a prompt of its own, what both begin with is the prompt.
-fn pair(
-    columns: &Map<String, Value>,
-) -> std::result::Result<(Prompt, Vec<(String, bool)>), Refusal> {
+fn pair(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)> {
     let (own, chosen) = said(columns, "chosen")?;
     let (other, rejected) = said(columns, "rejected")?;
     let answers = |chosen: &str, rejected: &str| {
@@ -198,28 +187,21 @@ fn pair(
             }
             let prompt = chosen[..end].to_owned();
             if prompt.trim().is_empty() {
-                return Err((
-                    "no prompt".into(),
-                    "a column prompt, or answers that begin with it",
-                ));
+                let expected = "a column prompt, or answers that begin with it";
+                return Err(("no prompt".into(), expected));
             }
-            Ok((
-                Prompt::Text(prompt),
-                answers(&chosen[end..], &rejected[end..]),
-            ))
+            let answers = answers(&chosen[end..], &rejected[end..]);
+            Ok((Prompt::Text(prompt), answers))
         }
-        _ => Err((
-            "two prompts".into(),
-            "chosen and rejected answers to one prompt",
-        )),
+        _ => {
+            let expected = "chosen and rejected answers to one prompt";
+            Err(("two prompts".into(), expected))
+        }
     }
 }
 
 /// The answer in the column `name`, and its prompt: that of the column `prompt`, or the messages before the last.
-fn said(
-    columns: &Map<String, Value>,
-    name: &str,
-) -> std::result::Result<(Option<Prompt>, String), Refusal> {
+fn said(columns: &Map<String, Value>, name: &str) -> Read<(Option<Prompt>, String)> {
     let read = |name: &str| {
         let value = columns.get(name).unwrap_or(&Value::Null);
         let found = Option::<Prompt>::deserialize(value);
@@ -235,12 +217,9 @@ fn said(
     let last = said.pop().filter(|last| last.role == "assistant");
     let last = last.ok_or_else(|| (kind(value), "messages of which the assistant has the last"))?;
     let prompt = match (prompt, said.is_empty()) {
-        (Some(Prompt::Text(text)), true) => {
+        (Some(Prompt::Text(content)), true) => {
             let role = "user".into();
-            Some(Prompt::Chat(vec![Message {
-                role,
-                content: text,
-            }]))
+            Some(Prompt::Chat(vec![Message { role, content }]))
         }
         (prompt, true) => prompt,
         // The messages have the prompt once more.
@@ -251,20 +230,14 @@ fn said(
 }
 
 /// A question with its choices, as benchmarks have them; the prompt is that of ARC's task.
-fn choices(
-    columns: &Map<String, Value>,
-) -> std::result::Result<(Prompt, Vec<(String, bool)>), Refusal> {
+fn choices(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)> {
     let question = columns["question"].as_str();
     let question = question.ok_or_else(|| (kind(&columns["question"]), "a question as a text"))?;
     let given = &columns["choices"];
     let texts = |value: &Value| Vec::<String>::deserialize(value).ok();
     let all = texts(given).or_else(|| texts(given.get("text")?));
-    let all = all.ok_or_else(|| {
-        (
-            kind(given),
-            "choices as a list of texts, or {text: [...], label: [...]}",
-        )
-    })?;
+    let expected = "choices as a list of texts, or {text: [...], label: [...]}";
+    let all = all.ok_or_else(|| (kind(given), expected))?;
     let labels = given.get("label").and_then(texts);
     let answer = columns.get("answer").or_else(|| columns.get("answerKey"));
     let answer = answer.ok_or_else(|| ("no answer".into(), "a column answer or answerKey"))?;
@@ -285,11 +258,9 @@ fn choices(
     let place = place.filter(|place| *place < all.len());
     let place = place.ok_or_else(|| (format!("answer {answer}"), expected))?;
     let prompt = Prompt::Text(format!("Question: {question}\nAnswer:"));
-    let answers = all.into_iter().enumerate();
-    Ok((
-        prompt,
-        answers.map(|(at, choice)| (choice, at == place)).collect(),
-    ))
+    let answers = all.into_iter().zip(0..);
+    let answers = answers.map(|(choice, at)| (choice, at == place));
+    Ok((prompt, answers.collect()))
 }
 
 #[cfg(test)]
