@@ -2,25 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Error, Result, ensure};
 use likra_data::{read_rows, training_order, training_passes};
-use likra_files::check_room;
+use likra_files::{check_room, write_atomically};
 use likra_hub::{Event, Listener, Name, RepoType, fetch};
 use likra_judge::{
     Calibration, Feedback, Labelled, LeftOut, Performance, Prompt, Scored, accuracy_of, feedback,
 };
 use likra_lora::Adapter;
-use likra_results::{BASE, HeadDir, Input, sha256};
+use likra_results::{BASE, HeadDir, Input, ScoreRecord, sha256};
 use likra_score::Plan;
-use likra_tokenizer::Request;
+use likra_tokenizer::EncodedPair;
 use likra_train::Example;
 use serde_json::json;
 
 use crate::base::Base;
 use crate::experiment::Head;
 use crate::finder::Finder;
+use crate::inputs::Hashes;
 use crate::jobs::key;
-use crate::judge::{Beside, Column, FeedbackFile, Format, HEADS, JudgeFile, scored};
+use crate::judge::{Beside, FeedbackFile, Format, HEADS, JudgeFile, records, scored};
 use crate::spec::Spec;
 use crate::work::train;
 
@@ -90,14 +91,9 @@ fn open(file: &str, listener: &Listener) -> Result<(Vec<Feedback>, Vec<Input>)> 
     Ok((all, inputs))
 }
 
-/// What is learned, and what is held out.
-struct Parts {
-    learned: Vec<Feedback>,
-    held_out: Vec<Feedback>,
-}
-
-/// Holds out a share of the prompts that have good and bad answers, as a shuffle with `seed` orders them.
-fn parts(all: Vec<Feedback>, share: f64, seed: u32) -> Result<Parts> {
+/// What is learned and what is held out: of the prompts that have good and bad answers a share, as a shuffle with `seed`
+/// orders them.
+fn parts(all: Vec<Feedback>, share: f64, seed: u32) -> Result<[Vec<Feedback>; 2]> {
     let is_mixed = |one: &Feedback| !one.chosen.is_empty() && !one.rejected.is_empty();
     let (mixed, mut learned): (Vec<Feedback>, Vec<Feedback>) = all.into_iter().partition(is_mixed);
     let (count, prompts) = (mixed.len(), mixed.len() + learned.len());
@@ -108,18 +104,11 @@ fn parts(all: Vec<Feedback>, share: f64, seed: u32) -> Result<Parts> {
          which half are held out to choose the weight by",
         2 * FEWEST
     );
-    let held = held.min(count / 2);
     let order = training_order(count, seed);
-    let mut mixed: Vec<Option<Feedback>> = mixed.into_iter().map(Some).collect();
-    let mut take = |places: &[usize]| -> Vec<Feedback> {
-        places
-            .iter()
-            .filter_map(|&place| mixed[place].take())
-            .collect()
-    };
-    let held_out = take(&order[..held]);
-    learned.extend(take(&order[held..]));
-    Ok(Parts { learned, held_out })
+    let mut shuffled = order.iter().map(|&place| mixed[place].clone());
+    let held_out = shuffled.by_ref().take(held.min(count / 2)).collect();
+    learned.extend(shuffled);
+    Ok([learned, held_out])
 }
 
 /// Trains both heads on feedback, chooses how to read them, and leaves the judge in `out`; returns what it has come to.
@@ -144,147 +133,102 @@ pub fn train_judge(
     let (all, inputs) = open(file, listener)?;
     let has_chat = all.iter().any(|one| matches!(one.prompt, Prompt::Chat(_)));
     let format = Format::open(&base, spec.training.bos, has_chat)?;
-    let Parts { learned, held_out } =
-        parts(all, share, spec.seed).with_context(|| file.to_owned())?;
-    let asked = requests(&format, &held_out)?;
-    let hashes: Vec<&str> = inputs.iter().map(|input| &*input.sha256).collect();
-    let teacher = Teacher {
-        base: &base,
-        spec,
-        format: &format,
-        model: base.hash()?,
-        data: sha256(format!("{} {share}", hashes.join(" ")).as_bytes()),
-        listener,
+    let [learned, held_out] = parts(all, share, spec.seed).with_context(|| file.to_owned())?;
+    let request = |(place, one): (usize, &Feedback)| {
+        let answers = one.chosen.iter().chain(&one.rejected);
+        format.request(place.to_string(), &one.prompt, answers)
     };
-    let answers = |of: fn(&Feedback) -> &Vec<String>| {
-        let all = learned.iter();
-        let all = all.flat_map(|one| of(one).iter().map(|answer| (&one.prompt, &**answer)));
-        all.collect::<Vec<_>>()
+    let asked = held_out.iter().enumerate().map(request);
+    let asked = asked.collect::<Result<Vec<_>>>()?;
+    let files: Vec<&str> = inputs.iter().map(|input| &*input.sha256).collect();
+    let data = sha256(format!("{} {share}", files.join(" ")).as_bytes());
+    let model = base.hash()?;
+    let hashes = [("model", &model), ("tokenizer", &model), ("data", &data)];
+    let hashes = hashes.map(|(name, hash)| (name, hash.clone())).into();
+    let teach = |name, of: fn(&Feedback) -> &[String]| {
+        let pairs = learned.iter().flat_map(|one| {
+            let answers = of(one).iter();
+            answers.map(|answer| format.pair(&one.prompt, answer))
+        });
+        let pairs = pairs.collect::<Result<Vec<_>>>()?;
+        let head = teach(&base, spec, &hashes, name, &pairs, out, listener)?;
+        Ok::<_, Error>((head, pairs.len()))
     };
-    let (good, bad) = (answers(|one| &one.chosen), answers(|one| &one.rejected));
-    let positive = teacher.teach(HEADS[0], &good, out)?;
-    let negative = teacher.teach(HEADS[1], &bad, out)?;
-    let found = examined(&base, [&positive, &negative], asked, &held_out, listener)?;
-    let labelled = found.iter().map(|all| all.iter().map(by_both).collect());
+    let (positive, chosen) = teach(HEADS[0], |one| &one.chosen)?;
+    let (negative, rejected) = teach(HEADS[1], |one| &one.rejected)?;
+    let plan = Plan::new(asked, base.placement.batch_tokens)?;
+    let scored = scored(&base, [&positive, &negative], &plan, listener)?;
+    // Of each prompt the good answers are the first.
+    let labelled = held_out.iter().zip(scored).map(|(one, answers)| {
+        let label = |(place, answer)| (answer, place < one.chosen.len());
+        answers.into_iter().enumerate().map(label).collect()
+    });
     let labelled: Vec<Labelled> = labelled.collect();
     let judge = JudgeFile {
         likra: env!("CARGO_PKG_VERSION").into(),
         model: base.name.clone(),
-        model_sha256: teacher.model,
+        model_sha256: model,
         chat_template: has_chat,
         seed: spec.seed,
         feedback: FeedbackFile {
             files: inputs,
-            chosen: good.len(),
-            rejected: bad.len(),
+            chosen,
+            rejected,
             held_out: labelled.len(),
         },
         calibration: Calibration::fit(&labelled.iter().collect::<Vec<_>>()),
         held_out: Performance::of_others(&labelled).context("no prompts are held out")?,
-        beside: beside(&found)?,
+        beside: beside(&records(&base, BASE, None, &plan, listener)?, &labelled)?,
         training: spec.training.clone(),
         lora: spec.lora.clone(),
     };
-    judge.write(out)?;
+    let text = toml::to_string(&judge)?;
+    write_atomically(&out.join("likra.toml"), |to| to.write_all(text.as_bytes()))?;
     Ok(judge)
 }
 
-/// What the base and both heads think of the answers to prompts that are held out, and which of these are good.
-fn examined(
-    base: &Base,
-    [positive, negative]: [&Adapter; 2],
-    asked: Vec<Request>,
-    held_out: &[Feedback],
-    listener: &Listener,
-) -> Result<Vec<Vec<(Column<3>, bool)>>> {
-    let heads = [
-        (BASE, None),
-        (HEADS[0], Some(positive)),
-        (HEADS[1], Some(negative)),
-    ];
-    let plan = Plan::new(asked, base.placement.batch_tokens)?;
-    let found = scored(base, heads, &plan, listener)?;
-    let found = held_out.iter().zip(found).map(|(one, answers)| {
-        let label = |(place, answer)| (answer, place < one.chosen.len());
-        answers.into_iter().enumerate().map(label).collect()
-    });
-    Ok(found.collect())
-}
-
-/// What is asked of prompts that are held out: all answers to each, the good ones first.
-fn requests(format: &Format, held_out: &[Feedback]) -> Result<Vec<Request>> {
-    let request = |(place, one): (usize, &Feedback)| {
-        let good = one.chosen.iter().map(|answer| (answer.clone(), true));
-        let bad = one.rejected.iter().map(|answer| (answer.clone(), false));
-        let answers: Vec<(String, bool)> = good.chain(bad).collect();
-        format.request(place.to_string(), &one.prompt, &answers)
-    };
-    held_out.iter().enumerate().map(request).collect()
-}
-
-/// An answer without what the base thinks of it.
-fn by_both(&(([_, positive, negative], chars), good): &(Column<3>, bool)) -> (Scored, bool) {
-    let scored = Scored {
-        positive,
-        negative,
-        chars,
-    };
-    (scored, good)
-}
-
 /// How often the best answer is a good one by ways that need no negative head.
-fn beside(prompts: &[Vec<(Column<3>, bool)>]) -> Result<Beside> {
-    let by = |score: fn(&Column<3>) -> f64| {
+fn beside(base: &[ScoreRecord], prompts: &[Labelled]) -> Result<Beside> {
+    let by = |score: &dyn Fn(&Scored, &ScoreRecord) -> f64| {
+        let mut base = base.iter();
         let judged = prompts.iter().map(|answers| {
-            let scored = answers.iter().map(|(answer, good)| (score(answer), *good));
-            scored.unzip()
+            let scored = answers.iter().zip(base.by_ref());
+            scored
+                .map(|((answer, good), base)| (score(answer, base), *good))
+                .unzip()
         });
         accuracy_of(&judged.collect::<Vec<_>>()).context("no prompts are held out")
     };
     Ok(Beside {
-        base: by(|([base, ..], chars)| base / (*chars).max(1) as f64)?,
-        positive: by(|([_, positive, _], chars)| positive / (*chars).max(1) as f64)?,
-        shortest: by(|(_, chars)| -(*chars as f64))?,
+        base: by(&|one, base| base.log_likelihood / one.chars.max(1) as f64)?,
+        positive: by(&|one, _| one.positive / one.chars.max(1) as f64)?,
+        shortest: by(&|one, _| -(one.chars as f64))?,
     })
 }
 
-/// Trains heads on answers.
-struct Teacher<'a> {
-    base: &'a Base,
-    spec: &'a Spec,
-    format: &'a Format,
-    /// The hashes of the base and of the feedback.
-    model: String,
-    data: String,
-    listener: &'a Listener<'a>,
-}
-
-impl Teacher<'_> {
-    /// The head `name` that has learned these answers; it is left in `out`, with its checkpoints.
-    fn teach(&self, name: &str, answers: &[(&Prompt, &str)], out: &Path) -> Result<Adapter> {
-        let (base, spec) = (self.base, self.spec);
-        let pairs = answers.iter();
-        let pairs = pairs.map(|(prompt, answer)| self.format.pair(prompt, answer));
-        let pairs = pairs.collect::<Result<Vec<_>>>()?;
-        let (epochs, one) = (spec.training.epochs, pairs.len());
-        let order = training_passes(one, spec.seed, one * epochs, epochs).into_iter();
-        let examples: Vec<Example> = order.map(|place| pairs[place].clone().into()).collect();
-        let head = Head::of_feedback(name, spec, examples.len());
-        let hashes = [
-            ("model", &self.model),
-            ("tokenizer", &self.model),
-            ("data", &self.data),
-        ];
-        let hashes = hashes.map(|(name, hash)| (name, hash.to_owned())).into();
-        let decides = json!({"feedback": name, "training": spec.training, "lora": spec.lora, "seed": spec.seed});
-        let key = key(&hashes, &base.placement, &decides)?;
-        let dir = HeadDir::new(out.join("training").join(name));
-        let _lock = dir.lock()?;
-        check_room(&dir.log(), base.room(&head, &dir)?)?;
-        base.check_memory(base.training_bytes(&head, &examples)?)?;
-        train(base, &head, &key, &examples, &dir, self.listener)?;
-        let learned = Adapter::load(&dir.checkpoint(examples.len()), base.device()?)?;
-        learned.save(&out.join(name))?;
-        Ok(learned)
-    }
+/// The head `name` that has learned these answers; it is left in `out`, with its checkpoints.
+fn teach(
+    base: &Base,
+    spec: &Spec,
+    hashes: &Hashes,
+    name: &str,
+    pairs: &[EncodedPair],
+    out: &Path,
+    listener: &Listener,
+) -> Result<Adapter> {
+    let (epochs, one) = (spec.training.epochs, pairs.len());
+    let order = training_passes(one, spec.seed, one * epochs, epochs).into_iter();
+    let examples: Vec<Example> = order.map(|place| pairs[place].clone().into()).collect();
+    let head = Head::of_feedback(name, spec, examples.len());
+    let decides =
+        json!({"feedback": name, "training": spec.training, "lora": spec.lora, "seed": spec.seed});
+    let key = key(hashes, &base.placement, &decides)?;
+    let dir = HeadDir::new(out.join("training").join(name));
+    let _lock = dir.lock()?;
+    check_room(&dir.log(), base.room(&head, &dir)?)?;
+    base.check_memory(base.training_bytes(&head, &examples)?)?;
+    train(base, &head, &key, &examples, &dir, listener)?;
+    let learned = Adapter::load(&dir.checkpoint(examples.len()), base.device()?)?;
+    learned.save(&out.join(name))?;
+    Ok(learned)
 }

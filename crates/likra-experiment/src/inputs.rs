@@ -73,14 +73,13 @@ pub struct TrainingSet {
 ///
 /// If there is none that can be read.
 pub fn chat(folder: &Path, evaluation: &Evaluation) -> Result<Option<Chat>> {
-    let multiturn = evaluation.fewshot_as_multiturn.unwrap_or(true);
-    let wanted = evaluation.chat_template;
-    wanted.then(|| chat_of(folder, multiturn)).transpose()
-}
-
-pub(crate) fn chat_of(folder: &Path, multiturn: bool) -> Result<Chat> {
+    if !evaluation.chat_template {
+        return Ok(None);
+    }
     let template = Tokenizer::chat_template(folder)?;
-    Ok(Chat::new(template, Local::now().naive_local(), multiturn)?)
+    let multiturn = evaluation.fewshot_as_multiturn.unwrap_or(true);
+    let chat = Chat::new(template, Local::now().naive_local(), multiturn);
+    Ok(Some(chat?))
 }
 
 impl Inputs {

@@ -2,22 +2,23 @@
 //! writes them, `positive/` and `negative/`, and `likra.toml`.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use likra_data::{AnswerKind, Chat};
-use likra_files::{read, write_atomically};
-use likra_judge::{
-    Calibration, Interval, Judgement, Message, Performance, Prompt, Question, Scored,
-};
+use likra_files::read;
+use likra_judge::{Calibration, Interval, Judgement, Performance, Prompt, Question, Scored};
 use likra_lora::{Adapter, LoraConfig};
-use likra_results::{Input, sha256};
+use likra_model::Model;
+use likra_results::{Input, ScoreRecord, sha256};
 use likra_score::{Head, Plan};
 use likra_tokenizer::{Bos, Candidate, EncodedPair, Request, Tokenizer};
 use likra_train::TrainSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Base;
-use crate::inputs::chat_of;
+use crate::inputs::chat;
+use crate::spec::Evaluation;
 use crate::work::score;
 use likra_hub::Listener;
 
@@ -91,10 +92,13 @@ impl Format {
     ///
     /// If the tokenizer, or the chat template that is wanted, is refused.
     pub(crate) fn open(base: &Base, bos: Bos, has_chat: bool) -> Result<Self> {
-        let chat = has_chat.then(|| chat_of(&base.folder, true));
+        let evaluation = Evaluation {
+            chat_template: has_chat,
+            ..Evaluation::default()
+        };
         Ok(Self {
             tokenizer: Tokenizer::open(&base.folder, bos)?,
-            chat: chat.transpose()?,
+            chat: chat(&base.folder, &evaluation)?,
             positions: base.config.max_positions,
         })
     }
@@ -111,20 +115,16 @@ impl Format {
     ///
     /// If there are messages and no template for them, or the template refuses them.
     pub fn context(&self, prompt: &Prompt) -> Result<String> {
-        let user = |text: &String| {
-            let (role, content) = ("user".into(), text.clone());
-            vec![Message { role, content }]
+        let said = match prompt {
+            Prompt::Text(text) if self.chat.is_none() => return Ok(text.clone()),
+            Prompt::Text(text) => vec![("user", text.as_str())],
+            Prompt::Chat(messages) => {
+                let said = messages.iter().map(|said| (&*said.role, &*said.content));
+                said.collect()
+            }
         };
-        let messages = match (prompt, &self.chat) {
-            (Prompt::Text(text), None) => return Ok(text.clone()),
-            (Prompt::Chat(_), None) => bail!("messages, but the judge was trained on plain texts"),
-            (Prompt::Text(text), Some(_)) => user(text),
-            (Prompt::Chat(messages), Some(_)) => messages.clone(),
-        };
-        let said = messages.iter().map(|said| (&*said.role, &*said.content));
-        let said: Vec<(&str, &str)> = said.collect();
-        let chat = self.chat.as_ref().context("no chat template")?;
-        Ok(chat.said(&said)?)
+        let plain = "messages, but the judge was trained on plain texts";
+        Ok(self.chat.as_ref().context(plain)?.said(&said)?)
     }
 
     /// An answer after its prompt. A space goes between two plain texts that have none there.
@@ -133,14 +133,14 @@ impl Format {
         let context = self.context(prompt)?;
         let is_space = |c: Option<char>| c.is_none_or(char::is_whitespace);
         let joined = is_space(context.chars().next_back()) || is_space(answer.chars().next());
-        let pair = match joined || self.is_chat() {
-            true => self.tokenizer.encode_pair(&context, answer)?,
-            false => self
-                .tokenizer
-                .encode_pair(&context, &format!(" {answer}"))?,
+        let space = match joined || self.is_chat() {
+            true => "",
+            false => " ",
         };
-        let positions = self.positions;
-        let tokens = pair.tokens.len();
+        let pair = self
+            .tokenizer
+            .encode_pair(&context, &[space, answer].concat())?;
+        let (positions, tokens) = (self.positions, pair.tokens.len());
         ensure!(
             pair.fits(positions),
             "prompt and answer have {tokens} tokens; the model has {positions} positions"
@@ -148,62 +148,67 @@ impl Format {
         Ok(pair)
     }
 
-    /// Answers to be scored, each with whether it is good.
-    pub(crate) fn request(
+    /// Answers to be scored.
+    pub(crate) fn request<'a>(
         &self,
         id: String,
         prompt: &Prompt,
-        answers: &[(String, bool)],
+        answers: impl Iterator<Item = &'a String>,
     ) -> Result<Request> {
-        ensure!(!answers.is_empty(), "no answers");
-        let candidate = |(answer, good): &(String, bool)| {
+        let candidate = |answer: &String| {
             Ok(Candidate {
                 encoded: self.pair(prompt, answer)?,
                 chars: answer.chars().count(),
                 bytes: answer.len(),
-                kind: if *good {
-                    AnswerKind::Correct
-                } else {
-                    AnswerKind::Incorrect
-                },
+                // Which are good is not asked here.
+                kind: AnswerKind::Incorrect,
             })
         };
+        let candidates: Vec<Candidate> = answers.map(candidate).collect::<Result<_>>()?;
+        ensure!(!candidates.is_empty(), "no answers");
         Ok(Request {
             question_id: id,
-            candidates: answers.iter().map(candidate).collect::<Result<_>>()?,
+            candidates,
         })
     }
 }
 
-/// What an answer comes to under each of some heads, in nats, and its characters.
-pub(crate) type Column<const N: usize> = ([f64; N], usize);
-
-/// What heads think of the candidates of a plan, request by request.
-pub(crate) fn scored<const N: usize>(
+/// What a model thinks of the candidates of a plan: the base, or a head on it.
+pub(crate) fn records(
     base: &Base,
-    heads: [(&str, Option<&Adapter>); N],
+    name: &str,
+    adapter: Option<&Adapter>,
     plan: &Plan,
     listener: &Listener,
-) -> Result<Vec<Vec<Column<N>>>> {
+) -> Result<Vec<ScoreRecord>> {
+    let head = Head {
+        name,
+        examples: 0,
+        adapter,
+        greedy: false,
+    };
+    score(base.model()?, name, &head, plan, listener)
+}
+
+/// What both heads think of the candidates of a plan, request by request.
+pub(crate) fn scored(
+    base: &Base,
+    [positive, negative]: [&Adapter; 2],
+    plan: &Plan,
+    listener: &Listener,
+) -> Result<Vec<Vec<Scored>>> {
     base.check_memory(base.scoring_bytes(plan))?;
+    let positive = records(base, HEADS[0], Some(positive), plan, listener)?;
+    let negative = records(base, HEADS[1], Some(negative), plan, listener)?;
+    let both = positive.iter().zip(&negative);
+    let mut scored = both.map(|(positive, negative)| Scored {
+        positive: positive.log_likelihood,
+        negative: negative.log_likelihood,
+        chars: positive.chars,
+    });
     let requests = plan.requests().iter();
-    let candidates = requests.map(|request| request.candidates.iter());
-    let mut found: Vec<Vec<Column<N>>> = candidates
-        .map(|candidates| candidates.map(|one| ([0.0; N], one.chars)).collect())
-        .collect();
-    for (number, (name, adapter)) in heads.into_iter().enumerate() {
-        let head = Head {
-            name,
-            examples: 0,
-            adapter,
-            greedy: false,
-        };
-        let records = score(base.model()?, name, &head, plan, listener)?;
-        for (found, record) in found.iter_mut().flatten().zip(records) {
-            found.0[number] = record.log_likelihood;
-        }
-    }
-    Ok(found)
+    let of = |request: &Request| scored.by_ref().take(request.candidates.len()).collect();
+    Ok(requests.map(of).collect())
 }
 
 /// A judge that is ready to be asked.
@@ -214,10 +219,12 @@ pub struct Judge {
     pub file: JudgeFile,
     /// The positive and the negative head.
     pub heads: [Adapter; 2],
+    /// How it puts prompts and answers into tokens.
+    pub format: Arc<Format>,
 }
 
 impl Judge {
-    /// The path of `likra.toml` in a judge's folder, and what it says.
+    /// What `likra.toml` in a judge's folder says.
     ///
     /// # Errors
     ///
@@ -249,17 +256,12 @@ impl Judge {
             base.config.check_adapter(&adapter)?;
             anyhow::Ok(adapter)
         };
-        let heads = [open(HEADS[0])?, open(HEADS[1])?];
-        Ok(Self { base, file, heads })
-    }
-
-    /// How it puts prompts and answers into tokens.
-    ///
-    /// # Errors
-    ///
-    /// If the tokenizer or the chat template is refused.
-    pub fn format(&self) -> Result<Format> {
-        Format::open(&self.base, self.file.training.bos, self.file.chat_template)
+        Ok(Self {
+            heads: [open(HEADS[0])?, open(HEADS[1])?],
+            format: Format::open(&base, file.training.bos, file.chat_template)?.into(),
+            base,
+            file,
+        })
     }
 
     /// A question in tokens.
@@ -267,22 +269,16 @@ impl Judge {
     /// # Errors
     ///
     /// If it has no answers, an empty one, a label that is none of them, or one that is too long.
-    pub fn request(&self, format: &Format, question: &Question) -> Result<Request> {
+    pub fn request(&self, question: &Question) -> Result<Request> {
         let label = question.label.unwrap_or_default();
         let count = question.answers.len();
         ensure!(
             label < count.max(1),
             "label {label}: expected less than {count}"
         );
-        let answers = question
-            .answers
-            .iter()
-            .map(|answer| (answer.clone(), false));
-        format.request(
-            String::new(),
-            &question.prompt,
-            &answers.collect::<Vec<_>>(),
-        )
+        let answers = question.answers.iter();
+        self.format
+            .request(String::new(), &question.prompt, answers)
     }
 
     /// What it thinks of these questions.
@@ -291,45 +287,22 @@ impl Judge {
     ///
     /// If the model is refused, or a result is no number.
     pub fn judge(&self, requests: Vec<Request>, listener: &Listener) -> Result<Vec<Judgement>> {
-        let [positive, negative] = self.heads.each_ref().map(Some);
-        let heads = [(HEADS[0], positive), (HEADS[1], negative)];
         let plan = Plan::new(requests, self.base.placement.batch_tokens)?;
-        let found = scored(&self.base, heads, &plan, listener)?;
-        let both = |([positive, negative], chars): Column<2>| Scored {
-            positive,
-            negative,
-            chars,
-        };
-        let scored = found
-            .into_iter()
-            .map(|answers| answers.into_iter().map(both).collect());
-        let scored: Vec<Vec<Scored>> = scored.collect();
-        Ok(scored
+        let scored = scored(&self.base, self.heads.each_ref(), &plan, listener)?;
+        let judgements = scored
             .iter()
-            .map(|answers| self.file.calibration.judge(answers))
-            .collect())
-    }
-}
-
-impl JudgeFile {
-    pub(crate) fn write(&self, dir: &Path) -> Result<()> {
-        let text = toml::to_string(self)?;
-        Ok(write_atomically(&dir.join("likra.toml"), |to| {
-            to.write_all(text.as_bytes())
-        })?)
+            .map(|answers| self.file.calibration.judge(answers));
+        Ok(judgements.collect())
     }
 }
 
 impl Base {
     /// The hash of the files of the model and its tokenizer.
     pub(crate) fn hash(&self) -> Result<String> {
-        let mut hashes = Vec::new();
-        for path in likra_model::Model::files(&self.folder)?
-            .into_iter()
-            .chain(Tokenizer::files(&self.folder))
-        {
-            hashes.push(Input::of_file(&path)?.sha256);
-        }
+        let mut paths = Model::files(&self.folder)?;
+        paths.extend(Tokenizer::files(&self.folder));
+        let hashes = paths.iter().map(|path| Ok(Input::of_file(path)?.sha256));
+        let hashes: Vec<String> = hashes.collect::<Result<_>>()?;
         Ok(sha256(hashes.join("\n").as_bytes()))
     }
 }

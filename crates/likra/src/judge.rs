@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 
 use anyhow::{Context as _, Result};
-use likra_experiment::{Event, Format, Judge};
+use likra_experiment::{Event, Judge};
 use likra_judge::{Interval, Judgement, Performance, Question};
 use likra_tokenizer::Request;
 
@@ -18,24 +18,30 @@ const AHEAD: usize = 1 << 20;
 pub(crate) fn run(arguments: &JudgeArgs) -> Result<()> {
     let show = listener();
     let judge = arguments.judge.open(&show)?;
-    let format = judge.format()?;
-    let (path, mut total) = (arguments.file.as_path(), 0);
-    let is_standard = path.as_os_str() == "-";
-    let input: Box<dyn Read> = if is_standard {
-        Box::new(io::stdin())
-    } else {
-        let count =
-            || -> io::Result<usize> { Ok(BufReader::new(File::open(path)?).lines().count()) };
-        total = count().with_context(|| path.display().to_string())?;
-        Box::new(File::open(path)?)
+    let path = arguments.file.as_path();
+    let at = || path.display().to_string();
+    let (input, total): (Box<dyn Read>, _) = match path.as_os_str() == "-" {
+        true => (Box::new(io::stdin()), 0),
+        false => {
+            let open = || File::open(path).with_context(at);
+            let lines = BufReader::new(open()?).lines().count();
+            (Box::new(open()?), lines)
+        }
     };
-    if total > 0 {
-        show(Event::Begun("judge".into(), total, "questions"));
-    }
-    let mut reader = Lines::new(BufReader::with_capacity(AHEAD, input), &judge, &format);
+    let tell = |event| {
+        if total > 0 {
+            show(event);
+        }
+    };
+    tell(Event::Begun("judge".into(), total, "questions"));
+    let mut reader = Lines {
+        reader: BufReader::with_capacity(AHEAD, input),
+        judge: &judge,
+        line: 0,
+    };
     let mut judged: Vec<(Judgement, Vec<bool>)> = Vec::new();
     loop {
-        let (questions, requests) = reader.next().with_context(|| path.display().to_string())?;
+        let (questions, requests) = reader.next().with_context(at)?;
         if questions.is_empty() {
             break;
         }
@@ -43,27 +49,14 @@ pub(crate) fn run(arguments: &JudgeArgs) -> Result<()> {
         if !written(&found)? {
             return Ok(());
         }
-        if total > 0 {
-            show(Event::Advanced(questions.len(), String::new()));
-        }
-        judged.extend(
-            questions
-                .into_iter()
-                .zip(found)
-                .filter_map(|(question, found)| {
-                    let label = question.label?;
-                    Some((
-                        found,
-                        (0..question.answers.len())
-                            .map(|place| place == label)
-                            .collect(),
-                    ))
-                }),
-        );
+        tell(Event::Advanced(questions.len(), String::new()));
+        let known = questions.iter().zip(found);
+        judged.extend(known.filter_map(|(question, found)| {
+            let (label, places) = (question.label?, 0..question.answers.len());
+            Some((found, places.map(|place| place == label).collect()))
+        }));
     }
-    if total > 0 {
-        show(Event::Ended(String::new()));
-    }
+    tell(Event::Ended(String::new()));
     if let Some(performance) = Performance::of(&judged) {
         say!("{}", table(&performance));
     }
@@ -84,31 +77,23 @@ fn written(judgements: &[Judgement]) -> Result<bool> {
     }
 }
 
+/// `66.7 [50.0, 80.0]`, of shares.
+pub(crate) fn percent(interval: Interval) -> String {
+    let [value, low, high] = interval.map(|share| 100.0 * share);
+    format!("{value:.1} [{low:.1}, {high:.1}]")
+}
+
 /// How well a judge does, in words.
 pub(crate) fn table(performance: &Performance) -> String {
-    let percent = |[value, low, high]: Interval| {
-        format!(
-            "{:.1} [{:.1}, {:.1}]",
-            100.0 * value,
-            100.0 * low,
-            100.0 * high
-        )
-    };
     let number = |[value, low, high]: Interval| format!("{value:.3} [{low:.3}, {high:.3}]");
-    let Performance {
-        prompts,
-        accuracy,
-        auroc,
-        brier,
-        calibration_error,
-    } = *performance;
     format!(
-        "{prompts} prompts: the best answer is a good one in {} percent\n\
+        "{} prompts: the best answer is a good one in {} percent\n\
          AUROC {}, Brier score {}, calibration error {} (95% intervals)",
-        percent(accuracy),
-        number(auroc),
-        number(brier),
-        number(calibration_error)
+        performance.prompts,
+        percent(performance.accuracy),
+        number(performance.auroc),
+        number(performance.brier),
+        number(performance.calibration_error)
     )
 }
 
@@ -116,20 +101,10 @@ pub(crate) fn table(performance: &Performance) -> String {
 struct Lines<'a> {
     reader: BufReader<Box<dyn Read>>,
     judge: &'a Judge,
-    format: &'a Format,
     line: usize,
 }
 
-impl<'a> Lines<'a> {
-    fn new(reader: BufReader<Box<dyn Read>>, judge: &'a Judge, format: &'a Format) -> Self {
-        Self {
-            reader,
-            judge,
-            format,
-            line: 0,
-        }
-    }
-
+impl Lines<'_> {
     /// The next questions: until there are enough tokens for a pass, or the next line would have to be waited for.
     fn next(&mut self) -> Result<(Vec<Question>, Vec<Request>)> {
         let (mut questions, mut requests, mut tokens) = (Vec::new(), Vec::new(), 0);
@@ -143,14 +118,12 @@ impl<'a> Lines<'a> {
             if !text.trim().is_empty() {
                 let at = || format!("line {}", self.line);
                 let question: Question = serde_json::from_str(&text).with_context(at)?;
-                let request = self
-                    .judge
-                    .request(self.format, &question)
-                    .with_context(at)?;
-                let candidates = request.candidates.iter();
-                tokens += candidates
-                    .map(|candidate| candidate.encoded.tokens.len())
-                    .sum::<usize>();
+                let request = self.judge.request(&question).with_context(at)?;
+                let lengths = request
+                    .candidates
+                    .iter()
+                    .map(|one| one.encoded.tokens.len());
+                tokens += lengths.sum::<usize>();
                 questions.push(question);
                 requests.push(request);
             }

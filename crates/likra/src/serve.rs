@@ -1,6 +1,7 @@
 //! `likra serve`: the base, both heads and their ratio behind HTTP.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -8,7 +9,7 @@ use likra_experiment::{Format, Judge};
 use likra_judge::{Judgement, Prompt, Question};
 use likra_score::{Reader, Reading};
 use likra_serve::{Backend, Scored, Settings, SpecialTokens, Text, serve, stop_signal};
-use likra_tokenizer::{Bos, ChatTemplate, Tokenizer};
+use likra_tokenizer::{Bos, Tokenizer};
 
 use crate::cli::ServeArgs;
 use crate::progress::{listener, say};
@@ -19,41 +20,37 @@ const MODELS: [&str; 4] = ["base", "positive", "negative", "likra"];
 /// Serves a judge until the process is told to stop.
 pub(crate) fn run(arguments: &ServeArgs) -> Result<()> {
     let show = listener();
-    let address = (arguments.host, arguments.port);
-    let socket = TcpListener::bind(address);
-    let socket = socket.with_context(|| format!("{}:{}", arguments.host, arguments.port))?;
+    let (host, port) = (arguments.host, arguments.port);
+    let socket = TcpListener::bind((host, port));
+    let socket = socket.with_context(|| format!("{host}:{port}"))?;
     let judge = arguments.judge.open(&show)?;
-    let (base, format) = (&judge.base, judge.format()?);
-    let (model, batch) = (base.model()?, base.placement.batch_tokens);
+    let base = &judge.base;
+    let (model, batch_tokens) = (base.model()?, base.placement.batch_tokens);
     let [positive, negative] = judge.heads.each_ref().map(Some);
-    let readers = [None, positive, negative].map(|head| Reader::new(model, head, batch));
-    let models = MODELS.map(String::from).to_vec();
+    let readers = [None, positive, negative].map(|head| Reader::new(model, head, batch_tokens));
+    let (models, vocabulary) = (MODELS.map(String::from).to_vec(), base.config.vocab_size);
+    let token = arguments.token.clone();
     let settings = Settings {
-        token: arguments
-            .token
-            .clone()
-            .or(std::env::var("LIKRA_TOKEN").ok()),
+        token: token.or(std::env::var("LIKRA_TOKEN").ok()),
         queue: arguments.queue.max(1),
         deadline: Duration::from_secs(arguments.deadline),
-        batch_tokens: batch,
-        ..Settings::new(
-            models,
-            base.config.vocab_size as u32,
-            base.config.max_positions,
-        )
+        batch_tokens,
+        ..Settings::new(models, vocabulary as u32, base.config.max_positions)
     };
-    let text = Tokens::open(&judge)?;
+    let tokenizer = Tokenizer::open(&base.folder, Bos::Auto)?;
+    let template = Tokenizer::chat_template(&base.folder);
+    let text = Tokens {
+        before: tokenizer.encode_bare("a").unwrap_or_default(),
+        inner: tokenizer,
+        format: judge.format.clone(),
+        template: template.ok().map(|template| template.source),
+    };
+    let (address, device) = (socket.local_addr()?, &base.placement.name);
+    say!("http://{address}: {} on {device}", judge.file.model);
     let mut backend = Models {
         judge: &judge,
-        format,
         readers,
     };
-    say!(
-        "http://{}: {} on {}",
-        socket.local_addr()?,
-        judge.file.model,
-        base.placement.name
-    );
     serve(socket, settings, text, &mut backend, stop_signal())?;
     say!("Stopped.");
     Ok(())
@@ -62,7 +59,6 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<()> {
 /// What answers.
 struct Models<'a> {
     judge: &'a Judge,
-    format: Format,
     /// The base's, the positive head's and the negative head's.
     readers: [Reader<'a>; 3],
 }
@@ -90,32 +86,31 @@ impl Models<'_> {
 
 impl Backend for Models<'_> {
     fn score(&mut self, model: usize, prompts: &[Vec<u32>]) -> Result<Vec<Vec<Scored>>, String> {
-        let found = self
-            .read(model, prompts)
-            .map_err(|error| error.to_string())?;
+        let found = self.read(model, prompts);
+        let found = found.map_err(|error| error.to_string())?.into_iter();
         let scored = |reading: Reading| Scored {
             log_likelihood: reading.log_likelihood,
             best: reading.likeliest,
         };
-        Ok(found
-            .into_iter()
-            .map(|text| text.into_iter().map(scored).collect())
-            .collect())
+        let scored = found.map(|text| text.into_iter().map(scored).collect());
+        Ok(scored.collect())
     }
 
     fn judge(&mut self, questions: &[Question]) -> Result<Vec<Result<Judgement, String>>, String> {
         let said = |error: anyhow::Error| format!("{error:#}");
-        let request = |question| self.judge.request(&self.format, question).map_err(said);
-        let requests: Vec<_> = questions.iter().map(request).collect();
+        let requests = questions
+            .iter()
+            .map(|question| self.judge.request(question));
+        let requests: Vec<Result<_, String>> = requests.map(|found| found.map_err(said)).collect();
         let good: Vec<_> = requests.iter().flatten().cloned().collect();
         let mut judged = Vec::new().into_iter();
         if !good.is_empty() {
             judged = self.judge.judge(good, &|_| ()).map_err(said)?.into_iter();
         }
-        let mut judgement = || judged.next().ok_or_else(|| "no judgement".to_owned());
+        let mut judgement = |_| judged.next().ok_or_else(|| "no judgement".to_owned());
         let answers = requests
             .into_iter()
-            .map(|request| request.and_then(|_| judgement()));
+            .map(|request| request.and_then(&mut judgement));
         Ok(answers.collect())
     }
 }
@@ -123,24 +118,11 @@ impl Backend for Models<'_> {
 /// The tokenizer as clients see it.
 struct Tokens {
     inner: Tokenizer,
-    format: Format,
+    format: Arc<Format>,
     /// The checkpoint's chat template, if it has one.
     template: Option<String>,
     /// A token in the middle of a text: some tokenizers drop the space that another begins with at a text's beginning.
     before: Vec<u32>,
-}
-
-impl Tokens {
-    fn open(judge: &Judge) -> Result<Self> {
-        let folder = &judge.base.folder;
-        let inner = Tokenizer::open(folder, Bos::Auto)?;
-        Ok(Self {
-            format: judge.format()?,
-            template: ChatTemplate::read(folder).ok().map(|read| read.source),
-            before: inner.encode_bare("a").unwrap_or_default(),
-            inner,
-        })
-    }
 }
 
 impl Text for Tokens {
@@ -157,13 +139,10 @@ impl Text for Tokens {
     }
 
     fn token(&self, id: u32) -> String {
-        let (before, with) = (
-            self.decode(&self.before),
-            [&self.before[..], &[id]].concat(),
-        );
-        let text = self.decode(&with);
-        text.strip_prefix(&before)
-            .map_or_else(|| self.decode(&[id]), String::from)
+        let before = self.decode(&self.before);
+        let text = self.decode(&[&self.before[..], &[id]].concat());
+        let own = text.strip_prefix(&before);
+        own.map_or_else(|| self.decode(&[id]), String::from)
     }
 
     fn context(&self, prompt: &Prompt) -> Result<(String, bool), String> {
@@ -173,11 +152,11 @@ impl Text for Tokens {
     }
 
     fn special(&self) -> SpecialTokens {
-        let [bos, eos, pad] = self.inner.special_texts.clone();
+        let [bos_token, eos_token, pad_token] = self.inner.special_texts.clone();
         SpecialTokens {
-            eos_token: eos,
-            bos_token: bos,
-            pad_token: pad,
+            eos_token,
+            bos_token,
+            pad_token,
             chat_template: self.template.clone(),
         }
     }

@@ -4,11 +4,10 @@ use anyhow::{Result, bail, ensure};
 use likra_data::{Answers, Needs, Source};
 use likra_experiment::{Experiment, Finder, Inputs, train, train_judge, training_key};
 use likra_files::check_room;
-use likra_judge::Interval;
 use likra_results::HeadDir;
 
 use crate::cli::TrainArgs;
-use crate::judge::table;
+use crate::judge::{percent, table};
 use crate::progress::{listener, say, warn_of_long};
 
 /// Trains one head on questions from files.
@@ -59,31 +58,17 @@ fn judge(arguments: &TrainArgs, file: &str) -> Result<()> {
     let (spec, out, show) = (arguments.spec()?, &arguments.out, listener());
     let judge = train_judge(&spec, file, arguments.held_out, out, &show)?;
     let (learned, calibration) = (&judge.feedback, &judge.calibration);
-    let by = if calibration.per_character {
-        "per character"
-    } else {
-        "whole"
+    let (good, bad, performance) = (learned.chosen, learned.rejected, table(&judge.held_out));
+    say!("Learned {good} good and {bad} bad answers; held out {performance}");
+    let by = match calibration.per_character {
+        true => "per character",
+        false => "whole",
     };
-    say!(
-        "Learned {} good and {} bad answers; held out {}",
-        learned.chosen,
-        learned.rejected,
-        table(&judge.held_out)
-    );
-    say!(
-        "Chosen: weight {} of the negative head, scores {by}",
-        calibration.weight
-    );
-    let percent = |[value, low, high]: Interval| {
-        let [value, low, high] = [value, low, high].map(|share| 100.0 * share);
-        format!("{value:.1} [{low:.1}, {high:.1}]")
-    };
-    let [base, positive, shortest] = [
-        judge.beside.base,
-        judge.beside.positive,
-        judge.beside.shortest,
-    ]
-    .map(percent);
+    let weight = calibration.weight;
+    say!("Chosen: weight {weight} of the negative head, scores {by}");
+    let beside = &judge.beside;
+    let others = [beside.base, beside.positive, beside.shortest];
+    let [base, positive, shortest] = others.map(percent);
     say!(
         "Without bad answers: the base {base}, the positive head alone {positive}, the shortest answer {shortest} percent"
     );

@@ -125,10 +125,7 @@ fn a_ranked_head_learns_the_choice_that_the_base_ranks_so(dir: &Path) {
     for (hard, easy) in answers(dir, "hardest").iter().zip(answers(dir, "easiest")) {
         let question = &train[&hard.question_id];
         let score = |answer: &String| {
-            let place = question
-                .choices
-                .iter()
-                .position(|choice| choice == answer);
+            let place = question.choices.iter().position(|choice| choice == answer);
             scores[&question.id][place.unwrap()]
         };
         for choice in question.wrong().map(|place| &question.choices[place]) {
