@@ -63,81 +63,64 @@ impl Job {
     }
 }
 
-/// What all files of scores have in common.
-struct Scoring<'a> {
-    experiment: &'a Experiment,
-    placement: &'a Placement,
-    hashes: &'a Hashes,
-    dir: &'a RunDir,
-}
-
-impl Scoring<'_> {
-    /// A file of scores. `head` is the key of the head's checkpoints, or `base`.
-    fn product(&self, path: PathBuf, asked: Asked, head: &str, examples: usize) -> Result<Product> {
+/// All jobs in the order of work.
+pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec<Job>> {
+    let (experiment, placement) = (&inputs.experiment, &inputs.base.placement);
+    // `head` is the key of a head's checkpoints, or `base`.
+    let product = |path: PathBuf, asked, head: &str, examples| -> Result<Product> {
         let decides = json!({
             "head": head,
             "examples": examples,
-            "asked": decides(self.experiment, asked)?,
-            "unrelated": self.hashes["unrelated"],
+            "asked": decides(experiment, asked)?,
+            "unrelated": hashes["unrelated"],
         });
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let stamp = format!("score-{}", file.trim_end_matches(".csv.gz"));
         Ok(Product {
-            key: key(self.hashes, self.placement, &decides)?,
-            stamp: self.dir.step(&stamp),
+            key: key(hashes, placement, &decides)?,
+            stamp: dir.step(&stamp),
             path,
             asked,
             examples,
         })
-    }
-
-    /// That of the questions that are set aside, if some are.
-    fn aside(&self, name: &str, head: &str, examples: usize) -> Result<Option<Product>> {
-        let selects = self.experiment.spec.selection.is_some();
-        let path = selects.then(|| self.dir.aside_scores(name, examples));
-        let product = path.map(|path| self.product(path, Asked::Aside, head, examples));
-        product.transpose()
-    }
-}
-
-/// All jobs in the order of work.
-pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec<Job>> {
-    let (experiment, placement) = (&inputs.experiment, &inputs.base.placement);
-    let scoring = Scoring {
-        experiment,
-        placement,
-        hashes,
-        dir,
     };
-    let test = Asked::Test(experiment.questions);
+    let selects = experiment.spec.selection.is_some();
     let mut base = vec![
-        scoring.product(dir.base_scores(), test, BASE, 0)?,
-        scoring.product(dir.answer_only_scores(), Asked::AnswerOnly, BASE, 0)?,
-        scoring.product(dir.p_true_scores(), Asked::PTrue, BASE, 0)?,
+        (dir.base_scores(), Asked::Test(experiment.questions)),
+        (dir.answer_only_scores(), Asked::AnswerOnly),
+        (dir.p_true_scores(), Asked::PTrue),
     ];
     if experiment.ranked().next().is_some() {
-        base.push(scoring.product(dir.training_scores(), Asked::Ranking, BASE, 0)?);
+        base.push((dir.training_scores(), Asked::Ranking));
     }
-    base.extend(scoring.aside(BASE, BASE, 0)?);
+    if selects {
+        base.push((dir.aside_scores(BASE, 0), Asked::Aside));
+    }
+    let base = base.into_iter();
     let mut jobs = vec![Job {
         name: BASE.into(),
         needs: Vec::new(),
         head: None,
-        scores: base,
+        scores: base
+            .map(|(path, asked)| product(path, asked, BASE, 0))
+            .collect::<Result<_>>()?,
     }];
     for head in &experiment.heads {
+        let (name, asked) = (&head.name, Asked::Test(head.questions));
         let key = training_key(hashes, placement, &experiment.spec, head)?;
-        let scores = head.checkpoints.iter().map(|&examples| {
-            let path = dir.scores(&head.name, examples);
-            scoring.product(path, Asked::Test(head.questions), &key, examples)
-        });
+        let scores = head.checkpoints.iter();
+        let scores = scores.map(|&n| product(dir.scores(name, n), asked, &key, n));
         let mut scores: Vec<Product> = scores.collect::<Result<_>>()?;
-        if let Some(&last) = head.checkpoints.last().filter(|_| !head.replicate) {
-            scores.extend(scoring.aside(&head.name, &key, last)?);
+        if let Some(&n) = head
+            .checkpoints
+            .last()
+            .filter(|_| selects && !head.replicate)
+        {
+            scores.push(product(dir.aside_scores(name, n), Asked::Aside, &key, n)?);
         }
         let first = head.answers.is_ranked().then(|| BASE.into());
         jobs.push(Job {
-            name: head.name.clone(),
+            name: name.clone(),
             // The base ranks wrong answers.
             needs: first.into_iter().collect(),
             scores,

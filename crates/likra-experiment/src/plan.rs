@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use likra_files::{parse_json, read, sweep, write_atomically};
@@ -11,6 +11,7 @@ use likra_hub::Listener;
 use likra_results::{Claim, Error as Claimed, REPORT, RunDir, Stamp};
 use serde::{Deserialize, Serialize};
 
+use crate::estimate::tokens;
 use crate::pace::{Cost, Pace};
 use crate::report::draw;
 use crate::run::Run;
@@ -93,12 +94,7 @@ impl RunPlan {
         {
             return Ok(kept);
         }
-        let run = Run::open(
-            spec.clone(),
-            dir.path(),
-            &dir.path().join("embedded"),
-            listener,
-        )?;
+        let run = Run::open(spec.clone(), dir.path(), None, listener)?;
         let config = &run.inputs.base.config;
         let files = run.inputs.paths()?.into_iter();
         let plan = Self {
@@ -123,13 +119,8 @@ impl RunPlan {
     /// If there is none.
     pub fn read(dir: &RunDir) -> Result<Self> {
         let path = dir.plan();
-        let none = || {
-            format!(
-                "{}: no plan; `likra plan EXPERIMENT --out {}` makes one",
-                path.display(),
-                dir.path().display()
-            )
-        };
+        let (plan, out) = (path.display(), dir.path().display());
+        let none = || format!("{plan}: no plan; `likra plan EXPERIMENT --out {out}` makes one");
         ensure!(path.exists(), none());
         parse_json(&read(&path)?).with_context(none)
     }
@@ -140,55 +131,43 @@ impl RunPlan {
         let stamp = |product: &PlannedProduct| {
             Stamp::read(&dir.path().join(&product.stamp)).filter(|stamp| stamp.key == product.key)
         };
+        let products = || self.jobs.iter().flat_map(|job| &job.products);
         let mut pace = Pace::default();
-        for product in self.jobs.iter().flat_map(|job| &job.products) {
+        for product in products() {
             if let Some(stamp) = stamp(product) {
-                pace.add(
-                    product.cost,
-                    Duration::from_secs_f64(stamp.seconds.max(0.0)),
-                );
+                let took = Duration::from_secs_f64(stamp.seconds.max(0.0));
+                pace.add(product.cost, took);
             }
         }
         let is_missing = |product: &&PlannedProduct| {
             !dir.path().join(&product.path).exists() || stamp(product).is_none()
         };
-        let mut jobs: Vec<JobState> = Vec::new();
-        for job in &self.jobs {
-            let left: Vec<Cost> = job
-                .products
-                .iter()
-                .filter(is_missing)
-                .map(|product| product.cost)
-                .collect();
+        let state = |job: &PlannedJob| {
+            let products = job.products.iter();
+            let left = products.clone().filter(is_missing);
             // What is asked of a head counts, and not that its adapters are still there.
-            let done = left.iter().all(|cost| cost[0] > 0);
-            let all = job.products.iter().map(|product| product.cost);
-            let all = if done { all.collect() } else { left };
-            let time = pace
-                .time(all.iter().copied())
-                .unwrap_or_else(|| self.guess(&all, job.gpus));
-            jobs.push(JobState {
+            let done = left.clone().all(|product| product.cost[0] > 0);
+            let costs: Vec<Cost> = match done {
+                true => products.map(|product| product.cost).collect(),
+                false => left.map(|product| product.cost).collect(),
+            };
+            let time = pace.time(costs.iter().copied());
+            let time = time.unwrap_or_else(|| self.guess(&costs, job.gpus));
+            JobState {
                 name: job.name.clone(),
                 needs: job.needs.clone(),
                 gpus: job.gpus,
                 memory_mib: job.memory_mib,
                 minutes: START + (2 * time.as_secs()).div_ceil(60),
                 done,
-            });
-        }
-        // Drawn after all that it is drawn from.
-        let changed = |path: PathBuf| {
-            std::fs::metadata(path)
-                .and_then(|found| found.modified())
-                .ok()
+            }
         };
-        let stamps = self.jobs.iter().flat_map(|job| &job.products);
-        let stamps = stamps.map(|product| dir.path().join(&product.stamp));
-        let last = stamps.chain([dir.manifest()]).filter_map(changed).max();
-        let drawn = changed(dir.report().join("index.html")) >= last;
-        let needs = jobs.iter().map(|job| job.name.clone()).collect();
-        let done = drawn && jobs.iter().all(|job| job.done);
-        jobs.push(JobState::report(needs, done));
+        let mut jobs: Vec<JobState> = self.jobs.iter().map(state).collect();
+        // Drawn after all that it is drawn from.
+        let stamps = products().map(|product| dir.path().join(&product.stamp));
+        let last = stamps.chain([dir.manifest()]);
+        let last = last.filter_map(|path| changed(&path)).max();
+        jobs.push(JobState::report(&jobs, drawn(dir) >= last));
         jobs
     }
 
@@ -214,25 +193,14 @@ impl RunPlan {
             draw(dir)?;
             return Ok(true);
         }
-        let run = Run::open(
-            self.spec.clone(),
-            dir.path(),
-            &dir.path().join("embedded"),
-            listener,
-        )?;
+        let run = Run::open(self.spec.clone(), dir.path(), None, listener)?;
         let planned = self.jobs.iter().find(|job| job.name == name);
-        let keys = planned
-            .into_iter()
-            .flat_map(|job| &job.products)
-            .filter(|product| product.cost[0] == 0);
-        let job = run
-            .jobs
-            .iter()
-            .find(|job| job.name == name)
-            .context("the plan is of another run")?;
-        let same = keys
-            .map(|product| &product.key)
-            .eq(job.scores.iter().map(|product| &product.key));
+        let products = planned.iter().flat_map(|job| &job.products);
+        let keys = products.filter(|product| product.cost[0] == 0);
+        let keys = keys.map(|product| &product.key);
+        let job = run.jobs.iter().find(|job| job.name == name);
+        let job = job.context("the plan is of another run")?;
+        let same = keys.eq(job.scores.iter().map(|product| &product.key));
         ensure!(
             same,
             "{}: made for other files or another device than `{}`; make the plan again, and name the device there",
@@ -245,14 +213,15 @@ impl RunPlan {
 }
 
 impl JobState {
-    pub(crate) fn report(needs: Vec<String>, done: bool) -> Self {
+    /// The job that comes after all `others`; it is done if they are and it is `drawn` after them.
+    pub(crate) fn report(others: &[Self], drawn: bool) -> Self {
         Self {
             name: REPORT.into(),
-            needs,
+            needs: others.iter().map(|job| job.name.clone()).collect(),
             gpus: 0,
             memory_mib: 512,
             minutes: START,
-            done,
+            done: drawn && others.iter().all(|job| job.done),
         }
     }
 
@@ -276,23 +245,22 @@ const START: u64 = 2;
 
 /// Paths that lead to the same files from everywhere.
 fn absolute(mut spec: Spec) -> Result<Spec> {
-    let unrelated = spec.unrelated.as_mut();
-    let (task, rows) = unrelated.map_or((None, None), |from| {
-        (Some(&mut from.task), from.data.as_mut())
-    });
-    let own = [
-        spec.model.as_mut(),
-        spec.data.as_mut(),
-        Some(&mut spec.task),
-        task,
-        rows,
-    ];
-    for path in own.into_iter().flatten() {
-        if Path::new(path.as_str()).exists() {
+    for path in spec.paths() {
+        if Path::new(path).exists() {
             *path = std::path::absolute(&*path)?.display().to_string();
         }
     }
     Ok(spec)
+}
+
+/// When a file was changed, if it is there.
+fn changed(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).ok()?.modified().ok()
+}
+
+/// When the report in a folder was drawn, if it was.
+pub(crate) fn drawn(dir: &RunDir) -> Option<SystemTime> {
+    changed(&dir.report().join("index.html"))
 }
 
 /// What changes when a file does.
@@ -315,28 +283,24 @@ impl Run<'_> {
         let gpus = usize::from(base.placement.kind() != "cpu");
         let mut jobs = Vec::new();
         for job in &self.jobs {
-            let mut bytes = 0;
+            let mut bytes = self.scoring_bytes(job);
             let mut products = Vec::new();
             if let Some((head, key)) = &job.head {
                 let examples = self.examples(head)?;
-                bytes = base.training_bytes(head, &examples)?;
+                bytes = bytes.max(base.training_bytes(head, &examples)?);
                 products.push(PlannedProduct {
                     stamp: below(&self.dir.trained(&head.name)),
                     path: below(self.dir.head(&head.name).path()),
                     key: key.clone(),
-                    cost: [crate::estimate::tokens(&examples), 0],
+                    cost: [tokens(&examples), 0],
                 });
             }
-            for product in &job.scores {
-                let plan = self.plan(product.asked);
-                bytes = bytes.max(base.scoring_bytes(plan));
-                products.push(PlannedProduct {
-                    stamp: below(&product.stamp),
-                    path: below(&product.path),
-                    key: product.key.clone(),
-                    cost: [0, plan.tokens()],
-                });
-            }
+            products.extend(job.scores.iter().map(|product| PlannedProduct {
+                stamp: below(&product.stamp),
+                path: below(&product.path),
+                key: product.key.clone(),
+                cost: [0, self.plan(product.asked).tokens()],
+            }));
             // Beside a GPU's memory, the machine's holds the weights while they are read.
             if gpus > 0 {
                 bytes = base.config.weight_bytes(base.placement.dtype) + (2 << 30);
@@ -356,9 +320,7 @@ impl Run<'_> {
 /// Whether an error means that the job may well be done later.
 #[must_use]
 pub fn is_for_later(error: &anyhow::Error) -> bool {
-    let claimed = matches!(
-        error.downcast_ref(),
-        Some(Claimed::Claimed { .. } | Claimed::Busy { .. })
-    );
+    let claim = error.downcast_ref();
+    let claimed = matches!(claim, Some(Claimed::Claimed { .. } | Claimed::Busy { .. }));
     claimed || matches!(error.downcast_ref(), Some(Refused::NeedsFirst(..)))
 }

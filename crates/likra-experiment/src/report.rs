@@ -30,7 +30,15 @@ pub fn draw(run: &RunDir) -> Result<String> {
     let own = heads.iter().filter(|head| !head.replicate);
     let evaluation = &spec.evaluation;
     let part = part_of_paper(&spec.task, manifest.questions.training);
-    let remark = [part, mixed(run, &experiment)].into_iter().flatten();
+    let work = work(run, heads);
+    let cost = work.iter().map(|(what, name, stamps)| CostRow {
+        what: what.clone(),
+        answer_tokens: stamps.iter().find_map(|stamp| stamp.answer_tokens),
+        parameters: name.and_then(|name| manifest.adapter_parameters.get(name).copied()),
+        seconds: stamps.iter().map(|stamp| stamp.seconds).sum(),
+        memory_mib: stamps.iter().filter_map(|stamp| stamp.memory_mib).max(),
+    });
+    let remark = [part, mixed(&work)].into_iter().flatten();
     let facts = Facts {
         title: spec.title.clone(),
         heads: (own.count(), spec.examples.unwrap_or_default()),
@@ -38,7 +46,7 @@ pub fn draw(run: &RunDir) -> Result<String> {
         shots: (evaluation.num_shots, evaluation.shots == ShotRule::Fixed),
         remark: remark.reduce(|one, other| format!("{one} {other}")),
         scored: (checkpoints - missing, checkpoints),
-        cost: cost(run, &experiment, &manifest.adapter_parameters),
+        cost: cost.filter(|row| row.seconds > 0.0).collect(),
         manifest,
     };
     write_report(&run.report(), &findings, &facts)?;
@@ -163,69 +171,43 @@ fn in_paper(task: &str) -> Option<InPaper> {
     tasks.into_iter().next()?.paper
 }
 
+/// A part of a run's work in words, the head that is trained in it, and the stamps of what is done of it.
+type Work<'a> = (String, Option<&'a str>, Vec<Stamp>);
+
+/// What there was to do, the base's part first.
+fn work<'a>(run: &RunDir, heads: &'a [Head]) -> Vec<Work<'a>> {
+    let stamps = |names: Vec<String>| -> Vec<Stamp> {
+        let stamps = names.iter().map(|name| Stamp::read(&run.step(name)));
+        stamps.flatten().collect()
+    };
+    let base = [BASE, ANSWER_ONLY, P_TRUE, "base-train", "base-n00000-aside"];
+    let base = base.map(|name| format!("score-{name}"));
+    let mut work = vec![("scoring by the base".into(), None, stamps(base.into()))];
+    for head in heads {
+        let (name, examples, checkpoints) = (&*head.name, head.examples, &head.checkpoints);
+        let what = format!("training {name}, {examples} examples");
+        work.push((what, Some(name), stamps(vec![format!("train-{name}")])));
+        let scores = checkpoints.iter().map(|n| format!("score-{name}-n{n:05}"));
+        let last = checkpoints.last();
+        let aside = last.map(|n| format!("score-{name}-n{n:05}-aside"));
+        let what = format!("scoring by {name}, {} checkpoints", checkpoints.len());
+        work.push((what, None, stamps(scores.chain(aside).collect())));
+    }
+    work
+}
+
 /// Says that parts of the run were computed by hardware that rounds differently, if they were.
-fn mixed(run: &RunDir, experiment: &Experiment) -> Option<String> {
-    let trained = experiment.heads.iter().map(|head| run.trained(&head.name));
-    let files = experiment.heads.iter().flat_map(|head| {
-        let name = |n: &usize| run.step(&format!("score-{}-n{n:05}", head.name));
-        head.checkpoints.iter().map(name)
-    });
-    let stamps = [run.step("score-base")]
-        .into_iter()
-        .chain(trained)
-        .chain(files);
-    let found = stamps.filter_map(|path| Some(Stamp::read(&path)?.hardware));
-    let kinds: BTreeSet<String> = found.filter(|hardware| !hardware.is_empty()).collect();
-    let kinds: Vec<_> = kinds.into_iter().collect();
+fn mixed(work: &[Work]) -> Option<String> {
+    let found = work.iter().flat_map(|(.., stamps)| stamps);
+    let found = found.map(|stamp| &*stamp.hardware);
+    let kinds: BTreeSet<&str> = found.filter(|kind| !kind.is_empty()).collect();
+    let kinds = Vec::from_iter(kinds);
     (kinds.len() > 1).then(|| {
         format!(
             "Parts of it were computed by different hardware, which rounds differently: {}.",
             kinds.join("; ")
         )
     })
-}
-
-/// What took how much, by the stamps of what is done.
-fn cost(
-    run: &RunDir,
-    experiment: &Experiment,
-    parameters: &BTreeMap<String, usize>,
-) -> Vec<CostRow> {
-    let row = |what: String, stamps: &[String]| {
-        let stamps = stamps
-            .iter()
-            .filter_map(|name| Stamp::read(&run.step(name)));
-        let stamps: Vec<Stamp> = stamps.collect();
-        CostRow {
-            what,
-            answer_tokens: stamps.iter().find_map(|stamp| stamp.answer_tokens),
-            parameters: None,
-            seconds: stamps.iter().map(|stamp| stamp.seconds).sum(),
-            memory_mib: stamps.iter().filter_map(|stamp| stamp.memory_mib).max(),
-        }
-    };
-    let base = [BASE, ANSWER_ONLY, P_TRUE, "base-train", "base-n00000-aside"];
-    let base = base.map(|name| format!("score-{name}"));
-    let mut rows = vec![row("scoring by the base".into(), &base)];
-    for head in &experiment.heads {
-        let (name, examples, checkpoints) = (&head.name, head.examples, &head.checkpoints);
-        rows.push(CostRow {
-            parameters: parameters.get(name).copied(),
-            ..row(
-                format!("training {name}, {examples} examples"),
-                &[format!("train-{name}")],
-            )
-        });
-        let stamps = checkpoints.iter().map(|n| format!("score-{name}-n{n:05}"));
-        let aside = checkpoints
-            .last()
-            .map(|n| format!("score-{name}-n{n:05}-aside"));
-        let stamps: Vec<String> = stamps.chain(aside).collect();
-        let what = format!("scoring by {name}, {} checkpoints", checkpoints.len());
-        rows.push(row(what, &stamps));
-    }
-    rows.retain(|row| row.seconds > 0.0);
-    rows
 }
 
 #[cfg(test)]

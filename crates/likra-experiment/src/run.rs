@@ -24,6 +24,7 @@ use crate::inputs::{Asked, Inputs, TrainingSet};
 use crate::jobs::{Job, jobs};
 use crate::memory::peak_memory;
 use crate::pace::{Cost, Pace};
+use crate::source::file_name;
 use crate::spec::Spec;
 use crate::work::{score, train};
 use likra_hub::{Event, Listener};
@@ -45,15 +46,21 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Opens the files of an experiment; what the program carries is unpacked into `unpack`.
+    /// Opens the files of an experiment; what the program carries is unpacked into `unpack`, or into the run's folder.
     ///
     /// # Errors
     ///
     /// If a file or the device is missing or refused.
-    pub fn open(spec: Spec, dir: &Path, unpack: &Path, listener: &'a Listener<'a>) -> Result<Self> {
+    pub fn open(
+        spec: Spec,
+        dir: &Path,
+        unpack: Option<&Path>,
+        listener: &'a Listener<'a>,
+    ) -> Result<Self> {
         let mut needs = spec.needs();
         needs.train = true;
-        let finder = Finder::new(Some(unpack), listener);
+        let own = dir.join("embedded");
+        let finder = Finder::new(Some(unpack.unwrap_or(&own)), listener);
         let mut inputs = Inputs::open(spec, Source::default(), &needs, finder)?;
         let benchmark = &inputs.benchmark;
         let (training, test) = (benchmark.train().len(), benchmark.test().len());
@@ -64,9 +71,8 @@ impl<'a> Run<'a> {
         let jobs = jobs(&inputs, &hashes, &dir)?;
         let scores = jobs.iter().flat_map(|job| &job.scores);
         let asked: BTreeSet<Asked> = scores.map(|product| product.asked).collect();
-        let plans = asked
-            .into_iter()
-            .map(|asked| Ok((asked, inputs.plan(asked)?)));
+        let plans = asked.into_iter();
+        let plans = plans.map(|asked| Ok((asked, inputs.plan(asked)?)));
         let plans = plans.collect::<Result<_>>()?;
         Ok(Self {
             dir,
@@ -90,14 +96,12 @@ impl<'a> Run<'a> {
         let base = &self.inputs.base;
         let left = |job: &Job| fresh || !job.missing().is_empty();
         let asked = self.jobs[0].scores.iter();
-        let plans: Vec<&Planned> = asked.map(|product| &self.plans[&product.asked]).collect();
         let mut too_long = TooLong {
             positions: base.config.max_positions,
-            truncated: plans.iter().map(|(_, truncated)| truncated).sum(),
+            truncated: asked.map(|product| self.plans[&product.asked].1).sum(),
             skipped: BTreeMap::new(),
         };
-        let scoring = plans.iter().map(|(plan, _)| base.scoring_bytes(plan));
-        let mut bytes = scoring.max().unwrap_or_default();
+        let mut bytes = self.scoring_bytes(&self.jobs[0]);
         // What ranked heads learn is not known before the base's scores are.
         let heads = self.heads();
         for (job, head) in heads.filter(|(_, head)| !head.answers.is_ranked()) {
@@ -112,6 +116,13 @@ impl<'a> Run<'a> {
         // A run that is finished loads no model.
         let any = self.jobs.iter().any(left);
         Ok((too_long, if any { bytes } else { 0 }))
+    }
+
+    /// The bytes of memory that the scoring of a job takes.
+    pub(crate) fn scoring_bytes(&self, job: &Job) -> usize {
+        let plans = job.scores.iter().map(|product| self.plan(product.asked));
+        let bytes = plans.map(|plan| self.inputs.base.scoring_bytes(plan));
+        bytes.max().unwrap_or_default()
     }
 
     /// The jobs that train a head, each with the head.
@@ -217,20 +228,8 @@ impl<'a> Run<'a> {
     pub(crate) fn manifest(&self, command: &str, too_long: TooLong) -> Result<Manifest> {
         let (base, benchmark) = (&self.inputs.base, &self.inputs.benchmark);
         let mut spec = self.inputs.experiment.spec.clone();
-        let unrelated = spec.unrelated.as_mut();
-        let (task, rows) = unrelated.map_or((None, None), |from| {
-            (Some(&mut from.task), from.data.as_mut())
-        });
-        let named = [
-            spec.model.as_mut(),
-            spec.data.as_mut(),
-            Some(&mut spec.task),
-            task,
-            rows,
-        ];
-        for path in named.into_iter().flatten() {
-            let name = Path::new(path.as_str()).file_name();
-            *path = name.map_or(path.clone(), |name| name.to_string_lossy().into());
+        for path in spec.paths() {
+            *path = file_name(path);
         }
         let heads = self.heads();
         let parameters =
@@ -280,11 +279,7 @@ impl<'a> Run<'a> {
         let base = &self.inputs.base;
         base.device()?;
         self.prepare(job)?;
-        let plans = job.scores.iter().map(|product| self.plan(product.asked));
-        let mut bytes = plans
-            .map(|plan| base.scoring_bytes(plan))
-            .max()
-            .unwrap_or_default();
+        let mut bytes = self.scoring_bytes(job);
         if let Some((head, _)) = &job.head {
             let examples = self.training_set(head)?.examples;
             bytes = bytes.max(base.training_bytes(head, &examples)?);

@@ -81,6 +81,12 @@ fn names(folder: &'static Dir) -> Vec<&'static str> {
     names
 }
 
+/// What a path leads to, by name.
+pub(crate) fn file_name(path: &str) -> String {
+    let name = Path::new(path).file_name();
+    name.unwrap_or(path.as_ref()).to_string_lossy().into_owned()
+}
+
 fn built_in(folder: &'static Dir, name: &str) -> Option<&'static str> {
     folder.get_file(format!("{name}.toml"))?.contents_utf8()
 }

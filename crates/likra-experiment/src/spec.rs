@@ -81,6 +81,14 @@ impl Spec {
             ..Needs::default()
         }
     }
+
+    /// What may be paths, for a change in place.
+    pub(crate) fn paths(&mut self) -> impl Iterator<Item = &mut String> {
+        let from = self.unrelated.iter_mut();
+        let from = from.flat_map(|from| once(&mut from.task).chain(&mut from.data));
+        let own = self.model.iter_mut().chain(&mut self.data);
+        own.chain(once(&mut self.task)).chain(from)
+    }
 }
 
 /// `[unrelated]`: the task whose answers are unrelated ones.

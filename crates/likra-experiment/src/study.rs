@@ -12,8 +12,8 @@ use likra_results::{Claim, REPORT, RunDir};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::plan::{JobState, RunPlan};
-use crate::source::Assignment;
+use crate::plan::{JobState, RunPlan, drawn};
+use crate::source::{Assignment, file_name};
 use crate::spec::Spec;
 
 /// A study as it is written.
@@ -29,6 +29,28 @@ struct StudyFile {
     /// Where the rows of a task are.
     #[serde(default)]
     data: BTreeMap<String, String>,
+}
+
+impl StudyFile {
+    /// The experiment with these values of the matrix, and with keys of the command line above them.
+    fn spec(&self, values: &[(&str, &Value)], assignments: &[Assignment]) -> Result<Spec> {
+        let assignment = |(key, value): (&str, &Value)| Assignment {
+            key: key.into(),
+            value: value.clone(),
+        };
+        let shared = self.set.iter().map(|(key, value)| (key.as_str(), value));
+        let keys = shared.chain(values.iter().copied());
+        let keys = keys.filter(|(key, _)| *key != "experiment");
+        let mut set: Vec<Assignment> = keys.map(assignment).collect();
+        let task = set.iter().rfind(|one| one.key == "task");
+        let data = task.and_then(|task| self.data.get(task.value.as_str()?));
+        set.extend(data.map(|data| assignment(("data", &data.as_str().into()))));
+        set.extend_from_slice(assignments);
+        let experiment = values.iter().find(|(key, _)| *key == "experiment");
+        let experiment = experiment.map_or(Some("general"), |(_, value)| value.as_str());
+        let expected = "matrix.experiment: expected names or paths";
+        Spec::open(experiment.context(expected)?, &set)
+    }
 }
 
 /// The runs of a study, in its folder.
@@ -71,52 +93,22 @@ impl Study {
     ) -> Result<Self> {
         let file: StudyFile =
             toml::from_str(&fs_err::read_to_string(path)?).with_context(|| path.to_owned())?;
-        let mut study = Self {
-            title: file.title,
-            runs: Vec::new(),
-        };
-        let mut names = BTreeSet::new();
+        let (mut names, mut runs) = (BTreeSet::new(), Vec::new());
+        let command = format!("cargo xtask reproduce {}", file_name(path));
         for values in product(&file.matrix) {
             let run = StudyRun::new(&values);
-            ensure!(
-                names.insert(run.name.clone()),
-                "{path}: matrix: two runs are called {}",
-                run.name
-            );
-            let mut set: Vec<Assignment> = Vec::new();
-            let shared = file.set.iter().map(|(key, value)| (key.as_str(), value));
-            for (key, value) in shared
-                .chain(values.iter().copied())
-                .filter(|(key, _)| *key != "experiment")
-            {
-                let (key, value) = (key.to_owned(), value.clone());
-                set.push(Assignment { key, value });
-            }
-            let task = set
-                .iter()
-                .rev()
-                .find(|one| one.key == "task")
-                .and_then(|one| one.value.as_str());
-            if let Some(data) = task.and_then(|task| file.data.get(task)) {
-                let (key, value) = ("data".into(), data.clone().into());
-                set.push(Assignment { key, value });
-            }
-            set.extend_from_slice(assignments);
-            let experiment = values.iter().find(|(key, _)| *key == "experiment");
-            let experiment = experiment.map_or(Some("general"), |(_, value)| value.as_str());
-            let experiment = experiment.context("matrix.experiment: expected names or paths")?;
-            let spec = Spec::open(experiment, &set).with_context(|| run.name.clone())?;
-            let command = format!(
-                "cargo xtask reproduce {}",
-                Path::new(path)
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-            );
-            RunPlan::open(spec, &command, &run.dir(dir), listener)
-                .with_context(|| run.name.clone())?;
-            study.runs.push(run);
+            let name = &run.name;
+            let is_new = names.insert(name.clone());
+            ensure!(is_new, "{path}: matrix: two runs are called {name}");
+            let spec = file.spec(&values, assignments).context(name.clone())?;
+            let plan = RunPlan::open(spec, &command, &run.dir(dir), listener);
+            plan.context(name.clone())?;
+            runs.push(run);
         }
+        let study = Self {
+            title: file.title,
+            runs,
+        };
         let text = serde_json::to_string_pretty(&study)?;
         write_atomically(&dir.study(), |to| to.write_all(text.as_bytes()))?;
         Ok(study)
@@ -150,23 +142,13 @@ impl Study {
                 ..job
             }));
         }
-        let reports = self.runs.iter().map(|run| run.dir(dir).report());
-        let drawn = reports
-            .chain([dir.report()])
-            .map(|path| path.join("index.html"));
-        let drawn = drawn.map(|path| {
-            std::fs::metadata(path)
-                .and_then(|found| found.modified())
-                .ok()
-        });
-        let drawn: Vec<_> = drawn.collect();
-        let done = all.iter().all(|job| job.done) && drawn.iter().max() == drawn.last();
-        let needs = self
-            .runs
+        let last = self.runs.iter().map(|run| drawn(&run.dir(dir))).max();
+        // It needs the reports, each of which needs all else of its run.
+        let reports = all
             .iter()
-            .map(|run| format!("{}/{REPORT}", run.name))
-            .collect();
-        all.push(JobState::report(needs, done));
+            .filter(|job| job.name.ends_with(&format!("/{REPORT}")));
+        let reports: Vec<JobState> = reports.cloned().collect();
+        all.push(JobState::report(&reports, Some(drawn(dir)) >= last));
         Ok(all)
     }
 
@@ -234,33 +216,23 @@ impl StudyRun {
     fn new(values: &[(&str, &Value)]) -> Self {
         let text = |value: &Value| match value.as_str() {
             Some(text) => {
-                let name = text
-                    .trim_end_matches('/')
-                    .rsplit('/')
-                    .next()
-                    .unwrap_or(text);
-                let name = name.strip_suffix(".toml").unwrap_or(name);
+                let name = file_name(text);
+                let name = name.strip_suffix(".toml").unwrap_or(&name);
                 name.strip_suffix(".yaml").unwrap_or(name).to_owned()
             }
             None => value.to_string(),
         };
-        let axes = values
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), text(value)));
+        let axes = values.iter();
+        let axes = axes.map(|(key, value)| ((*key).to_owned(), text(value)));
         let axes: Vec<_> = axes.collect();
         let part = |(key, text): &(String, String)| match key.as_str() {
             "experiment" | "model" | "task" => text.clone(),
             key => format!("{}{text}", key.rsplit('.').next().unwrap_or(key)),
         };
         let name = axes.iter().map(part).collect::<Vec<_>>().join("-");
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        Self {
-            name: name
-                .chars()
-                .map(|c| if plain(c) { c } else { '-' })
-                .collect(),
-            axes,
-        }
+        let is_special = |c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c);
+        let name = name.replace(is_special, "-");
+        Self { name, axes }
     }
 
     fn dir(&self, study: &RunDir) -> RunDir {
@@ -271,14 +243,10 @@ impl StudyRun {
 /// Each combination of the values, in the order of keys: the experiment and the model before what is finer.
 fn product(matrix: &BTreeMap<String, Vec<Value>>) -> Vec<Vec<(&str, &Value)>> {
     let mut keys: Vec<&String> = matrix.keys().collect();
+    let first = ["experiment", "model", "task"];
     keys.sort_by_key(|key| {
-        (
-            ["experiment", "model", "task"]
-                .iter()
-                .position(|first| first == key)
-                .unwrap_or(3),
-            key.as_str() == SEED,
-        )
+        let place = first.iter().position(|first| first == key);
+        (place.unwrap_or(first.len()), *key == SEED)
     });
     keys.into_iter().fold(vec![Vec::new()], |all, key| {
         let longer = |one: Vec<_>| {
@@ -305,9 +273,8 @@ struct Line {
 fn last_rows(table: &Path) -> Result<Vec<ComparisonRow>> {
     let text = fs_err::read(table)?;
     let lines = csv::Reader::from_reader(&*text).into_deserialize();
-    let lines: Vec<Line> = lines
-        .collect::<csv::Result<_>>()
-        .with_context(|| table.display().to_string())?;
+    let lines = lines.collect::<csv::Result<Vec<Line>>>();
+    let lines = lines.with_context(|| table.display().to_string())?;
     let mut last: Vec<Line> = Vec::new();
     for line in lines {
         match last.iter_mut().find(|known| known.method == line.method) {

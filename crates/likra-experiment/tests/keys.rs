@@ -22,7 +22,7 @@ fn keys(set: &[&str]) -> BTreeMap<String, String> {
         .map(|text| Assignment::parse(text).unwrap())
         .collect();
     let spec = Spec::open("tiny", &assignments).unwrap();
-    let run = Run::open(spec, &dir.path().join("run"), dir.path(), &drop).unwrap();
+    let run = Run::open(spec, &dir.path().join("run"), Some(dir.path()), &drop).unwrap();
     let scores = run.jobs.into_iter().flat_map(|job| job.scores);
     let stamp = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     scores

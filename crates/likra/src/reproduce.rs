@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use likra_experiment::{Run, draw, part_of_paper, peak_memory};
 use likra_report::humantime;
+use tempfile::TempDir;
 
 use crate::cli::ReproduceArgs;
 use crate::jobs;
@@ -19,14 +20,13 @@ pub(crate) fn run(arguments: &ReproduceArgs) -> Result<()> {
     let started = Instant::now();
     let (spec, out) = (arguments.run.spec()?, arguments.run.out());
     let show = listener();
+    // What the program carries is unpacked elsewhere if a dry run is to leave nothing.
+    let scratch = arguments.dry_run.then(tempfile::tempdir).transpose();
+    let scratch = scratch.context("a temporary folder")?;
+    let run = Run::open(spec, &out, scratch.as_ref().map(TempDir::path), &show)?;
     if arguments.dry_run {
-        // What the program carries is unpacked elsewhere: a dry run leaves nothing.
-        let scratch = tempfile::tempdir().context("a temporary folder")?;
-        let run = Run::open(spec, &out, scratch.path(), &show)?;
         return print(&run.describe()?);
     }
-    let embedded = out.join("embedded");
-    let run = Run::open(spec, &out, &embedded, &show)?;
     let _claims = run.begin(&command(words()), arguments.fresh)?;
     let (spec, device) = (&run.inputs.experiment.spec, &run.inputs.base.placement.name);
     say!("{}, on {device}, into {}", spec.title, out.display());
