@@ -66,9 +66,8 @@ impl Spec {
         ensure!(
             objective == Objective::Likelihood
                 || (head.answers != Answers::Correct && share == 0.0),
-            "heads.{name}.answers: objective {} sets wrong answers against right ones; expected answers other \
-             than \"correct\" and no contamination",
-            objective.name()
+            "heads.{name}.answers: objective {objective} sets wrong answers against right ones; expected answers other \
+             than \"correct\" and no contamination"
         );
         let expected = match name {
             "positive" => Answers::Correct,
@@ -91,14 +90,10 @@ impl Spec {
             "selection.share: expected a share between 0 and 1, found {share}"
         );
         at_least_one("selection.at-most", selection.at_most)?;
-        for (key, values) in [
-            ("betas", &selection.betas),
-            ("learning-rates", &selection.learning_rates),
-        ] {
-            let wrong = values
-                .iter()
-                .find(|value| !(value.is_finite() && **value > 0.0));
-            if let Some(found) = wrong {
+        let rates = &selection.learning_rates;
+        for (key, values) in [("betas", &selection.betas), ("learning-rates", rates)] {
+            let is_wrong = |value: &&f64| !value.is_finite() || **value <= 0.0;
+            if let Some(found) = values.iter().find(is_wrong) {
                 bail!("selection.{key}: expected positive numbers, found {found}");
             }
             let distinct: BTreeSet<u64> = values.iter().map(|value| value.to_bits()).collect();
@@ -108,17 +103,19 @@ impl Spec {
             );
         }
         for (name, head) in &self.heads {
-            let variants = selection
-                .variants(&head.training(&self.training))
-                .into_iter();
-            let mut names = variants.map(|(named, _)| format!("{name}{named}"));
-            if let Some(taken) = names.find(|name| self.heads.contains_key(name)) {
-                bail!(
-                    "heads.{taken}: a head to choose settings by has this name; expected another"
-                );
-            }
+            let variants = selection.variants(&head.training(&self.training));
+            let names = variants.iter().map(|(named, _)| format!("{name}{named}"));
+            self.check_free(names, "a head to choose settings by")?;
         }
         Ok(())
+    }
+
+    /// Refuses heads with one of these names, which something else has.
+    fn check_free(&self, mut names: impl Iterator<Item = String>, what: &str) -> Result<()> {
+        match names.find(|name| self.heads.contains_key(name)) {
+            Some(taken) => bail!("heads.{taken}: {what} has this name; expected another"),
+            None => Ok(()),
+        }
     }
 
     fn check_replicates(&self, replicates: &Replicates) -> Result<()> {
@@ -138,13 +135,9 @@ impl Spec {
                 free.remove(name),
                 "replicates.heads: expected names of [heads], each once: {names:?}; found `{name}`"
             );
-            let mut taken = replicates
-                .seeds
-                .iter()
-                .map(|seed| format!("{name}-seed{seed}"));
-            if let Some(taken) = taken.find(|taken| self.heads.contains_key(taken)) {
-                bail!("heads.{taken}: a replicate has this name; expected another");
-            }
+            let seeds = replicates.seeds.iter();
+            let names = seeds.map(|seed| format!("{name}-seed{seed}"));
+            self.check_free(names, "a replicate")?;
         }
         Ok(())
     }

@@ -141,40 +141,41 @@ fn heads(spec: &Spec, questions: usize) -> Vec<Head> {
         order.then(a.answers.cmp(&b.answers))
     });
     let mut more = Vec::new();
-    let chosen = |head: &&Head| {
-        let objective = head.training.objective;
-        [POSITIVE, NEGATIVE].contains(&&*head.role) || objective != Objective::Likelihood
-    };
-    for (selection, head) in spec.selection.iter().flat_map(|selection| {
-        let heads = heads.iter().filter(chosen);
-        heads.map(move |head| (selection, head))
-    }) {
-        let variants = selection.variants(&head.training).into_iter();
-        more.extend(variants.map(|(named, training)| Head {
-            name: format!("{}{named}", head.name),
-            role: format!("{}{named}", head.name),
-            variant: Some(named),
-            training,
-            checkpoints: head.checkpoints.last().copied().into_iter().collect(),
-            ..head.clone()
-        }));
+    if let Some(selection) = &spec.selection {
+        let is_chosen = |head: &&Head| {
+            let objective = head.training.objective;
+            [POSITIVE, NEGATIVE].contains(&&*head.role) || objective != Objective::Likelihood
+        };
+        for head in heads.iter().filter(is_chosen) {
+            for (named, training) in selection.variants(&head.training) {
+                let name = format!("{}{named}", head.name);
+                more.push(Head {
+                    role: name.clone(),
+                    name,
+                    variant: Some(named),
+                    training,
+                    checkpoints: head.checkpoints.last().copied().into_iter().collect(),
+                    ..head.clone()
+                });
+            }
+        }
     }
     if let Some(again) = &spec.replicates {
-        let each = again.seeds.iter();
-        let each = each.flat_map(|seed| again.heads.iter().map(move |role| (seed, role)));
-        more.extend(each.filter_map(|(seed, role)| {
-            let head = heads.iter().find(|head| head.role == *role)?;
-            let examples = again.examples.unwrap_or_default().min(head.examples);
-            Some(Head {
-                name: format!("{role}-seed{seed}"),
-                replicate: true,
-                seed: *seed,
-                examples,
-                questions: again.questions.unwrap_or_default(),
-                checkpoints: checkpoints(spec, examples),
-                ..head.clone()
-            })
-        }));
+        for &seed in &again.seeds {
+            let of_role = |role: &String| heads.iter().find(|head| head.role == *role);
+            for head in again.heads.iter().filter_map(of_role) {
+                let examples = again.examples.unwrap_or_default().min(head.examples);
+                more.push(Head {
+                    name: format!("{}-seed{seed}", head.role),
+                    replicate: true,
+                    seed,
+                    examples,
+                    questions: again.questions.unwrap_or_default(),
+                    checkpoints: checkpoints(spec, examples),
+                    ..head.clone()
+                });
+            }
+        }
     }
     heads.extend(more);
     heads

@@ -53,8 +53,7 @@ pub struct Product {
 
 impl Job {
     /// The files that are not there, or were made of other inputs or settings.
-    #[must_use]
-    pub fn missing(&self) -> Vec<&Product> {
+    pub(crate) fn missing(&self) -> Vec<&Product> {
         let is_missing = |product: &&Product| {
             let stamp = Stamp::read(&product.stamp);
             !product.path.exists() || stamp.is_none_or(|stamp| stamp.key != product.key)

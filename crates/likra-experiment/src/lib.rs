@@ -32,7 +32,7 @@ pub use memory::peak_memory;
 pub use plan::{JobState, Refused, RunPlan, is_for_later};
 pub use report::{draw, part_of_paper};
 pub use run::Run;
-pub use source::{Assignment, experiments, protocols};
+pub use source::{Assignment, protocols};
 pub use spec::{
     AnalysisSettings, CandidateScore, Evaluation, HeadSpec, LongPrompt, Replicates, Selection,
     Spec, UnrelatedSpec,

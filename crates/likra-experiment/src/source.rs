@@ -61,8 +61,7 @@ impl Assignment {
 }
 
 /// The names of the built-in experiments.
-#[must_use]
-pub fn experiments() -> Vec<&'static str> {
+pub(crate) fn experiments() -> Vec<&'static str> {
     names(&EXPERIMENTS)
 }
 

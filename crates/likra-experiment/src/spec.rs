@@ -128,8 +128,7 @@ pub struct HeadSpec {
 
 impl HeadSpec {
     /// How it is trained, where `training` says how heads are.
-    #[must_use]
-    pub fn training(&self, training: &TrainSettings) -> TrainSettings {
+    pub(crate) fn training(&self, training: &TrainSettings) -> TrainSettings {
         TrainSettings {
             objective: self.objective.unwrap_or(training.objective),
             beta: self.beta.unwrap_or(training.beta),
@@ -137,12 +136,9 @@ impl HeadSpec {
             ..training.clone()
         }
     }
-}
 
-impl HeadSpec {
     /// The shape of its adapter, where `lora` says what heads have.
-    #[must_use]
-    pub fn lora(&self, lora: &LoraConfig) -> LoraConfig {
+    pub(crate) fn lora(&self, lora: &LoraConfig) -> LoraConfig {
         let rank = self.rank.unwrap_or(lora.rank);
         let times = rank as f64 / lora.rank.max(1) as f64;
         // The scale is alpha / rank, or alpha / sqrt(rank).
@@ -196,26 +192,23 @@ impl Selection {
 
     /// The settings to choose from beside `training`, each with what it adds to a head's name.
     pub(crate) fn variants(&self, training: &TrainSettings) -> Vec<(String, TrainSettings)> {
-        let choices = |values: &[f64]| -> Vec<Option<f64>> {
-            once(None).chain(values.iter().copied().map(Some)).collect()
+        let mut all = vec![(String::new(), training.clone())];
+        let betas = self.betas.iter();
+        for beta in betas.filter(|_| training.objective.has_reference()) {
+            let mut settings = training.clone();
+            settings.beta = *beta;
+            all.push((format!("-beta{beta}"), settings));
+        }
+        let with_rates = |(name, settings): (String, TrainSettings)| {
+            let rates = self.learning_rates.iter().map(|rate| {
+                let mut settings = settings.clone();
+                settings.learning_rate = *rate;
+                (format!("{name}-rate{rate}"), settings)
+            });
+            let rates: Vec<_> = rates.collect();
+            once((name, settings)).chain(rates)
         };
-        let has_beta = training.objective.has_reference();
-        let betas = choices(if has_beta { &self.betas } else { &[] });
-        let rates = choices(&self.learning_rates);
-        let all = betas
-            .iter()
-            .flat_map(|beta| rates.iter().map(move |rate| (*beta, *rate)));
-        let variant = |(beta, rate): (Option<f64>, Option<f64>)| {
-            let named = |what, value: Option<f64>| value.map(|value| format!("-{what}{value}"));
-            let name = [named("beta", beta), named("rate", rate)];
-            let settings = TrainSettings {
-                beta: beta.unwrap_or(training.beta),
-                learning_rate: rate.unwrap_or(training.learning_rate),
-                ..training.clone()
-            };
-            (name.into_iter().flatten().collect::<String>(), settings)
-        };
-        all.skip(1).map(variant).collect()
+        all.into_iter().flat_map(with_rates).skip(1).collect()
     }
 }
 

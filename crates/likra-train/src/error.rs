@@ -21,54 +21,17 @@ pub enum Error {
         expected: &'static str,
     },
 
-    /// An example has no answer to learn, or no question before it.
-    #[error(
-        "training example {example}: the answer starts at token {start} of {tokens}; expected at least one token before and one after that"
-    )]
-    Example {
-        /// The example's place among those given, from 0.
-        example: usize,
-        /// Where its answer starts.
-        start: usize,
-        /// How many tokens it has.
-        tokens: usize,
-    },
-
-    /// An example has not the answers that the objective learns from.
-    #[error(
-        "training example {example}: {chosen} chosen and {rejected} rejected answers, from which {name} cannot learn", name = .objective.name()
-    )]
-    Answers {
-        /// The example's place among those given, from 0.
-        example: usize,
-        /// What is trained for.
-        objective: crate::Objective,
-        /// How many of its answers are chosen.
-        chosen: usize,
-        /// How many are rejected.
-        rejected: usize,
-    },
+    /// An example, by its place among those given, from 0, that cannot be learned, and why.
+    #[error("training example {0}: {1}")]
+    Example(usize, String),
 
     /// An adapter gives rewards and its objective goes by log-likelihoods, or the reverse.
     #[error(
-        "objective {}: expected an adapter {}, found one {}", .0.name(),
+        "objective {}: expected an adapter {}, found one {}", .0,
         if .0.has_reward() { "with a reward (score.weight)" } else { "without a reward" },
         if .0.has_reward() { "without" } else { "with one" }
     )]
     Reward(crate::Objective),
-
-    /// An example is longer than the model can run.
-    #[error(
-        "training example {example}: {tokens} tokens, but the model has {positions} positions; too-long = \"skip\" leaves it out"
-    )]
-    TooLong {
-        /// The example's place among those given, from 0.
-        example: usize,
-        /// How many tokens it has.
-        tokens: usize,
-        /// How many positions the model has.
-        positions: usize,
-    },
 
     /// Training has left the range of numbers.
     #[error(
@@ -123,7 +86,7 @@ impl Error {
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Log { .. } => true,
+            Self::Log(..) => true,
             Self::Lora(error) => error.is_damage(),
             Self::Results(error) => error.is_damage(),
             _ => false,

@@ -106,23 +106,19 @@ pub(crate) fn check(examples: &[Example], settings: &TrainSettings) -> Result<()
             expected: "at least 1",
         });
     }
+    let objective = settings.objective;
     for (place, example) in examples.iter().enumerate() {
         let (chosen, rejected) = (example.chosen.len(), example.rejected.len());
-        if !settings.objective.takes(chosen, rejected) {
-            return Err(Error::Answers {
-                example: place,
-                objective: settings.objective,
-                chosen,
-                rejected,
-            });
+        if !objective.takes(chosen, rejected) {
+            let found = format!("{chosen} chosen and {rejected} rejected answers");
+            let why = format!("{found}, from which {objective} cannot learn");
+            return Err(Error::Example(place, why));
         }
         let is_wrong = |one: &&EncodedPair| one.start == 0 || one.start >= one.tokens.len();
-        if let Some(text) = example.answers().find(is_wrong) {
-            return Err(Error::Example {
-                example: place,
-                start: text.start,
-                tokens: text.tokens.len(),
-            });
+        if let Some(EncodedPair { tokens, start }) = example.answers().find(is_wrong) {
+            let found = format!("the answer starts at token {start} of {}", tokens.len());
+            let expected = "expected at least one token before and one after that";
+            return Err(Error::Example(place, format!("{found}; {expected}")));
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! Below, D is what a head has made of an answer: its log-likelihood under the head less that under the base alone, in
 //! nats. The base is the reference, so no second model is needed.
 
+use std::fmt;
 use std::ops::Range;
 
 use burn::tensor::Tensor;
@@ -56,22 +57,14 @@ pub(crate) struct Answer {
     pub(crate) tokens: Range<usize>,
 }
 
-impl Objective {
+impl fmt::Display for Objective {
     /// The name in files.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Likelihood => "likelihood",
-            Self::Unlikelihood => "unlikelihood",
-            Self::Dpo => "dpo",
-            Self::BradleyTerry => "bradley-terry",
-            Self::Ipo => "ipo",
-            Self::Kto => "kto",
-            Self::KtoNegatives => "kto-negatives",
-            Self::Choice => "choice",
-        }
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        self.serialize(to)
     }
+}
 
+impl Objective {
     /// Whether it can learn from an example with so many chosen and rejected answers.
     pub(crate) fn takes(self, chosen: usize, rejected: usize) -> bool {
         match self {
@@ -144,16 +137,14 @@ impl Objective {
                 let usual = sums(Role::Mismatched).detach().mean().clamp_min(0.0);
                 let lacking = |answer: &Answer| {
                     let above = tokens(answer).sum() - usual.clone();
-                    let above = if answer.role == Role::Chosen {
-                        above
-                    } else {
-                        above.neg()
+                    let above = match answer.role {
+                        Role::Chosen => above,
+                        _ => above.neg(),
                     };
                     -sigmoid(above * beta) + 1.0
                 };
-                let own = answers
-                    .iter()
-                    .filter(|answer| answer.role != Role::Mismatched);
+                let own = answers.iter();
+                let own = own.filter(|answer| answer.role != Role::Mismatched);
                 joined(own.map(lacking)).mean()
             }
             Self::Choice => {

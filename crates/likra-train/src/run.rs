@@ -32,16 +32,12 @@ pub fn train_head(
     check(examples, settings)?;
     let positions = model.config().max_positions;
     let long = examples.iter().position(|example| !example.fits(positions));
-    if let (Some(example), LongExample::Refuse) = (long, settings.too_long) {
-        return Err(Error::TooLong {
-            example,
-            tokens: examples[example]
-                .answers()
-                .map(|one| one.tokens.len())
-                .max()
-                .unwrap_or_default(),
-            positions,
-        });
+    if let (Some(place), LongExample::Refuse) = (long, settings.too_long) {
+        let lengths = examples[place].answers().map(|one| one.tokens.len());
+        let tokens = lengths.max().unwrap_or_default();
+        let remedy = "too-long = \"skip\" leaves it out";
+        let why = format!("{tokens} tokens, but the model has {positions} positions; {remedy}");
+        return Err(Error::Example(place, why));
     }
     let batch_size = settings.batch_size;
     let resumed = checkpoint::resume(model, settings, head, examples.len(), key)?;

@@ -143,6 +143,7 @@ impl TrainSettings {
         let [batch, first, epochs] =
             [self.batch_size, self.first_checkpoint, self.epochs].map(|count| count as f64);
         let decays = decay == 0.0 || positive(decay);
+        let passes = (1.0..=1000.0).contains(&epochs);
         let checks = [
             ("beta", beta, positive(beta), POSITIVE),
             ("learning-rate", rate, positive(rate), POSITIVE),
@@ -150,12 +151,7 @@ impl TrainSettings {
             ("weight-decay", decay, decays, "0 or a positive number"),
             ("adam-epsilon", epsilon, positive(epsilon), POSITIVE),
             ("batch-size", batch, positive(batch), "at least 1"),
-            (
-                "epochs",
-                epochs,
-                (1.0..=1000.0).contains(&epochs),
-                "1 to 1000",
-            ),
+            ("epochs", epochs, passes, "1 to 1000"),
             ("first-checkpoint", first, positive(first), "at least 1"),
         ];
         match checks.into_iter().find(|(_, _, holds, _)| !holds) {

@@ -35,10 +35,23 @@ pub(crate) enum Command {
     Reproduce(ReproduceArgs),
     /// List the jobs of an experiment, for machines that share its folder.
     #[command(after_help = include_str!("../help/plan.txt"))]
-    Plan(PlanArgs),
+    Plan {
+        #[command(flatten)]
+        run: RunArgs,
+        /// Print JSON: each job with its name, the jobs it needs, GPUs, memory in MiB, minutes at most, and whether it is
+        /// done.
+        #[arg(long)]
+        json: bool,
+    },
     /// Do one job of a plan.
     #[command(after_help = include_str!("../help/step.txt"))]
-    Step(StepArgs),
+    Step {
+        /// The job's name, as `likra plan` lists it.
+        job: String,
+        /// The run's folder, with its plan.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Redraw the report of a run from its scores, without a model.
     #[command(after_help = include_str!("../help/report.txt"))]
     Report {
@@ -239,25 +252,6 @@ pub(crate) struct ReproduceArgs {
     /// Start over: remove what an earlier run left in the folder.
     #[arg(long)]
     pub(crate) fresh: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PlanArgs {
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
-    /// Print JSON: each job with its name, the jobs it needs, GPUs, memory in MiB, minutes at most, and whether it is
-    /// done.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct StepArgs {
-    /// The job's name, as `likra plan` lists it.
-    pub(crate) job: String,
-    /// The run's folder, with its plan.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
 }
 
 impl RunArgs {

@@ -1,22 +1,16 @@
 //! `likra plan` and `likra step`: a run as jobs, for an engine that gives them to machines.
 
-use std::fmt::Write as _;
-
 use anyhow::{Result, ensure};
 use likra_experiment::{JobState, RunPlan, Study, draw};
 use likra_results::RunDir;
 use serde_json::json;
 
-use crate::cli::{PlanArgs, ReproduceArgs, RunArgs, StepArgs};
+use crate::cli::{ReproduceArgs, RunArgs};
 use crate::progress::{listener, print, say};
 use crate::reproduce::{command, words};
 
 /// Prints the jobs of a run.
-pub(crate) fn plan(PlanArgs { run, json }: &PlanArgs) -> Result<()> {
-    list(run, *json)
-}
-
-fn list(arguments: &RunArgs, json: bool) -> Result<()> {
+pub(crate) fn plan(arguments: &RunArgs, json: bool) -> Result<()> {
     let out = RunDir::new(arguments.out());
     let (title, jobs) = open(arguments, &out)?;
     let path = out.path();
@@ -24,7 +18,7 @@ fn list(arguments: &RunArgs, json: bool) -> Result<()> {
         let plan = json!({"title": title, "out": path, "jobs": jobs});
         return print(&format_args!("{plan}\n"));
     }
-    print(&format_args!("{title}\n{}", table(&jobs)?))?;
+    print(&format_args!("{title}\n{}", table(&jobs)))?;
     say!("`likra step JOB --out {}` does one.", path.display());
     Ok(())
 }
@@ -41,28 +35,20 @@ fn open(arguments: &RunArgs, out: &RunDir) -> Result<(String, Vec<JobState>)> {
 }
 
 /// Does all jobs of a study in their order.
-pub(crate) fn study(
-    ReproduceArgs {
-        run,
-        dry_run,
-        fresh,
-    }: &ReproduceArgs,
-) -> Result<()> {
+pub(crate) fn study(arguments: &ReproduceArgs) -> Result<()> {
     let message = "--fresh: it is for a run, and this is a study; remove the folders of its runs that are to be done anew";
-    ensure!(!fresh, message);
-    if *dry_run {
-        return list(run, false);
+    ensure!(!arguments.fresh, message);
+    let run = &arguments.run;
+    if arguments.dry_run {
+        return plan(run, false);
     }
     let out = RunDir::new(run.out());
     let (title, jobs) = open(run, &out)?;
-    say!(
-        "{title}, {} jobs, into {}",
-        jobs.len(),
-        out.path().display()
-    );
+    let (all, folder) = (jobs.len(), out.path().display());
+    say!("{title}, {all} jobs, into {folder}");
     for (number, job) in (1..).zip(&jobs) {
         if do_one(&job.name, &out)? {
-            say!("  {number} of {} jobs: {}", jobs.len(), job.name);
+            say!("  {number} of {all} jobs: {}", job.name);
         }
     }
     report(&out)
@@ -86,43 +72,31 @@ pub(crate) fn report(out: &RunDir) -> Result<()> {
     Ok(())
 }
 
-fn table(jobs: &[JobState]) -> Result<String> {
+fn table(jobs: &[JobState]) -> String {
     let names = jobs.iter().map(|job| job.name.len());
     let width = names.max().unwrap_or_default();
-    let head = ("job", "GPUs", "MiB", "minutes");
-    let mut table = format!(
-        "{:<width$}  {:>4}  {:>7}  {:>7}  needs\n",
-        head.0, head.1, head.2, head.3
-    );
-    for job in jobs {
-        let needs = match (job.done, job.needs.len()) {
-            (true, _) => "done".into(),
-            (false, 0) => "-".into(),
-            (false, 1) => job.needs[0].clone(),
-            (false, _) => "all others".to_owned(),
+    let row = |[name, gpus, memory, minutes, needs]: [&str; 5]| {
+        format!("{name:<width$}  {gpus:>4}  {memory:>7}  {minutes:>7}  {needs}\n")
+    };
+    let head = row(["job", "GPUs", "MiB", "minutes", "needs"]);
+    let rows = jobs.iter().map(|job| {
+        let needs = match &job.needs[..] {
+            _ if job.done => "done",
+            [] => "-",
+            [one] => one,
+            _ => "all others",
         };
-        let JobState {
-            name,
-            gpus,
-            memory_mib,
-            minutes,
-            ..
-        } = job;
-        writeln!(
-            table,
-            "{name:<width$}  {gpus:>4}  {memory_mib:>7}  {minutes:>7}  {needs}"
-        )?;
-    }
-    Ok(table)
+        let [gpus, memory] = [job.gpus, job.memory_mib].map(|count| count.to_string());
+        row([&job.name, &gpus, &memory, &job.minutes.to_string(), needs])
+    });
+    head + &rows.collect::<String>()
 }
 
 /// Does one job.
-pub(crate) fn step(arguments: &StepArgs) -> Result<()> {
-    let (name, out) = (&arguments.job, RunDir::new(&arguments.out));
-    if do_one(name, &out)? {
-        say!("Done: {name}, in {}", out.path().display());
-    } else {
-        say!("Done already: {name}");
+pub(crate) fn step(name: &str, out: &RunDir) -> Result<()> {
+    match do_one(name, out)? {
+        true => say!("Done: {name}, in {}", out.path().display()),
+        false => say!("Done already: {name}"),
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use likra_judge::{Interval, Judgement, Performance, Question};
 use likra_tokenizer::Request;
 
 use crate::cli::JudgeArgs;
-use crate::progress::{listener, say};
+use crate::progress::{is_read, listener, say};
 
 /// How much is read ahead, so that lines that are there already are judged together.
 const AHEAD: usize = 1 << 20;
@@ -71,10 +71,7 @@ fn written(judgements: &[Judgement]) -> Result<bool> {
         lines.push('\n');
     }
     let mut out = io::stdout().lock();
-    match out.write_all(lines.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        done => done.map(|()| true).context("standard output"),
-    }
+    is_read(out.write_all(lines.as_bytes()).and_then(|()| out.flush()))
 }
 
 /// `66.7 [50.0, 80.0]`, of shares.

@@ -55,8 +55,8 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Reproduce(arguments) => reproduce::run(arguments),
-        Command::Plan(arguments) => jobs::plan(arguments),
-        Command::Step(arguments) => jobs::step(arguments),
+        Command::Plan { run, json } => jobs::plan(run, *json),
+        Command::Step { job, out } => jobs::step(job, &RunDir::new(out)),
         Command::Report { run } => jobs::report(&RunDir::new(run)),
         Command::Train(arguments) => train::run(arguments),
         Command::Score(arguments) => score::run(arguments),

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -24,6 +24,14 @@ pub(crate) fn print(result: &dyn Display) -> Result<()> {
     let mut out = io::stdout().lock();
     let written = write!(out, "{result}").and_then(|()| out.flush());
     written.context("standard output")
+}
+
+/// Whether somebody reads on, as after this attempt to write: behind `head` nobody does after some lines.
+pub(crate) fn is_read(written: io::Result<()>) -> Result<bool> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true).context("standard output"),
+    }
 }
 
 /// Warns of what is longer than the model can run, and says what becomes of it.

@@ -1,6 +1,6 @@
 //! `likra prompts`: what a model would be asked.
 
-use std::io::{BufWriter, ErrorKind, Write as _};
+use std::io::{BufWriter, Write as _};
 
 use anyhow::Result;
 use likra_data::Benchmark;
@@ -8,7 +8,7 @@ use likra_experiment::{Finder, chat};
 use serde_json::json;
 
 use crate::cli::PromptsArgs;
-use crate::progress::listener;
+use crate::progress::{is_read, listener};
 
 /// Prints every candidate of every question, as a JSON object on a line.
 pub(crate) fn run(arguments: &PromptsArgs) -> Result<()> {
@@ -39,16 +39,11 @@ pub(crate) fn run(arguments: &PromptsArgs) -> Result<()> {
                     "continuation": question.continued(question.answer(candidate)),
                     "gold": question.is_right(candidate),
                 });
-                match writeln!(out, "{line}") {
-                    // Whoever reads has seen enough.
-                    Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-                    written => written?,
+                if !is_read(writeln!(out, "{line}"))? {
+                    return Ok(());
                 }
             }
         }
     }
-    match out.flush() {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    is_read(out.flush()).map(drop)
 }
