@@ -12,7 +12,7 @@ use likra_score::Plan;
 use likra_tokenizer::{Asked, EncodedPair, Other, Request, Tokenizer};
 use likra_train::{LongExample, Objective, TrainSettings};
 
-use crate::spec::{Evaluation, LongPrompt};
+use crate::{Evaluation, LongPrompt};
 
 /// A checkpoint folder, its configuration, and the model once it is needed.
 #[derive(Debug)]

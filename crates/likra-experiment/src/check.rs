@@ -8,7 +8,7 @@ use likra_data::{Answers, ShotRule};
 use likra_results::check_head_name;
 use likra_train::{Objective, TrainSettings};
 
-use crate::spec::{AnalysisSettings, Evaluation, HeadSpec, Replicates, Selection, Spec};
+use crate::{AnalysisSettings, Evaluation, HeadSpec, Replicates, Selection, Spec};
 
 fn at_least_one(key: &str, count: Option<usize>) -> Result<()> {
     ensure!(count != Some(0), "{key}: expected at least 1, found 0");

@@ -7,13 +7,12 @@ use anyhow::Result;
 use likra_data::Answers;
 use likra_report::humantime;
 use likra_results::BASE;
-use likra_score::{Head, Plan};
+use likra_score::Plan;
 use likra_train::{Example, Objective, loss_and_gradients};
 
-use crate::inputs::Asked;
-use crate::jobs::Job;
 use crate::pace::Cost;
-use crate::run::Run;
+use crate::work::score_alone;
+use crate::{Asked, Job, Run};
 
 /// How many batches of training are timed, after one that is not.
 const BATCHES: usize = 2;
@@ -129,14 +128,8 @@ impl Run<'_> {
         let some: Vec<_> = all.requests().iter().step_by(step).cloned().collect();
         let (questions, plan) = (some.len(), Plan::new(some, base.placement.batch_tokens)?);
         let adapter = start(Objective::Likelihood)?;
-        let head = Head {
-            name: BASE,
-            examples: 0,
-            adapter: Some(&adapter),
-            greedy: false,
-        };
         let began = Instant::now();
-        likra_score::score(model, &head, &plan, &mut |_| ())?;
+        score_alone(base, BASE, Some(&adapter), &plan, &drop)?;
         let mut pace = self.pace.borrow_mut();
         pace.add([0, plan.tokens()], began.elapsed());
         let took = humantime(started.elapsed());

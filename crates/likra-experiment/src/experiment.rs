@@ -7,7 +7,7 @@ use likra_lora::LoraConfig;
 use likra_results::Manifest;
 use likra_train::{Objective, TrainSettings};
 
-use crate::spec::{HeadSpec, Spec};
+use crate::{HeadSpec, Spec};
 
 /// An experiment with its numbers of examples and questions as the benchmark has them.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,8 +51,7 @@ pub struct Head {
 
 impl Experiment {
     /// Resolves `spec` for a benchmark with so many training and test questions.
-    #[must_use]
-    pub fn new(mut spec: Spec, training: usize, test: usize) -> Self {
+    pub(crate) fn new(mut spec: Spec, training: usize, test: usize) -> Self {
         let at_most = |asked: Option<usize>, all: usize| asked.map_or(all, |asked| asked.min(all));
         let examples = at_most(spec.examples, training.saturating_mul(spec.training.epochs));
         let questions = at_most(spec.evaluation.questions, test);

@@ -16,14 +16,10 @@ use likra_tokenizer::EncodedPair;
 use likra_train::Example;
 use serde_json::json;
 
-use crate::base::Base;
-use crate::experiment::Head;
-use crate::finder::Finder;
-use crate::inputs::Hashes;
 use crate::jobs::key;
-use crate::judge::{Beside, FeedbackFile, Format, HEADS, JudgeFile, records, scored};
-use crate::spec::Spec;
-use crate::work::train;
+use crate::judge::{Beside, FeedbackFile, Format, HEADS, scored};
+use crate::work::score_alone;
+use crate::{Base, Finder, Hashes, Head, JudgeFile, Spec, train};
 
 /// How many prompts with good and bad answers must be there to be held out.
 const FEWEST: usize = 10;
@@ -58,22 +54,18 @@ fn files(text: &str, listener: &Listener) -> Result<Vec<PathBuf>> {
 
 /// Says what of a file is not learned.
 fn say_left_out(left_out: &LeftOut, listener: &Listener) {
+    let contradiction = "an answer that is chosen and rejected for one prompt, which is left out";
     for (rows, what) in [
         (&left_out.empty, "an empty answer, which is left out"),
         (
             &left_out.duplicates,
             "answers that stand before, which are left out",
         ),
-        (
-            &left_out.contradictions,
-            "an answer that is chosen and rejected for one prompt, which is left out",
-        ),
+        (&left_out.contradictions, contradiction),
     ] {
         if let Some(first) = rows.first() {
-            let line = format!(
-                "Warning: {} rows have {what}; the first is in line {first}",
-                rows.len()
-            );
+            let count = rows.len();
+            let line = format!("Warning: {count} rows have {what}; the first is in line {first}");
             listener(Event::Said(line));
         }
     }
@@ -178,7 +170,7 @@ pub fn train_judge(
         },
         calibration: Calibration::fit(&labelled.iter().collect::<Vec<_>>()),
         held_out: Performance::of_others(&labelled).context("no prompts are held out")?,
-        beside: beside(&records(&base, BASE, None, &plan, listener)?, &labelled)?,
+        beside: beside(&score_alone(&base, BASE, None, &plan, listener)?, &labelled)?,
         training: spec.training.clone(),
         lora: spec.lora.clone(),
     };
@@ -193,9 +185,8 @@ fn beside(base: &[ScoreRecord], prompts: &[Labelled]) -> Result<Beside> {
         let mut base = base.iter();
         let judged = prompts.iter().map(|answers| {
             let scored = answers.iter().zip(base.by_ref());
-            scored
-                .map(|((answer, good), base)| (score(answer, base), *good))
-                .unzip()
+            let scored = scored.map(|((answer, good), base)| (score(answer, base), *good));
+            scored.unzip()
         });
         accuracy_of(&judged.collect::<Vec<_>>()).context("no prompts are held out")
     };

@@ -8,8 +8,7 @@ use likra_data::{Source, datasets};
 use likra_files::write_atomically;
 use likra_hub::{Listener, Name, RepoType, fetch};
 
-use crate::base::Base;
-use crate::spec::Spec;
+use crate::{Base, Spec};
 
 /// What an experiment writes for `model` or `data` to mean the small model and benchmark that the program carries, so
 /// that it runs anywhere.

@@ -14,10 +14,7 @@ use likra_results::{AnswerRecord, Input, sha256};
 use likra_tokenizer::{self as tokens, Tokenizer};
 use likra_train::{Example, Objective};
 
-use crate::base::{Base, Planned};
-use crate::experiment::{Experiment, Head};
-use crate::finder::Finder;
-use crate::spec::{Evaluation, Spec};
+use crate::{Base, Evaluation, Experiment, Finder, Head, Planned, Spec};
 
 /// An experiment and its opened files.
 #[derive(Debug)]
@@ -170,19 +167,12 @@ impl Inputs {
 
     /// Every file that decides a number, those of tasks that are not carried included.
     pub(crate) fn paths(&self) -> Result<Vec<PathBuf>> {
-        let mut paths: Vec<PathBuf> = self
-            .groups()?
-            .into_iter()
-            .flat_map(|(_, paths, _)| paths)
-            .collect();
         let spec = &self.experiment.spec;
-        let tasks = [
-            Some(&spec.task),
-            spec.unrelated.as_ref().map(|from| &from.task),
-        ];
-        let tasks = tasks.into_iter().flatten().map(PathBuf::from);
-        paths.extend(tasks.filter(|path| path.exists()));
-        Ok(paths)
+        let tasks = spec.unrelated.iter().map(|from| &from.task);
+        let tasks = tasks.chain([&spec.task]).map(PathBuf::from);
+        let groups = self.groups()?.into_iter();
+        let paths = groups.flat_map(|(_, paths, _)| paths);
+        Ok(paths.chain(tasks.filter(|path| path.exists())).collect())
     }
 
     /// What models are asked, in tokens.
@@ -211,9 +201,8 @@ impl Inputs {
             Asked::PTrue => {
                 let test = test.iter().take(experiment.questions);
                 let test: Vec<Question> = test.map(Question::whether_true).collect();
-                let asked = test
-                    .iter()
-                    .map(|question| tokens::Asked::after("", question));
+                let asked = test.iter();
+                let asked = asked.map(|question| tokens::Asked::after("", question));
                 base.plan_of(asked, &[], &evaluation)
             }
             Asked::Ranking => {

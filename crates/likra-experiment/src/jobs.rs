@@ -13,9 +13,7 @@ use likra_results::{BASE, RunDir, Stamp, sha256};
 use likra_train::Schedule;
 use serde_json::{Value, json};
 
-use crate::experiment::{Experiment, Head};
-use crate::inputs::{Asked, Hashes, Inputs};
-use crate::spec::Spec;
+use crate::{Asked, Experiment, Hashes, Head, Inputs, Spec};
 
 /// Raised when the same inputs and settings give other numbers than before, so that older runs are
 /// not continued.
@@ -96,13 +94,12 @@ pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec
         base.push((dir.aside_scores(BASE, 0), Asked::Aside));
     }
     let base = base.into_iter();
+    let base = base.map(|(path, asked)| product(path, asked, BASE, 0));
     let mut jobs = vec![Job {
         name: BASE.into(),
         needs: Vec::new(),
         head: None,
-        scores: base
-            .map(|(path, asked)| product(path, asked, BASE, 0))
-            .collect::<Result<_>>()?,
+        scores: base.collect::<Result<_>>()?,
     }];
     for head in &experiment.heads {
         let (name, asked) = (&head.name, Asked::Test(head.questions));
@@ -110,11 +107,8 @@ pub(crate) fn jobs(inputs: &Inputs, hashes: &Hashes, dir: &RunDir) -> Result<Vec
         let scores = head.checkpoints.iter();
         let scores = scores.map(|&n| product(dir.scores(name, n), asked, &key, n));
         let mut scores: Vec<Product> = scores.collect::<Result<_>>()?;
-        if let Some(&n) = head
-            .checkpoints
-            .last()
-            .filter(|_| selects && !head.replicate)
-        {
+        let last = head.checkpoints.last().copied();
+        if let Some(n) = last.filter(|_| selects && !head.replicate) {
             scores.push(product(dir.aside_scores(name, n), Asked::Aside, &key, n)?);
         }
         let first = head.answers.is_ranked().then(|| BASE.into());

@@ -10,17 +10,14 @@ use likra_files::read;
 use likra_judge::{Calibration, Interval, Judgement, Performance, Prompt, Question, Scored};
 use likra_lora::{Adapter, LoraConfig};
 use likra_model::Model;
-use likra_results::{Input, ScoreRecord, sha256};
-use likra_score::{Head, Plan};
+use likra_results::{Input, sha256};
+use likra_score::Plan;
 use likra_tokenizer::{Bos, Candidate, EncodedPair, Request, Tokenizer};
 use likra_train::TrainSettings;
 use serde::{Deserialize, Serialize};
 
-use crate::base::Base;
-use crate::inputs::chat;
-use crate::spec::Evaluation;
-use crate::work::score;
-use likra_hub::Listener;
+use crate::work::score_alone;
+use crate::{Base, Evaluation, Listener, chat};
 
 /// The names of the heads, and of their folders.
 pub(crate) const HEADS: [&str; 2] = ["positive", "negative"];
@@ -173,23 +170,6 @@ impl Format {
     }
 }
 
-/// What a model thinks of the candidates of a plan: the base, or a head on it.
-pub(crate) fn records(
-    base: &Base,
-    name: &str,
-    adapter: Option<&Adapter>,
-    plan: &Plan,
-    listener: &Listener,
-) -> Result<Vec<ScoreRecord>> {
-    let head = Head {
-        name,
-        examples: 0,
-        adapter,
-        greedy: false,
-    };
-    score(base.model()?, name, &head, plan, listener)
-}
-
 /// What both heads think of the candidates of a plan, request by request.
 pub(crate) fn scored(
     base: &Base,
@@ -198,8 +178,8 @@ pub(crate) fn scored(
     listener: &Listener,
 ) -> Result<Vec<Vec<Scored>>> {
     base.check_memory(base.scoring_bytes(plan))?;
-    let positive = records(base, HEADS[0], Some(positive), plan, listener)?;
-    let negative = records(base, HEADS[1], Some(negative), plan, listener)?;
+    let positive = score_alone(base, HEADS[0], Some(positive), plan, listener)?;
+    let negative = score_alone(base, HEADS[1], Some(negative), plan, listener)?;
     let both = positive.iter().zip(&negative);
     let mut scored = both.map(|(positive, negative)| Scored {
         positive: positive.log_likelihood,
@@ -289,10 +269,8 @@ impl Judge {
     pub fn judge(&self, requests: Vec<Request>, listener: &Listener) -> Result<Vec<Judgement>> {
         let plan = Plan::new(requests, self.base.placement.batch_tokens)?;
         let scored = scored(&self.base, self.heads.each_ref(), &plan, listener)?;
-        let judgements = scored
-            .iter()
-            .map(|answers| self.file.calibration.judge(answers));
-        Ok(judgements.collect())
+        let calibration = &self.file.calibration;
+        Ok(scored.iter().map(|one| calibration.judge(one)).collect())
     }
 }
 

@@ -8,8 +8,7 @@ use likra_results::HeadDir;
 use likra_score::Plan;
 use likra_train::Example;
 
-use crate::base::Base;
-use crate::experiment::Head;
+use crate::{Base, Head};
 
 impl Base {
     /// The bytes of memory that scoring takes at most.

@@ -23,9 +23,8 @@ impl Pace {
 
     /// How long all of this work takes; `None` if nothing of its kind was measured.
     pub(crate) fn time(&self, costs: impl IntoIterator<Item = Cost>) -> Option<Duration> {
-        let kinds = costs
-            .into_iter()
-            .flat_map(|cost| cost.into_iter().zip(self.0));
+        let costs = costs.into_iter();
+        let kinds = costs.flat_map(|cost| cost.into_iter().zip(self.0));
         let parts = kinds.filter(|(tokens, _)| *tokens > 0);
         let part = |(tokens, (measured, took)): (usize, (usize, Duration))| {
             (measured > 0).then(|| took.mul_f64(tokens as f64 / measured as f64))

@@ -7,15 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use likra_files::{parse_json, read, sweep, write_atomically};
-use likra_hub::Listener;
 use likra_results::{Claim, Error as Claimed, REPORT, RunDir, Stamp};
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::tokens;
 use crate::pace::{Cost, Pace};
-use crate::report::draw;
-use crate::run::Run;
-use crate::spec::Spec;
+use crate::{Listener, Run, Spec, draw};
 
 /// The jobs of a run, and what they were found from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -194,8 +191,8 @@ impl RunPlan {
             return Ok(true);
         }
         let run = Run::open(self.spec.clone(), dir.path(), None, listener)?;
-        let planned = self.jobs.iter().find(|job| job.name == name);
-        let products = planned.iter().flat_map(|job| &job.products);
+        let planned = self.jobs.iter().filter(|job| job.name == name);
+        let products = planned.flat_map(|job| &job.products);
         let keys = products.filter(|product| product.cost[0] == 0);
         let keys = keys.map(|product| &product.key);
         let job = run.jobs.iter().find(|job| job.name == name);
@@ -275,11 +272,8 @@ fn state(path: &Path) -> String {
 impl Run<'_> {
     fn planned(&self) -> Result<Vec<PlannedJob>> {
         let base = &self.inputs.base;
-        let below = |path: &Path| {
-            path.strip_prefix(self.dir.path())
-                .unwrap_or(path)
-                .to_owned()
-        };
+        let dir = self.dir.path();
+        let below = |path: &Path| path.strip_prefix(dir).unwrap_or(path).to_owned();
         let gpus = usize::from(base.placement.kind() != "cpu");
         let mut jobs = Vec::new();
         for job in &self.jobs {

@@ -9,7 +9,7 @@ use likra_report::{CostRow, Facts, write_report};
 use likra_results::{ANSWER_ONLY, BASE, Manifest, P_TRUE, RunDir, ScoreRecord, Stamp, read_rows};
 use likra_train::Objective;
 
-use crate::experiment::{Experiment, Head};
+use crate::{Experiment, Head};
 
 /// Writes the report of a run and returns its summary.
 ///
@@ -65,9 +65,8 @@ fn study(run: &RunDir, experiment: &Experiment) -> Result<(Study, usize)> {
     // Those of replicates by seed, those of others under none.
     let (mut scores, mut missing) = (BTreeMap::<_, Vec<ScoreRecord>>::new(), 0);
     for head in heads {
-        let records = scores
-            .entry(head.replicate.then_some(head.seed))
-            .or_default();
+        let seed = head.replicate.then_some(head.seed);
+        let records = scores.entry(seed).or_default();
         for &examples in &head.checkpoints {
             let path = run.scores(&head.name, examples);
             match path.exists() {
@@ -83,22 +82,18 @@ fn study(run: &RunDir, experiment: &Experiment) -> Result<(Study, usize)> {
             continue;
         }
         let asked: HashSet<&str> = records.iter().map(|r| &*r.question_id).collect();
-        let base = base
-            .iter()
-            .filter(|record| asked.contains(&*record.question_id));
+        let base = base.iter();
+        let base = base.filter(|record| asked.contains(&*record.question_id));
         let table = ScoreTable::new(base.chain(&records))?;
         replicates.push(Replicate { seed, table });
     }
-    let aside = experiment
-        .spec
-        .selection
-        .as_ref()
-        .map(|_| aside(run, heads));
-    let negatives = heads.iter();
-    let negatives =
-        negatives.filter(|head| !head.replicate && head.variant.is_none() && head.name != POSITIVE);
+    let selection = spec.selection.as_ref();
+    let aside = selection.map(|_| aside(run, heads));
+    let own = heads.iter();
+    let own = own.filter(|head| !head.replicate && head.variant.is_none());
+    let others = own.filter(|head| head.name != POSITIVE);
     let (negatives, rivals): (Vec<&Head>, Vec<&Head>) =
-        negatives.partition(|head| head.training.objective == Objective::Likelihood);
+        others.partition(|head| head.training.objective == Objective::Likelihood);
     let variants = heads.iter().filter_map(|head| head.variant.clone());
     let study = Study {
         table: ScoreTable::new(base.iter().chain(scores.values().flatten()))?,

@@ -17,17 +17,13 @@ use likra_results::{
 use likra_score::Plan;
 use likra_train::Example;
 
-use crate::base::Planned;
-use crate::experiment::{Experiment, Head};
-use crate::finder::Finder;
-use crate::inputs::{Asked, Inputs, TrainingSet};
-use crate::jobs::{Job, jobs};
-use crate::memory::peak_memory;
+use crate::jobs::jobs;
 use crate::pace::{Cost, Pace};
 use crate::source::file_name;
-use crate::spec::Spec;
-use crate::work::{score, train};
-use likra_hub::{Event, Listener};
+use crate::{
+    Asked, Event, Experiment, Finder, Head, Inputs, Job, Listener, Planned, Spec, TrainingSet,
+    peak_memory, score, train,
+};
 
 /// A run in progress: the folder, the experiment with its files, and its jobs.
 pub struct Run<'a> {

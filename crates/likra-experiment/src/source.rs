@@ -8,7 +8,7 @@ use likra_data::{Answers, open_task};
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use crate::spec::Spec;
+use crate::Spec;
 
 static EXPERIMENTS: Dir = include_dir!("$CARGO_MANIFEST_DIR/experiments");
 static PROTOCOLS: Dir = include_dir!("$CARGO_MANIFEST_DIR/protocols");

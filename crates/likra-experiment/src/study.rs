@@ -6,15 +6,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use likra_analysis::Estimate;
 use likra_files::{parse_json, read, write_atomically};
-use likra_hub::Listener;
 use likra_report::{ComparisonRow, write_comparison};
-use likra_results::{Claim, REPORT, RunDir};
+use likra_results::{Claim, RunDir};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::plan::{JobState, RunPlan, drawn};
-use crate::source::{Assignment, file_name};
-use crate::spec::Spec;
+use crate::plan::drawn;
+use crate::source::file_name;
+use crate::{Assignment, JobState, Listener, RunPlan, Spec};
 
 /// A study as it is written.
 #[derive(Debug, Deserialize)]
@@ -91,8 +90,8 @@ impl Study {
         dir: &RunDir,
         listener: &Listener,
     ) -> Result<Self> {
-        let file: StudyFile =
-            toml::from_str(&fs_err::read_to_string(path)?).with_context(|| path.to_owned())?;
+        let text = fs_err::read_to_string(path)?;
+        let file: StudyFile = toml::from_str(&text).with_context(|| path.to_owned())?;
         let (mut names, mut runs) = (BTreeSet::new(), Vec::new());
         let command = format!("cargo xtask reproduce {}", file_name(path));
         for values in product(&file.matrix) {
@@ -132,7 +131,7 @@ impl Study {
     ///
     /// If a run has no plan.
     pub fn jobs(&self, dir: &RunDir) -> Result<Vec<JobState>> {
-        let mut all = Vec::new();
+        let (mut all, mut reports) = (Vec::new(), Vec::new());
         for run in &self.runs {
             let of_run = |name: String| format!("{}/{name}", run.name);
             let jobs = RunPlan::read(&run.dir(dir))?.jobs(&run.dir(dir));
@@ -141,13 +140,10 @@ impl Study {
                 needs: job.needs.into_iter().map(of_run).collect(),
                 ..job
             }));
+            // It needs all else of its run.
+            reports.extend(all.last().cloned());
         }
         let last = self.runs.iter().map(|run| drawn(&run.dir(dir))).max();
-        // It needs the reports, each of which needs all else of its run.
-        let reports = all
-            .iter()
-            .filter(|job| job.name.ends_with(&format!("/{REPORT}")));
-        let reports: Vec<JobState> = reports.cloned().collect();
         all.push(JobState::report(&reports, Some(drawn(dir)) >= last));
         Ok(all)
     }
@@ -202,13 +198,13 @@ impl Study {
         }
         rows.sort_by(|a, b| a.axes.cmp(&b.axes));
         write_comparison(&dir.report(), &self.title, &rows, missing)?;
-        let (runs, page) = (self.runs.len() - missing, dir.report().join("index.html"));
-        Ok(format!(
-            "{}: {runs} of {} runs, compared in {}",
-            self.title,
+        let (title, all, page) = (
+            &self.title,
             self.runs.len(),
-            page.display()
-        ))
+            dir.report().join("index.html"),
+        );
+        let (runs, page) = (all - missing, page.display());
+        Ok(format!("{title}: {runs} of {all} runs, compared in {page}"))
     }
 }
 
@@ -250,9 +246,8 @@ fn product(matrix: &BTreeMap<String, Vec<Value>>) -> Vec<Vec<(&str, &Value)>> {
     });
     keys.into_iter().fold(vec![Vec::new()], |all, key| {
         let longer = |one: Vec<_>| {
-            matrix[key]
-                .iter()
-                .map(move |value| [&one[..], &[(key.as_str(), value)]].concat())
+            let values = matrix[key].iter();
+            values.map(move |value| [&one[..], &[(key.as_str(), value)]].concat())
         };
         all.into_iter().flat_map(longer).collect()
     })

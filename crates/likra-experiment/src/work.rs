@@ -3,14 +3,13 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use likra_lora::Adapter;
 use likra_model::Model;
 use likra_results::{HeadDir, ScoreRecord, StepRecord};
 use likra_score::Plan;
 use likra_train::{Example, train_head};
 
-use crate::base::Base;
-use crate::experiment::Head;
-use likra_hub::{Event, Listener};
+use crate::{Base, Event, Head, Listener};
 
 /// Trains a head to its end, from its newest checkpoint if there is one of the same `key`: a hash of all that
 /// decides its checkpoints.
@@ -79,4 +78,25 @@ pub fn score(
     tracing::info!(head = head.name, tokens, seconds, "scored");
     listener(Event::Ended(String::new()));
     Ok(records)
+}
+
+/// Scores the questions of `plan` under the base, or a head on it, that is in no run.
+///
+/// # Errors
+///
+/// As [`score`].
+pub(crate) fn score_alone(
+    base: &Base,
+    name: &str,
+    adapter: Option<&Adapter>,
+    plan: &Plan,
+    listener: &Listener,
+) -> Result<Vec<ScoreRecord>> {
+    let head = likra_score::Head {
+        name,
+        examples: 0,
+        adapter,
+        greedy: false,
+    };
+    score(base.model()?, name, &head, plan, listener)
 }

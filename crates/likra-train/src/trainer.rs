@@ -17,7 +17,8 @@ pub struct Trainer<'a> {
     pub(crate) examples: usize,
     /// How many it is to see in all: where a schedule ends.
     total: usize,
-    pub(crate) adapter: Adapter,
+    /// The head as it is now.
+    pub adapter: Adapter,
     pub(crate) optimiser: AdamW,
 }
 
@@ -43,12 +44,6 @@ impl<'a> Trainer<'a> {
             optimiser: AdamW::new(&start),
             adapter: start,
         })
-    }
-
-    /// The head as it is now.
-    #[must_use]
-    pub fn adapter(&self) -> &Adapter {
-        &self.adapter
     }
 
     /// One optimiser step over `batch`.

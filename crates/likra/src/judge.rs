@@ -116,11 +116,10 @@ impl Lines<'_> {
                 let at = || format!("line {}", self.line);
                 let question: Question = serde_json::from_str(&text).with_context(at)?;
                 let request = self.judge.request(&question).with_context(at)?;
-                let lengths = request
-                    .candidates
-                    .iter()
-                    .map(|one| one.encoded.tokens.len());
-                tokens += lengths.sum::<usize>();
+                let candidates = request.candidates.iter();
+                tokens += candidates
+                    .map(|one| one.encoded.tokens.len())
+                    .sum::<usize>();
                 questions.push(question);
                 requests.push(request);
             }

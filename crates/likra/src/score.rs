@@ -126,18 +126,17 @@ fn table(
     let alone = heads.iter().filter_map(|(name, examples, ..)| {
         Some((name.to_string(), *examples, table.rule(name, *examples)?))
     });
-    let divided = ratios
-        .iter()
-        .filter_map(|Ratio(positive, negative, weight)| {
-            let rule = table.rule(positive, examples(positive))?;
-            let rule = rule.minus(*weight, negative, examples(negative))?;
-            let name = match *weight {
-                1.0 => format!("{positive}/{negative}"),
-                weight => format!("{positive}/{negative}@{weight}"),
-            };
-            Some((name, examples(negative).max(examples(positive)), rule))
-        });
-    let rows = alone.chain(divided).map(|(name, examples, rule)| {
+    let divided = |Ratio(positive, negative, weight): &Ratio| {
+        let rule = table.rule(positive, examples(positive))?;
+        let rule = rule.minus(*weight, negative, examples(negative))?;
+        let name = match *weight {
+            1.0 => format!("{positive}/{negative}"),
+            weight => format!("{positive}/{negative}@{weight}"),
+        };
+        Some((name, examples(negative).max(examples(positive)), rule))
+    };
+    let rows = alone.chain(ratios.iter().filter_map(divided));
+    let rows = rows.map(|(name, examples, rule)| {
         let accuracy = |norm| accuracy(&rule.right(norm));
         let acc = match counts {
             true => rule.probability(),

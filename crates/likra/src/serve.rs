@@ -98,19 +98,16 @@ impl Backend for Models<'_> {
 
     fn judge(&mut self, questions: &[Question]) -> Result<Vec<Result<Judgement, String>>, String> {
         let said = |error: anyhow::Error| format!("{error:#}");
-        let requests = questions
-            .iter()
-            .map(|question| self.judge.request(question));
-        let requests: Vec<Result<_, String>> = requests.map(|found| found.map_err(said)).collect();
+        let request = |question| self.judge.request(question).map_err(said);
+        let requests: Vec<_> = questions.iter().map(request).collect();
         let good: Vec<_> = requests.iter().flatten().cloned().collect();
         let mut judged = Vec::new().into_iter();
         if !good.is_empty() {
             judged = self.judge.judge(good, &|_| ()).map_err(said)?.into_iter();
         }
-        let mut judgement = |_| judged.next().ok_or_else(|| "no judgement".to_owned());
-        let answers = requests
-            .into_iter()
-            .map(|request| request.and_then(&mut judgement));
+        let mut judgement = || judged.next().ok_or_else(|| "no judgement".to_owned());
+        let answers = requests.into_iter();
+        let answers = answers.map(|request| request.and_then(|_| judgement()));
         Ok(answers.collect())
     }
 }

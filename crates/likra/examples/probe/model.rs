@@ -141,7 +141,7 @@ impl Probe<'_> {
             losses.push(step.loss as f32);
             norms.push(step.grad_norm as f32);
         }
-        trainer.adapter().save(&copy)?;
+        trainer.adapter.save(&copy)?;
         self.numbers(format!("{name}/losses"), losses);
         self.numbers(format!("{name}/norms"), norms);
         Ok(())
