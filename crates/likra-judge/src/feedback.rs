@@ -178,6 +178,12 @@ fn pair(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)> {
     match (own, other) {
         (Some(prompt), Some(other)) if prompt == other => Ok((prompt, answers(&chosen, &rejected))),
         (None, None) => {
+            // What answers happen to begin with is no prompt where there is one under another name.
+            let names = ["question", "instruction", "input", "query"];
+            let has = |name: &&str| columns.get(*name).is_some_and(Value::is_string);
+            if let Some(name) = names.into_iter().find(has) {
+                return Err((format!("a column {name}"), "the name prompt for it"));
+            }
             // As TRL finds it (`extract_prompt`): a space before the answers belongs to them.
             let alike = chosen.char_indices().zip(rejected.chars());
             let alike = alike.take_while(|((_, a), b)| a == b).last();
@@ -363,6 +369,10 @@ mod tests {
             (json!({"text": "x"}), "columns text"),
             (json!([1]), "[1]"),
             (json!({"chosen": "a", "rejected": "b"}), "no prompt"),
+            (
+                json!({"question": "x", "chosen": "in a", "rejected": "in b"}),
+                "found a column question; expected the name prompt for it",
+            ),
             (
                 json!({"prompt": "x", "completion": "y", "label": "maybe"}),
                 "label \"maybe\"",

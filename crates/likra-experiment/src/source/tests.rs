@@ -38,7 +38,7 @@ fn expect(found: Result<Spec>, messages: &[&str]) {
 #[test]
 fn every_built_in_experiment_is_well_formed() {
     assert_eq!(experiments()[0], "tiny");
-    assert_eq!(experiments().len(), 15);
+    assert_eq!(experiments().len(), 16);
     for name in experiments() {
         open(name, &[]).unwrap();
     }
