@@ -101,15 +101,12 @@ impl Benchmark {
         if needs.test && needs.split.is_none() {
             check(&train, &test)?;
         }
+        let read = reader.rows.into_iter();
         Ok(Self {
             train,
             test,
             parts,
-            files: reader
-                .rows
-                .into_iter()
-                .flat_map(|rows| rows.files)
-                .collect(),
+            files: read.flat_map(|rows| rows.files).collect(),
             chat: None,
         })
     }

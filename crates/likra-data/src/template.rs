@@ -59,12 +59,9 @@ pub(crate) fn chat_environment(now: NaiveDateTime) -> Environment<'static> {
         !value.is_undefined() && has_items(value)
     });
     env.add_filter("tojson", tojson);
-    env.add_function(
-        "raise_exception",
-        |message: String| -> Result<Value, Error> {
-            Err(invalid(message.clone()).with_source(Refusal(message)))
-        },
-    );
+    env.add_function("raise_exception", |message: String| {
+        Err::<Value, _>(invalid(message.clone()).with_source(Refusal(message)))
+    });
     env.add_function("strftime_now", move |format: &str| {
         let mut text = String::new();
         let written = write!(text, "{}", now.format(format));

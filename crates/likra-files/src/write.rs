@@ -171,36 +171,30 @@ pub fn write_folder<E: From<io::Error>>(
 ///
 /// If a folder cannot be listed, or something not be removed.
 pub fn sweep(path: &Path) -> io::Result<()> {
-    sweep_folder(folder(path)?, &partial_prefix(path))?;
-    if !path.is_dir() || path.is_symlink() {
-        return Ok(());
+    sweep_folder(folder(path)?, &partial_prefix(path), false)?;
+    match path.is_symlink() {
+        true => Ok(()),
+        false => sweep_folder(path, ".likra-", true),
     }
-    sweep_folder(path, ".likra-")?;
-    for below in fs_err::read_dir(path)? {
-        let below = below?.path();
-        if below.is_dir() {
-            sweep(&below)?;
-        }
-    }
-    Ok(())
 }
 
-fn sweep_folder(folder: &Path, prefix: &str) -> io::Result<()> {
+/// Removes what begins with `prefix` and is half-written, and what is in the folders below, if `is_deep`.
+fn sweep_folder(folder: &Path, prefix: &str, is_deep: bool) -> io::Result<()> {
     if !folder.is_dir() {
         return Ok(());
     }
     for found in fs_err::read_dir(folder)? {
         let found = found?;
         let name = found.file_name().to_string_lossy().into_owned();
-        if !name.starts_with(prefix) || !name.ends_with(PARTIAL) {
-            continue;
-        }
-        let removed = match found.file_type()?.is_dir() {
-            true => fs_err::remove_dir_all(found.path()),
-            false => fs_err::remove_file(found.path()),
+        let is_partial = name.starts_with(prefix) && name.ends_with(PARTIAL);
+        let swept = match (is_partial, found.file_type()?.is_dir()) {
+            (true, true) => fs_err::remove_dir_all(found.path()),
+            (true, false) => fs_err::remove_file(found.path()),
+            (false, true) if is_deep => sweep_folder(&found.path(), prefix, true),
+            (false, _) => Ok(()),
         };
         // Another process may have swept it, or have given it its name.
-        removed.or_else(|error| match error.kind() {
+        swept.or_else(|error| match error.kind() {
             ErrorKind::NotFound => Ok(()),
             _ => Err(error),
         })?;
@@ -329,5 +323,32 @@ mod tests {
         fs::write(root.path().join("file"), "").unwrap();
         let error = check_room(&root.path().join("file/scores.csv"), 0).unwrap_err();
         assert!(error.to_string().contains("file/scores.csv"), "{error}");
+    }
+
+    #[test]
+    fn only_what_is_half_written_of_a_path_or_below_it_is_swept() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("head");
+        fs::create_dir_all(dir.join("below/.likra-n1.x.partial")).unwrap();
+        std::os::unix::fs::symlink(root.path(), dir.join("link")).unwrap();
+        for name in [
+            ".likra-head.x.partial",
+            ".likra-other.x.partial",
+            "head/.likra-log.csv.x.partial",
+            "head/below/.likra-n1.x.partial/half",
+            "head/below/whole.partial",
+        ] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        sweep(&dir).unwrap();
+        sweep(&root.path().join("none/there")).unwrap();
+        let sorted = |folder: &Path| {
+            let mut names = names(folder);
+            names.sort();
+            names
+        };
+        assert_eq!(sorted(root.path()), [".likra-other.x.partial", "head"]);
+        assert_eq!(sorted(&dir), ["below", "link"]);
+        assert_eq!(names(&dir.join("below")), ["whole.partial"]);
     }
 }

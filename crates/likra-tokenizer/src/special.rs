@@ -10,12 +10,12 @@ use crate::Result;
 use crate::class::Class;
 use crate::settings::Settings;
 
-/// `SPECIAL_TOKENS_ATTRIBUTES` of transformers without `_token` at their ends, but for the last, which is a
-/// list.
-const NAMES: [&str; 7] = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"];
 pub(crate) const BOS: &str = "bos_token";
 pub(crate) const EOS: &str = "eos_token";
+const UNK: &str = "unk_token";
 pub(crate) const PAD: &str = "pad_token";
+/// `SPECIAL_TOKENS_ATTRIBUTES` of transformers but for the last, which is a list.
+const NAMES: [&str; 7] = [BOS, EOS, UNK, "sep_token", PAD, "cls_token", "mask_token"];
 pub(crate) const ADDITIONAL: &str = "additional_special_tokens";
 /// What only `CodeLlamaTokenizer` has, after the additional ones.
 const INFILLING: [&str; 4] = ["prefix_token", "middle_token", "suffix_token", "eot_token"];
@@ -67,19 +67,18 @@ pub(crate) fn special_tokens(config: &Settings, class: Class, listed: &Listed) -
         None => Ok(class.default_token(key).map(text_alone)),
     };
     let mut slots = Vec::new();
-    for name in NAMES {
-        let key = format!("{name}_token");
-        let mut token = one(&key)?;
+    for key in NAMES {
+        let mut token = one(key)?;
         if let Some((token, has_settings)) = &mut token {
             // `Qwen2TokenizerFast.__init__` has them for these, and so has the slow `LlamaTokenizer`.
             *has_settings |= matches!(class, Class::Qwen2 | Class::ConvertedLlama)
-                && matches!(name, "bos" | "eos" | "unk" | "pad");
+                && [BOS, EOS, UNK, PAD].contains(&key);
             let listed = listed.by_text.get(&token.content);
-            if let Some(listed) = listed.filter(|_| config.keys.contains_key(&key)) {
+            if let Some(listed) = listed.filter(|_| config.keys.contains_key(key)) {
                 (*token, *has_settings) = (listed.clone(), true);
             }
         }
-        slots.push((key, token.into_iter().collect()));
+        slots.push((key.to_owned(), token.into_iter().collect()));
     }
     let mut additional = Vec::new();
     if let Some(found) = config.get(ADDITIONAL) {
@@ -98,8 +97,7 @@ pub(crate) fn special_tokens(config: &Settings, class: Class, listed: &Listed) -
         let expected = "an object of tokens by other names than those of special tokens";
         let refused = || config.refuse(EXTRA, expected);
         for (key, token) in found.as_object().ok_or_else(refused)? {
-            let name = key.strip_suffix("_token");
-            if name.is_some_and(|name| NAMES.contains(&name)) || key == ADDITIONAL {
+            if NAMES.contains(&key.as_str()) || key == ADDITIONAL {
                 return Err(refused());
             }
             slots.push((key.clone(), vec![special_token(config, key, token)?]));
