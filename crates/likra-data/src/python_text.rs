@@ -96,10 +96,7 @@ fn is_unprintable(c: char) -> bool {
 
 /// `int(text)`.
 pub(crate) fn integer(text: &str) -> Option<i64> {
-    let text = text.trim_matches(is_python_space);
-    let digits = text.trim_start_matches(['+', '-']);
-    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && text.len() - digits.len() <= 1;
-    plain.then(|| text.parse().ok()).flatten()
+    text.trim_matches(is_python_space).parse().ok()
 }
 
 /// `float(value)`.

@@ -147,8 +147,7 @@ impl<'a> Fields<'a> {
                 let is_right = |place: &usize| ["1", "True"].contains(&labels[*place].as_str());
                 (0..count).filter(is_right).collect()
             }
-            None if multiple => target::right(&text, &choices),
-            None => target::right(&target, &choices),
+            None => target::right(if multiple { &text } else { &target }, &choices),
         };
         if count < 2 {
             return Err(format!("{count} choices found, expected at least 2"));

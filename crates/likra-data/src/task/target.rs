@@ -57,9 +57,8 @@ fn printed(key: &str, text: String) -> Result<Value, String> {
     if text.is_empty() || !text.chars().all(char::is_numeric) {
         return Ok(text.into());
     }
-    let zero = text.bytes().all(|byte| byte == b'0');
     let number: Option<i64> = text.parse().ok();
-    let number = number.filter(|_| zero || !text.starts_with('0'));
+    let number = number.filter(|number| *number == 0 || !text.starts_with('0'));
     let number = number.map(Value::from);
     number.ok_or_else(|| format!("{key} `{text}` is not a number as Python writes it"))
 }
