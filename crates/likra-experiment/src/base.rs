@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Error, Result, anyhow};
+use anyhow::{Context as _, Result, ensure};
 use burn::tensor::{Device, Tensor};
 use likra_data::{Benchmark, TrainingPair};
 use likra_lora::{Adapter, LoraConfig};
@@ -138,15 +138,13 @@ impl Base {
         settings: &TrainSettings,
     ) -> Result<Vec<EncodedPair>> {
         let encoded = Tokenizer::open(&self.folder, settings.bos)?.examples(pairs)?;
-        let positions = self.config.max_positions;
-        let mut long = pairs.iter().zip(&encoded);
-        if settings.too_long == LongExample::Refuse
-            && let Some((pair, example)) = long.find(|(_, example)| !example.fits(positions))
-        {
-            let remedy =
-                "training.too-long = \"skip\" leaves such examples out (train: --too-long skip)";
-            let what = format!("training question `{}`", pair.question.id);
-            return Err(too_long(&what, example, positions, remedy));
+        let remedy =
+            "training.too-long = \"skip\" leaves such examples out (train: --too-long skip)";
+        for (pair, text) in pairs.iter().zip(&encoded) {
+            if settings.too_long == LongExample::Refuse {
+                let what = format!("training question `{}`", pair.question.id);
+                check_fits(&what, text, self.config.max_positions, remedy)?;
+            }
         }
         Ok(encoded)
     }
@@ -155,27 +153,28 @@ impl Base {
 /// Refuses what a model of so many positions cannot run, or cuts it; returns how many candidates' texts
 /// were cut.
 fn fit(requests: &mut [Request], positions: usize, rule: LongPrompt) -> Result<usize> {
+    let remedy = "--too-long truncate (evaluation.too-long) keeps the end of the text, as \
+                  lm-evaluation-harness does";
     let mut cut = 0;
     for request in requests {
         let what = format!("question `{}`", request.question_id);
         for candidate in &mut request.candidates {
-            let encoded = &mut candidate.encoded;
-            if rule == LongPrompt::Refuse && !encoded.fits(positions) {
-                let remedy = "--too-long truncate (evaluation.too-long) keeps the end of the text, as \
-                              lm-evaluation-harness does";
-                return Err(too_long(&what, encoded, positions, remedy));
+            if rule == LongPrompt::Refuse {
+                check_fits(&what, &candidate.encoded, positions, remedy)?;
             }
-            let truncated = encoded.truncate(positions);
+            let truncated = candidate.encoded.truncate(positions);
             cut += usize::from(truncated.with_context(|| what.clone())?);
         }
     }
     Ok(cut)
 }
 
-fn too_long(what: &str, text: &EncodedPair, positions: usize, remedy: &str) -> Error {
+fn check_fits(what: &str, text: &EncodedPair, positions: usize, remedy: &str) -> Result<()> {
     let tokens = text.tokens.len();
-    anyhow!(
+    ensure!(
+        text.fits(positions),
         "{what}: {tokens} tokens with its answer, but the model has {positions} positions (max_position_embeddings); \
          {remedy}"
-    )
+    );
+    Ok(())
 }

@@ -99,8 +99,8 @@ impl Experiment {
 }
 
 impl Head {
-    /// A head that learns answers of feedback.
-    pub(crate) fn of_feedback(name: &str, spec: &Spec, examples: usize) -> Self {
+    /// A head that learns right answers, as `spec` says of all heads, and is asked no questions.
+    pub(crate) fn new(name: &str, spec: &Spec, examples: usize) -> Self {
         Self {
             name: name.into(),
             role: name.into(),
@@ -120,19 +120,14 @@ impl Head {
 
 /// The positive head, its negative, all others, those to choose settings by, and then the replicates.
 fn heads(spec: &Spec, questions: usize) -> Vec<Head> {
-    let head = |(name, head): (&String, &HeadSpec)| Head {
-        name: name.clone(),
-        role: name.clone(),
-        replicate: false,
-        variant: None,
-        answers: head.answers,
-        contamination: head.contamination,
-        training: head.training(&spec.training),
-        lora: head.lora(&spec.lora),
-        seed: head.seed.unwrap_or(spec.seed),
-        examples: head.examples.unwrap_or_default(),
+    let head = |(name, own): (&String, &HeadSpec)| Head {
+        answers: own.answers,
+        contamination: own.contamination,
+        training: own.training(&spec.training),
+        lora: own.lora(&spec.lora),
+        seed: own.seed.unwrap_or(spec.seed),
         questions,
-        checkpoints: checkpoints(spec, head.examples.unwrap_or_default()),
+        ..Head::new(name, spec, own.examples.unwrap_or_default())
     };
     let mut heads: Vec<Head> = spec.heads.iter().map(head).collect();
     heads.sort_by(|a, b| {

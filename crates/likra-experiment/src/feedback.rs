@@ -7,7 +7,7 @@ use likra_data::{read_rows, training_order, training_passes};
 use likra_files::{check_room, write_atomically};
 use likra_hub::{Event, Listener, Name, RepoType, fetch};
 use likra_judge::{
-    Calibration, Feedback, Labelled, LeftOut, Performance, Prompt, Scored, accuracy_of, feedback,
+    Calibration, Feedback, Labelled, Performance, Prompt, Scored, accuracy_of, feedback,
 };
 use likra_lora::Adapter;
 use likra_results::{BASE, HeadDir, Input, ScoreRecord, sha256};
@@ -52,26 +52,7 @@ fn files(text: &str, listener: &Listener) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Says what of a file is not learned.
-fn say_left_out(left_out: &LeftOut, listener: &Listener) {
-    let contradiction = "an answer that is chosen and rejected for one prompt, which is left out";
-    for (rows, what) in [
-        (&left_out.empty, "an empty answer, which is left out"),
-        (
-            &left_out.duplicates,
-            "answers that stand before, which are left out",
-        ),
-        (&left_out.contradictions, contradiction),
-    ] {
-        if let Some(first) = rows.first() {
-            let count = rows.len();
-            let line = format!("Warning: {count} rows have {what}; the first is in line {first}");
-            listener(Event::Said(line));
-        }
-    }
-}
-
-/// The feedback in a file or a data set on the hub, and the files that it is in.
+/// The feedback in a file or a data set on the hub, and the files that it is in; says what of it is not learned.
 fn open(file: &str, listener: &Listener) -> Result<(Vec<Feedback>, Vec<Input>)> {
     let (mut rows, mut inputs) = (Vec::new(), Vec::new());
     for path in files(file, listener)? {
@@ -79,7 +60,19 @@ fn open(file: &str, listener: &Listener) -> Result<(Vec<Feedback>, Vec<Input>)> 
         inputs.push(Input::of_file(&path)?);
     }
     let (all, left_out) = feedback(&rows).with_context(|| file.to_owned())?;
-    say_left_out(&left_out, listener);
+    let duplicate = "answers that stand before, which are left out";
+    let contradiction = "an answer that is chosen and rejected for one prompt, which is left out";
+    for (rows, what) in [
+        (left_out.empty, "an empty answer, which is left out"),
+        (left_out.duplicates, duplicate),
+        (left_out.contradictions, contradiction),
+    ] {
+        if let Some(first) = rows.first() {
+            let count = rows.len();
+            let line = format!("Warning: {count} rows have {what}; the first is in line {first}");
+            listener(Event::Said(line));
+        }
+    }
     Ok((all, inputs))
 }
 
@@ -210,7 +203,7 @@ fn teach(
     let (epochs, one) = (spec.training.epochs, pairs.len());
     let order = training_passes(one, spec.seed, one * epochs, epochs).into_iter();
     let examples: Vec<Example> = order.map(|place| pairs[place].clone().into()).collect();
-    let head = Head::of_feedback(name, spec, examples.len());
+    let head = Head::new(name, spec, examples.len());
     let decides =
         json!({"feedback": name, "training": spec.training, "lora": spec.lora, "seed": spec.seed});
     let key = key(hashes, &base.placement, &decides)?;

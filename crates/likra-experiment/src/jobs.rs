@@ -224,7 +224,7 @@ mod tests {
             let mut spec = Spec::of_command(Answers::Correct, &[]).unwrap();
             change(&mut spec.training);
             let key = |examples| {
-                let head = Head::of_feedback("head", &spec, examples);
+                let head = Head::new("head", &spec, examples);
                 training_key(&hashes, &placement, &spec, &head).unwrap()
             };
             key(8) == key(16)

@@ -172,7 +172,7 @@ mod tests {
                 start: 1,
             })
         };
-        let head = Head::of_feedback("head", &spec, 8);
+        let head = Head::new("head", &spec, 8);
         let bytes = base.training_bytes(&head, &[example(20)]).unwrap();
         assert!((40..80).contains(&(bytes >> 20)), "{bytes}");
         base.check_memory(bytes).unwrap();

@@ -94,9 +94,10 @@ fn table(jobs: &[JobState]) -> String {
 
 /// Does one job.
 pub(crate) fn step(name: &str, out: &RunDir) -> Result<()> {
-    match do_one(name, out)? {
-        true => say!("Done: {name}, in {}", out.path().display()),
-        false => say!("Done already: {name}"),
+    if do_one(name, out)? {
+        say!("Done: {name}, in {}", out.path().display());
+    } else {
+        say!("Done already: {name}");
     }
     Ok(())
 }

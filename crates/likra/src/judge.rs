@@ -20,14 +20,12 @@ pub(crate) fn run(arguments: &JudgeArgs) -> Result<()> {
     let judge = arguments.judge.open(&show)?;
     let path = arguments.file.as_path();
     let at = || path.display().to_string();
-    let (input, total): (Box<dyn Read>, _) = match path.as_os_str() == "-" {
-        true => (Box::new(io::stdin()), 0),
-        false => {
-            let open = || File::open(path).with_context(at);
-            let lines = BufReader::new(open()?).lines().count();
-            (Box::new(open()?), lines)
-        }
-    };
+    let (mut input, mut total): (Box<dyn Read>, _) = (Box::new(io::stdin()), 0);
+    if path.as_os_str() != "-" {
+        let open = || File::open(path).with_context(at);
+        total = BufReader::new(open()?).lines().count();
+        input = Box::new(open()?);
+    }
     let tell = |event| {
         if total > 0 {
             show(event);
