@@ -82,18 +82,13 @@ impl Base {
     /// # Errors
     ///
     /// If the model is refused, or the adapter's shape is impossible.
-    pub(crate) fn start(
-        &self,
-        lora: LoraConfig,
-        seed: u64,
-        objective: Objective,
-    ) -> Result<Adapter> {
+    pub(crate) fn start(&self, lora: LoraConfig, seed: u64, goal: Objective) -> Result<Adapter> {
         let model = self.model()?;
         let mut start = Adapter::init(lora, &model.targets(), seed, model.device())?;
         start.base = Some(self.name.clone());
         let shape = [1, self.config.hidden_size];
         let zeros = || Tensor::zeros(shape, model.device());
-        start.reward = objective.has_reward().then(zeros);
+        start.reward = goal.has_reward().then(zeros);
         Ok(start)
     }
 

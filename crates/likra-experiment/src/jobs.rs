@@ -135,18 +135,15 @@ fn share(spec: &Spec) -> Option<Value> {
 /// What decides what is asked, beside the files.
 fn decides(experiment: &Experiment, asked: Asked) -> Result<Value> {
     let spec = &experiment.spec;
+    let evaluation = |questions| {
+        let mut evaluation = spec.evaluation.clone();
+        evaluation.questions = questions;
+        // TOML leaves out what is absent.
+        toml::Value::try_from(evaluation)
+    };
     Ok(match asked {
-        Asked::Test(questions) => {
-            let mut evaluation = spec.evaluation.clone();
-            evaluation.questions = Some(questions);
-            // TOML leaves out what is absent.
-            json!(toml::Value::try_from(evaluation)?)
-        }
-        Asked::Aside => {
-            let mut evaluation = spec.evaluation.clone();
-            evaluation.questions = None;
-            json!([toml::Value::try_from(evaluation)?, share(spec)])
-        }
+        Asked::Test(questions) => json!(evaluation(Some(questions))?),
+        Asked::Aside => json!([evaluation(None)?, share(spec)]),
         Asked::AnswerOnly => json!([experiment.questions, spec.evaluation.bos]),
         Asked::PTrue => json!([experiment.questions, spec.evaluation.bos, "p-true"]),
         Asked::Ranking => {

@@ -29,7 +29,8 @@ impl Base {
         let largest = |of: fn(&Example) -> usize| {
             let batches = examples.chunks(settings.batch_size.max(1));
             let sums = batches.map(|batch| batch.iter().map(of).sum::<usize>());
-            sums.max().unwrap_or_default() * settings.objective.texts_an_answer()
+            let texts = 1 + usize::from(settings.objective.has_mismatched());
+            sums.max().unwrap_or_default() * texts
         };
         let (tokens, answers) = (largest(Example::tokens), largest(Example::answer_tokens));
         let (config, dtype) = (&self.config, self.placement.dtype);

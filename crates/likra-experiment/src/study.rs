@@ -198,12 +198,9 @@ impl Study {
         }
         rows.sort_by(|a, b| a.axes.cmp(&b.axes));
         write_comparison(&dir.report(), &self.title, &rows, missing)?;
-        let (title, all, page) = (
-            &self.title,
-            self.runs.len(),
-            dir.report().join("index.html"),
-        );
-        let (runs, page) = (all - missing, page.display());
+        let (title, all, page) = (&self.title, self.runs.len(), dir.report());
+        let (runs, page) = (all - missing, page.join("index.html"));
+        let page = page.display();
         Ok(format!("{title}: {runs} of {all} runs, compared in {page}"))
     }
 }

@@ -88,14 +88,9 @@ impl Objective {
         matches!(self, Self::Dpo | Self::Ipo) || self.has_mismatched()
     }
 
-    /// How many texts are run for each answer.
+    /// Whether it looks at answers to other questions, too: then two texts are run for each answer.
     #[must_use]
-    pub fn texts_an_answer(self) -> usize {
-        1 + usize::from(self.has_mismatched())
-    }
-
-    /// Whether it looks at answers to other questions, too.
-    pub(crate) fn has_mismatched(self) -> bool {
+    pub fn has_mismatched(self) -> bool {
         matches!(self, Self::Kto | Self::KtoNegatives)
     }
 

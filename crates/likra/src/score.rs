@@ -112,13 +112,8 @@ fn heads<'a>(arguments: &'a ScoreArgs, base: &Base) -> Result<Vec<Scored<'a>>> {
 
 /// How often each head and each ratio is right. `acc` is the share of the probability that right answers have if that
 /// is what `counts`.
-fn table(
-    scores: &[ScoreRecord],
-    heads: &[Scored],
-    ratios: &[Ratio],
-    counts: bool,
-) -> Result<String> {
-    let table = ScoreTable::new(scores)?;
+fn table(all: &[ScoreRecord], heads: &[Scored], ratios: &[Ratio], counts: bool) -> Result<String> {
+    let table = ScoreTable::new(all)?;
     let examples = |name: &str| {
         let head = heads.iter().find(|(head, ..)| *head == name);
         head.map_or(0, |(_, examples, ..)| *examples)

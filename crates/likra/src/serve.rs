@@ -64,13 +64,9 @@ struct Models<'a> {
 }
 
 impl Models<'_> {
-    fn read(
-        &mut self,
-        model: usize,
-        prompts: &[Vec<u32>],
-    ) -> likra_score::Result<Vec<Vec<Reading>>> {
+    fn read(&mut self, model: usize, prompts: &[Vec<u32>]) -> Result<Vec<Vec<Reading>>> {
         if let Some(reader) = self.readers.get_mut(model) {
-            return reader.read(prompts);
+            return Ok(reader.read(prompts)?);
         }
         let negative = self.readers[2].read(prompts)?;
         let mut found = self.readers[1].read(prompts)?;
