@@ -142,12 +142,11 @@ impl RunPlan {
         let state = |job: &PlannedJob| {
             let products = job.products.iter();
             let left = products.clone().filter(is_missing);
+            let left: Vec<Cost> = left.map(|product| product.cost).collect();
             // What is asked of a head counts, and not that its adapters are still there.
-            let done = left.clone().all(|product| product.cost[0] > 0);
-            let costs: Vec<Cost> = match done {
-                true => products.map(|product| product.cost).collect(),
-                false => left.map(|product| product.cost).collect(),
-            };
+            let done = left.iter().all(|cost| cost[0] > 0);
+            let all = products.map(|product| product.cost).collect();
+            let costs: Vec<Cost> = if done { all } else { left };
             let time = pace.time(costs.iter().copied());
             let time = time.unwrap_or_else(|| self.guess(&costs, job.gpus));
             JobState {
