@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Error, Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use likra_data::{read_rows, training_order, training_passes};
 use likra_files::{check_room, write_atomically};
 use likra_hub::{Event, Listener, Name, RepoType, fetch};
@@ -12,7 +12,7 @@ use likra_judge::{
 use likra_lora::Adapter;
 use likra_results::{BASE, HeadDir, Input, ScoreRecord, sha256};
 use likra_score::Plan;
-use likra_tokenizer::EncodedPair;
+use likra_tokenizer::{EncodedPair, Request};
 use likra_train::Example;
 use serde_json::json;
 
@@ -119,28 +119,16 @@ pub fn train_judge(
     let has_chat = all.iter().any(|one| matches!(one.prompt, Prompt::Chat(_)));
     let format = Format::open(&base, spec.training.bos, has_chat)?;
     let [learned, held_out] = parts(all, share, spec.seed).with_context(|| file.to_owned())?;
-    let request = |(place, one): (usize, &Feedback)| {
-        let answers = one.chosen.iter().chain(&one.rejected);
-        format.request(place.to_string(), &one.prompt, answers)
-    };
-    let asked = held_out.iter().enumerate().map(request);
-    let asked = asked.collect::<Result<Vec<_>>>()?;
+    let asked = requests(&format, &held_out)?;
     let files: Vec<&str> = inputs.iter().map(|input| &*input.sha256).collect();
     let data = sha256(format!("{} {share}", files.join(" ")).as_bytes());
     let model = base.hash()?;
     let hashes = [("model", &model), ("tokenizer", &model), ("data", &data)];
     let hashes = hashes.map(|(name, hash)| (name, hash.clone())).into();
-    let teach = |name, of: fn(&Feedback) -> &[String]| {
-        let pairs = learned.iter().flat_map(|one| {
-            let answers = of(one).iter();
-            answers.map(|answer| format.pair(&one.prompt, answer))
-        });
-        let pairs = pairs.collect::<Result<Vec<_>>>()?;
-        let head = teach(&base, spec, &hashes, name, &pairs, out, listener)?;
-        Ok::<_, Error>((head, pairs.len()))
-    };
-    let (positive, chosen) = teach(HEADS[0], |one| &one.chosen)?;
-    let (negative, rejected) = teach(HEADS[1], |one| &one.rejected)?;
+    let chosen = pairs(&format, &learned, |one| &one.chosen)?;
+    let rejected = pairs(&format, &learned, |one| &one.rejected)?;
+    let positive = teach(&base, spec, &hashes, HEADS[0], &chosen, out, listener)?;
+    let negative = teach(&base, spec, &hashes, HEADS[1], &rejected, out, listener)?;
     let plan = Plan::new(asked, base.placement.batch_tokens)?;
     let scored = scored(&base, [&positive, &negative], &plan, listener)?;
     // Of each prompt the good answers are the first.
@@ -157,8 +145,8 @@ pub fn train_judge(
         seed: spec.seed,
         feedback: FeedbackFile {
             files: inputs,
-            chosen,
-            rejected,
+            chosen: chosen.len(),
+            rejected: rejected.len(),
             held_out: labelled.len(),
         },
         calibration: Calibration::fit(&labelled.iter().collect::<Vec<_>>()),
@@ -170,6 +158,28 @@ pub fn train_judge(
     let text = toml::to_string(&judge)?;
     write_atomically(&out.join("likra.toml"), |to| to.write_all(text.as_bytes()))?;
     Ok(judge)
+}
+
+/// What is asked of prompts that are held out: all answers to each, the good ones first.
+fn requests(format: &Format, held_out: &[Feedback]) -> Result<Vec<Request>> {
+    let request = |(place, one): (usize, &Feedback)| {
+        let answers = one.chosen.iter().chain(&one.rejected);
+        format.request(place.to_string(), &one.prompt, answers)
+    };
+    held_out.iter().enumerate().map(request).collect()
+}
+
+/// The good answers to all prompts, or the bad ones, each after its prompt.
+fn pairs(
+    format: &Format,
+    learned: &[Feedback],
+    of: fn(&Feedback) -> &[String],
+) -> Result<Vec<EncodedPair>> {
+    let pairs = learned.iter().flat_map(|one| {
+        let answers = of(one).iter();
+        answers.map(|answer| format.pair(&one.prompt, answer))
+    });
+    pairs.collect()
 }
 
 /// How often the best answer is a good one by ways that need no negative head.
