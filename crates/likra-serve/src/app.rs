@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use axum::extract::State;
 use likra_judge::Prompt;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, oneshot};
@@ -10,12 +11,15 @@ use tokio::task::block_in_place;
 
 use crate::backend::Text;
 use crate::metrics::Metrics;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusable, Refusal};
 use crate::settings::Settings;
 use crate::worker::{Asked, Job, Reply};
 
 /// The most tokens of a request, of all its prompts together: 256 of 2048 tokens.
 const REQUEST_TOKENS: usize = 1 << 19;
+
+/// How handlers get what they share.
+pub(crate) type Shared = State<Arc<App>>;
 
 /// What the handlers share.
 pub(crate) struct App {
@@ -28,28 +32,24 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn encode(
-        &self,
-        param: &'static str,
-        text: &str,
-        special: bool,
-    ) -> Result<Vec<u32>, Refusal> {
+    pub(crate) fn encode(&self, param: &str, text: &str, special: bool) -> Refusable<Vec<u32>> {
         let ids = block_in_place(|| self.text.encode(text, special));
         ids.map_err(|why| Refusal::value(param, why))
     }
 
     /// The prompt as the judge reads it, and whether it is messages.
-    pub(crate) fn context(&self, prompt: &Prompt) -> Result<(String, bool), Refusal> {
+    pub(crate) fn context(&self, prompt: &Prompt) -> Refusable<(String, bool)> {
         let context = self.text.context(prompt);
         context.map_err(|why| Refusal::value("prompt", why))
     }
 
-    pub(crate) fn check_ids(&self, param: &'static str, ids: &[u32]) -> Result<(), Refusal> {
+    pub(crate) fn check_ids(&self, param: &str, ids: &[u32]) -> Refusable<()> {
         let most = self.settings.vocab_size;
-        let unknown = ids.iter().find(|id| **id >= most);
-        let refusal =
-            |id| Refusal::value(param, format!("token id {id}; expected ids below {most}"));
-        unknown.map_or(Ok(()), |id| Err(refusal(id)))
+        let Some(id) = ids.iter().find(|id| **id >= most) else {
+            return Ok(());
+        };
+        let why = format!("token id {id}; expected ids below {most}");
+        Err(Refusal::value(param, why))
     }
 
     /// Has answers computed, as many tokens at a time as a batch has. So a large request takes its turn with others, and
@@ -58,7 +58,7 @@ impl App {
         &self,
         kind: impl Fn(Vec<Q>, Reply<A>) -> Asked,
         asked: Vec<(usize, Q)>,
-    ) -> Result<Vec<A>, Refusal> {
+    ) -> Refusable<Vec<A>> {
         let batch_tokens = self.settings.batch_tokens;
         let all = asked.iter().map(|(tokens, _)| tokens).sum();
         let most = self.settings.positions.max(REQUEST_TOKENS);

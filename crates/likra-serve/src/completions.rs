@@ -1,6 +1,5 @@
 //! `/v1/completions` as far as it scores: `echo` and `logprobs`, as lm-eval sends and reads them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,9 +11,9 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, from_str, json};
 use tokio::task::block_in_place;
 
-use crate::app::App;
+use crate::app::{App, Shared};
 use crate::backend::Scored;
-use crate::refusal::Refusal;
+use crate::refusal::{Answer, Refusable, Refusal};
 use crate::worker;
 
 /// What is asked. What has no meaning where nothing is generated, such as `temperature`, is not looked at.
@@ -48,9 +47,9 @@ pub(crate) struct Completion {
 }
 
 pub(crate) async fn completions(
-    State(app): State<Arc<App>>,
+    State(app): Shared,
     Json(asked): Json<Asked>,
-) -> Result<Json<Completion>, Refusal> {
+) -> Answer<Completion> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let model = asked.model(&app)?;
     asked.check()?;
@@ -81,7 +80,7 @@ pub(crate) async fn completions(
 
 impl Asked {
     /// The model's place.
-    fn model(&self, app: &App) -> Result<usize, Refusal> {
+    fn model(&self, app: &App) -> Refusable<usize> {
         let (models, name) = (&app.settings.models, self.model.as_deref());
         let place = models.iter().position(|model| Some(model.as_str()) == name);
         place.ok_or_else(|| {
@@ -97,7 +96,7 @@ impl Asked {
     }
 
     /// Refuses what would need more than scores of the prompt.
-    fn check(&self) -> Result<(), Refusal> {
+    fn check(&self) -> Refusable<()> {
         let tokens = match self.is_scored() {
             true => json!([0, 1]),
             // One token is what lm-eval asks for beside the scores. It does not read it.
@@ -112,10 +111,8 @@ impl Asked {
             ("logprobs", &self.logprobs, json!([null, 0, 1])),
             ("max_tokens", &self.max_tokens, tokens),
         ] {
-            if accepted
-                .as_array()
-                .is_some_and(|accepted| !accepted.contains(found))
-            {
+            let is_known = |all: &Vec<Value>| all.contains(found);
+            if !accepted.as_array().is_some_and(is_known) {
                 let why =
                     format!("found {found}; expected one of {accepted}: nothing is generated here");
                 return Err(Refusal::value(param, why));
@@ -125,7 +122,7 @@ impl Asked {
     }
 
     /// The prompts: a text, texts, token ids, or lists of token ids.
-    fn prompts(&self, app: &App) -> Result<Vec<Prompt>, Refusal> {
+    fn prompts(&self, app: &App) -> Refusable<Vec<Prompt>> {
         let raw = self.prompt.as_ref().map_or("", |raw| raw.get());
         let kind = raw.chars().filter(|it| !it.is_whitespace()).take(2);
         let from_text = |text: String| {
@@ -144,16 +141,12 @@ impl Asked {
             let expected = "a text, a list of texts, a list of token ids, or a list of such lists";
             Refusal::value("prompt", format!("found {found}; expected {expected}"))
         })??;
+        let none = "found no tokens; expected at least one";
         for (_, ids) in &prompts {
             app.check_ids("prompt", ids)?;
             let most = app.settings.positions;
             match ids.len() {
-                0 => {
-                    return Err(Refusal::value(
-                        "prompt",
-                        "found no tokens; expected at least one",
-                    ));
-                }
+                0 => return Err(Refusal::value("prompt", none)),
                 tokens if tokens > most => return Err(Refusal::too_long("prompt", tokens, most)),
                 _ => {}
             }
@@ -167,7 +160,7 @@ impl Asked {
         index: usize,
         (text, ids): Prompt,
         scored: Option<Vec<Scored>>,
-    ) -> Result<Box<RawValue>, Refusal> {
+    ) -> Refusable<Box<RawValue>> {
         let logprobs = scored.map(|scored| self.logprobs(app, &ids, &scored));
         let logprobs = logprobs.transpose()?;
         let text = match self.echo {
@@ -180,7 +173,7 @@ impl Asked {
     }
 
     /// One entry per token. The first token's values are null: nothing stands before it.
-    fn logprobs(&self, app: &App, ids: &[u32], scored: &[Scored]) -> Result<Value, Refusal> {
+    fn logprobs(&self, app: &App, ids: &[u32], scored: &[Scored]) -> Refusable<Value> {
         if scored.len() + 1 != ids.len() {
             let found = format!("{} scores of {} tokens", scored.len(), ids.len());
             return Err(Refusal::failed(found));
@@ -208,18 +201,16 @@ impl Asked {
             *end += token.chars().count();
             Some(*end - token.chars().count())
         });
-        let (offsets, tops) = (
-            offsets.collect::<Vec<_>>(),
-            (self.logprobs == 1).then_some(tops),
-        );
-        Ok(
-            json!({"tokens": tokens, "token_logprobs": values, "top_logprobs": tops, "text_offset": offsets}),
-        )
+        let offsets: Vec<usize> = offsets.collect();
+        let tops = (self.logprobs == 1).then_some(tops);
+        Ok(json!({
+            "tokens": tokens, "token_logprobs": values, "top_logprobs": tops, "text_offset": offsets,
+        }))
     }
 }
 
 /// A log-likelihood as JSON has it, which knows no infinity. vLLM has the same bound.
-fn nats(value: f32) -> Result<f64, Refusal> {
+fn nats(value: f32) -> Refusable<f64> {
     match value.is_nan() {
         true => Err(Refusal::failed("a log-likelihood is not a number")),
         false => Ok(f64::from(value.clamp(-9999.0, 9999.0))),

@@ -1,16 +1,14 @@
 //! `/v1/judge`: which of several answers is the best, and how good each is. `/v1/judge/context`: what the heads read before
 //! an answer.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use likra_judge::{Prompt, Question};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::app::App;
-use crate::refusal::Refusal;
+use crate::app::{App, Shared};
+use crate::refusal::{Answer, Refusable, Refusal};
 use crate::worker;
 
 #[derive(Deserialize)]
@@ -23,10 +21,7 @@ pub(crate) enum Asked {
     One(Question),
 }
 
-pub(crate) async fn judge(
-    State(app): State<Arc<App>>,
-    Json(asked): Json<Asked>,
-) -> Result<Json<Value>, Refusal> {
+pub(crate) async fn judge(State(app): Shared, Json(asked): Json<Asked>) -> Answer {
     let (questions, is_one) = match asked {
         Asked::Many { questions } => (questions, false),
         Asked::One(question) => (vec![question], true),
@@ -50,21 +45,16 @@ pub(crate) struct Read {
     prompt: Prompt,
 }
 
-pub(crate) async fn context(
-    State(app): State<Arc<App>>,
-    Json(Read { prompt }): Json<Read>,
-) -> Result<Json<Value>, Refusal> {
+pub(crate) async fn context(State(app): Shared, Json(Read { prompt }): Json<Read>) -> Answer {
     let (context, chat) = app.context(&prompt)?;
     Ok(Json(json!({"context": context, "chat": chat})))
 }
 
 /// The tokens of a question's prompt and answers; exactly how the judge joins them is its own affair.
-fn tokens(app: &App, question: &Question) -> Result<usize, Refusal> {
+fn tokens(app: &App, question: &Question) -> Refusable<usize> {
     if question.answers.is_empty() {
-        return Err(Refusal::value(
-            "answers",
-            "found none; expected at least one",
-        ));
+        let why = "found none; expected at least one";
+        return Err(Refusal::value("answers", why));
     }
     let most = app.settings.positions;
     let (context, _) = app.context(&question.prompt)?;

@@ -3,7 +3,6 @@
 mod app;
 mod backend;
 mod completions;
-mod error;
 mod judge;
 mod metrics;
 mod pages;
@@ -14,6 +13,5 @@ mod tokens;
 mod worker;
 
 pub use backend::{Backend, Scored, SpecialTokens, Text};
-pub use error::{Error, Result};
-pub use server::{serve, stop_signal};
+pub use server::{Error, Result, serve, stop_signal};
 pub use settings::Settings;

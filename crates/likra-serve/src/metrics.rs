@@ -46,9 +46,8 @@ impl Metrics {
 
     pub(crate) fn answered(&self, route: &str, status: u16, seconds: f64) {
         let route = ("route", route.to_owned());
-        self.seconds
-            .get_or_create(&vec![route.clone()])
-            .observe(seconds);
+        let of_route = vec![route.clone()];
+        self.seconds.get_or_create(&of_route).observe(seconds);
         let labels = vec![route, ("status", status.to_string())];
         self.requests.get_or_create(&labels).inc();
     }

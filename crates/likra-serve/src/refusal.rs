@@ -9,6 +9,12 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+/// What is there unless a request is refused.
+pub(crate) type Refusable<T> = Result<T, Refusal>;
+
+/// An answer as JSON.
+pub(crate) type Answer<T = Value> = Refusable<Json<T>>;
+
 /// Why a request gets no answer: a status and an error.
 pub(crate) struct Refusal(StatusCode, Value);
 

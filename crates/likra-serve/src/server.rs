@@ -23,16 +23,20 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 
-use crate::app::App;
+use crate::app::{App, Shared};
 use crate::backend::{Backend, Text};
-use crate::error::Result;
 use crate::metrics::Metrics;
-use crate::refusal::{Refusal, shape};
+use crate::refusal::{Refusable, Refusal, shape};
 use crate::settings::Settings;
 use crate::{completions, judge, pages, tokens, worker};
 
-type Shared = State<Arc<App>>;
-type Answer = std::result::Result<Response, Refusal>;
+/// The result of this crate's fallible functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a server could not start or go on: the system refuses threads, or the listener fails.
+#[derive(Debug, thiserror::Error)]
+#[error("the server cannot run: {0}")]
+pub struct Error(#[from] std::io::Error);
 
 /// Answers requests until `stop` is done and those that have begun are answered.
 ///
@@ -49,10 +53,8 @@ pub fn serve(
     backend: &mut dyn Backend,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    let threads = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    let threads = threads.worker_threads(2).enable_all().build()?;
     let (work, received) = unbounded_channel();
     let metrics = Arc::new(Metrics::new());
     let batch_tokens = settings.batch_tokens;
@@ -128,13 +130,8 @@ fn router(app: Arc<App>) -> Router {
 }
 
 /// Counts a request once it is answered.
-async fn observe(
-    State(app): Shared,
-    path: Option<MatchedPath>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let started = Instant::now();
+async fn observe(State(app): Shared, request: Request, next: Next) -> Response {
+    let (started, path) = (Instant::now(), request.extensions().get().cloned());
     let response = next.run(request).await;
     let route = path.as_ref().map_or("other", MatchedPath::as_str);
     let (status, seconds) = (response.status().as_u16(), started.elapsed().as_secs_f64());
@@ -143,17 +140,16 @@ async fn observe(
 }
 
 /// Lets a request in if it has the token and there is room for it.
-async fn admit(State(app): Shared, request: Request, next: Next) -> Answer {
+async fn admit(State(app): Shared, request: Request, next: Next) -> Refusable<Response> {
     let _places = enter(&app, &request)?;
     Ok(next.run(request).await)
 }
 
-fn enter<'a>(app: &'a App, request: &Request) -> std::result::Result<SemaphorePermit<'a>, Refusal> {
+fn enter<'a>(app: &'a App, request: &Request) -> Refusable<SemaphorePermit<'a>> {
     let header = |name| request.headers().get(name)?.to_str().ok();
     if let Some(token) = &app.settings.token {
-        let (scheme, given) = header(AUTHORIZATION)
-            .and_then(|it| it.split_once(' '))
-            .unwrap_or_default();
+        let sent = header(AUTHORIZATION).and_then(|it| it.split_once(' '));
+        let (scheme, given) = sent.unwrap_or_default();
         let is_known: bool = given.as_bytes().ct_eq(token.as_bytes()).into();
         if !(is_known && scheme.eq_ignore_ascii_case("bearer")) {
             let message = "Authorization: expected a bearer token that this server knows";
@@ -161,9 +157,7 @@ fn enter<'a>(app: &'a App, request: &Request) -> std::result::Result<SemaphorePe
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, code, None, message));
         }
     }
-    let Settings {
-        queue, max_body, ..
-    } = app.settings;
+    let (queue, max_body) = (app.settings.queue, app.settings.max_body);
     let size = header(CONTENT_LENGTH).and_then(|size| size.parse().ok());
     let size = size.unwrap_or(max_body).min(max_body);
     let places = match *request.method() {
@@ -184,7 +178,7 @@ async fn models(State(app): Shared) -> Json<Value> {
     Json(json!({"object": "list", "data": models}))
 }
 
-async fn metrics(State(app): Shared) -> Answer {
+async fn metrics(State(app): Shared) -> Refusable<Response> {
     let places = app.settings.queue - app.places.available_permits();
     let text = app.metrics.text(places).map_err(Refusal::failed)?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -192,11 +186,9 @@ async fn metrics(State(app): Shared) -> Answer {
 }
 
 async fn health(State(app): Shared) -> (StatusCode, &'static str) {
+    let stopping = "the server is about to stop";
     match app.is_stopping.load(Ordering::Relaxed) {
-        true => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the server is about to stop",
-        ),
+        true => (StatusCode::SERVICE_UNAVAILABLE, stopping),
         false => (StatusCode::OK, "ok\n"),
     }
 }

@@ -1,19 +1,15 @@
 //! `/tokenizer_info`, `/tokenize` and `/detokenize`, with which lm-eval needs no tokenizer of its own. vLLM has the same.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::app::App;
+use crate::app::Shared;
 use crate::backend::SpecialTokens;
-use crate::refusal::Refusal;
+use crate::refusal::Answer;
 
-type Answer = Result<Json<Value>, Refusal>;
-
-pub(crate) async fn info(State(app): State<Arc<App>>) -> Json<SpecialTokens> {
+pub(crate) async fn info(State(app): Shared) -> Json<SpecialTokens> {
     Json(app.text.special())
 }
 
@@ -24,7 +20,7 @@ pub(crate) struct Tokenize {
     return_token_strs: Option<bool>,
 }
 
-pub(crate) async fn tokenize(State(app): State<Arc<App>>, Json(asked): Json<Tokenize>) -> Answer {
+pub(crate) async fn tokenize(State(app): Shared, Json(asked): Json<Tokenize>) -> Answer {
     let special = asked.add_special_tokens != Some(false);
     let ids = app.encode("prompt", &asked.prompt, special)?;
     let (count, most) = (ids.len(), app.settings.positions);
@@ -40,10 +36,7 @@ pub(crate) struct Detokenize {
     tokens: Vec<u32>,
 }
 
-pub(crate) async fn detokenize(
-    State(app): State<Arc<App>>,
-    Json(asked): Json<Detokenize>,
-) -> Answer {
+pub(crate) async fn detokenize(State(app): Shared, Json(asked): Json<Detokenize>) -> Answer {
     app.check_ids("tokens", &asked.tokens)?;
     Ok(Json(json!({"prompt": app.text.decode(&asked.tokens)})))
 }
