@@ -11,6 +11,7 @@ use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
+use likra_files::error_at;
 use rustix::process::{Pid, test_kill_process};
 
 use crate::{Error, Result, remove};
@@ -45,10 +46,8 @@ impl Claim {
             fs::create_dir_all(parent)?;
         }
         let (host, process) = (host(), std::process::id());
-        let started = SystemTime::UNIX_EPOCH
-            .elapsed()
-            .unwrap_or_default()
-            .as_nanos();
+        let started = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let started = started.as_nanos();
         // Made, or freed by this process and then made, or made by another that was faster.
         for _ in 0..4 {
             match std::fs::create_dir(&folder) {
@@ -59,9 +58,7 @@ impl Claim {
                 }
                 // It may be given back before it is looked at.
                 Err(error) if error.kind() == AlreadyExists && !folder.is_file() => drop(error),
-                Err(error) => {
-                    return Err(likra_files::error_at(&folder, error.kind(), error).into());
-                }
+                Err(error) => return Err(error_at(&folder, error.kind(), error).into()),
             }
             let owner = fs::read_to_string(owner_of(&folder)).unwrap_or_default();
             if !is_stale(&folder, &owner, &host)? {
@@ -81,15 +78,12 @@ impl Claim {
             }
         }
         let owner = fs::read_to_string(owner_of(&folder)).unwrap_or_default();
-        let owner = owner.split(" (").next().unwrap_or_default().to_owned();
-        Err(Error::Claimed {
-            path: folder,
-            owner: if owner.is_empty() {
-                "another process".into()
-            } else {
-                owner
-            },
-        })
+        let owner = match owner.split(" (").next() {
+            None | Some("") => "another process",
+            Some(owner) => owner,
+        };
+        let (path, owner) = (folder, owner.to_owned());
+        Err(Error::Claimed { path, owner })
     }
 
     fn beat(folder: PathBuf, owner: String) -> Self {
@@ -132,18 +126,15 @@ fn is(path: &Path, owner: &str) -> bool {
 }
 
 fn host() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
 }
 
 /// Whether the process that made a claim is gone: by its number if it was on this host, else for want of a sign of
 /// life.
 fn is_stale(folder: &Path, owner: &str, host: &str) -> Result<bool> {
-    let own = owner
-        .strip_prefix("process ")
-        .and_then(|rest| rest.split_once(" on "));
+    let own = owner.strip_prefix("process ");
+    let own = own.and_then(|rest| rest.split_once(" on "));
     let own = own.filter(|(_, rest)| rest.split(' ').next() == Some(host));
     if let Some(process) = own.and_then(|(process, _)| Pid::from_raw(process.parse().ok()?)) {
         return Ok(test_kill_process(process) == Err(rustix::io::Errno::SRCH));
@@ -152,9 +143,8 @@ fn is_stale(folder: &Path, owner: &str, host: &str) -> Result<bool> {
     let now = tempfile::NamedTempFile::new_in(folder.parent().unwrap_or(folder));
     let now = now.and_then(|file| file.as_file().metadata()?.modified())?;
     let last = fs::metadata(owner_of(folder)).or_else(|_| fs::metadata(folder));
-    let age = last
-        .and_then(|last| last.modified())
-        .map(|last| now.duration_since(last).unwrap_or_default());
+    let last = last.and_then(|last| last.modified());
+    let age = last.map(|last| now.duration_since(last).unwrap_or_default());
     // One that cannot be seen any more has just been given back.
     let limit = if owner.is_empty() { MOMENT } else { STALE };
     Ok(age.map_or(true, |age| age > limit))

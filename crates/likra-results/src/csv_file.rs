@@ -63,20 +63,19 @@ pub fn write_rows<R: Row>(path: &Path, rows: &[R]) -> Result<()> {
 /// If the file cannot be read, lacks a column, or has a value that is malformed or not finite.
 pub fn read_rows<R: Row>(path: &Path) -> Result<Vec<R>> {
     let file = File::open(path)?;
-    let content: Box<dyn Read> = if is_compressed(path) {
-        Box::new(GzDecoder::new(file))
-    } else {
-        Box::new(file)
+    let content: Box<dyn Read> = match is_compressed(path) {
+        true => Box::new(GzDecoder::new(file)),
+        false => Box::new(file),
     };
     let mut reader = csv::Reader::from_reader(content);
     let malformed = |error| malformed(path, &error);
     let header = reader.headers().map_err(malformed)?.clone();
-    let place = |column: &'static str| {
+    let place = |column: &str| {
         let place = header.iter().position(|found| found == column);
-        place.ok_or_else(|| Error::Header {
-            path: path.into(),
-            missing: column,
-            found: header.iter().collect::<Vec<_>>().join(","),
+        place.ok_or_else(|| {
+            let found = header.iter().collect::<Vec<_>>().join(",");
+            let message = format!("expected a column `{column}`, found `{found}`");
+            error_at(path, ErrorKind::InvalidData, message).into()
         })
     };
     let places: Vec<usize> = R::HEADER.split(',').map(place).collect::<Result<_>>()?;

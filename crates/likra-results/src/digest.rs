@@ -43,13 +43,8 @@ pub fn sha256_kept(path: &Path) -> io::Result<String> {
     let Some(kept) = kept else {
         return sha256_file(path);
     };
-    let state = format!(
-        "{} {} {}.{:09}",
-        found.ino(),
-        found.len(),
-        found.ctime(),
-        found.ctime_nsec()
-    );
+    let (file, length, changed) = (found.ino(), found.len(), found.ctime());
+    let state = format!("{file} {length} {changed}.{:09}", found.ctime_nsec());
     let before = fs_err::read_to_string(&kept).unwrap_or_default();
     if let Some((hash, _)) = before.split_once(' ').filter(|(_, of)| *of == state) {
         return Ok(hash.into());
@@ -57,10 +52,9 @@ pub fn sha256_kept(path: &Path) -> io::Result<String> {
     let hash = sha256_file(path)?;
     let line = format!("{hash} {state}");
     // That it cannot be kept is no reason to stop.
-    let written = kept.parent().map_or(Ok(()), fs_err::create_dir_all);
-    let written =
-        written.and_then(|()| write_atomically(&kept, |to| to.write_all(line.as_bytes())));
-    if let Err(error) = written {
+    let folder = kept.parent().map_or(Ok(()), fs_err::create_dir_all);
+    let write = |()| write_atomically(&kept, |to| to.write_all(line.as_bytes()));
+    if let Err(error) = folder.and_then(write) {
         tracing::info!(%error, "a hash is not kept");
     }
     Ok(hash)
@@ -83,9 +77,8 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    digits.collect()
 }
 
 #[cfg(test)]

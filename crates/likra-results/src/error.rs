@@ -10,21 +10,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file or folder could not be read or written: it is missing, the disk is full, a table is no CSV, a
-    /// manifest is no TOML, ... The message names it.
+    /// A file or folder could not be read or written: it is missing, the disk is full, a table is no CSV or lacks a
+    /// column, a manifest is no TOML, ... The message names it.
     #[error(transparent)]
     Io(#[from] io::Error),
-
-    /// A table lacks a column of its kind of file.
-    #[error("{}: expected a column `{missing}`, found `{found}`", path.display())]
-    Header {
-        /// The file.
-        path: PathBuf,
-        /// The column.
-        missing: &'static str,
-        /// The first line that the file has.
-        found: String,
-    },
 
     /// A field does not hold what its column holds.
     #[error("{}:{line}: column `{column}`: {message}, found `{found}`", path.display())]

@@ -180,20 +180,18 @@ impl HeadDir {
     ///
     /// If another process is at work there, or the folder cannot be made.
     pub fn lock(&self) -> Result<File> {
-        let folder = &self.0;
-        fs::create_dir_all(folder)?;
-        let file = File::create(folder.join(".lock"))?;
+        let path = self.0.clone();
+        fs::create_dir_all(&path)?;
+        let file = File::create(path.join(".lock"))?;
         match file.file().try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(Error::Busy {
-                path: folder.into(),
-            }),
+            Err(TryLockError::WouldBlock) => Err(Error::Busy { path }),
             // Some file systems of clusters have no locks.
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
-                tracing::warn!(%error, folder = %folder.display(), "no lock: start one run at a time here");
+                tracing::warn!(%error, folder = %path.display(), "no lock: start one run at a time here");
                 Ok(file)
             }
-            Err(TryLockError::Error(error)) => Err(error_at(folder, error.kind(), error).into()),
+            Err(TryLockError::Error(error)) => Err(error_at(&path, error.kind(), error).into()),
         }
     }
 
@@ -221,9 +219,15 @@ impl HeadDir {
     ///
     /// If the folder cannot be listed. A folder that does not exist has no checkpoints.
     pub fn checkpoints(&self) -> Result<BTreeMap<usize, PathBuf>> {
-        let checkpoint = |path: PathBuf| Some((checkpoint_examples(file_name(&path)?)?, path));
-        let checkpoints = entries(&self.0)?.into_iter().filter_map(checkpoint);
-        Ok(checkpoints.collect())
+        let mut checkpoints = BTreeMap::new();
+        if self.0.exists() {
+            for entry in fs::read_dir(&self.0)? {
+                let entry = entry?;
+                let examples = entry.file_name().to_str().and_then(checkpoint_examples);
+                checkpoints.extend(examples.map(|examples| (examples, entry.path())));
+            }
+        }
+        Ok(checkpoints)
     }
 }
 
@@ -233,12 +237,10 @@ impl HeadDir {
 ///
 /// If it cannot be removed.
 pub fn remove(path: &Path) -> std::io::Result<()> {
-    if path.is_dir() {
-        fs::remove_dir_all(path)
-    } else if path.exists() {
-        fs::remove_file(path)
-    } else {
-        Ok(())
+    match path.is_dir() {
+        true => fs::remove_dir_all(path),
+        false if path.exists() => fs::remove_file(path),
+        false => Ok(()),
     }
 }
 
@@ -251,19 +253,6 @@ fn checkpoint_name(examples: usize) -> String {
 pub fn checkpoint_examples(name: &str) -> Option<usize> {
     let examples = name.strip_prefix('n')?.parse().ok()?;
     (checkpoint_name(examples) == name).then_some(examples)
-}
-
-fn file_name(path: &Path) -> Option<&str> {
-    path.file_name()?.to_str()
-}
-
-/// What lies in a folder, in no order; nothing if there is no such folder.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
-    let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
-    entries.collect()
 }
 
 /// Refuses a head's name that could leave its folder, on any system, or that means something else.

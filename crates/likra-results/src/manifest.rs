@@ -126,10 +126,8 @@ pub fn versions() -> BTreeMap<String, String> {
     let packages = include_str!("../../../Cargo.lock").split("[[package]]");
     let version = |package: &str| {
         let mut values = package.split('"').skip(1).step_by(2).map(String::from);
-        let name = values.next()?;
-        DECIDE
-            .contains(&name.as_str())
-            .then(|| Some((name, values.next()?)))?
+        let (name, version) = (values.next()?, values.next()?);
+        DECIDE.contains(&&*name).then_some((name, version))
     };
     // Of several the last, which is the newest and ours: older ones are others' dependencies.
     packages.filter_map(version).collect()
