@@ -141,7 +141,7 @@ fn close(study: &Study) -> Vec<Part> {
             let value = format!("{a:.3} to {b:.3}, which is {:.2} of it", a / b);
             (value, Condition::Above(0.0).verdict(rest))
         });
-        Part::new(what, "at least 0.80", found)
+        Part::new(&what, "at least 0.80", found)
     };
     let correct = ("the right answer", correct.as_slice());
     let wrong = ("the most likely wrong one", wrong.as_slice());

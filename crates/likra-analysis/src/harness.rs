@@ -25,12 +25,9 @@ impl HarnessMetric {
             return vec![Self::Probability];
         }
         let listed = definition.get("metric_list").and_then(Value::as_array);
-        let is_listed = |metric: &Self| {
-            let mut entries = listed.into_iter().flatten();
-            match listed {
-                Some(_) => entries.any(|entry| entry["metric"] == metric.name()),
-                None => *metric != Self::Greedy && *metric != Self::Accuracy(Norm::Bytes),
-            }
+        let is_listed = |metric: &Self| match listed {
+            Some(listed) => listed.iter().any(|entry| entry["metric"] == metric.name()),
+            None => ["acc", "acc_norm"].contains(&metric.name()),
         };
         let by = [Norm::None, Norm::Chars, Norm::Bytes].map(Self::Accuracy);
         let all = by.into_iter().chain([Self::Greedy]);
@@ -75,10 +72,8 @@ fn right_share(choices: &[(f64, bool)]) -> f64 {
 /// below -745, where the harness has 0/0.
 pub(crate) fn shares(choices: &[(f64, bool)]) -> Vec<(f64, bool)> {
     let largest = choices.iter().fold(f64::MIN, |most, one| most.max(one.0));
-    let shares = choices
-        .iter()
-        .map(|(score, right)| ((score - largest).exp(), *right));
-    shares.collect()
+    let share = |&(score, right): &(f64, bool)| ((score - largest).exp(), right);
+    choices.iter().map(share).collect()
 }
 
 impl Rule<'_> {

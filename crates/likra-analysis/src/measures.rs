@@ -72,11 +72,10 @@ pub(crate) fn measures(methods: &[Method], table: &ScoreTable) -> Vec<MeasureRow
 /// Of each question its choices with the probabilities that a rule gives them, and whether each is right.
 fn probabilities(rule: &Rule) -> Vec<Vec<(f64, bool)>> {
     let of_question = |choices: Vec<(f64, bool)>| {
-        let shares = shares(&choices).into_iter();
-        let total: f64 = shares.clone().map(|(share, _)| share).sum();
+        let mut shares = shares(&choices);
+        let total: f64 = shares.iter().map(|(share, _)| share).sum();
+        shares.iter_mut().for_each(|(share, _)| *share /= total);
         shares
-            .map(|(share, right)| (share / total, right))
-            .collect()
     };
     let questions = rule.choices(Norm::None).into_iter();
     questions.map(of_question).collect()
@@ -86,106 +85,90 @@ fn probabilities(rule: &Rule) -> Vec<Vec<(f64, bool)>> {
 /// AUROC, expected calibration error, Brier score, and risk over coverage, as a [`MeasureRow`] has them.
 #[must_use]
 pub fn trust(questions: &[Vec<(f64, bool)>]) -> [Estimate; 4] {
-    let (judged, count) = (Judged::new(questions), questions.len());
+    let count = questions.len();
+    let (mut chosen, mut answers) = (Vec::new(), Vec::new());
+    for (question, choices) in questions.iter().enumerate() {
+        let (mut surest, mut brier) = ((0.0, false), 0.0);
+        for &(probability, right) in choices {
+            if probability > surest.0 {
+                surest = (probability, right);
+            }
+            brier += (probability - f64::from(right)).powi(2);
+            answers.push((question, probability, right));
+        }
+        chosen.push((surest.0, surest.1, brier));
+    }
+    let mut surest: Vec<usize> = (0..count).collect();
+    surest.sort_by(|&a, &b| chosen[b].0.total_cmp(&chosen[a].0));
+    answers.sort_by(|a, b| a.1.total_cmp(&b.1));
+    // Where each question counts so many times.
+    let values = |times: &[f64]| {
+        let total: f64 = times.iter().sum();
+        let brier = chosen.iter().zip(times);
+        let brier: f64 = brier.map(|((.., brier), times)| brier * times).sum();
+        let (calibration, risk) = (calibration(&chosen, times), risk(&chosen, &surest, times));
+        [
+            auroc(&answers, times),
+            calibration / total,
+            brier / total,
+            risk / total,
+        ]
+    };
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let resampled = (0..RESAMPLES).map(|_| {
         let mut times = vec![0.0; count];
         (0..count).for_each(|_| times[random.random_range(0..count)] += 1.0);
-        judged.values(&times)
+        values(&times)
     });
     let resampled: Vec<[f64; 4]> = resampled.collect();
-    let values = judged.values(&vec![1.0; count]);
+    let found = values(&vec![1.0; count]);
     from_fn(|measure| {
         let mut drawn: Vec<f64> = resampled.iter().map(|values| values[measure]).collect();
         drawn.sort_by(f64::total_cmp);
         let [low, high] = [25, 975].map(|place| drawn[place * RESAMPLES / 1000]);
-        let value = values[measure];
+        let value = found[measure];
         Estimate { value, low, high }
     })
 }
 
-/// What a method thinks of the choices of all questions.
-struct Judged {
-    /// Of each question the probability of the choice, whether it is right, and the Brier score.
-    questions: Vec<(f64, bool, f64)>,
-    /// The questions, the surest choice first.
-    surest: Vec<usize>,
-    /// The question, the probability, and whether it is right, of each answer, the least likely first.
-    answers: Vec<(usize, f64, bool)>,
+/// The probability of the choice at a question, whether it is right, and the Brier score.
+type Chosen = (f64, bool, f64);
+
+/// Of the question, the probability, and whether it is right, of each answer, the least likely first.
+fn auroc(answers: &[(usize, f64, bool)], times: &[f64]) -> f64 {
+    let (mut below, mut wins, mut right) = (0.0, 0.0, 0.0);
+    for equal in answers.chunk_by(|a, b| a.1 == b.1) {
+        let of = |wanted: bool| {
+            let some = equal.iter().filter(|answer| answer.2 == wanted);
+            some.map(|answer| times[answer.0]).sum::<f64>()
+        };
+        let [rights, wrongs] = [true, false].map(of);
+        wins += rights * (below + wrongs / 2.0);
+        below += wrongs;
+        right += rights;
+    }
+    wins / (right * below)
 }
 
-impl Judged {
-    fn new(given: &[Vec<(f64, bool)>]) -> Self {
-        let (mut questions, mut answers) = (Vec::new(), Vec::new());
-        for choices in given {
-            let (mut surest, mut brier) = ((0.0, false), 0.0);
-            for &(probability, right) in choices {
-                if probability > surest.0 {
-                    surest = (probability, right);
-                }
-                brier += (probability - f64::from(right)).powi(2);
-                answers.push((questions.len(), probability, right));
-            }
-            questions.push((surest.0, surest.1, brier));
-        }
-        let mut surest: Vec<usize> = (0..questions.len()).collect();
-        surest.sort_by(|&a, &b| questions[b].0.total_cmp(&questions[a].0));
-        answers.sort_by(|a, b| a.1.total_cmp(&b.1));
-        Self {
-            questions,
-            surest,
-            answers,
-        }
+fn calibration(chosen: &[Chosen], times: &[f64]) -> f64 {
+    let mut bins = [0.0; BINS];
+    for ((confidence, right, _), times) in chosen.iter().zip(times) {
+        let bin = ((confidence * BINS as f64) as usize).min(BINS - 1);
+        bins[bin] += times * (confidence - f64::from(*right));
     }
+    bins.iter().map(|bin| bin.abs()).sum()
+}
 
-    /// The measures, where each question counts so many times.
-    fn values(&self, times: &[f64]) -> [f64; 4] {
-        let total: f64 = times.iter().sum();
-        let brier = self.questions.iter().zip(times);
-        let brier: f64 = brier.map(|((.., brier), times)| brier * times).sum();
-        [
-            self.auroc(times),
-            self.calibration(times) / total,
-            brier / total,
-            self.risk(times) / total,
-        ]
+/// With the questions whose choices are the surest first.
+fn risk(chosen: &[Chosen], surest: &[usize], times: &[f64]) -> f64 {
+    let (mut seen, mut wrong, mut area) = (0.0, 0.0, 0.0);
+    for &question in surest.iter().filter(|&&question| times[question] > 0.0) {
+        let times = times[question];
+        seen += times;
+        wrong += times * f64::from(!chosen[question].1);
+        area += times * wrong / seen;
     }
-
-    fn auroc(&self, times: &[f64]) -> f64 {
-        let (mut below, mut wins, mut right) = (0.0, 0.0, 0.0);
-        for equal in self.answers.chunk_by(|a, b| a.1 == b.1) {
-            let of = |wanted: bool| {
-                let some = equal.iter().filter(|answer| answer.2 == wanted);
-                some.map(|answer| times[answer.0]).sum::<f64>()
-            };
-            let [rights, wrongs] = [true, false].map(of);
-            wins += rights * (below + wrongs / 2.0);
-            below += wrongs;
-            right += rights;
-        }
-        wins / (right * below)
-    }
-
-    fn calibration(&self, times: &[f64]) -> f64 {
-        let mut bins = [0.0; BINS];
-        for ((confidence, right, _), times) in self.questions.iter().zip(times) {
-            let bin = ((confidence * BINS as f64) as usize).min(BINS - 1);
-            bins[bin] += times * (confidence - f64::from(*right));
-        }
-        bins.iter().map(|bin| bin.abs()).sum()
-    }
-
-    fn risk(&self, times: &[f64]) -> f64 {
-        let (mut seen, mut wrong, mut area) = (0.0, 0.0, 0.0);
-        let counted = self.surest.iter().filter(|&&one| times[one] > 0.0);
-        for &question in counted {
-            let times = times[question];
-            seen += times;
-            wrong += times * f64::from(!self.questions[question].1);
-            area += times * wrong / seen;
-        }
-        area
-    }
+    area
 }
 
 #[cfg(test)]

@@ -36,16 +36,13 @@ pub(crate) fn references(benchmark: Option<&str>, model: Option<&str>) -> Vec<&'
 pub const TABLE1: [Reference; 6] = [
     row("Mistral-7B-v0.1", ARC, [0.5998, 0.6630, 0.8123]),
     row("Mistral-7B-v0.1", HELLASWAG, [0.8323, 0.8468, 0.9633]),
-    row("Mistral-7B-Instruct-v0.3", ARC, [0.6365, 0.6408, 0.8063]),
-    row(
-        "Mistral-7B-Instruct-v0.3",
-        HELLASWAG,
-        [0.8463, 0.8360, 0.9569],
-    ),
+    row(INSTRUCT, ARC, [0.6365, 0.6408, 0.8063]),
+    row(INSTRUCT, HELLASWAG, [0.8463, 0.8360, 0.9569]),
     row("Llama-3.2-3B-Instruct", ARC, [0.5222, 0.5486, 0.7321]),
     row("Llama-3.2-3B-Instruct", HELLASWAG, [0.7312, 0.7254, 0.9071]),
 ];
 
+const INSTRUCT: &str = "Mistral-7B-Instruct-v0.3";
 const ARC: &str = "ARC-Challenge";
 const HELLASWAG: &str = "HellaSwag";
 

@@ -33,8 +33,8 @@ impl Cells for SeedsRow {
 
 /// SFT, SFT-Likra and Base-Likra from every seed, where all have them; nothing if there is one seed only.
 pub(crate) fn seeds(study: &Study) -> Vec<SeedsRow> {
-    let replicates = study.replicates.iter();
-    let others = replicates.map(|again| (again.seed, &again.table));
+    let others = study.replicates.iter();
+    let others = others.map(|again| (again.seed, &again.table));
     let fewest = others.clone().map(|(_, table)| table.questions().len());
     let Some(questions) = fewest.min() else {
         return Vec::new();
@@ -42,27 +42,27 @@ pub(crate) fn seeds(study: &Study) -> Vec<SeedsRow> {
     let all = [(study.seed, &study.table)].into_iter().chain(others);
     let first = |(seed, table): (u32, &ScoreTable)| (seed, table.first(questions));
     let tables: Vec<(u32, ScoreTable)> = all.map(first).collect();
-    let mut rows = Vec::new();
-    for method in [Method::SFT, Method::SFT_LIKRA, Method::BASE_LIKRA] {
-        for examples in method.examples(&tables[0].1) {
-            let accuracy = |(seed, table): &(u32, ScoreTable)| {
-                let rule = method.rule(table, examples, 1.0)?;
-                Some((*seed, accuracy(&rule.right(study.norm)).value))
-            };
-            let Some(acc_norm) = tables.iter().map(accuracy).collect::<Option<Vec<_>>>() else {
-                continue;
-            };
-            let values: Vec<f64> = acc_norm.iter().map(|(_, value)| *value).collect();
-            rows.push(SeedsRow {
-                method: method.clone(),
-                examples,
-                mean: mean::over_seeds(&values),
-                acc_norm,
-                questions,
-            });
-        }
-    }
-    rows
+    let row = |method: &Method, examples| {
+        let accuracy = |(seed, table): &(u32, ScoreTable)| {
+            let rule = method.rule(table, examples, 1.0)?;
+            Some((*seed, accuracy(&rule.right(study.norm)).value))
+        };
+        let acc_norm = tables.iter().map(accuracy).collect::<Option<Vec<_>>>()?;
+        let values: Vec<f64> = acc_norm.iter().map(|(_, value)| *value).collect();
+        Some(SeedsRow {
+            method: method.clone(),
+            examples,
+            mean: mean::over_seeds(&values),
+            acc_norm,
+            questions,
+        })
+    };
+    let methods = [Method::SFT, Method::SFT_LIKRA, Method::BASE_LIKRA];
+    let rows = methods.iter().flat_map(|method| {
+        let examples = method.examples(&tables[0].1).into_iter();
+        examples.filter_map(|examples| row(method, examples))
+    });
+    rows.collect()
 }
 
 #[cfg(test)]

@@ -41,11 +41,7 @@ pub fn accuracies(
     };
     let mut lines = vec![[named, "examples", "acc", "acc_norm"].map(String::from)];
     lines.extend(rows.map(cells));
-    aligned(&lines)
-}
-
-/// Columns as wide as their widest cell, the first to the left and the others to the right.
-fn aligned(lines: &[[String; 4]]) -> String {
+    // Columns are as wide as their widest cell, the first to the left and the others to the right.
     let width = |column: usize| lines.iter().map(|line| line[column].len()).max();
     let [first, second, third, fourth] = [0, 1, 2, 3].map(|column| width(column).unwrap_or(0));
     let line = |[method, examples, acc, acc_norm]: &[String; 4]| {

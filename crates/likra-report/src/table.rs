@@ -28,9 +28,7 @@ impl Table {
         for row in &self.0 {
             writer.write_record(row.iter().map(|(_, cell)| fixed(cell, usize::MAX)))?;
         }
-        let bytes = writer
-            .into_inner()
-            .map_err(csv::IntoInnerError::into_error)?;
+        let bytes = writer.into_inner().map_err(io::Error::other)?;
         String::from_utf8(bytes).map_err(io::Error::other)
     }
 

@@ -65,7 +65,18 @@ pub(crate) async fn completions(
     let tokens: usize = prompts.iter().map(|(_, ids)| ids.len()).sum();
     let mut scores = scores.into_iter();
     let choices = prompts.into_iter().enumerate();
-    let choices = choices.map(|(index, prompt)| asked.choice(&app, index, prompt, scores.next()));
+    let choices = choices.map(|(index, (text, ids))| {
+        let scored = scores.next();
+        let logprobs = scored.map(|scored| asked.logprobs(&app, &ids, &scored));
+        let logprobs = logprobs.transpose()?;
+        let text = match asked.echo {
+            Some(true) => text.unwrap_or_else(|| app.text.decode(&ids)),
+            _ => String::new(),
+        };
+        let choice =
+            json!({"index": index, "text": text, "finish_reason": "length", "logprobs": logprobs});
+        to_raw_value(&choice).map_err(Refusal::failed)
+    });
     let choices = block_in_place(|| choices.collect::<Result<_, _>>())?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     Ok(Json(Completion {
@@ -152,24 +163,6 @@ impl Asked {
             }
         }
         Ok(prompts)
-    }
-
-    fn choice(
-        &self,
-        app: &App,
-        index: usize,
-        (text, ids): Prompt,
-        scored: Option<Vec<Scored>>,
-    ) -> Refusable<Box<RawValue>> {
-        let logprobs = scored.map(|scored| self.logprobs(app, &ids, &scored));
-        let logprobs = logprobs.transpose()?;
-        let text = match self.echo {
-            Some(true) => text.unwrap_or_else(|| app.text.decode(&ids)),
-            _ => String::new(),
-        };
-        let choice =
-            json!({"index": index, "text": text, "finish_reason": "length", "logprobs": logprobs});
-        to_raw_value(&choice).map_err(Refusal::failed)
     }
 
     /// One entry per token. The first token's values are null: nothing stands before it.

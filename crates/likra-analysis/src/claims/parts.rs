@@ -81,11 +81,7 @@ impl Condition {
 
 impl Part {
     /// A part of what was found, in words and with a verdict, if it could be measured.
-    pub(super) fn new(
-        what: impl Into<String>,
-        condition: impl Into<String>,
-        found: Option<(String, Verdict)>,
-    ) -> Self {
+    pub(super) fn new(what: &str, condition: &str, found: Option<(String, Verdict)>) -> Self {
         let (value, verdict) = found.unwrap_or_else(|| ("–".into(), Verdict::Unmeasured));
         Self {
             what: what.into(),
@@ -99,7 +95,7 @@ impl Part {
 /// A difference of accuracies, if it could be measured.
 pub(super) fn part(what: &str, found: Option<Estimate>, condition: Condition) -> Part {
     let found = found.map(|found| (points(found), condition.verdict(found)));
-    Part::new(what, condition.words(), found)
+    Part::new(what, &condition.words(), found)
 }
 
 /// `+5.5 points (+2.4 to +8.6)`, of shares of one.
@@ -140,16 +136,13 @@ fn last(study: &Study, head: &str, kind: AnswerKind) -> (String, Vec<f64>) {
 }
 
 fn in_nats(what: &str, changes: &[f64], condition: Condition) -> Part {
-    let words = match condition {
-        Condition::Below(_) => "falls",
-        _ => "rises",
-    };
+    let is_fall = matches!(condition, Condition::Below(_));
     let found = mean_of(changes).map(|found| {
         let Estimate { value, low, high } = found;
         let nats = format!("{value:+.3} nats ({low:+.3} to {high:+.3})");
         (nats, condition.verdict(found))
     });
-    Part::new(what, words, found)
+    Part::new(what, if is_fall { "falls" } else { "rises" }, found)
 }
 
 /// The mean over questions, if there are any.

@@ -43,15 +43,6 @@ impl ExamplesAxis {
     /// The axis with a mark at each number of examples, as far as there is room for it. The last,
     /// which need not be a power of two, always has one.
     pub(crate) fn axis(&self) -> Axis {
-        let last = self.0.last().copied().unwrap_or_default();
-        Axis {
-            label: "training examples per head".into(),
-            range: self.position(0) - 0.15..self.position(last) + 0.1,
-            ticks: self.ticks(),
-        }
-    }
-
-    fn ticks(&self) -> Vec<(f64, String)> {
         let mut ticks: Vec<(f64, String)> = Vec::new();
         for &examples in self.0.iter().rev() {
             let at = self.position(examples);
@@ -60,7 +51,12 @@ impl ExamplesAxis {
             }
         }
         ticks.reverse();
-        ticks
+        let last = self.0.last().copied().unwrap_or_default();
+        Axis {
+            label: "training examples per head".into(),
+            range: self.position(0) - 0.15..self.position(last) + 0.1,
+            ticks,
+        }
     }
 }
 
@@ -72,23 +68,18 @@ pub(crate) fn linear(label: &str, values: impl IntoIterator<Item = f64>) -> Axis
     let step = round_step(high - low);
     let margin = MARGIN * (high - low).max(step);
     let range = low - margin..high + margin;
-    Axis {
-        label: label.into(),
-        ticks: linear_ticks(&range, step),
-        range,
-    }
-}
-
-/// Marks at the multiples of `step` in `range`.
-fn linear_ticks(range: &Range<f64>, step: f64) -> Vec<(f64, String)> {
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let first = (range.start / step).ceil();
     // The margins may add a mark at either end.
     let marks = (0..=SPACES + 2).map(|number| (first + f64::from(number)) * step);
     let marks = marks.take_while(|&at| at <= range.end);
     // Plus zero, so that no mark is a negative zero.
-    let labelled = marks.map(|at| (at, format!("{:.decimals$}", at + 0.0)));
-    labelled.collect()
+    let ticks = marks.map(|at| (at, format!("{:.decimals$}", at + 0.0)));
+    Axis {
+        label: label.into(),
+        ticks: ticks.collect(),
+        range,
+    }
 }
 
 /// The least of ..., 1, 2, 5, 10, ... that divides `span` into few spaces.

@@ -37,10 +37,8 @@ impl Forest<'_> {
     fn draw(&self, svg: &mut String) -> Drawn {
         let names = self.groups.iter().map(|(name, _)| name.chars().count());
         let left = 24 + 8 * names.fold(16, usize::max) as i32;
-        let heights = self
-            .groups
-            .iter()
-            .map(|(_, all)| all.len() as i32 * ROW + GAP);
+        let sizes = self.groups.iter().map(|(_, all)| all.len() as i32);
+        let heights = sizes.map(|size| size * ROW + GAP);
         let bottom = TOP + heights.sum::<i32>();
         let size = (left + WIDTH + 130, bottom + 64);
         let page = page(svg, size, 24, [self.title, self.note])?;
