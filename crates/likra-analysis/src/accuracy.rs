@@ -23,14 +23,9 @@ pub struct AccuracyRow {
 }
 
 impl Method {
-    /// The accuracy after so many examples; none if the table does not have the method's heads.
-    fn accuracy(
-        &self,
-        table: &ScoreTable,
-        examples: usize,
-        weight: Option<f64>,
-        norm: Norm,
-    ) -> Option<AccuracyRow> {
+    /// The accuracy after so many examples and with this weight; none if the table does not have the method's heads.
+    fn row(&self, table: &ScoreTable, at: (usize, Option<f64>), norm: Norm) -> Option<AccuracyRow> {
+        let (examples, weight) = at;
         let rule = self.rule(table, examples, weight.unwrap_or(1.0))?;
         let right = rule.right(Norm::None);
         Some(AccuracyRow {
@@ -64,7 +59,7 @@ impl Cells for AccuracyRow {
 pub(crate) fn rows(methods: &[Method], table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
     let rows = methods.iter().flat_map(|method| {
         let examples = table.examples().into_iter();
-        examples.filter_map(|examples| method.accuracy(table, examples, None, norm))
+        examples.filter_map(|examples| method.row(table, (examples, None), norm))
     });
     rows.collect()
 }
@@ -72,7 +67,7 @@ pub(crate) fn rows(methods: &[Method], table: &ScoreTable, norm: Norm) -> Vec<Ac
 /// Learning curves of these methods (paper, figures 1, 3 and 5). Each starts from the base's accuracy at
 /// 0 examples, also Likra's, whose ratio is not defined there.
 pub(crate) fn curves(methods: &[Method], table: &ScoreTable, norm: Norm) -> Vec<AccuracyRow> {
-    let base = Method::BASE.accuracy(table, 0, None, norm);
+    let base = Method::BASE.row(table, (0, None), norm);
     let mut rows = rows(methods, table, norm);
     for method in methods {
         let start = rows.iter().position(|row| row.method == *method);
@@ -88,15 +83,14 @@ pub(crate) fn curves(methods: &[Method], table: &ScoreTable, norm: Norm) -> Vec<
 /// both heads have seen; if there is no positive head, that the negative one has seen. Then the same on the questions that
 /// are set aside, if some are.
 pub(crate) fn figure4(study: &Study) -> Vec<AccuracyRow> {
-    // The methods that have a negative head.
-    let methods = [Method::SFT_LIKRA, Method::BASE_LIKRA];
+    let methods = Method::LIKRA;
     let mut weights = study.weights.clone();
     weights.sort_by(f64::total_cmp);
     weights.dedup();
     let sweep = |table: &ScoreTable| -> Vec<AccuracyRow> {
         let examples = methods.iter().find_map(|method| method.last(table));
         let swept = methods.iter().flat_map(|method| {
-            let row = |&weight| method.accuracy(table, examples?, Some(weight), study.norm);
+            let row = |&weight| method.row(table, (examples?, Some(weight)), study.norm);
             weights.iter().filter_map(row)
         });
         swept.collect()

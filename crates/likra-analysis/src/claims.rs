@@ -74,7 +74,7 @@ fn jump(study: &Study) -> Vec<Part> {
     let likra = &Method::SFT_LIKRA;
     let step = |from, to| {
         let what = format!("SFT-Likra after {to} examples minus after {from}");
-        let found = gain(study, (likra, to), (likra, from));
+        let found = gain(study, [(likra, to), (likra, from)]);
         part(&what, found, Condition::Above(0.0))
     };
     let (whole, half) = (step(64, 256), step(64, 128));
@@ -87,7 +87,7 @@ fn steepest(study: &Study) -> Part {
     let examples = likra.examples(&study.table);
     let step = |pair: &[usize]| {
         let (from, to) = (pair[0], pair[1]);
-        Some((from, to, gain(study, (likra, to), (likra, from))?))
+        Some((from, to, gain(study, [(likra, to), (likra, from)])?))
     };
     let mut steps: Vec<(usize, usize, Estimate)> = examples.windows(2).filter_map(step).collect();
     steps.sort_by(|(.., a), (.., b)| a.value.total_cmp(&b.value));
@@ -115,7 +115,7 @@ fn sft_per_doubling(study: &Study) -> Part {
     let ends = examples.first().zip(examples.last());
     let found = ends.and_then(|(&first, &last)| {
         let doublings = (last as f64 / first as f64).log2();
-        let total = gain(study, (&sft, last), (&sft, first))?;
+        let total = gain(study, [(&sft, last), (&sft, first)])?;
         (doublings >= 1.0).then(|| total.map(|share| share / doublings))
     });
     let what = "SFT's gain with each doubling, on average";
@@ -163,7 +163,7 @@ fn without_positive(study: &Study) -> Vec<Part> {
 fn compared(study: &Study, pair: [&Method; 2], examples: Option<usize>, asked: Condition) -> Part {
     let ([method, other], after) = (pair, after(examples));
     let what = format!("{} minus {}{after}", method.label(), other.label());
-    let found = examples.and_then(|n| gain(study, (method, n), (other, n)));
+    let found = examples.and_then(|n| gain(study, [(method, n), (other, n)]));
     part(&what, found, asked)
 }
 

@@ -76,8 +76,7 @@ fn pairs(study: &Study) -> Vec<(Method, Method)> {
     for rival in study.rivals() {
         // The base's PMI is a control, too.
         if !Method::TABLE1.contains(&rival) && rival != Method::BASE_PMI {
-            pairs.push((Method::SFT_LIKRA, rival.clone()));
-            pairs.push((Method::BASE_LIKRA, rival));
+            pairs.extend(Method::LIKRA.map(|likra| (likra, rival.clone())));
         }
     }
     pairs
@@ -128,13 +127,9 @@ fn adjust(comparisons: &mut [Comparison]) {
 }
 
 /// The gain of a method over another in a study's own norm.
-pub(crate) fn gain(
-    study: &Study,
-    (method, examples): (&Method, usize),
-    (other, other_examples): (&Method, usize),
-) -> Option<Estimate> {
-    let other = right(study, other, other_examples)?;
-    Some(bootstrap::gain(&right(study, method, examples)?, &other))
+pub(crate) fn gain(study: &Study, pair: [(&Method, usize); 2]) -> Option<Estimate> {
+    let [one, other] = pair.map(|(method, examples)| right(study, method, examples));
+    Some(bootstrap::gain(&one?, &other?))
 }
 
 #[cfg(test)]

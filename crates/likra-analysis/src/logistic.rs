@@ -15,11 +15,8 @@ pub(crate) fn logistic(table: &ScoreTable) -> Option<Method> {
     let examples = Method::SFT_LIKRA.last(table)?;
     let choices = |head, examples| Some(table.rule(head, examples)?.choices(Norm::None).concat());
     let positive = choices(POSITIVE, examples)?;
-    let columns = [
-        &positive,
-        &choices(NEGATIVE, examples)?,
-        &choices(SHORTEST, 0)?,
-    ];
+    let (negative, shortest) = (choices(NEGATIVE, examples)?, choices(SHORTEST, 0)?);
+    let columns = [&positive, &negative, &shortest];
     let feature = |at: usize| columns.map(|column| column[at].0);
     let features: Vec<[f64; 3]> = (0..positive.len()).map(feature).collect();
     let right: Vec<bool> = positive.iter().map(|choice| choice.1).collect();

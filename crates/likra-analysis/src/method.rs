@@ -74,6 +74,8 @@ impl Method {
     /// The shortest answer.
     pub const SHORTEST: Self = Self::new("shortest", "shortest", &[PLUS_SHORTEST]).whole();
 
+    /// Those that have a negative head.
+    pub(crate) const LIKRA: [Self; 2] = [Self::SFT_LIKRA, Self::BASE_LIKRA];
     /// Those of the paper's table 1, and Base-Likra.
     pub(crate) const TABLE1: [Self; 4] = [Self::BASE, Self::SFT, Self::SFT_LIKRA, Self::BASE_LIKRA];
 

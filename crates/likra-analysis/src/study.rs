@@ -47,17 +47,10 @@ impl Study {
     /// SFT-Likra, Base-Likra, SFT and the base, other ways to choose that need no training of their own, and heads that
     /// other objectives have made of the same answers.
     pub(crate) fn rivals(&self) -> Vec<Method> {
-        let mut methods = vec![
-            Method::SFT_LIKRA,
-            Method::BASE_LIKRA,
-            Method::SFT,
-            Method::BASE,
-            Method::DEXPERTS,
-            Method::BASE_PMI,
-            Method::ANSWER_ONLY,
-            Method::P_TRUE,
-            Method::SHORTEST,
-        ];
+        let mut methods = Method::LIKRA.to_vec();
+        methods.extend([Method::SFT, Method::BASE, Method::DEXPERTS]);
+        methods.extend([Method::BASE_PMI, Method::ANSWER_ONLY]);
+        methods.extend([Method::P_TRUE, Method::SHORTEST]);
         methods.extend(self.chosen());
         methods.extend(self.rivals.clone());
         methods
@@ -70,7 +63,7 @@ impl Study {
         let Some(table) = &self.aside else {
             return Vec::new();
         };
-        let mut methods = vec![Method::SFT_LIKRA, Method::BASE_LIKRA];
+        let mut methods = Method::LIKRA.to_vec();
         if !self.variants.is_empty() {
             methods.push(Method::SFT);
             methods.extend(self.rivals.clone());
@@ -102,12 +95,8 @@ impl Study {
     /// - SFT minus each head that has learned right answers in place of wrong ones;
     /// - SFT and the base minus what the base thinks of the answer alone (PMI): how frequent an answer is.
     pub(crate) fn controls(&self) -> Vec<Method> {
-        let mut methods = vec![
-            Method::SFT_LIKRA,
-            Method::SFT,
-            Method::SFT_BASE,
-            Method::BASE_SFT,
-        ];
+        let mut methods = vec![Method::SFT_LIKRA, Method::SFT];
+        methods.extend([Method::SFT_BASE, Method::BASE_SFT]);
         let contaminated = self.negatives.iter().filter(|head| !head.is_pure());
         methods.extend(contaminated.map(Negative::method));
         methods.extend([Method::SFT_PMI, Method::BASE_PMI]);

@@ -12,12 +12,12 @@ const OVER_MEANS: &str = "bands: 95% intervals of the mean over questions";
 const OVER_SEEDS: &str = "bands: 95% intervals of the mean over seeds";
 
 // What colour-blind eyes tell apart, too (Okabe and Ito 2008).
-pub(crate) const BLACK: RGBColor = RGBColor(0, 0, 0);
+const BLACK: RGBColor = RGBColor(0, 0, 0);
 const ORANGE: RGBColor = RGBColor(230, 159, 0);
 const SKY: RGBColor = RGBColor(86, 180, 233);
-pub(crate) const GREEN: RGBColor = RGBColor(0, 158, 115);
-pub(crate) const BLUE: RGBColor = RGBColor(0, 114, 178);
-pub(crate) const VERMILION: RGBColor = RGBColor(213, 94, 0);
+const GREEN: RGBColor = RGBColor(0, 158, 115);
+const BLUE: RGBColor = RGBColor(0, 114, 178);
+const VERMILION: RGBColor = RGBColor(213, 94, 0);
 const PURPLE: RGBColor = RGBColor(204, 121, 167);
 
 /// A point of a line: the line's name and colour, where it stands, and its value.
@@ -58,8 +58,10 @@ fn accuracies<'a>(
     x: Axis,
     points: impl Iterator<Item = (&'a Method, f64, Estimate)>,
 ) -> Pictures {
-    let points =
-        points.map(|(method, at, share)| (method.label(), colour(method), at, share.percent()));
+    let points = points.map(|(method, at, share)| {
+        let colour = colour(method.name());
+        (method.label(), colour, at, share.percent())
+    });
     let y = format!("{} (%)", findings.norm.label());
     let chance = (findings.chance * 100.0, "chance");
     lines(texts, x, (&y, Some(chance)), points.collect())
@@ -117,8 +119,8 @@ fn lines<'a>(
 }
 
 /// The same colour for a method in all figures: that of the kind of answer that its last head learned.
-fn colour(method: &Method) -> RGBColor {
-    match method.name() {
+pub(crate) fn colour(method: &str) -> RGBColor {
+    match method {
         "sft" => BLUE,
         "sft-likra" | "sft-incorrect" => VERMILION,
         "base-likra" | "sft-irrelevant" | "sft-pmi" => GREEN,

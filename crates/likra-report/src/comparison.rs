@@ -5,21 +5,12 @@ use std::path::Path;
 use likra_analysis::{Cells, Columns, Estimate};
 use likra_files::write_atomically;
 use maud::{PreEscaped, html};
-use plotters::style::RGBColor;
 
 use crate::Result;
-use crate::charts::{BLACK, BLUE, GREEN, VERMILION};
+use crate::charts::colour;
 use crate::page::document;
 use crate::plot::{AXIS, Forest, linear};
 use crate::table::Table;
-
-/// The paper's methods have colours of their own on the figure; others are grey.
-const COLOURS: [(&str, RGBColor); 4] = [
-    ("base", BLACK),
-    ("sft", BLUE),
-    ("base-likra", GREEN),
-    ("sft-likra", VERMILION),
-];
 
 const NOTE: &str = "95% bootstrap intervals over questions; of several seeds, means of both";
 
@@ -97,8 +88,11 @@ pub fn write_comparison(
 ) -> Result<()> {
     let groups = rows.chunk_by(|a, b| a.axes == b.axes).map(|group| {
         let estimates = group.iter().map(|row| {
-            let own = COLOURS.iter().find(|(name, _)| *name == row.method);
-            let colour = own.map_or(AXIS, |(_, colour)| *colour);
+            // The paper's methods have colours of their own; others are grey.
+            let colour = match &*row.method {
+                own @ ("base" | "sft" | "base-likra" | "sft-likra") => colour(own),
+                _ => AXIS,
+            };
             (&*row.method, colour, row.mean().percent())
         });
         (group[0].group(), estimates.collect())
