@@ -72,10 +72,10 @@ pub(crate) fn measures(methods: &[Method], table: &ScoreTable) -> Vec<MeasureRow
 /// Of each question its choices with the probabilities that a rule gives them, and whether each is right.
 fn probabilities(rule: &Rule) -> Vec<Vec<(f64, bool)>> {
     let of_question = |choices: Vec<(f64, bool)>| {
-        let mut shares = shares(&choices);
-        let total: f64 = shares.iter().map(|(share, _)| share).sum();
-        shares.iter_mut().for_each(|(share, _)| *share /= total);
-        shares
+        let shares = shares(&choices).into_iter();
+        let total: f64 = shares.clone().map(|(share, _)| share).sum();
+        let probabilities = shares.map(|(share, right)| (share / total, right));
+        probabilities.collect()
     };
     let questions = rule.choices(Norm::None).into_iter();
     questions.map(of_question).collect()

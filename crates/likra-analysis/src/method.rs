@@ -94,7 +94,6 @@ impl Method {
     }
 
     /// The same with the settings that were chosen for it: heads whose names end with `variant`, and a weight.
-    #[must_use]
     pub(crate) fn chosen(&self, variant: &str, weight: f64) -> Self {
         let weight_chosen = self.is_ratio().then(|| format!("w = {weight}"));
         let settings = variant.split('-').filter(|setting| !setting.is_empty());
@@ -113,7 +112,6 @@ impl Method {
 
     /// Logistic regression on what the positive and the negative head think of an answer, and on its length: how much
     /// each counts, a nat of the heads and a character that is lacking.
-    #[must_use]
     pub(crate) fn logistic(weights: [f64; 3]) -> Self {
         let heads = [POSITIVE, NEGATIVE, SHORTEST].into_iter();
         let terms: Vec<_> = weights.into_iter().zip(heads).collect();
@@ -121,7 +119,6 @@ impl Method {
     }
 
     /// The same on the questions that are set aside.
-    #[must_use]
     pub(crate) fn aside(self) -> Self {
         Self {
             name: format!("{}-aside", self.name).into(),
@@ -211,8 +208,7 @@ impl Method {
     }
 
     /// The numbers of examples for which the table has the method's heads.
-    #[must_use]
-    pub fn examples(&self, table: &ScoreTable) -> Vec<usize> {
+    pub(crate) fn examples(&self, table: &ScoreTable) -> Vec<usize> {
         let mut examples = table.examples();
         examples.retain(|&examples| self.rule(table, examples, 1.0).is_some());
         examples.into_iter().collect()

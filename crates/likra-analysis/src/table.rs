@@ -81,15 +81,13 @@ impl ScoreTable {
 
     /// The log-likelihoods of a head after so many examples, in nats, in the order of
     /// [`questions`](Self::questions) and of their candidates.
-    #[must_use]
-    pub fn log_likelihoods(&self, head: &str, examples: usize) -> Option<&[Vec<f64>]> {
+    pub(crate) fn log_likelihoods(&self, head: &str, examples: usize) -> Option<&[Vec<f64>]> {
         let column = self.heads.get(&(head.to_owned(), examples));
         column.map(Vec::as_slice)
     }
 
     /// All numbers of examples after which some head was scored.
-    #[must_use]
-    pub fn examples(&self) -> BTreeSet<usize> {
+    pub(crate) fn examples(&self) -> BTreeSet<usize> {
         self.heads.keys().map(|(_, examples)| *examples).collect()
     }
 
