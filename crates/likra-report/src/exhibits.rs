@@ -1,6 +1,6 @@
 //! Every table and figure of a report: its numbers, its pictures, and how to read it.
 
-use likra_analysis::{AccuracyRow, Cells, Findings};
+use likra_analysis::{AccuracyRow, Cells, Findings, LikelihoodRow};
 
 use crate::Result;
 use crate::charts::{self, Pictures};
@@ -70,8 +70,7 @@ fn words(findings: &Findings) -> [(&'static str, String); 9] {
         let [base, sft, likra] = row.acc_norm.map(percent);
         format!("{}: base {base}%, SFT {sft}%, Likra {likra}%. ", row.model)
     });
-    let swept = findings.figure4.first();
-    let swept = swept.map_or(0, |row| row.examples);
+    let swept = findings.figure4.first().map_or(0, |row| row.examples);
     let seeds = findings.seeds.first();
     let (seeds, asked) = seeds.map_or((0, 0), |row| (row.acc_norm.len(), row.questions));
     [
@@ -90,15 +89,13 @@ fn words(findings: &Findings) -> [(&'static str, String); 9] {
 /// The numbers of an exhibit and its pictures.
 fn drawn(findings: &Findings, name: &str, title: &str) -> Result<(Table, Vec<String>)> {
     let curves = |rows: &[AccuracyRow]| with(rows, charts::curves(findings, title, rows));
-    let none = Ok(Vec::new());
     let y = ("likelihood per character", None);
+    let kinds = |rows: &[LikelihoodRow]| with(rows, charts::kinds(title, y, rows));
+    let none = Ok(Vec::new());
     match name {
         "table1" => with(&findings.table1, none),
         "figure1" => curves(&findings.figure1),
-        "figure2" => with(
-            &findings.figure2,
-            charts::kinds(title, y, &findings.figure2),
-        ),
+        "figure2" => kinds(&findings.figure2),
         "figure3" => curves(&findings.figure3),
         "figure4" => with(&findings.figure4, charts::weights(findings, title)),
         "figure5" => curves(&findings.figure5),

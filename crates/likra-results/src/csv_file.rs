@@ -83,7 +83,18 @@ pub fn read_rows<R: Row>(path: &Path) -> Result<Vec<R>> {
         let record = record.map_err(malformed)?;
         let line = record.position().map_or(0, csv::Position::line);
         let fields = places.iter().filter_map(|&place| record.get(place));
-        parse(path, line, &fields.collect())
+        // In the order of the columns.
+        let fields: StringRecord = fields.collect();
+        let row = fields.deserialize::<Tracked<R>>(None).map_err(malformed)?;
+        let row = row.0.map_err(|(place, message)| Error::Value {
+            path: path.into(),
+            line,
+            column: R::HEADER.split(',').nth(place).unwrap_or_default().into(),
+            message,
+            found: fields.get(place).unwrap_or_default().into(),
+        })?;
+        check_finite(path, line, &row)?;
+        Ok(row)
     };
     reader.records().map(row).collect()
 }
@@ -106,21 +117,6 @@ impl<'de, R: Row> Deserialize<'de> for Tracked<R> {
             (place.unwrap_or_default(), error.inner().to_string())
         })))
     }
-}
-
-/// The row of these fields, in the order of the columns.
-fn parse<R: Row>(path: &Path, line: u64, fields: &StringRecord) -> Result<R> {
-    let row = fields.deserialize::<Tracked<R>>(None);
-    let row = row.map_err(|error| malformed(path, &error))?;
-    let row = row.0.map_err(|(place, message)| Error::Value {
-        path: path.into(),
-        line,
-        column: R::HEADER.split(',').nth(place).unwrap_or_default().into(),
-        message,
-        found: fields.get(place).unwrap_or_default().into(),
-    })?;
-    check_finite(path, line, &row)?;
-    Ok(row)
 }
 
 /// What is no CSV is damaged, and so is what is no gzip, which its library calls invalid input. All other errors of
