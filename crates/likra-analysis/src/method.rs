@@ -98,13 +98,14 @@ impl Method {
         let weight_chosen = self.is_ratio().then(|| format!("w = {weight}"));
         let settings = variant.split('-').filter(|setting| !setting.is_empty());
         let settings: Vec<String> = settings.map(String::from).chain(weight_chosen).collect();
+        let settings = format!("{} chosen", settings.join(", "));
         let terms = self.terms.iter().map(|(times, head)| {
             let suffix = if seen(head, 1) == 0 { "" } else { variant };
             (weighted(*times, weight), format!("{head}{suffix}").into())
         });
         Self {
             name: format!("{}-chosen", self.name).into(),
-            label: format!("{}, {} chosen", self.label, settings.join(", ")).into(),
+            label: format!("{}, {}", self.label, settings.trim_start()).into(),
             terms: terms.collect(),
             whole: self.whole,
         }

@@ -208,6 +208,7 @@ impl<'a> Run<'a> {
             self.prepare(job)?;
         }
         sweep(&self.dir.report())?;
+        sweep(&self.dir.manifest())?;
         manifest.write(&self.dir.manifest())?;
         // Says what a head has learned that need not be trained, where nothing says so.
         for (job, head) in self.heads() {

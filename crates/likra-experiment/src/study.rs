@@ -45,9 +45,10 @@ impl StudyFile {
         let data = task.and_then(|task| self.data.get(task.value.as_str()?));
         set.extend(data.map(|data| assignment(("data", &data.as_str().into()))));
         set.extend_from_slice(assignments);
-        let experiment = values.iter().find(|(key, _)| *key == "experiment");
-        let experiment = experiment.map_or(Some("general"), |(_, value)| value.as_str());
-        let expected = "matrix.experiment: expected names or paths";
+        let own = values.iter().find(|(key, _)| *key == "experiment");
+        let experiment = own.map(|(_, value)| *value).or(self.set.get("experiment"));
+        let experiment = experiment.map_or(Some("general"), |value| value.as_str());
+        let expected = "experiment: expected names or paths";
         Spec::open(experiment.context(expected)?, &set)
     }
 }

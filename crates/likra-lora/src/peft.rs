@@ -81,7 +81,7 @@ impl Adapter {
         let mut updates = BTreeMap::new();
         let mut halves = load_tensors(&path, device)?;
         let name = format!("{PREFIX}{SCORE}");
-        let reward = halves.remove(&name).filter(|_| has_reward);
+        let reward = has_reward.then(|| halves.remove(&name)).flatten();
         let shape = reward.as_ref().map(Tensor::dims);
         if has_reward && shape.is_none_or(|[labels, _]| labels != 1) {
             let found = shape.map_or("none".into(), |shape| format!("{shape:?}"));

@@ -52,7 +52,7 @@ pub enum Error {
     /// A name cannot be a head's.
     #[error(
         "the name {found:?} cannot name a head: expected letters, digits, `-`, `_` and `.`, not starting with `.`, \
-         other than `base`, `answer-only` and `report`"
+         other than `base`, `answer-only`, `p-true` and `report`"
     )]
     HeadName {
         /// The name.

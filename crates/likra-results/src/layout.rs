@@ -259,8 +259,8 @@ pub fn checkpoint_examples(name: &str) -> Option<usize> {
 ///
 /// # Errors
 ///
-/// If it has other characters than letters, digits, `-`, `_` and `.`, starts with `.`, or is `base`, `answer-only`
-/// or `report`.
+/// If it has other characters than letters, digits, `-`, `_` and `.`, starts with `.`, or is `base`, `answer-only`,
+/// `p-true` or `report`.
 pub fn check_head_name(name: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let is_file_name = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain);
