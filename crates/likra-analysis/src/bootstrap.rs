@@ -26,7 +26,6 @@ pub struct Estimate {
 
 impl Estimate {
     /// In hundredths rather than shares of one.
-    #[must_use]
     pub fn percent(self) -> Self {
         self.map(|share| share * 100.0)
     }
@@ -39,7 +38,6 @@ impl Estimate {
 }
 
 /// The share of questions that are answered right, with its interval.
-#[must_use]
 pub fn accuracy(right: &[bool]) -> Estimate {
     let answered = right.iter().filter(|&&right| right).count();
     mean(&[right.len() - answered, answered], 0)

@@ -30,25 +30,21 @@ impl Columns {
     }
 
     /// With a name or a sentence.
-    #[must_use]
     pub fn text(self, name: &str, text: impl ToString) -> Self {
         self.with(name, Cell::Text(text.to_string()))
     }
 
     /// With a whole number.
-    #[must_use]
     pub fn count(self, name: &str, count: usize) -> Self {
         self.with(name, Cell::Count(count))
     }
 
     /// With a number to so many decimals.
-    #[must_use]
     pub fn number(self, name: &str, value: f64, decimals: usize) -> Self {
         self.with(name, Cell::Number(value, decimals))
     }
 
     /// With a mean and the ends of its interval, as shares of one or likelihoods.
-    #[must_use]
     pub fn estimate(self, [value, low, high]: [&str; 3], estimate: Estimate) -> Self {
         self.number(value, estimate.value, 5)
             .number(low, estimate.low, 5)

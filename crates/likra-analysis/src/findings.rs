@@ -56,7 +56,6 @@ pub struct Findings {
 
 impl Findings {
     /// What SFT-Likra gains over SFT after the most examples that both have seen, if both were trained.
-    #[must_use]
     pub fn gain_over_sft(&self) -> Option<&Comparison> {
         let pair = (&Method::SFT_LIKRA, &Method::SFT);
         let mut latest = self.comparisons.iter().rev();
@@ -71,7 +70,6 @@ impl Findings {
 }
 
 /// Computes all rows.
-#[must_use]
 pub fn findings(study: &Study) -> Findings {
     let (table, norm) = (&study.table, study.norm);
     let all = [&Method::TABLE1[..], &study.chosen()].concat();

@@ -19,7 +19,6 @@ pub enum HarnessMetric {
 
 impl HarnessMetric {
     /// Those of a task file that are computed, in the harness's order; others are left out.
-    #[must_use]
     pub fn of_task(definition: &Value, counts_probability: bool) -> Vec<Self> {
         if counts_probability {
             return vec![Self::Probability];
@@ -35,7 +34,6 @@ impl HarnessMetric {
     }
 
     /// What the harness calls it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Accuracy(Norm::Chars) => "acc_norm",
@@ -46,7 +44,6 @@ impl HarnessMetric {
     }
 
     /// Its value for a question, of whose candidates `scored` has the log-likelihoods under one head.
-    #[must_use]
     pub fn value(self, scored: &[ScoreRecord]) -> f64 {
         let candidates = scored.iter().map(|record| (record, record.log_likelihood));
         match self {
@@ -79,7 +76,6 @@ pub(crate) fn shares(choices: &[(f64, bool)]) -> Vec<(f64, bool)> {
 impl Rule<'_> {
     /// The mean over questions of the share of the probability that right choices have, in which what a rule
     /// scores counts as log-probability.
-    #[must_use]
     pub fn probability(&self) -> Estimate {
         let questions = self.choices(Norm::None);
         let shares = questions.iter().map(|choices| right_share(choices));

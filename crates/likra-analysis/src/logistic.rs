@@ -28,7 +28,6 @@ pub(crate) fn logistic(table: &ScoreTable) -> Option<Method> {
 /// How much each feature adds to the log-odds of what is right, in its own unit, and the log-odds where all features are
 /// 0. As scikit-learn does by default, the squares of the weights of standardised features are held down (C = 1), and the
 /// constant is free. Without rows all are 0.
-#[must_use]
 pub fn logistic_regression<const N: usize>(
     features: &[[f64; N]],
     right: &[bool],

@@ -30,7 +30,6 @@ fn interval(values: &[f64], quantile: f64) -> Estimate {
 }
 
 /// The standard error of a mean: the sample's deviation over the root of n. None of a single value.
-#[must_use]
 pub fn standard_error(values: &[f64]) -> Option<f64> {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;

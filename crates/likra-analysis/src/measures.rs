@@ -83,7 +83,6 @@ fn probabilities(rule: &Rule) -> Vec<Vec<(f64, bool)>> {
 
 /// How far probabilities can be trusted that were given to the answers of each question, beside whether each is right:
 /// AUROC, expected calibration error, Brier score, and risk over coverage, as a [`MeasureRow`] has them.
-#[must_use]
 pub fn trust(questions: &[Vec<(f64, bool)>]) -> [Estimate; 4] {
     let count = questions.len();
     let (mut chosen, mut answers) = (Vec::new(), Vec::new());

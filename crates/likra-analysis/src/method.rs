@@ -130,7 +130,6 @@ impl Method {
 
     /// A head that was trained to tell right answers from wrong ones: by its log-likelihoods, and by what it has made of
     /// the base's, which is the reward of DPO (Rafailov et al. 2023, equation 5).
-    #[must_use]
     pub fn rivals(head: &str) -> [Self; 2] {
         let (gained, label) = (format!("{head}-{BASE}"), format!("{head} − {BASE}"));
         let gained = Self::of(&gained, &label, &[(1.0, head), (-1.0, BASE)]);
@@ -138,13 +137,11 @@ impl Method {
     }
 
     /// A head that gives rewards.
-    #[must_use]
     pub fn reward(head: &str) -> Self {
         Self::of(head, head, &[(1.0, head)]).whole()
     }
 
     /// The positive head minus another negative head, called `label` in figures.
-    #[must_use]
     pub fn likra_with(head: &str, label: &str) -> Self {
         let name = format!("sft-{head}");
         Self::of(&name, label, &[(1.0, POSITIVE), (-1.0, head)])
@@ -161,13 +158,11 @@ impl Method {
     }
 
     /// The method's name in files.
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The method's name in text and figures.
-    #[must_use]
     pub fn label(&self) -> &str {
         &self.label
     }
@@ -178,7 +173,6 @@ impl Method {
     }
 
     /// Whether it has no trained head, and stands at 0 examples.
-    #[must_use]
     pub fn is_untrained(&self) -> bool {
         self.terms.iter().all(|(_, head)| seen(head, 1) == 0)
     }
@@ -186,7 +180,6 @@ impl Method {
     /// How the method scores after so many examples, with this weight of the head that is subtracted, if
     /// one is. `None` if the table does not have its heads, or the method is not defined there: at
     /// 0 examples both heads are the base and every ratio is zero.
-    #[must_use]
     pub fn rule<'a>(
         &self,
         table: &'a ScoreTable,

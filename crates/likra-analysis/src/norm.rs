@@ -28,7 +28,6 @@ impl Norm {
     pub const ALL: [Self; 4] = [Self::Chars, Self::Bytes, Self::Tokens, Self::None];
 
     /// What an accuracy under it is called. Only what the harness calls `acc_norm` is called so.
-    #[must_use]
     pub fn label(self) -> &'static str {
         match self {
             Self::Chars => "acc_norm",
@@ -39,7 +38,6 @@ impl Norm {
     }
 
     /// How it scores, for a sentence on what a column `acc_norm` holds.
-    #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
             Self::Chars => "by score per character",

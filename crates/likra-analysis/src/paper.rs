@@ -15,7 +15,6 @@ pub struct Reference {
 
 impl Reference {
     /// What the paper has for a method, if it does.
-    #[must_use]
     pub fn of(&self, method: &Method) -> Option<f64> {
         let methods = [Method::BASE, Method::SFT, Method::SFT_LIKRA];
         let place = methods.iter().position(|of_paper| of_paper == method)?;

@@ -17,7 +17,6 @@ pub struct Rule<'a> {
 
 impl ScoreTable {
     /// Scores candidates by one head alone; `None` if the table does not have it.
-    #[must_use]
     pub fn rule(&self, head: &str, examples: usize) -> Option<Rule<'_>> {
         Some(Rule {
             table: self,
@@ -30,7 +29,6 @@ impl ScoreTable {
 impl Rule<'_> {
     /// The same rule minus `weight` times the log-likelihood under another head; `None` if the table
     /// does not have it.
-    #[must_use]
     pub fn minus(mut self, weight: f64, head: &str, examples: usize) -> Option<Self> {
         let column = self.table.log_likelihoods(head, examples)?;
         self.terms.push((-weight, column));
@@ -38,7 +36,6 @@ impl Rule<'_> {
     }
 
     /// The scores of all candidates, in nats, by question and then by candidate.
-    #[must_use]
     pub fn scores(&self) -> Vec<Vec<f64>> {
         let terms = &self.terms;
         let sum = |at: usize, place: usize| terms.iter().map(|(n, of)| n * of[at][place]).sum();
@@ -60,7 +57,6 @@ impl Rule<'_> {
 
     /// For each question whether the choice of the highest score is the right one. Of equal scores
     /// the first is taken, as `NumPy` does for the harness.
-    #[must_use]
     pub fn right(&self, norm: Norm) -> Vec<bool> {
         let questions = self.choices(norm).into_iter();
         let right = questions.map(|choices| highest(choices) == Some(true));

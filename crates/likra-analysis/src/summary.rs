@@ -4,7 +4,6 @@ use crate::{Estimate, Findings};
 
 /// A table of all methods for a terminal, a sentence on the gain of SFT-Likra over SFT, and the claims with their
 /// verdicts.
-#[must_use]
 pub fn summary(findings: &Findings) -> String {
     let rows = findings.table1.iter().map(|row| {
         let label = row.method.label().to_owned();
@@ -27,7 +26,6 @@ pub fn summary(findings: &Findings) -> String {
 
 /// A table of accuracies for a terminal, in percent with 95% intervals: names, numbers of examples, `acc` and
 /// `acc_norm`.
-#[must_use]
 pub fn accuracies(
     named: &str,
     rows: impl Iterator<Item = (String, usize, Estimate, Estimate)>,

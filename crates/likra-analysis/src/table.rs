@@ -74,7 +74,6 @@ impl ScoreTable {
     }
 
     /// The questions, in the order of the base's records.
-    #[must_use]
     pub fn questions(&self) -> &[Question] {
         &self.questions
     }
@@ -92,7 +91,6 @@ impl ScoreTable {
     }
 
     /// The same table over the first questions only, as many as asked for or all.
-    #[must_use]
     pub fn first(&self, questions: usize) -> Self {
         let cut = |(head, column): (&(String, usize), &Column)| {
             let column = column.iter().take(questions).cloned();
@@ -105,7 +103,6 @@ impl ScoreTable {
     }
 
     /// The accuracy of a guess: the mean over questions of one over the number of choices.
-    #[must_use]
     pub fn chance(&self) -> f64 {
         let guess = |question: &Question| 1.0 / question.choices().count() as f64;
         self.questions.iter().map(guess).sum::<f64>() / self.questions.len() as f64

@@ -57,7 +57,6 @@ const SAME_ANSWERS: &str = "all its questions have the same few answers, which s
 
 impl Needs {
     /// All sets, and all questions to test on.
-    #[must_use]
     pub fn all() -> Self {
         Self {
             train: true,
@@ -158,19 +157,16 @@ impl Benchmark {
     }
 
     /// The questions that heads are trained on, in order.
-    #[must_use]
     pub fn train(&self) -> &[Question] {
         &self.train
     }
 
     /// The questions that are scored, in order.
-    #[must_use]
     pub fn test(&self) -> &[Question] {
         &self.test
     }
 
     /// All that the task files say, as JSON: what decides the questions beside their rows.
-    #[must_use]
     pub fn definition(&self) -> String {
         let tasks = self.parts.iter().map(|part| part.task.definition.as_str());
         let chat = self.chat.as_deref();
@@ -184,7 +180,6 @@ impl Benchmark {
     }
 
     /// Whether all questions of a task stand after the same shots, where the task file decides.
-    #[must_use]
     pub fn shot_rule(&self, shots: &Shots) -> ShotRule {
         shots.rule(self.parts.iter().all(|part| part.task.takes_first()))
     }

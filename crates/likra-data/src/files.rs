@@ -90,7 +90,6 @@ pub struct Dataset {
 
 impl Dataset {
     /// Whether a file of the repository holds one of the splits.
-    #[must_use]
     pub fn has(&self, file: &str) -> bool {
         self.stems.iter().any(|stem| is_named(file, stem))
     }

@@ -73,7 +73,6 @@ impl<'a> TrainingPair<'a> {
     }
 
     /// What stands before the answer.
-    #[must_use]
     pub fn context(&self) -> &'a str {
         // An answer that is none of the choices stands where the right one would.
         let choice = self.choice.or(self.question.gold());
@@ -118,7 +117,6 @@ pub enum Answers {
 
 impl Answers {
     /// The name in files.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Hardest => "hardest",
@@ -128,7 +126,6 @@ impl Answers {
     }
 
     /// What such an answer is to its question.
-    #[must_use]
     pub fn kind(self) -> AnswerKind {
         match self {
             Self::Correct => AnswerKind::Correct,
@@ -139,7 +136,6 @@ impl Answers {
     }
 
     /// Whether the base has to say which they are.
-    #[must_use]
     pub fn is_ranked(self) -> bool {
         matches!(self, Self::Hardest | Self::Easiest)
     }
@@ -181,7 +177,6 @@ pub struct Draw<'a> {
 
 impl Draw<'_> {
     /// Answers of the benchmark itself, unmixed.
-    #[must_use]
     pub fn new(answers: Answers, wrong: WrongAnswer, seed: u32) -> Self {
         Self {
             answers,
@@ -335,7 +330,6 @@ fn ranked<'a>(question: &'a Question, draw: &Draw) -> Result<TrainingPair<'a>> {
 
 /// In which order a run sees `n` pairs: `list(range(n))`, shuffled. A run of fewer examples takes the
 /// first of them.
-#[must_use]
 pub fn training_order(n: usize, seed: u32) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     generator(seed.into(), ORDER).shuffle(&mut order);
@@ -344,7 +338,6 @@ pub fn training_order(n: usize, seed: u32) -> Vec<usize> {
 
 /// The same for `count` examples in several passes: as many of the first pairs as they need, shuffled anew for each pass
 /// after the first.
-#[must_use]
 pub fn training_passes(n: usize, seed: u32, count: usize, epochs: usize) -> Vec<usize> {
     let mut order = training_order(n, seed);
     order.truncate(count.div_ceil(epochs.max(1)));

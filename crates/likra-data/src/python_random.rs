@@ -23,7 +23,6 @@ pub struct PythonRandom {
 
 impl PythonRandom {
     /// `random.Random(seed)`: the key is the seed's 32-bit words, lowest first.
-    #[must_use]
     pub fn new(seed: u64) -> Self {
         let (low, high) = (seed as u32, (seed >> 32) as u32);
         let key = [low, high];

@@ -10,7 +10,6 @@ use unicode_titlecase::TitleCase as _;
 use crate::values::{items, pairs};
 
 /// What Python's `str.strip` takes off: Unicode's white space and four separators of ASCII.
-#[must_use]
 pub fn is_python_space(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
 }

@@ -53,19 +53,16 @@ impl Eq for Doc {}
 
 impl Question {
     /// The row that it was made of, to be serialized: a map of the data set's columns.
-    #[must_use]
     pub fn doc(&self) -> &(impl Serialize + use<>) {
         &self.doc.0
     }
 
     /// Whether a choice is right. There may be several right ones, or none.
-    #[must_use]
     pub fn is_right(&self, choice: usize) -> bool {
         self.right.contains(&choice)
     }
 
     /// The first of the right choices.
-    #[must_use]
     pub fn gold(&self) -> Option<usize> {
         self.right.first().copied()
     }
@@ -79,7 +76,6 @@ impl Question {
     }
 
     /// The contexts of the candidates: one for all, or one for each choice.
-    #[must_use]
     pub fn contexts(&self) -> &[String] {
         match &self.continuation {
             _ if !self.prompts.is_empty() => &self.prompts,
@@ -89,28 +85,24 @@ impl Question {
     }
 
     /// What stands before a choice.
-    #[must_use]
     pub fn context(&self, choice: usize) -> &str {
         let contexts = self.contexts();
         contexts.get(choice).unwrap_or(&contexts[0])
     }
 
     /// What continues the context of a choice, without the delimiter between them.
-    #[must_use]
     pub fn answer(&self, choice: usize) -> &str {
         let all = self.continuation.as_deref();
         all.unwrap_or(&self.choices[choice])
     }
 
     /// An answer as it continues a context: after the delimiter.
-    #[must_use]
     pub fn continued(&self, answer: &str) -> String {
         [self.delimiter(), answer].concat()
     }
 
     /// What stands between a context and an answer: nothing in a chat, whose template ends where the answer
     /// begins.
-    #[must_use]
     pub fn delimiter(&self) -> &str {
         match self.prompts.is_empty() {
             true => &self.target_delimiter,
@@ -120,7 +112,6 @@ impl Question {
 
     /// Asks of each answer whether it is true: `P(True)` of Kadavath et al. 2022 ("Language models (mostly) know what they
     /// know", section 3.1). Its choices are contexts, and "(A)" continues each.
-    #[must_use]
     pub fn whether_true(&self) -> Self {
         let asked = |choice: usize| {
             let answer = self.continued(self.answer(choice));
@@ -138,7 +129,6 @@ impl Question {
     }
 
     /// The answers in words, also where the choices are letters for them.
-    #[must_use]
     pub fn text(&self, choice: usize) -> &str {
         match &self.texts {
             Some(texts) => &texts[choice],

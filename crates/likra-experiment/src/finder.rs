@@ -27,7 +27,6 @@ pub struct Finder<'a> {
 
 impl<'a> Finder<'a> {
     /// Nothing is found yet; what the program carries will be unpacked into `embedded`, or cannot be named.
-    #[must_use]
     pub fn new(embedded: Option<&'a Path>, listener: &'a Listener<'a>) -> Self {
         Self {
             embedded,

@@ -101,7 +101,6 @@ impl Format {
     }
 
     /// Whether prompts are put into a chat template.
-    #[must_use]
     pub fn is_chat(&self) -> bool {
         self.chat.is_some()
     }

@@ -12,7 +12,6 @@ use crate::{Base, Head};
 
 impl Base {
     /// The bytes of memory that scoring takes at most.
-    #[must_use]
     pub fn scoring_bytes(&self, plan: &Plan) -> usize {
         let (prefix, pass) = (plan.prefix().len(), plan.largest_pass());
         let dtype = self.placement.dtype;
@@ -88,7 +87,6 @@ impl Base {
 }
 
 /// The most memory that this process has held, where the system says so (Linux), in MiB.
-#[must_use]
 pub fn peak_memory() -> Option<u64> {
     Some(own("VmHWM:")? >> 20)
 }

@@ -123,7 +123,6 @@ impl RunPlan {
     }
 
     /// The jobs as they stand, the report's last.
-    #[must_use]
     pub fn jobs(&self, dir: &RunDir) -> Vec<JobState> {
         let stamp = |product: &PlannedProduct| {
             Stamp::read(&dir.path().join(&product.stamp)).filter(|stamp| stamp.key == product.key)
@@ -311,7 +310,6 @@ impl Run<'_> {
 }
 
 /// Whether an error means that the job may well be done later.
-#[must_use]
 pub fn is_for_later(error: &anyhow::Error) -> bool {
     let claim = error.downcast_ref();
     let claimed = matches!(claim, Some(Claimed::Claimed { .. } | Claimed::Busy { .. }));

@@ -152,7 +152,6 @@ fn rival(head: &Head) -> Vec<Method> {
 }
 
 /// Says that the training files are only a part of what the paper trains on, if they are.
-#[must_use]
 pub fn part_of_paper(task: &str, training: usize) -> Option<String> {
     let all = in_paper(task)?.questions;
     (training < all).then(|| {

@@ -66,7 +66,6 @@ pub(crate) fn experiments() -> Vec<&'static str> {
 }
 
 /// The names of the protocols.
-#[must_use]
 pub fn protocols() -> Vec<&'static str> {
     names(&PROTOCOLS)
 }

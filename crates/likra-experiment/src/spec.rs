@@ -72,7 +72,6 @@ pub struct Spec {
 
 impl Spec {
     /// The questions that are asked, and those that shots are taken from.
-    #[must_use]
     pub fn needs(&self) -> Needs {
         Needs {
             test: true,
@@ -251,7 +250,6 @@ pub enum LongPrompt {
 
 impl Evaluation {
     /// Which solved questions stand before each question.
-    #[must_use]
     pub fn shots(&self) -> Shots {
         Shots {
             count: self.num_shots,

@@ -73,7 +73,6 @@ const SEED: &str = "seed";
 
 impl Study {
     /// Whether the file at `path` is a study's, and not an experiment's.
-    #[must_use]
     pub fn is_one(path: &str) -> bool {
         let table = fs_err::read_to_string(path).ok();
         let table = table.and_then(|text| text.parse::<Table>().ok());

@@ -68,7 +68,6 @@ impl Formatter for PythonJson {
 }
 
 /// Python's `repr` of a float: the shortest digits, with an exponent below 1e-4 and from 1e16 on.
-#[must_use]
 pub fn python_float(value: f64) -> String {
     let size = value.abs();
     if value.is_nan() {

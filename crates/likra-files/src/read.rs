@@ -66,7 +66,6 @@ pub fn decode_text<'a>(path: &Path, bytes: &'a [u8]) -> io::Result<&'a str> {
 
 /// Whether an error says that a file is not what it was written as: it is gone, cut off or something else.
 /// All others (a full disk, no permission) may be gone tomorrow.
-#[must_use]
 pub fn is_damage(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -75,7 +74,6 @@ pub fn is_damage(error: &Error) -> bool {
 }
 
 /// An error whose message names the file.
-#[must_use]
 pub fn error_at(path: &Path, kind: ErrorKind, message: impl Display) -> Error {
     Error::new(kind, format!("{}: {message}", path.display()))
 }

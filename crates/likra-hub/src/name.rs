@@ -13,7 +13,6 @@ pub struct Name {
 
 impl Name {
     /// `OWNER/NAME` or `OWNER/NAME@REVISION`; nothing if the text is no such name, but a path.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (repo, revision) = text.split_once('@').unwrap_or((text, "main"));
         let (owner, name) = repo.split_once('/')?;

@@ -74,7 +74,6 @@ impl Calibration {
 
     /// What is best on these prompts: the weight and the length that put most good answers before bad ones, of equals
     /// those nearest to the paper's (1, per character); and a logistic regression on the score.
-    #[must_use]
     pub fn fit(prompts: &[&Labelled]) -> Self {
         let mut weights: Vec<f64> = (0..=WEIGHTS).map(|n| f64::from(n) / 10.0).collect();
         weights.sort_by(|a, b| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()));
@@ -136,7 +135,6 @@ impl Calibration {
     }
 
     /// What a judge says of answers to a prompt; of equal scores the first is the best.
-    #[must_use]
     pub fn judge(&self, answers: &[Scored]) -> Judgement {
         let ranked = |at: usize| self.score(&answers[at]);
         let mut order: Vec<usize> = (0..answers.len()).collect();
@@ -162,7 +160,6 @@ impl Calibration {
 impl Performance {
     /// How well calibrations do on prompts that they were not fitted on, each on a fifth of them; nothing if there are
     /// too few.
-    #[must_use]
     pub fn of_others(prompts: &[Labelled]) -> Option<Self> {
         let mut judged = Vec::new();
         for fold in 0..FOLDS {
@@ -180,7 +177,6 @@ impl Performance {
     }
 
     /// How well these judgements fit the labels; nothing if no prompt has good and bad answers.
-    #[must_use]
     pub fn of(judged: &[(Judgement, Vec<bool>)]) -> Option<Self> {
         let mixed = judged.iter().filter(|(_, good)| is_mixed(good));
         let right = mixed.clone().map(|(judgement, good)| good[judgement.best]);
@@ -210,7 +206,6 @@ fn is_mixed(good: &[bool]) -> bool {
 
 /// How often the answer with the highest score is a good one, over prompts with good and bad answers; nothing if there
 /// are none.
-#[must_use]
 pub fn accuracy_of(prompts: &[(Vec<f64>, Vec<bool>)]) -> Option<Interval> {
     let mixed = prompts.iter().filter(|(_, good)| is_mixed(good));
     let right = mixed.map(|(scores, good)| highest(scores.iter().zip(good)) == Some(&true));

@@ -9,13 +9,11 @@ use rayon::prelude::*;
 
 /// Whether [`attention`](crate::attention()) takes rows of different lengths as they are: elsewhere it
 /// pads them, which is better done once.
-#[must_use]
 pub fn takes_rows_of_any_length(dtype: FloatDType, device: &Device) -> bool {
     dtype == FloatDType::F32 && is_cpu(device)
 }
 
 /// Whether `device` is Burn's CPU backend, in an autodiff graph or not.
-#[must_use]
 pub fn is_cpu(device: &Device) -> bool {
     let device = device.clone().inner();
     matches!(device.as_dispatch(), DispatchDevice::Flex(_))

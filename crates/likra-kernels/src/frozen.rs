@@ -36,7 +36,6 @@ impl Frozen {
     /// # Panics
     ///
     /// If there are not as many numbers as `[out, in]` says.
-    #[must_use]
     pub fn packed(numbers: &[bf16], [rows, columns]: [usize; 2]) -> Self {
         Self(Kind::Packed(Arc::new(Packed::new(numbers, rows, columns))))
     }
@@ -47,7 +46,6 @@ impl Frozen {
     ///
     /// - `x`: `[tokens, in]`
     /// - output: `[tokens, out]`
-    #[must_use]
     pub fn product(&self, x: Tensor<2>) -> Tensor<2> {
         match &self.0 {
             Kind::Tensor(weight) if !is_fused(&x) => x.matmul(weight.clone().transpose()),
@@ -60,7 +58,6 @@ impl Frozen {
     /// # Panics
     ///
     /// If there is no such row.
-    #[must_use]
     pub fn select(&self, rows: &[u32], device: &Device) -> Tensor<2> {
         match &self.0 {
             Kind::Tensor(table) => {

@@ -20,7 +20,6 @@ use crate::vectors::vectorised;
 /// # Panics
 ///
 /// If there is not one token for each row, or a token is outside of the vocabulary.
-#[must_use]
 pub fn log_likelihoods(logits: Tensor<2>, tokens: &[u32]) -> Tensor<1> {
     let [rows, vocab] = logits.dims();
     assert_eq!(tokens.len(), rows, "one token for each row");

@@ -28,7 +28,6 @@ pub struct Update<'a> {
 /// - `weight`: `[out, in]`
 /// - `bias`: `[out]`
 /// - output: `[tokens, out]`
-#[must_use]
 pub fn adapted_linear(
     x: Tensor<2>,
     weight: &Frozen,

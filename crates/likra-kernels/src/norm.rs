@@ -14,7 +14,6 @@ use crate::vectors::vectorised;
 ///
 /// - `x`, output: `[tokens, hidden]`
 /// - `weight`: `[hidden]`
-#[must_use]
 pub fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, epsilon: f64) -> Tensor<2> {
     if !is_fused(&x) {
         return plain(x, weight, epsilon);

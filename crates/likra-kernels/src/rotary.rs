@@ -14,7 +14,6 @@ use crate::vectors::vectorised;
 ///
 /// - `x`, output: `[tokens, heads · head_dim]`
 /// - `cos`, `sin`: `[tokens, head_dim / 2]`
-#[must_use]
 pub fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>) -> Tensor<2> {
     if !is_fused(&x) {
         return plain(x, cos, sin);

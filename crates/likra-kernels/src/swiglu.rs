@@ -14,7 +14,6 @@ use crate::vectors::vectorised;
 /// # Shapes
 ///
 /// - `gate`, `up`, output: `[tokens, features]`
-#[must_use]
 pub fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     if is_fused(&gate) {
         fused([gate, up], Swiglu)
@@ -36,7 +35,6 @@ fn plain(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
 /// # Shapes
 ///
 /// - `gate`, `up`, output: `[tokens, features]`
-#[must_use]
 pub fn geglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     let dtype = FloatDType::from(gate.dtype());
     gelu_approximate(gate.cast(FloatDType::F32)).cast(dtype) * up

@@ -92,14 +92,12 @@ impl Adapter {
     }
 
     /// Rank, scale and targets.
-    #[must_use]
     pub fn config(&self) -> &LoraConfig {
         &self.config
     }
 
     /// Every tensor under its name in a PEFT file, less the prefix: `<module>.lora_A.weight`, then
     /// `<module>.lora_B.weight`, module after module; `score.weight` is the last.
-    #[must_use]
     pub fn tensors(&self) -> Vec<(String, Tensor<2>)> {
         let halves = |(module, LowRank { a, b, .. }): (&String, &LowRank)| {
             [("lora_A", a), ("lora_B", b)]
@@ -112,13 +110,11 @@ impl Adapter {
 
     /// The numbers of all tensors, one behind the other in the order of [`tensors`](Self::tensors):
     /// `[parameters]`.
-    #[must_use]
     pub fn joined(&self) -> Tensor<1> {
         joined(self.tensors().into_iter().map(|(_, tensor)| tensor))
     }
 
     /// The same adapter with other numbers, as [`joined`](Self::joined) gives them.
-    #[must_use]
     pub fn with(&self, joined: &Tensor<1>) -> Self {
         let mut end = 0;
         self.map(|tensor| {
@@ -129,7 +125,6 @@ impl Adapter {
     }
 
     /// The same adapter as leaves of a new autodiff graph, ready for one backward pass.
-    #[must_use]
     pub fn tracked(&self) -> Self {
         self.map(|tensor| tensor.clone().autodiff().require_grad())
     }

@@ -50,14 +50,12 @@ pub enum Error {
 
 impl Error {
     /// A tensor of a file is missing, unknown, or of another shape or type.
-    #[must_use]
     pub fn tensor(path: &Path, tensor: &str, expected: &str, found: &str) -> Self {
         let message = format!("tensor `{tensor}`: expected {expected}, found {found}");
         Self::File(path.into(), message)
     }
 
     /// Whether a file is damaged, as opposed to one that cannot be read or written now.
-    #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Io(error) => likra_files::is_damage(error),

@@ -20,7 +20,6 @@ pub struct Linear {
 impl Linear {
     /// A layer called `name` (its module path in the checkpoint, such as
     /// `model.layers.0.mlp.gate_proj`) with `weight: [out, in]` and `bias: [out]`.
-    #[must_use]
     pub fn new(
         name: impl Into<String>,
         weight: impl Into<Frozen>,
@@ -43,7 +42,6 @@ impl Linear {
     ///
     /// - `x`: `[tokens, in]`
     /// - output: `[tokens, out]`
-    #[must_use]
     pub fn forward(&self, x: Tensor<2>, adapter: Option<&Adapter>) -> Tensor<2> {
         let bias = self.bias.as_ref();
         let update = adapter.and_then(|adapter| adapter.updates.get(&self.name));

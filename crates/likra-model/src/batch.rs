@@ -19,7 +19,6 @@ pub struct Row<'a> {
 
 impl<'a> Row<'a> {
     /// A plain sequence.
-    #[must_use]
     pub fn sequence(tokens: &'a [u32]) -> Self {
         Self {
             trunk: tokens,
@@ -28,14 +27,12 @@ impl<'a> Row<'a> {
     }
 
     /// How many tokens the row has, branches included.
-    #[must_use]
     pub fn len(&self) -> usize {
         let branches = self.branches.iter().map(|branch| branch.len());
         self.trunk.len() + branches.sum::<usize>()
     }
 
     /// Whether the row has no token at all.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -126,14 +123,12 @@ pub struct Batch {
 
 impl Batch {
     /// Puts `rows` one behind the other.
-    #[must_use]
     pub fn new(rows: &[Row]) -> Self {
         Self::laid_out(rows, rows.iter().map(Row::len).collect())
     }
 
     /// Pads `rows` at their ends to the longest, and to a multiple of `step`.
     /// [`Model::batch`](crate::Model::batch) says where that is faster.
-    #[must_use]
     pub fn padded(rows: &[Row], step: usize) -> Self {
         let width = rows.iter().map(Row::len).max().unwrap_or(0);
         Self::laid_out(rows, vec![width.next_multiple_of(step); rows.len()])
@@ -162,13 +157,11 @@ impl Batch {
     }
 
     /// How many tokens run, padding included.
-    #[must_use]
     pub fn tokens(&self) -> usize {
         self.ids.len()
     }
 
     /// Where the token at `offset` of `row` stands in the flat `[tokens, hidden]` of a forward pass.
-    #[must_use]
     pub fn index(&self, row: usize, offset: usize) -> usize {
         self.lengths[..row].iter().sum::<usize>() + offset
     }

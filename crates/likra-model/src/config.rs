@@ -178,7 +178,6 @@ impl Config {
     }
 
     /// Every linear layer that an adapter can update, in the order of the forward pass.
-    #[must_use]
     pub fn targets(&self) -> Vec<Target> {
         let mut targets = Vec::new();
         for layer in 0..self.num_hidden_layers {

@@ -95,7 +95,6 @@ pub struct Placement {
 
 impl DeviceName {
     /// What computes, with the weights in another type or another number of tokens in a pass than by default.
-    #[must_use]
     pub fn place(self, dtype: Option<Dtype>, batch_tokens: Option<usize>) -> Placement {
         let name = match self {
             Self::Auto if cuda(0).is_ok() => Self::Cuda(0),
@@ -117,7 +116,6 @@ impl DeviceName {
 
 impl Placement {
     /// `cpu`, `cuda` or `wgpu`.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.name {
             DeviceName::Cpu | DeviceName::Auto => "cpu",
@@ -128,7 +126,6 @@ impl Placement {
 
     /// The model of this machine's part that computes: its GPU's name, or what the CPU's products run on. Parts of one
     /// model give the same numbers, bit by bit.
-    #[must_use]
     pub fn hardware(&self) -> String {
         match self.name {
             DeviceName::Cuda(_) => nvidia().unwrap_or_else(|| "cuda".into()),

@@ -17,7 +17,6 @@ pub(crate) const TARGETS: [usize; 2] = [256, 2048];
 
 impl Config {
     /// The bytes of the weights.
-    #[must_use]
     pub fn weight_bytes(&self, dtype: Dtype) -> usize {
         let targets = self.targets().into_iter();
         let linears: usize = targets.map(|target| target.input * target.output).sum();
@@ -26,7 +25,6 @@ impl Config {
     }
 
     /// The bytes that scoring takes in all: passes of so many tokens after a prefix of so many.
-    #[must_use]
     pub fn scoring_bytes(&self, dtype: Dtype, prefix: usize, tokens: usize) -> usize {
         let (f32, width) = (size_of::<f32>(), self.hidden_size + self.intermediate_size);
         let keys = 2 * self.num_key_value_heads * self.head_dim;
@@ -39,7 +37,6 @@ impl Config {
 
     /// The bytes that training takes in all: batches of so many tokens, so many of them answers, and an
     /// adapter of so many parameters.
-    #[must_use]
     pub fn training_bytes(
         &self,
         dtype: Dtype,

@@ -44,7 +44,6 @@ pub struct Prefix {
 
 impl Prefix {
     /// How many tokens the prefix has.
-    #[must_use]
     pub fn tokens(&self) -> usize {
         self.layers[0].keys.dims()[0]
     }
@@ -118,32 +117,27 @@ impl Model {
     }
 
     /// The model's shape.
-    #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
     /// Where the model is.
-    #[must_use]
     pub fn device(&self) -> &Device {
         &self.device
     }
 
     /// Every linear layer that an adapter can update, in the order of the forward pass.
-    #[must_use]
     pub fn targets(&self) -> Vec<Target> {
         self.config.targets()
     }
 
     /// How many targets [`log_likelihoods`](Self::log_likelihoods) is to be given at a time.
-    #[must_use]
     pub fn targets_at_once(&self) -> usize {
         let [on_cpu, on_gpu] = TARGETS;
         if is_cpu(&self.device) { on_cpu } else { on_gpu }
     }
 
     /// Lays out `rows` in the way that is fastest where the model is.
-    #[must_use]
     pub fn batch(&self, rows: &[Row]) -> Batch {
         if takes_rows_of_any_length(self.dtype, &self.device) {
             Batch::new(rows)
@@ -262,7 +256,6 @@ impl Model {
     }
 
     /// The final norm and the output head: `[tokens, hidden]` to `[tokens, vocab]`, in f32.
-    #[must_use]
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
         let normed = self.norm.forward(hidden);
         let logits = self.lm_head.product(normed);
@@ -296,7 +289,6 @@ impl Model {
     /// What a reward's layer `weight: [1, hidden]` makes of the hidden states before `targets`, as
     /// [`log_likelihoods`](Self::log_likelihoods) takes them: `[targets]`, in f32. It stands behind the final norm, as
     /// transformers has it.
-    #[must_use]
     pub fn rewards(
         &self,
         hidden: &Tensor<2>,

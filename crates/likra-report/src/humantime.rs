@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 /// `4.2 s`, `3 min 20 s`, `2 h 5 min`.
-#[must_use]
 pub fn humantime(time: Duration) -> String {
     // Rounded first: 59.97 s is a minute.
     let tenths = (time.as_secs_f64() * 10.0).round();

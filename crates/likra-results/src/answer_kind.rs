@@ -30,7 +30,6 @@ impl AnswerKind {
     ];
 
     /// The name in files.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Correct => "correct",
@@ -41,7 +40,6 @@ impl AnswerKind {
     }
 
     /// Whether such an answer is one of its question's own choices, from which a model chooses.
-    #[must_use]
     pub fn is_choice(self) -> bool {
         matches!(self, Self::Correct | Self::Incorrect)
     }

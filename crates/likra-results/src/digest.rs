@@ -71,7 +71,6 @@ fn kept(path: &Path) -> Option<PathBuf> {
 }
 
 /// The SHA-256 of bytes in memory, in lower-case hexadecimal.
-#[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }

@@ -62,7 +62,6 @@ pub enum Error {
 
 impl Error {
     /// Whether a file is damaged, as opposed to one that cannot be read or written now.
-    #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Io(error) => likra_files::is_damage(error),

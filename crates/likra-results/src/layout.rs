@@ -54,7 +54,6 @@ impl RunDir {
     }
 
     /// The folder itself.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -73,37 +72,31 @@ impl RunDir {
     }
 
     /// The manifest.
-    #[must_use]
     pub fn manifest(&self) -> PathBuf {
         self.0.join("run.toml")
     }
 
     /// The folder of a head, whose name [`check_head_name`] accepts.
-    #[must_use]
     pub fn head(&self, name: &str) -> HeadDir {
         HeadDir(self.0.join("heads").join(name))
     }
 
     /// The base's scores.
-    #[must_use]
     pub fn base_scores(&self) -> PathBuf {
         self.scores_file(BASE)
     }
 
     /// What the base thinks of the candidates where nothing is asked ([`ANSWER_ONLY`]).
-    #[must_use]
     pub fn answer_only_scores(&self) -> PathBuf {
         self.scores_file(ANSWER_ONLY)
     }
 
     /// Whether the base thinks that the candidates are true ([`P_TRUE`]).
-    #[must_use]
     pub fn p_true_scores(&self) -> PathBuf {
         self.scores_file(P_TRUE)
     }
 
     /// What the base thinks of the training questions' choices, by which negatives are ranked.
-    #[must_use]
     pub fn training_scores(&self) -> PathBuf {
         self.scores_file("base-train")
     }
@@ -113,49 +106,41 @@ impl RunDir {
     }
 
     /// A head's scores after `examples` training examples.
-    #[must_use]
     pub fn scores(&self, head: &str, examples: usize) -> PathBuf {
         self.scores_file(&format!("{head}-{}", checkpoint_name(examples)))
     }
 
     /// The same of the training questions that are set aside; of the base after 0.
-    #[must_use]
     pub fn aside_scores(&self, head: &str, examples: usize) -> PathBuf {
         self.scores_file(&format!("{head}-{}-aside", checkpoint_name(examples)))
     }
 
     /// The folder of the page, its tables and figures.
-    #[must_use]
     pub fn report(&self) -> PathBuf {
         self.0.join(REPORT)
     }
 
     /// The stamp of a head's training.
-    #[must_use]
     pub fn trained(&self, head: &str) -> PathBuf {
         self.step(&format!("train-{head}"))
     }
 
     /// The claim on a job.
-    #[must_use]
     pub fn claim(&self, job: &str) -> PathBuf {
         self.0.join("claims").join(job)
     }
 
     /// What a study of several runs is made of, in the folder that theirs are in.
-    #[must_use]
     pub fn study(&self) -> PathBuf {
         self.0.join("study.json")
     }
 
     /// What is planned.
-    #[must_use]
     pub fn plan(&self) -> PathBuf {
         self.0.join("plan.json")
     }
 
     /// The stamp of a finished step.
-    #[must_use]
     pub fn step(&self, name: &str) -> PathBuf {
         self.0.join("steps").join(name)
     }
@@ -168,7 +153,6 @@ impl HeadDir {
     }
 
     /// The folder itself.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -196,19 +180,16 @@ impl HeadDir {
     }
 
     /// Which answers the head learns.
-    #[must_use]
     pub fn answers(&self) -> PathBuf {
         self.0.join("answers.csv")
     }
 
     /// The training log.
-    #[must_use]
     pub fn log(&self) -> PathBuf {
         self.0.join("log.csv")
     }
 
     /// The folder of the checkpoint after `examples` training examples.
-    #[must_use]
     pub fn checkpoint(&self, examples: usize) -> PathBuf {
         self.0.join(checkpoint_name(examples))
     }
@@ -249,7 +230,6 @@ fn checkpoint_name(examples: usize) -> String {
 }
 
 /// How many examples a head has seen, by the name of its checkpoint's folder; `None` for any other name.
-#[must_use]
 pub fn checkpoint_examples(name: &str) -> Option<usize> {
     let examples = name.strip_prefix('n')?.parse().ok()?;
     (checkpoint_name(examples) == name).then_some(examples)

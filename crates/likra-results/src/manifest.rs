@@ -120,7 +120,6 @@ pub(crate) fn write_toml(path: &Path, value: &impl Serialize) -> Result<()> {
 }
 
 /// The versions of the libraries that decide numbers, as this program was built with them.
-#[must_use]
 pub fn versions() -> BTreeMap<String, String> {
     const DECIDE: [&str; 3] = ["burn", "tokenizers", "safetensors"];
     let packages = include_str!("../../../Cargo.lock").split("[[package]]");

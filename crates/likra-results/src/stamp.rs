@@ -36,7 +36,6 @@ impl Stamp {
     }
 
     /// Reads a stamp; what cannot be read stands for no work.
-    #[must_use]
     pub fn read(path: &Path) -> Option<Self> {
         toml::from_str(&fs_err::read_to_string(path).ok()?).ok()
     }

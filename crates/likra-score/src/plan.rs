@@ -57,13 +57,11 @@ impl Plan {
     }
 
     /// The questions, in order.
-    #[must_use]
     pub fn requests(&self) -> &[Request] {
         &self.requests
     }
 
     /// The tokens that stand before every question, to be run once for each head.
-    #[must_use]
     pub fn prefix(&self) -> &[u32] {
         self.requests.first().map_or(&[], |request| {
             &request.candidates[0].encoded.tokens[..self.prefix]
@@ -71,20 +69,17 @@ impl Plan {
     }
 
     /// Questions in forward passes: for each pass the places of its questions.
-    #[must_use]
     pub fn batches(&self) -> &[Vec<usize>] {
         &self.batches
     }
 
     /// How many tokens the largest pass has, the prefix left out.
-    #[must_use]
     pub fn largest_pass(&self) -> usize {
         let lengths = |batch: &Vec<usize>| batch.iter().map(|&place| self.row(place).len()).sum();
         self.batches.iter().map(lengths).max().unwrap_or_default()
     }
 
     /// How many tokens run for a head, padding left out.
-    #[must_use]
     pub fn tokens(&self) -> usize {
         let rows = (0..self.requests.len()).map(|question| self.row(question).len());
         self.prefix + rows.sum::<usize>()

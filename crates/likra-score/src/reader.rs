@@ -37,7 +37,6 @@ const SEEN: usize = 32;
 
 impl<'a> Reader<'a> {
     /// A reader that has read nothing yet. The adapter must fit the model.
-    #[must_use]
     pub fn new(model: &'a Model, adapter: Option<&'a Adapter>, batch_tokens: usize) -> Self {
         Self {
             model,

@@ -30,7 +30,6 @@ pub struct Settings {
 
 impl Settings {
     /// Limits that suit one machine and a handful of clients.
-    #[must_use]
     pub fn new(models: Vec<String>, vocab_size: u32, positions: usize) -> Self {
         Self {
             models,

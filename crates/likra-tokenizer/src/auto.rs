@@ -31,7 +31,6 @@ const LISTED: &str = "added_tokens_decoder";
 impl crate::Tokenizer {
     /// The files of those that [`Tokenizer::open`](Self::open) reads from `dir` which are there, but for
     /// the model's `config.json`.
-    #[must_use]
     pub fn files(dir: &Path) -> Vec<PathBuf> {
         let names = [TOKENIZER, CONFIG, SPECIAL, ADDED, sentence_piece::FILE];
         let files = names.map(|name| dir.join(name)).into_iter();

@@ -31,13 +31,11 @@ pub struct EncodedPair {
 
 impl EncodedPair {
     /// How many of the tokens are the continuation's.
-    #[must_use]
     pub fn answer_tokens(&self) -> usize {
         self.tokens.len() - self.start
     }
 
     /// Whether a model of so many positions can run it. Its last token is predicted and never run.
-    #[must_use]
     pub fn fits(&self, positions: usize) -> bool {
         self.tokens.len() <= positions + 1
     }

@@ -43,7 +43,6 @@ pub struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// A question after what stands before it: shots, or nothing.
-    #[must_use]
     pub fn after(prefix: &str, question: &'a Question) -> Self {
         let contexts = question.contexts().iter();
         Self {
@@ -54,7 +53,6 @@ impl<'a> Asked<'a> {
     }
 
     /// The candidates of a question, after a context that asks something else or nothing.
-    #[must_use]
     pub fn instead(context: &str, question: &'a Question) -> Self {
         Self {
             question,

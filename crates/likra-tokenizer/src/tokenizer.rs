@@ -106,7 +106,6 @@ impl Tokenizer {
     }
 
     /// The text of token ids, special tokens included; nothing if one of them has no text.
-    #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
         let decode = || self.inner.decode(ids, false);
         likra_files::guarded(decode).map_or_else(|_| String::new(), Result::unwrap_or_default)

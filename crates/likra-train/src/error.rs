@@ -83,7 +83,6 @@ pub enum Error {
 
 impl Error {
     /// Whether a file of an earlier run is damaged, as opposed to one that cannot be read or written now.
-    #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Log(..) => true,

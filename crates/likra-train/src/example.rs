@@ -28,19 +28,16 @@ impl Example {
     }
 
     /// How many tokens are run for it, questions included.
-    #[must_use]
     pub fn tokens(&self) -> usize {
         self.answers().map(|answer| answer.tokens.len()).sum()
     }
 
     /// How many tokens its answers have.
-    #[must_use]
     pub fn answer_tokens(&self) -> usize {
         self.answers().map(EncodedPair::answer_tokens).sum()
     }
 
     /// Whether a model of so many positions can run it.
-    #[must_use]
     pub fn fits(&self, positions: usize) -> bool {
         self.answers().all(|answer| answer.fits(positions))
     }

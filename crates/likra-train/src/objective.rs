@@ -77,19 +77,16 @@ impl Objective {
     }
 
     /// Whether it goes by rewards in place of log-likelihoods.
-    #[must_use]
     pub fn has_reward(self) -> bool {
         self == Self::BradleyTerry
     }
 
     /// Whether it compares with the base, which only `beta` holds it to.
-    #[must_use]
     pub fn has_reference(self) -> bool {
         matches!(self, Self::Dpo | Self::Ipo) || self.has_mismatched()
     }
 
     /// Whether it looks at answers to other questions, too: then two texts are run for each answer.
-    #[must_use]
     pub fn has_mismatched(self) -> bool {
         matches!(self, Self::Kto | Self::KtoNegatives)
     }

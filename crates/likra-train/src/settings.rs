@@ -166,7 +166,6 @@ impl TrainSettings {
 
     /// The numbers of examples at which a run over `examples` leaves an adapter: 0, the ends of the
     /// batches in which the doubling series falls, and the end.
-    #[must_use]
     pub fn checkpoints(&self, examples: usize) -> Vec<usize> {
         let first = Some(self.first_checkpoint.max(1));
         let doubling = std::iter::successors(first, |n| n.checked_mul(2));

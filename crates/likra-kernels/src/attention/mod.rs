@@ -51,7 +51,6 @@ pub const BLOCK: usize = crate::matrix::INNER;
 /// # Shapes
 ///
 /// - `queries`, output: `[tokens, heads · head_dim]`
-#[must_use]
 pub fn attention(
     queries: Tensor<2>,
     own: &KeyValue,

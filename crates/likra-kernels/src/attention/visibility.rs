@@ -35,7 +35,6 @@ impl Visibility {
     /// # Panics
     ///
     /// If there is not one sight for each token.
-    #[must_use]
     pub fn new(lengths: &[usize], sights: Vec<Sight>, prefix: usize) -> Self {
         let mut starts = vec![0];
         starts.extend(lengths.iter().scan(0, |end, length| {
