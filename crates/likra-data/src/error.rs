@@ -17,8 +17,8 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] io::Error),
 
-    /// A task, a file of rows or a question is missing or not fit for what is asked for; the message begins with
-    /// its name, and of a file with the key or line.
+    /// A task, a file of rows or a question is missing or not fit for what is asked for; the message has its name,
+    /// and of a file the key or line.
     #[error("{0}")]
     Refused(String),
 

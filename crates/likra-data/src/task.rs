@@ -140,10 +140,16 @@ impl Task {
             let message = format!("the Python function {name} {message}");
             return Err(refused(&key, &message));
         }
-        let output = get(value, "output_type").unwrap_or("generate_until".into());
+        let output = get(value, "output_type").filter(|value| !value.is_none());
+        let output = output.unwrap_or("generate_until".into());
         if output.as_str() != Some("multiple_choice") {
             let message = format!("{output} is not supported; expected multiple_choice");
             return Err(refused("output_type", &message));
+        }
+        let has = |key: &str| get(value, key).is_some_and(|value| !value.is_none());
+        let asked = ["doc_to_text", "doc_to_target", "doc_to_choice"];
+        if let Some(key) = asked.into_iter().find(|key| !has(key)) {
+            return Err(refused(key, "is missing"));
         }
         let keys = Keys::deserialize(value.clone());
         let mut keys = keys.map_err(|error| refused("task file", &error.to_string()))?;

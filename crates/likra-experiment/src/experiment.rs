@@ -99,7 +99,7 @@ impl Experiment {
 }
 
 impl Head {
-    /// A head that learns right answers, as `spec` says of all heads, and is asked no questions.
+    /// A head as `spec` has all of them. It is said to learn right answers, and is asked no questions.
     pub(crate) fn new(name: &str, spec: &Spec, examples: usize) -> Self {
         Self {
             name: name.into(),

@@ -95,7 +95,7 @@ impl Calibration {
         let scored = answers.map(|(scored, good)| ([rule.score(scored)], *good));
         let (scores, good): (Vec<[f64; 1]>, Vec<bool>) = scored.unzip();
         let ([slope], constant) = logistic_regression(&scores, &good);
-        if slope.is_finite() && constant.is_finite() {
+        if !scores.is_empty() && slope.is_finite() && constant.is_finite() {
             (rule.slope, rule.constant) = (slope, constant);
         }
         rule

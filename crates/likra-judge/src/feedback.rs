@@ -1,6 +1,6 @@
 //! Feedback as people have it, told apart by its columns:
 //!
-//! - `chosen` and `rejected`, with or without `prompt` (TRL's preferences, Argilla's), texts or lists of messages;
+//! - `chosen` and `rejected`, with `prompt` or beginning with it (TRL's preferences, Argilla's), texts or lists of messages;
 //! - `prompt`, `completion`, `label` (TRL's unpaired preferences), texts or lists of messages;
 //! - `question`, `choices`, and `answer` or `answerKey` (a multiple-choice benchmark's).
 
@@ -180,7 +180,8 @@ fn pair(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)> {
         (None, None) => {
             // What answers happen to begin with is no prompt where there is one under another name.
             let names = ["question", "instruction", "input", "query"];
-            let has = |name: &&str| columns.get(*name).is_some_and(Value::is_string);
+            let text = |name: &str| columns.get(name).and_then(Value::as_str);
+            let has = |name: &&str| text(name).is_some_and(|text| !text.trim().is_empty());
             if let Some(name) = names.into_iter().find(has) {
                 return Err((format!("a column {name}"), "the name prompt for it"));
             }

@@ -179,6 +179,22 @@ fn no_layer_of_that_name_is_an_error() {
     );
 }
 
+#[test]
+fn a_reward_that_the_settings_do_not_name_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut adapter = fresh(1);
+    adapter.reward = Some(Tensor::zeros([1, 8], &Device::flex()));
+    adapter.save(dir.path()).unwrap();
+    assert!(Adapter::load(dir.path(), &Device::flex()).is_ok());
+    let path = dir.path().join("adapter_config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    config["modules_to_save"] = serde_json::Value::Null;
+    fs::write(path, config.to_string()).unwrap();
+    let error = Adapter::load(dir.path(), &Device::flex()).unwrap_err();
+    assert!(error.to_string().contains("score.weight"), "{error}");
+}
+
 /// What loading says after `spoil` has been at a good adapter's folder.
 fn refusal(spoil: impl FnOnce(&Path)) -> String {
     let dir = tempfile::tempdir().unwrap();

@@ -39,7 +39,7 @@ impl App {
 
     /// The prompt as the judge reads it, and whether it is messages.
     pub(crate) fn context(&self, prompt: &Prompt) -> Refusable<(String, bool)> {
-        let context = self.text.context(prompt);
+        let context = block_in_place(|| self.text.context(prompt));
         context.map_err(|why| Refusal::value("prompt", why))
     }
 

@@ -190,6 +190,17 @@ fn a_study_is_planned_done_and_compared() {
         jobs.contains(&"tiny-num-shots1-seed7/incorrect".into()),
         "{jobs:?}"
     );
+    // One experiment may stand where all share it.
+    let other = dir.path().join("other.toml");
+    let shared = STUDY.replacen("[matrix]\nexperiment = [\"tiny\"]", "[matrix]", 1);
+    fs::write(&other, format!("{shared}experiment = \"tiny\"\n")).unwrap();
+    let (other, there) = (other.to_str().unwrap(), dir.path().join("there"));
+    let words = ["plan", other, "--out", there.to_str().unwrap(), "--json"];
+    let planned: Value = serde_json::from_str(&succeed(&words)).unwrap();
+    assert!(
+        names(&planned).contains(&"num-shots1-seed7/irrelevant".into()),
+        "{planned}"
+    );
     let message = fail(&["step", "report", "--out", folder], 75);
     assert!(message.contains("/report`"), "{message}");
     succeed(&["step", &jobs[0], "--out", folder]);
