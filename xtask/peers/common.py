@@ -6,6 +6,9 @@ A peer leaves in its folder `jobs.json` (what the example `probe` is to compute)
 import json
 import logging
 import os
+import subprocess
+import threading
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -59,6 +62,21 @@ def versions():
         except PackageNotFoundError:
             pass
     return found
+
+
+def gpu():
+    """The name of the GPU that a peer computes on."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU that torch knows"
+
+
+def watch_gpu(child, used):
+    """Appends what the GPU's memory holds, in GiB, while a process runs; returns at once."""
+    def watch():
+        while child.returncode is None:
+            asked = subprocess.run(["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"], capture_output=True, text=True)
+            used.append(int(asked.stdout.split()[0]) / 1024)
+            time.sleep(0.1)
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def arc_rows(path):

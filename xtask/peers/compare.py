@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,10 +25,7 @@ HERE = Path(__file__).resolve().parent
 CANDLE = HERE.parents[1] / "target/peers/candle"
 PEERS = ("transformers", "llama.cpp", "candle")
 SHOTS = 25
-# Of the prompt whose pace is measured: as many as likra scores in one pass on a CPU.
-PROMPT = 768
-AFRESH, SHARED, THREE, READING = ("scoring, shots anew for each question", "scoring, the same shots for all",
-                                  "scoring, base and two heads, the same shots", f"prompt of {PROMPT} tokens")
+AFRESH, SHARED, THREE = ("scoring, shots anew for each question", "scoring, the same shots for all", "scoring, base and two heads, the same shots")
 MEMORY = "peak memory of scoring"
 
 
@@ -36,8 +34,11 @@ class Compare:
         self.arguments, self.runs, self.checks = arguments, [], []
         self.scratch = tempfile.TemporaryDirectory()
         self.asked = Path(self.scratch.name) / "tasks.bin"
-        quick = arguments.quick
-        self.examples, self.fresh, self.fixed, self.prompts = (16, 1, 8, 1) if quick else (96, 4, 200, 5)
+        # Of the prompt whose pace is measured: as many tokens as likra scores in one pass on a CPU; a GPU gets more of everything.
+        gpu = arguments.device != "cpu"
+        self.prompt = 4096 if gpu else 768
+        self.reading = f"prompt of {self.prompt} tokens"
+        self.examples, self.fresh, self.fixed, self.prompts = (16, 1, 8, 1) if arguments.quick else (512, 32, 1000, 5) if gpu else (96, 4, 200, 5)
         # Only transformers is built for a GPU here.
         self.peers = arguments.peers or (PEERS if arguments.device == "cpu" else PEERS[:1])
 
@@ -47,10 +48,13 @@ class Compare:
         return peer in self.peers and not slow
 
     def process(self, command, **environment):
-        """Runs a command; returns what it printed, its wall time in seconds and the most memory it held in MiB."""
-        started = time.perf_counter()
+        """Runs a command; returns what it printed, its wall time in seconds and the most memory it held in MiB: the GPU's, if one computes."""
+        started, used = time.perf_counter(), []
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as log:
             child = subprocess.Popen(list(map(str, command)), stdout=output, stderr=log, env=os.environ | environment)
+            if self.arguments.device != "cpu":
+                from common import watch_gpu
+                watch_gpu(child, used)
             # Only wait4 knows the memory of this one child.
             _, status, usage = os.wait4(child.pid, 0)
             wall = time.perf_counter() - started
@@ -59,7 +63,7 @@ class Compare:
             text, lines = output.read(), log.read()
         if child.returncode:
             sys.exit(f"compare: {command} failed\n{lines}")
-        return text, lines, wall, usage.ru_maxrss // 1024
+        return text, lines, wall, 1024 * max(used) if used else usage.ru_maxrss // 1024
 
     def likra(self, dtype, *words):
         """What `likra` measured of itself: a list of the fields of its log lines."""
@@ -127,7 +131,7 @@ class Compare:
     def score_afresh(self, dtype):
         seconds, tokens, peak, ours = self.likra_scores(dtype, self.fresh, "per-question")
         self.add(AFRESH, f"likra {dtype}", self.fresh / seconds, "questions/s")
-        self.add(READING, f"likra {dtype}", tokens / seconds, "tokens/s")
+        self.add(self.reading, f"likra {dtype}", tokens / seconds, "tokens/s")
         self.add(MEMORY, f"likra {dtype}", peak, "MiB")
         if self.asks("transformers", dtype):
             pace, peak = self.harness_scores(dtype, "per-question", ours)
@@ -158,14 +162,14 @@ class Compare:
         """The peers' pace; likra's is that of its scoring."""
         model = self.arguments.model
         if self.asks("transformers", dtype):
-            found, *_ = self.peer(dtype, "prompt", model, self.arguments.data, "--tokens", PROMPT, "--runs", self.prompts)
-            self.add(READING, f"transformers {dtype}", found["pace"], "tokens/s")
+            found, *_ = self.peer(dtype, "prompt", model, self.arguments.data, "--tokens", self.prompt, "--runs", self.prompts)
+            self.add(self.reading, f"transformers {dtype}", found["pace"], "tokens/s")
         if "llama.cpp" in self.peers:
-            printed, *_ = self.process(llamacpp.bench(self.gguf(dtype), PROMPT, self.prompts))
-            self.add(READING, f"llama.cpp {dtype}", llamacpp.pace(printed), "tokens/s")
+            printed, *_ = self.process(llamacpp.bench(self.gguf(dtype), self.prompt, self.prompts))
+            self.add(self.reading, f"llama.cpp {dtype}", llamacpp.pace(printed), "tokens/s")
         if "candle" in self.peers:
-            printed, *_ = self.process([CANDLE / "release/candle-peer", model, dtype, PROMPT, self.prompts])
-            self.add(READING, f"candle {dtype}", json.loads(printed)["pace"], "tokens/s")
+            printed, *_ = self.process([CANDLE / "release/candle-peer", model, dtype, self.prompt, self.prompts])
+            self.add(self.reading, f"candle {dtype}", json.loads(printed)["pace"], "tokens/s")
 
     def gguf(self, dtype):
         return Path(self.scratch.name) / f"{dtype}.gguf"
@@ -200,9 +204,25 @@ class Compare:
             _, wall, _ = self.peer(dtype, "score", self.arguments.model, self.arguments.data, "--questions", 1)
             self.add("from the process's start to the first score", f"lm-eval {dtype}", wall, "s")
 
+    def warm_up(self):
+        """A GPU's kernels are compiled the first time that they are asked for, and then kept."""
+        peers, self.peers = self.peers, ()
+        for number in range(2):
+            self.train(number)
+        for dtype in self.arguments.dtypes:
+            self.score_afresh(dtype)
+            self.score_shared(dtype)
+            for number in range(2):
+                # A head that is there would not be trained again.
+                shutil.rmtree(self.head(number, dtype))
+        self.peers = peers
+        self.runs.clear()
+
     def run(self):
         self.prepare()
         harness = "transformers" in self.peers
+        if self.arguments.device != "cpu":
+            self.warm_up()
         for number in range(max(2, self.arguments.runs) if harness else 0):
             self.train(number)
         for number in range(self.arguments.runs):
@@ -254,10 +274,17 @@ class Compare:
         command = f"cargo xtask compare --model {self.arguments.model.name} --data {self.arguments.data.name} --runs {self.arguments.runs}"
         command += f" --dtypes {' '.join(self.arguments.dtypes)}{' --quick' if self.arguments.quick else ''}"
         command += f" --peers {' '.join(self.arguments.peers)}" if self.arguments.peers else ""
-        reading = (f"The pace of a prompt: the peers read one of {PROMPT} tokens and compute the logits of its last; likra's pace is that of the scoring "
-                   "with shots anew, all of it. llama.cpp and candle were built for this CPU. llama.cpp's scorer is its own `llama-perplexity "
-                   "--multiple-choice`, given the same questions. ")
-        lines = ["# Speed", "", f"{likra} beside {names}, on {cpu}, {cores} cores, device {self.arguments.device}, model {self.arguments.model.name}, "
+        command += f" --device {self.arguments.device}" if self.arguments.device != "cpu" else ""
+        reading = (f"The pace of a prompt: the peers read one of {self.prompt} tokens and compute the logits of its last; likra's pace is that of the scoring "
+                   "with shots anew, all of it. ")
+        if "llama.cpp" in self.peers:
+            reading += ("llama.cpp and candle were built for this CPU. llama.cpp's scorer is its own `llama-perplexity --multiple-choice`, given the same "
+                        "questions. ")
+        device = "cpu"
+        if self.arguments.device != device:
+            from common import gpu
+            device = f"{self.arguments.device} ({gpu()}; kernels compiled before)"
+        lines = ["# Speed", "", f"{likra} beside {names}, on {cpu}, {cores} cores, device {device}, model {self.arguments.model.name}, "
                  "questions of ARC. Each run is a process of its own, likra's and the peers' in turn. Numbers are medians, with the smallest and the "
                  f"largest in brackets. Training: {self.examples} examples in batches of 8. Scoring: {SHOTS} shots; {self.fresh} questions with shots of "
                  f"their own, {self.fixed} with the same shots ({self.fresh} for the harness, which shares nothing between questions). {reading}Opening the "
