@@ -21,8 +21,9 @@ pub struct ScoreRecord {
     pub head: String,
     /// How many training examples the head has seen.
     pub examples: usize,
-    /// The sum over the answer's tokens of log p(token | question, tokens before), in nats.
-    #[serde(serialize_with = "shortest")]
+    /// The sum over the answer's tokens of log p(token | question, tokens before), in nats. Its terms are 32-bit floats, so
+    /// a file has no more digits than such a float has.
+    #[serde(with = "single")]
     pub log_likelihood: f64,
     /// How many tokens the answer has.
     pub tokens: usize,
@@ -41,7 +42,8 @@ impl Row for ScoreRecord {
         "question_id,candidate,kind,head,examples,log_likelihood,tokens,chars,bytes";
 
     fn measured(&self) -> Vec<(&'static str, f64)> {
-        vec![("log_likelihood", self.log_likelihood)]
+        // What a file says of it: a larger number than 32 bits can hold is infinite there.
+        vec![("log_likelihood", f64::from(self.log_likelihood as f32))]
     }
 }
 
@@ -79,6 +81,20 @@ impl Row for StepRecord {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
 fn shortest<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(value)
+}
+
+/// A number that is a 32-bit float in a file.
+mod single {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields so")]
+    pub(super) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&(*value as f32))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        f32::deserialize(from).map(f64::from)
+    }
 }
 
 /// The answer that a head learns at a training question.

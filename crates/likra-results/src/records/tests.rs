@@ -34,8 +34,12 @@ fn record() -> ScoreRecord {
 fn the_file_is_what_the_format_says() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("scores/positive-n00064.csv");
-    write_rows(&path, &[record()]).unwrap();
-    let expected = format!("{HEADER}\nMercury_7175875,2,correct,positive,64,-12.5,4,17,18\n");
+    let sum = ScoreRecord {
+        log_likelihood: -26.120_406_150_817_87,
+        ..record()
+    };
+    write_rows(&path, &[sum]).unwrap();
+    let expected = format!("{HEADER}\nMercury_7175875,2,correct,positive,64,-26.120407,4,17,18\n");
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     write_rows::<ScoreRecord>(&path, &[]).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEADER}\n"));
@@ -138,7 +142,7 @@ fn what_is_no_table_is_named_with_its_line() {
 fn nothing_is_written_that_could_not_be_read() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("scores.csv");
-    for log_likelihood in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+    for log_likelihood in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1e300] {
         let record = ScoreRecord {
             log_likelihood,
             ..record()
@@ -164,9 +168,10 @@ prop_compose! {
         head in any_text(),
         kind in any_kind(),
             counts: [usize; 5],
-        log_likelihood in prop::num::f64::NORMAL | prop::num::f64::SUBNORMAL | prop::num::f64::ZERO,
+        sum in prop::num::f32::NORMAL | prop::num::f32::SUBNORMAL | prop::num::f32::ZERO,
     ) -> ScoreRecord {
         let [candidate, examples, tokens, chars, bytes] = counts;
+        let log_likelihood = f64::from(sum);
         ScoreRecord {
             greedy: None,
             question_id, candidate, kind, head, examples, log_likelihood, tokens, chars, bytes,
