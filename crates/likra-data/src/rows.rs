@@ -13,6 +13,7 @@ use liblzma::read::XzDecoder;
 use likra_files::decode_text;
 use minijinja::value::{Serde, Value, ValueKind};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::Field;
 use rayon::prelude::*;
 
 use crate::values::{get, items, pairs};
@@ -63,12 +64,7 @@ impl Rows {
     pub(crate) fn read(files: &[PathBuf], header: Option<&[String]>) -> Result<Self> {
         let mut rows = Vec::new();
         for path in files {
-            let found = parse(likra_files::read(path)?, path, header)?;
-            let no_map = |(_, value): &&(usize, Value)| value.kind() != ValueKind::Map;
-            if let Some((line, value)) = found.iter().find(no_map) {
-                let message = format!("the row `{value}` is not an object");
-                return Err(Error::line(path, *line, message));
-            }
+            let found = parse(likra_files::read(path)?, path, header, cells)?;
             rows.extend(Self::of(path, found));
         }
         Ok(Self::new(files, rows))
@@ -89,9 +85,14 @@ impl Rows {
     pub(crate) fn new(files: &[PathBuf], mut rows: Vec<Row>) -> Self {
         let names = rows.iter().flat_map(|row| items(&row.value));
         let columns: BTreeSet<String> = names.map(|name| name.to_string()).collect();
-        for name in &columns {
-            unify(&mut rows, name);
+        let [mut docs, mut values] = [Shape::default(), Shape::default()];
+        for row in &rows {
+            docs.add(&row.doc);
+            values.add(&row.value);
         }
+        rows.par_iter_mut().for_each(|row| {
+            (row.doc, row.value) = (docs.of(&row.doc), values.of(&row.value));
+        });
         Self {
             files: files.to_vec(),
             all: rows,
@@ -100,30 +101,85 @@ impl Rows {
     }
 }
 
-/// The rows of a file, whatever form it has, each with its line or number from 1.
+/// The rows in the bytes of the file at `path`, whatever form they have, each with its line or number from 1. The cells of a
+/// table in CSV are texts, and null where they are empty.
 ///
 /// # Errors
 ///
-/// If it cannot be read, or a row is no map of columns; the message names file and line.
-pub fn read_rows(path: &Path) -> Result<Vec<(usize, serde_json::Value)>> {
-    let rows = Rows::read(&[path.into()], None)?.all.into_iter();
-    let row = |row: Row| match serde_json::to_value(&row.doc) {
-        Ok(value) => Ok((row.line, value)),
+/// If the form is not known, or a row is no map of columns; the message names file and line.
+pub fn rows_of(bytes: Vec<u8>, path: &Path) -> Result<Vec<(usize, serde_json::Value)>> {
+    let texts = |texts: &[&str]| {
+        let cell = |text: &&str| {
+            (!text.is_empty())
+                .then_some(*text)
+                .map_or(Value::from(()), Value::from)
+        };
+        texts.iter().map(cell).collect()
+    };
+    let row = |(line, row)| match serde_json::to_value(row) {
+        Ok(value) => Ok((line, value)),
         Err(error) => Err(Error::file(path, error)),
     };
-    rows.map(row).collect()
+    parse(bytes, path, None, texts)?
+        .into_iter()
+        .map(row)
+        .collect()
 }
 
-/// A column with one float among integers has floats alone, as the harness's library for data sets has it.
-fn unify(rows: &mut [Row], name: &str) {
-    let number = |row: &Row| get(&row.value, name).filter(|cell| cell.kind() == ValueKind::Number);
-    let numbers = || rows.iter().filter_map(number);
-    if numbers().all(|value| value.is_integer()) || numbers().all(|value| !value.is_integer()) {
-        return;
+/// What a column holds in all rows, as the harness's library for data sets has it: a map has the keys of all rows, in the
+/// order in which they come first, and where there is one float all integers are floats.
+#[derive(Debug, Default)]
+struct Shape {
+    keys: Vec<(Value, Shape)>,
+    items: Option<Box<Shape>>,
+    has_integers: bool,
+    has_floats: bool,
+}
+
+impl Shape {
+    fn add(&mut self, value: &Value) {
+        match value.kind() {
+            ValueKind::Map => {
+                for (key, value) in pairs(value) {
+                    let known = self.keys.iter().position(|(known, _)| *known == key);
+                    let place = known.unwrap_or_else(|| {
+                        self.keys.push((key, Self::default()));
+                        self.keys.len() - 1
+                    });
+                    self.keys[place].1.add(&value);
+                }
+            }
+            ValueKind::Seq => {
+                let shape = self.items.get_or_insert_default();
+                items(value).for_each(|item| shape.add(&item));
+            }
+            ValueKind::Number => match value.is_integer() {
+                true => self.has_integers = true,
+                false => self.has_floats = true,
+            },
+            _ => {}
+        }
     }
-    for row in rows {
-        if let Some(float) = number(row).and_then(|value| python_text::float(&value)) {
-            row.set(name, Value::from(float));
+
+    /// A value in this shape.
+    fn of(&self, value: &Value) -> Value {
+        match (value.kind(), &self.items) {
+            (ValueKind::Map, _) => Value::from_pairs(self.keys.iter().map(|(key, shape)| {
+                let found = value
+                    .get_item(key)
+                    .ok()
+                    .filter(|found| !found.is_undefined());
+                (
+                    key.clone(),
+                    shape.of(&found.unwrap_or_else(|| Value::from(()))),
+                )
+            })),
+            (ValueKind::Seq, Some(shape)) => items(value).map(|item| shape.of(&item)).collect(),
+            (ValueKind::Number, _) if self.has_integers && self.has_floats => {
+                let float = python_text::float(value);
+                float.map_or_else(|| value.clone(), Value::from)
+            }
+            _ => value.clone(),
         }
     }
 }
@@ -135,7 +191,30 @@ const UNKNOWN: &str = "neither JSON nor parquet, and the name does not end in .c
 /// The content decides, for endings are often wrong: parquet begins with its name, JSON is an array, the
 /// object around it that the hub's viewer gives, or an object a line. A table is known by its ending
 /// alone.
-fn parse(bytes: Vec<u8>, path: &Path, header: Option<&[String]>) -> Result<Found> {
+fn parse(bytes: Vec<u8>, path: &Path, header: Option<&[String]>, cells: Cells) -> Result<Found> {
+    let found = parse_any(bytes, path, header, cells)?;
+    let no_map = |(_, value): &&(usize, Value)| value.kind() != ValueKind::Map;
+    if let Some((line, value)) = found.iter().find(no_map) {
+        let message = format!("the row `{value}` is not an object");
+        return Err(Error::line(path, *line, message));
+    }
+    Ok(found)
+}
+
+/// How the texts of a table's column become values.
+type Cells = fn(&[&str]) -> Vec<Value>;
+
+fn parse_any(
+    bytes: Vec<u8>,
+    path: &Path,
+    header: Option<&[String]>,
+    cells: Cells,
+) -> Result<Found> {
+    let archives: [(&[u8], &str); 2] = [(b"PK\x03\x04", "a zip archive"), (b"BZh", "bzip2")];
+    if let Some((_, what)) = archives.iter().find(|(start, _)| bytes.starts_with(start)) {
+        let message = format!("{what}, which is not read; expected gzip, xz or Zstandard");
+        return Err(Error::file(path, message));
+    }
     let bytes = decompressed(bytes)
         .map_err(|error| malformed(path, "a compressed file that is whole", error))?;
     let name = path.to_string_lossy().to_lowercase();
@@ -145,7 +224,7 @@ fn parse(bytes: Vec<u8>, path: &Path, header: Option<&[String]>) -> Result<Found
     }
     let text = decode_text(path, &bytes)?;
     if ending == Some(OsStr::new("csv")) {
-        return table(text, path, header);
+        return table(text, path, header, cells);
     }
     match text.trim_start().chars().next() {
         Some('[' | '{') => json_rows(text, path),
@@ -178,7 +257,7 @@ const AI2: [&str; 3] = ["questionID", "AnswerKey", "question"];
 const AI2_TABLE: &str = "ARC as a table, which is not read; expected the .jsonl file beside it, with the same questions";
 
 /// The rows of a table. A field in quotes may hold commas and new lines.
-fn table(text: &str, path: &Path, header: Option<&[String]>) -> Result<Found> {
+fn table(text: &str, path: &Path, header: Option<&[String]>, cells: Cells) -> Result<Found> {
     let mut builder = ReaderBuilder::new();
     let mut reader = builder.flexible(true).from_reader(text.as_bytes());
     if let Some(header) = header {
@@ -189,10 +268,30 @@ fn table(text: &str, path: &Path, header: Option<&[String]>) -> Result<Found> {
     let records: Result<Vec<StringRecord>, _> = reader.into_records().collect();
     let records = records.map_err(io::Error::from)?;
     let line = |record: &StringRecord| record.position().map_or(1, |at| at.line() as usize);
+    // A quote that is not closed makes one field of all that follows, one more line included.
+    let last = records.last();
+    let start = last
+        .and_then(StringRecord::position)
+        .map_or(0, |at| at.byte() as usize);
+    let more = format!("{}\n0", &text[start..]);
+    let mut again = ReaderBuilder::new();
+    let again = again
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(more.as_bytes());
+    if again.into_records().count() < 2 {
+        let message = "a quote is not closed before the file's end";
+        return Err(Error::line(path, last.map_or(1, line), message));
+    }
     if let Some(record) = records.iter().find(|record| record.len() != names.len()) {
         let (found, expected) = (record.len(), names.len());
         let message = format!("{found} fields found, expected {expected}");
         return Err(Error::line(path, line(record), message));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(name) = names.iter().find(|name| !seen.insert(*name)) {
+        let message = format!("two columns `{name}`, expected different names");
+        return Err(Error::line(path, 1, message));
     }
     let has = |column: &&str| names.iter().any(|name| name == *column);
     if AI2.iter().all(has) {
@@ -288,10 +387,56 @@ fn parquet_rows(bytes: Vec<u8>, path: &Path) -> Result<Found> {
     let read = likra_files::guarded(|| {
         let reader = SerializedFileReader::new(bytes::Bytes::from(bytes))?;
         let rows = reader.get_row_iter(None)?;
-        let rows = rows.map(|row| row.map(|row| Serde(row.to_json_value()).into()));
+        let rows = rows.map(|row| row.map(|row| group(&row)));
         rows.collect::<Result<Vec<_>, parquet::errors::ParquetError>>()
     });
     let rows = read.map_err(|message| malformed(path, "a parquet file", message))?;
     let rows = rows.map_err(|error| malformed(path, "a parquet file", error))?;
     Ok((1..).zip(rows).collect())
+}
+
+/// A row or a struct, with its fields in their order.
+fn group(row: &parquet::record::Row) -> Value {
+    Value::from_pairs(
+        row.get_column_iter()
+            .map(|(name, field)| (name.clone(), cell(field))),
+    )
+}
+
+fn cell(field: &Field) -> Value {
+    match field {
+        Field::Group(row) => group(row),
+        Field::ListInternal(list) => list.elements().iter().map(cell).collect(),
+        // A text that is not marked as one: the library would print it in base 64.
+        Field::Bytes(bytes) if std::str::from_utf8(bytes.data()).is_ok() => {
+            Value::from(String::from_utf8_lossy(bytes.data()).into_owned())
+        }
+        other => Serde(other.to_json_value()).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Printed by datasets 5.0.1, of the same lines.
+    #[test]
+    fn rows_have_one_shape() {
+        let text = r#"{"o": {"A": 1, "B": [1]}, "l": [{"k": 1, "v": 2}]}
+            {"o": {"B": [2, 2.5], "A": 3}, "h": "x", "l": [{"v": 3, "k": 4}]}"#;
+        let path = Path::new("rows.jsonl");
+        let found = parse(text.into(), path, None, cells).unwrap();
+        let rows = Rows::new(&[], Rows::of(path, found)).all;
+        let printed: Vec<String> = rows
+            .iter()
+            .map(|row| python_text::display(&row.value))
+            .collect();
+        assert_eq!(
+            printed,
+            [
+                "{'o': {'A': 1, 'B': [1.0]}, 'l': [{'k': 1, 'v': 2}], 'h': None}",
+                "{'o': {'A': 3, 'B': [2.0, 2.5]}, 'l': [{'k': 4, 'v': 3}], 'h': 'x'}",
+            ]
+        );
+    }
 }

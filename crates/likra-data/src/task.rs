@@ -151,12 +151,19 @@ impl Task {
         if let Some(key) = asked.into_iter().find(|key| !has(key)) {
             return Err(refused(key, "is missing"));
         }
-        let keys = Keys::deserialize(value.clone());
-        let mut keys = keys.map_err(|error| refused("task file", &error.to_string()))?;
+        // A key that is null is as good as none: it undoes an included one.
+        let given = pairs(value)
+            .into_iter()
+            .filter(|(_, value)| !value.is_none());
+        let keys: Result<Keys, _> = serde_path_to_error::deserialize(Value::from_pairs(given));
+        let mut keys = keys.map_err(|error| match error.path().to_string().as_str() {
+            "." => refused("task file", &error.inner().to_string()),
+            path => refused(path, &error.inner().to_string()),
+        })?;
         let evaluated = keys.test_split.clone().or(keys.validation_split.clone());
         let evaluated = evaluated.ok_or_else(|| refused("test_split", "is missing"))?;
-        if keys.repeats.is_some_and(|repeats| repeats != 1) {
-            return Err(refused("repeats", "expected 1"));
+        if let Some(repeats) = keys.repeats.filter(|repeats| *repeats != 1) {
+            return Err(refused("repeats", &format!("found {repeats}; expected 1")));
         }
         let mut few_shot = keys.fewshot_config.take().unwrap_or_default();
         few_shot.split = few_shot.split.or(keys.fewshot_split.take());

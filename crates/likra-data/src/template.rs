@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use chrono::NaiveDateTime;
 use likra_files::PythonJson;
 use minijinja::syntax::{SyntaxConfig, SyntaxConfigBuilder};
-use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::value::{Kwargs, Rest, Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use minijinja_contrib::pycompat;
 use onig::{Captures, Regex, RegexOptions, Syntax};
@@ -42,7 +42,16 @@ fn environment(syntax: &mut SyntaxConfigBuilder) -> Environment<'static> {
     env.add_filter("join", join);
     env.add_filter("int", int);
     env.add_filter("float", |value: Value, default: Option<f64>| {
-        python_text::float(&value).unwrap_or(default.unwrap_or(0.0))
+        let truth = (value.kind() == ValueKind::Bool).then(|| f64::from(value.is_true()));
+        let float = truth.or_else(|| python_text::float(&value));
+        float.unwrap_or(default.unwrap_or(0.0))
+    });
+    env.add_filter("string", |value: &Value| python_text::display(value));
+    // To minijinja, None and what is undefined have items, too: none.
+    let has_items = |value: &Value| !value.is_none() && value.try_iter().is_ok();
+    env.add_test("iterable", has_items);
+    env.add_test("sequence", move |value: &Value| {
+        !value.is_undefined() && has_items(value)
     });
     env
 }
@@ -52,12 +61,6 @@ pub(crate) fn chat_environment(now: NaiveDateTime) -> Environment<'static> {
     let mut syntax = SyntaxConfig::builder();
     let mut env = environment(syntax.trim_blocks(true).lstrip_blocks(true));
     env.set_formatter(|out, _, value| Ok(out.write_str(&python_text::display(value))?));
-    // To minijinja, None and what is undefined have items, too: none.
-    let has_items = |value: &Value| !value.is_none() && value.try_iter().is_ok();
-    env.add_test("iterable", has_items);
-    env.add_test("sequence", move |value: &Value| {
-        !value.is_undefined() && has_items(value)
-    });
     env.add_filter("tojson", tojson);
     env.add_function("raise_exception", |message: String| {
         Err::<Value, _>(invalid(message.clone()).with_source(Refusal(message)))
@@ -108,16 +111,36 @@ fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&json).into_owned())
 }
 
+/// Jinja2's own filter: the keys in order, all that is not ASCII escaped, and what HTML has a meaning for.
+fn html_json(value: &Value, options: Kwargs) -> Result<String, Error> {
+    // Which sorts the keys of maps.
+    let sorted = serde_json::to_value(value).map_err(|error| invalid(error.to_string()))?;
+    let text = tojson(&Serde(sorted).into(), options)?;
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match c {
+            ' '..='~' | '\n' if !"<>&'".contains(c) => escaped.push(c),
+            _ => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(escaped, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    Ok(escaped)
+}
+
 impl Templates {
     pub(crate) fn new() -> Self {
         let mut env = environment(SyntaxConfig::builder().keep_trailing_newline(true));
         env.set_undefined_behavior(UndefinedBehavior::Strict);
-        env.set_formatter(|out, _, value| match value.kind() {
-            // As jinja2 refuses it.
-            ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
-            _ => Ok(out.write_str(&python_text::display(value))?),
+        // What is undefined is refused before it comes here, but for an `if` that is false and has no `else`: nothing.
+        env.set_formatter(|out, _, value| match value.is_undefined() {
+            true => Ok(()),
+            false => Ok(out.write_str(&python_text::display(value))?),
         });
         env.add_filter("regex_replace", regex_replace);
+        env.add_filter("tojson", html_json);
         Self(env)
     }
 
@@ -127,7 +150,11 @@ impl Templates {
         let source = &source.replace("\r\n", "\n").replace('\r', "\n");
         let compiles = |source: &&str| self.0.compile_expression_owned(source.to_string()).is_ok();
         let source = match expression(source).filter(compiles) {
-            Some(expression) => format!("{{% set {VALUE} = {expression} %}}"),
+            Some(expression) => {
+                let print =
+                    format!("{{% if {VALUE} is undefined %}}{{{{ {VALUE} }}}}{{% endif %}}");
+                format!("{{% set {VALUE} = {expression} %}}{print}")
+            }
             None => source.to_owned(),
         };
         let added = self.0.add_template_owned(name.to_owned(), source);
@@ -139,9 +166,8 @@ impl Templates {
         let rendered = || {
             let captured = self.0.get_template(name)?.render_captured(row.clone())?;
             match captured.state().lookup(VALUE) {
-                Some(value) if value.is_undefined() => Err(Error::from(ErrorKind::UndefinedError)),
-                Some(value) => Ok(value),
-                None => Ok(Value::from(captured.into_output())),
+                Some(value) if !value.is_undefined() => Ok(value),
+                _ => Ok(Value::from(captured.into_output())),
             }
         };
         rendered().map_err(|error: Error| format!("{name}: {}", message(&error)))
@@ -178,6 +204,26 @@ fn method(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Res
             words.map(Value::from).collect()
         }
         ("capitalize", Some(text)) => capitalize(text).into(),
+        ("title", Some(text)) if text.is_ascii() => {
+            let mut after_letter = false;
+            let title = text.chars().map(|c| {
+                let starts = !std::mem::replace(&mut after_letter, c.is_alphabetic());
+                if starts {
+                    c.to_ascii_uppercase()
+                } else {
+                    c.to_ascii_lowercase()
+                }
+            });
+            title.collect::<String>().into()
+        }
+        ("splitlines", Some(text)) if text.is_ascii() => {
+            let text = text.replace("\r\n", "\n");
+            let is_end = |c| matches!(c, '\n'..='\r' | '\x1c'..='\x1e');
+            let mut lines: Vec<&str> = text.split(is_end).collect();
+            // An end of line ends a line, and begins none.
+            lines.pop_if(|last| last.is_empty());
+            lines.into_iter().map(Value::from).collect()
+        }
         ("title" | "splitlines" | "isdigit" | "isnumeric", Some(text)) if !text.is_ascii() => {
             let message = format!("{method}() of a text beyond ASCII is not supported");
             return Err(invalid(message));
@@ -229,10 +275,14 @@ fn regex_replace(
     let regex = Regex::with_options(pattern, RegexOptions::REGEX_OPTION_NONE, Syntax::python());
     let regex = regex.map_err(|error| invalid(format!("{pattern}: {error}")))?;
     let mut wrong = None;
-    let result = regex.replacen(text, count.unwrap_or(0), |captures: &Captures| {
-        let expanded = expand(replacement, captures);
-        expanded.unwrap_or_else(|message| wrong.insert(message).clone())
+    // The library panics on a pattern that takes too many steps.
+    let result = likra_files::guarded(|| {
+        regex.replacen(text, count.unwrap_or(0), |captures: &Captures| {
+            let expanded = expand(replacement, captures);
+            expanded.unwrap_or_else(|message| wrong.insert(message).clone())
+        })
     });
+    let result = result.map_err(|message| invalid(format!("{pattern}: {message}")))?;
     match wrong {
         Some(message) => Err(invalid(format!("{replacement}: {message}"))),
         None => Ok(result),
@@ -294,6 +344,25 @@ mod tests {
             ),
             ("{% set a = 'x' %}{{a + '{{'}}", "x{{"),
             ("{{ [q, n]|length }}", "2"),
+            (
+                "{% for x in [1, 2] %}{{x}}{{ ', ' if not loop.last }}{% endfor %}",
+                "1, 2",
+            ),
+            ("{{ 'x' if false }}", ""),
+            (
+                "{{ \"don't stop 3rd U.S.A x1y\".title() }}",
+                "Don'T Stop 3Rd U.S.A X1Y",
+            ),
+            (
+                "{{ 'a\\fb\\nc\\r\\nd\\n'.splitlines() }}",
+                "['a', 'b', 'c', 'd']",
+            ),
+            ("{{ 1e16|string }} {{ true|float }}", "1e+16 1.0"),
+            ("{{ 'x' is sequence }} {{ none is iterable }}", "True False"),
+            (
+                "{{ {'b': \"é'<\", 'a': 1e-7}|tojson }}",
+                r#"{"a": 1e-07, "b": "\u00e9\u0027\u003c"}"#,
+            ),
             ("{{ [f, n, none]|join(' ') }}\r\n.", "1e-07 3 None\n."),
         ] {
             assert_eq!(render(source, row).unwrap(), expected, "{source}");
@@ -309,6 +378,7 @@ mod tests {
             "{{q|nofilter}}",
             "{{",
             "{{c.other + ''}}",
+            "{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'|regex_replace('(a+)+$', 'x') }}",
         ] {
             assert!(
                 render(source, r#"{"q": "x", "c": {"label": ["A"]}}"#).is_err(),

@@ -170,6 +170,20 @@ const MISTAKES: &[(&str, &str, &[u8], &str)] = &[
     (
         "arc_challenge",
         "a.csv",
+        b"question,a\nq,x\nr,\"not closed\ns,y\n",
+        ":3: a quote is not closed before the file's end",
+    ),
+    (
+        "arc_challenge",
+        "a.csv",
+        b"question,a,a\nq,x,y\n",
+        ":1: two columns `a`",
+    ),
+    ("arc_challenge", "a.jsonl", b"PK\x03\x04rest", ": a zip archive, which is not read"),
+    ("arc_challenge", "a.jsonl", b"BZh91AY", ": bzip2, which is not read"),
+    (
+        "arc_challenge",
+        "a.csv",
         b"questionID,year,AnswerKey,question\nq1,2018,B,\"Which melts? (A) sand (B) ice\"\n",
         ": ARC as a table, which is not read; expected the .jsonl file beside it",
     ),

@@ -2,18 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
-use likra_data::{read_rows, training_order, training_passes};
-use likra_files::{check_room, write_atomically};
+use anyhow::{Context as _, Result, bail, ensure};
+use likra_data::{rows_of, training_order, training_passes};
+use likra_files::{check_room, read, write_atomically};
 use likra_hub::{Event, Listener, Name, RepoType, fetch};
 use likra_judge::{
     Calibration, Feedback, Labelled, Performance, Prompt, Scored, accuracy_of, feedback,
 };
 use likra_lora::Adapter;
-use likra_results::{BASE, HeadDir, Input, ScoreRecord, sha256};
+use likra_results::{BASE, HeadDir, Input, ScoreRecord, remove, sha256};
 use likra_score::Plan;
 use likra_tokenizer::{EncodedPair, Request};
-use likra_train::Example;
+use likra_train::{Example, LongExample};
 use serde_json::json;
 
 use crate::jobs::key;
@@ -56,8 +56,9 @@ fn files(text: &str, listener: &Listener) -> Result<Vec<PathBuf>> {
 fn open(file: &str, listener: &Listener) -> Result<(Vec<Feedback>, Vec<Input>)> {
     let (mut rows, mut inputs) = (Vec::new(), Vec::new());
     for path in files(file, listener)? {
-        rows.extend(read_rows(&path)?);
-        inputs.push(Input::of_file(&path)?);
+        let bytes = read(&path)?;
+        inputs.push(Input::of_bytes(&path, &bytes));
+        rows.extend(rows_of(bytes, &path)?);
     }
     let (all, left_out) = feedback(&rows).with_context(|| file.to_owned())?;
     let duplicate = "answers that stand before, which are left out";
@@ -73,7 +74,41 @@ fn open(file: &str, listener: &Listener) -> Result<(Vec<Feedback>, Vec<Input>)> 
             listener(Event::Said(line));
         }
     }
+    let none = |of: fn(&Feedback) -> &[String]| all.iter().all(|one| of(one).is_empty());
+    for (is_missing, name) in [
+        (none(|one| &one.chosen), "chosen"),
+        (none(|one| &one.rejected), "rejected"),
+    ] {
+        let expected = "expected some of both, chosen and rejected";
+        ensure!(!is_missing, "{file}: not one {name} answer; {expected}");
+    }
     Ok((all, inputs))
+}
+
+/// Leaves out the answers that the model has no room for, or refuses them; returns how many.
+fn leave_out_long(format: &Format, all: &mut Vec<Feedback>, rule: LongExample) -> Result<usize> {
+    let mut skipped = 0;
+    for one in all.iter_mut() {
+        for answers in [&mut one.chosen, &mut one.rejected] {
+            let mut kept = Vec::new();
+            for answer in answers.drain(..) {
+                let is_short = format.fits(&format.encoded(&one.prompt, &answer)?);
+                if !is_short && rule == LongExample::Refuse {
+                    let begins: String = answer.chars().take(60).collect();
+                    let why = format.pair(&one.prompt, &answer).err();
+                    let why = why.map_or(String::new(), |why| why.to_string());
+                    bail!(
+                        "{why}; `--too-long skip` leaves it out; the answer begins with {begins:?}"
+                    );
+                }
+                skipped += usize::from(!is_short);
+                kept.extend(is_short.then_some(answer));
+            }
+            *answers = kept;
+        }
+    }
+    all.retain(|one| !one.chosen.is_empty() || !one.rejected.is_empty());
+    Ok(skipped)
 }
 
 /// What is learned and what is held out: of the prompts that have good and bad answers a share, as a shuffle with `seed`
@@ -115,14 +150,21 @@ pub fn train_judge(
     );
     let base = Finder::new(None, listener).base(spec)?;
     base.device()?;
-    let (all, inputs) = open(file, listener)?;
+    let (mut all, inputs) = open(file, listener)?;
     let has_chat = all.iter().any(|one| matches!(one.prompt, Prompt::Chat(_)));
     let format = Format::open(&base, spec.training.bos, has_chat)?;
+    let skipped = leave_out_long(&format, &mut all, spec.training.too_long)
+        .with_context(|| file.to_owned())?;
+    if skipped > 0 {
+        let line =
+            format!("Warning: {skipped} answers are too long for the model, which are left out");
+        listener(Event::Said(line));
+    }
     let [learned, held_out] = parts(all, share, spec.seed).with_context(|| file.to_owned())?;
     let asked = requests(&format, &held_out)?;
     let files: Vec<&str> = inputs.iter().map(|input| &*input.sha256).collect();
     let data = sha256(format!("{} {share}", files.join(" ")).as_bytes());
-    let model = base.hash()?;
+    let model = base.hash(has_chat)?;
     let hashes = [("model", &model), ("tokenizer", &model), ("data", &data)];
     let hashes = hashes.map(|(name, hash)| (name, hash.clone())).into();
     let chosen = pairs(&format, &learned, |one| &one.chosen)?;
@@ -156,6 +198,11 @@ pub fn train_judge(
         lora: spec.lora.clone(),
     };
     let text = toml::to_string(&judge)?;
+    // Last of all, and never beside heads of another judge.
+    remove(&out.join("likra.toml"))?;
+    for (name, head) in HEADS.into_iter().zip([&positive, &negative]) {
+        head.save(&out.join(name))?;
+    }
     write_atomically(&out.join("likra.toml"), |to| to.write_all(text.as_bytes()))?;
     Ok(judge)
 }
@@ -200,7 +247,7 @@ fn beside(base: &[ScoreRecord], prompts: &[Labelled]) -> Result<Beside> {
     })
 }
 
-/// The head `name` that has learned these answers; it is left in `out`, with its checkpoints.
+/// The head `name` that has learned these answers; its checkpoints are left in `out`.
 fn teach(
     base: &Base,
     spec: &Spec,
@@ -222,7 +269,8 @@ fn teach(
     check_room(&dir.log(), base.room(&head, &dir)?)?;
     base.check_memory(base.training_bytes(&head, &examples)?)?;
     train(base, &head, &key, &examples, &dir, listener)?;
-    let learned = Adapter::load(&dir.checkpoint(examples.len()), base.device()?)?;
-    learned.save(&out.join(name))?;
-    Ok(learned)
+    Ok(Adapter::load(
+        &dir.checkpoint(examples.len()),
+        base.device()?,
+    )?)
 }

@@ -123,8 +123,23 @@ impl Format {
         Ok(self.chat.as_ref().context(plain)?.said(&said)?)
     }
 
-    /// An answer after its prompt. A space goes between two plain texts that have none there.
+    /// An answer after its prompt, if the model has room for both.
     pub(crate) fn pair(&self, prompt: &Prompt, answer: &str) -> Result<EncodedPair> {
+        let pair = self.encoded(prompt, answer)?;
+        let (positions, tokens) = (self.positions, pair.tokens.len());
+        ensure!(
+            self.fits(&pair),
+            "prompt and answer have {tokens} tokens; the model has {positions} positions"
+        );
+        Ok(pair)
+    }
+
+    pub(crate) fn fits(&self, pair: &EncodedPair) -> bool {
+        pair.fits(self.positions)
+    }
+
+    /// An answer after its prompt. A space goes between two plain texts that have none there.
+    pub(crate) fn encoded(&self, prompt: &Prompt, answer: &str) -> Result<EncodedPair> {
         ensure!(!answer.trim().is_empty(), "an empty answer");
         let context = self.context(prompt)?;
         let is_space = |c: Option<char>| c.is_none_or(char::is_whitespace);
@@ -133,15 +148,8 @@ impl Format {
             true => "",
             false => " ",
         };
-        let pair = self
-            .tokenizer
-            .encode_pair(&context, &[space, answer].concat())?;
-        let (positions, tokens) = (self.positions, pair.tokens.len());
-        ensure!(
-            pair.fits(positions),
-            "prompt and answer have {tokens} tokens; the model has {positions} positions"
-        );
-        Ok(pair)
+        let answer = [space, answer].concat();
+        Ok(self.tokenizer.encode_pair(&context, &answer)?)
     }
 
     /// Answers to be scored.
@@ -221,7 +229,7 @@ impl Judge {
     /// If a file is missing or refused, or the base is another.
     pub fn open(dir: &Path, base: Base) -> Result<Self> {
         let file = Self::read(dir)?;
-        let found = base.hash()?;
+        let found = base.hash(file.chat_template)?;
         ensure!(
             found == file.model_sha256,
             "{}: not the base of the heads in {}, which is {}: its files have hash {found}, expected {}",
@@ -274,12 +282,16 @@ impl Judge {
 }
 
 impl Base {
-    /// The hash of the files of the model and its tokenizer.
-    pub(crate) fn hash(&self) -> Result<String> {
+    /// The hash of the files of the model and its tokenizer, and of the chat template if it is used.
+    pub(crate) fn hash(&self, has_chat: bool) -> Result<String> {
         let mut paths = Model::files(&self.folder)?;
         paths.extend(Tokenizer::files(&self.folder));
         let hashes = paths.iter().map(|path| Ok(Input::of_file(path)?.sha256));
-        let hashes: Vec<String> = hashes.collect::<Result<_>>()?;
+        let mut hashes: Vec<String> = hashes.collect::<Result<_>>()?;
+        if has_chat {
+            let template = Tokenizer::chat_template(&self.folder)?;
+            hashes.push(sha256(template.source.as_bytes()));
+        }
         Ok(sha256(hashes.join("\n").as_bytes()))
     }
 }

@@ -10,7 +10,4 @@ pub enum Error {
     /// A row has no form that is known.
     #[error("line {0}: found {1}; expected {2}")]
     Row(usize, String, &'static str),
-    /// There is nothing to learn from for one of the heads.
-    #[error("not one {0} answer; expected some of both, chosen and rejected")]
-    Nothing(&'static str),
 }

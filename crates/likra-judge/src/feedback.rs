@@ -38,6 +38,19 @@ pub enum Prompt {
     Chat(Vec<Message>),
 }
 
+impl Prompt {
+    /// As messages: a text is a user's.
+    fn messages(&self) -> Vec<Message> {
+        match self {
+            Self::Chat(messages) => messages.clone(),
+            Self::Text(content) => vec![Message {
+                role: "user".into(),
+                content: content.clone(),
+            }],
+        }
+    }
+}
+
 /// Answers to a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feedback {
@@ -60,19 +73,31 @@ pub struct LeftOut {
     pub contradictions: Vec<usize>,
 }
 
-/// The feedback in the rows of a file, each with its line; rows with one prompt are brought together.
+/// The feedback in the rows of a file, each with its line; rows with one prompt are brought together. Where one prompt is
+/// messages, a text is a user's message.
 ///
 /// # Errors
 ///
-/// If a row has none of the forms, or there is nothing chosen or nothing rejected in all; the message names the line.
+/// If a row has none of the forms; the message names the line.
 pub fn feedback(rows: &[(usize, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
+    let read = |(line, row): &(usize, Value)| match read(row) {
+        Ok(read) => Ok((*line, read)),
+        Err((found, expected)) => Err(Error::Row(*line, found, expected)),
+    };
+    let mut rows: Vec<_> = rows.iter().map(read).collect::<Result<_>>()?;
+    if rows
+        .iter()
+        .any(|(_, (prompt, _))| matches!(prompt, Prompt::Chat(_)))
+    {
+        for (_, (prompt, _)) in &mut rows {
+            *prompt = Prompt::Chat(prompt.messages());
+        }
+    }
     let mut left_out = LeftOut::default();
     // Of each prompt its place, and of each answer to it whether it was chosen, rejected or both, and the last line.
     let mut places: BTreeMap<Prompt, usize> = BTreeMap::new();
     let mut all: Vec<(Prompt, Answers)> = Vec::new();
-    for (line, row) in rows {
-        let refused = |(found, expected): Refusal| Error::Row(*line, found, expected);
-        let (prompt, answers) = read(row).map_err(refused)?;
+    for (line, (prompt, answers)) in rows {
         let place = *places.entry(prompt.clone()).or_insert(all.len());
         if place == all.len() {
             all.push((prompt, Answers::new()));
@@ -80,7 +105,7 @@ pub fn feedback(rows: &[(usize, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
         let (there, mut is_new) = (&mut all[place].1, false);
         for (answer, is_chosen) in answers {
             if answer.trim().is_empty() {
-                left_out.empty.push(*line);
+                left_out.empty.push(line);
                 is_new = true;
                 continue;
             }
@@ -91,12 +116,12 @@ pub fn feedback(rows: &[(usize, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
             });
             let known = &mut there[at].1;
             if known[usize::from(!is_chosen)].is_some() {
-                left_out.contradictions.push(*line);
+                left_out.contradictions.push(line);
             }
-            is_new |= known[usize::from(is_chosen)].replace(*line).is_none();
+            is_new |= known[usize::from(is_chosen)].replace(line).is_none();
         }
         if !is_new {
-            left_out.duplicates.push(*line);
+            left_out.duplicates.push(line);
         }
     }
     let gathered = |(prompt, answers): (Prompt, Answers)| {
@@ -113,12 +138,9 @@ pub fn feedback(rows: &[(usize, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
     };
     let mut all: Vec<Feedback> = all.into_iter().map(gathered).collect();
     all.retain(|one| !one.chosen.is_empty() || !one.rejected.is_empty());
-    if all.iter().all(|one| one.chosen.is_empty()) {
-        return Err(Error::Nothing("chosen"));
-    }
-    if all.iter().all(|one| one.rejected.is_empty()) {
-        return Err(Error::Nothing("rejected"));
-    }
+    // A row may have several such answers.
+    left_out.empty.dedup();
+    left_out.contradictions.dedup();
     Ok((all, left_out))
 }
 
@@ -159,14 +181,41 @@ fn labelled(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)>
         Value::Bool(label) => *label,
         Value::Number(number) if number.as_f64() == Some(1.0) => true,
         Value::Number(number) if number.as_f64() == Some(0.0) => false,
-        Value::String(text) if text.eq_ignore_ascii_case("true") || text == "1" => true,
-        Value::String(text) if text.eq_ignore_ascii_case("false") || text == "0" => false,
+        Value::String(text) if is_one_of(text, ["true", "1", "1.0"]) => true,
+        Value::String(text) if is_one_of(text, ["false", "0", "0.0"]) => false,
         other => return Err((format!("label {other}"), "true or false")),
     };
     let (prompt, answer) = said(columns, "completion")?;
     let prompt = prompt.ok_or_else(|| ("no prompt".into(), "a column prompt"))?;
     Ok((prompt, vec![(answer, label)]))
 }
+
+fn is_one_of<const N: usize>(text: &str, names: [&str; N]) -> bool {
+    names
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(text.trim()))
+}
+
+/// Columns that may hold a prompt under another name.
+const PROMPTS: [&str; 17] = [
+    "prompt",
+    "prompts",
+    "question",
+    "questions",
+    "instruction",
+    "instructions",
+    "input",
+    "query",
+    "problem",
+    "context",
+    "request",
+    "user",
+    "messages",
+    "conversation",
+    "conversations",
+    "dialogue",
+    "history",
+];
 
 /// A chosen answer and a rejected one. Without a prompt of its own, what both begin with is the prompt.
 fn pair(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)> {
@@ -179,10 +228,15 @@ fn pair(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)> {
         (Some(prompt), Some(other)) if prompt == other => Ok((prompt, answers(&chosen, &rejected))),
         (None, None) => {
             // What answers happen to begin with is no prompt where there is one under another name.
-            let names = ["question", "instruction", "input", "query"];
-            let text = |name: &str| columns.get(name).and_then(Value::as_str);
-            let has = |name: &&str| text(name).is_some_and(|text| !text.trim().is_empty());
-            if let Some(name) = names.into_iter().find(has) {
+            let is_empty = |value: &Value| match value {
+                Value::String(text) => text.trim().is_empty(),
+                Value::Array(items) => items.is_empty(),
+                other => other.is_null(),
+            };
+            let other = columns
+                .iter()
+                .find(|(name, value)| is_one_of(name, PROMPTS) && !is_empty(value));
+            if let Some((name, _)) = other {
                 return Err((format!("a column {name}"), "the name prompt for it"));
             }
             // As TRL finds it (`extract_prompt`): a space before the answers belongs to them.
@@ -211,9 +265,19 @@ fn pair(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)> {
 fn said(columns: &Map<String, Value>, name: &str) -> Read<(Option<Prompt>, String)> {
     let read = |name: &str| {
         let value = columns.get(name).unwrap_or(&Value::Null);
+        let refused = |expected| (kind(value), expected);
+        // A table has its messages as texts.
+        let text = value.as_str().map_or("", str::trim);
+        let is_messages =
+            text.starts_with("[{") && text.contains("role") && text.contains("content");
+        if is_messages && text.ends_with("}]") {
+            let messages: Option<Vec<Message>> = serde_json::from_str(text).ok();
+            let messages =
+                messages.ok_or_else(|| refused("messages as JSON, not as Python prints them"))?;
+            return Ok(Some(Prompt::Chat(messages)));
+        }
         let found = Option::<Prompt>::deserialize(value);
-        let expected = "a text, or a list of messages with role and content";
-        found.map_err(|_| (kind(value), expected))
+        found.map_err(|_| refused("a text, or a list of messages with role and content"))
     };
     let (prompt, value) = (read("prompt")?, &columns[name]);
     let mut said = match read(name)? {
@@ -223,17 +287,32 @@ fn said(columns: &Map<String, Value>, name: &str) -> Read<(Option<Prompt>, Strin
     };
     let last = said.pop().filter(|last| last.role == "assistant");
     let last = last.ok_or_else(|| (kind(value), "messages of which the assistant has the last"))?;
-    let prompt = match (prompt, said.is_empty()) {
-        (Some(Prompt::Text(content)), true) => {
-            let role = "user".into();
-            Some(Prompt::Chat(vec![Message { role, content }]))
-        }
-        (prompt, true) => prompt,
-        // The messages have the prompt once more.
-        (_, false) => Some(Prompt::Chat(said)),
+    let prompt = match prompt {
+        Some(prompt) => Some(Prompt::Chat(joined(prompt, said)?)),
+        None => (!said.is_empty()).then_some(Prompt::Chat(said)),
     };
     let prompt = prompt.ok_or_else(|| (kind(value), "a message before the assistant's"))?;
     Ok((Some(prompt), last.content))
+}
+
+/// A prompt and the messages before the answer, which may have the prompt, or the end of it, once more.
+fn joined(prompt: Prompt, said: Vec<Message>) -> Read<Vec<Message>> {
+    let mut all = prompt.messages();
+    if let Prompt::Text(text) = prompt
+        && !said.is_empty()
+    {
+        let has =
+            |message: &Message| message.role == "user" && message.content.trim() == text.trim();
+        let expected = "messages that have the prompt, or a prompt of messages";
+        let is_there = said.iter().any(has);
+        return is_there
+            .then_some(said)
+            .ok_or_else(|| (kind(&text.into()), expected));
+    }
+    let again = |count: &usize| all.ends_with(&said[..*count]);
+    let count = (0..=said.len().min(all.len())).rev().find(again);
+    all.extend(said.into_iter().skip(count.unwrap_or_default()));
+    Ok(all)
 }
 
 /// A question with its choices, as benchmarks have them; the prompt is that of ARC's task.
@@ -245,19 +324,30 @@ fn choices(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)> 
     let all = texts(given).or_else(|| texts(given.get("text")?));
     let expected = "choices as a list of texts, or {text: [...], label: [...]}";
     let all = all.ok_or_else(|| (kind(given), expected))?;
-    let labels = given.get("label").and_then(texts);
+    // Labels may be numbers. A choice is the one whose label is that of the answer, before it is one by its place.
+    let name = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), String::from)
+    };
+    let labels = given.get("label").and_then(Value::as_array);
+    let labels: Vec<String> = labels.into_iter().flatten().map(name).collect();
     let answer = columns.get("answer").or_else(|| columns.get("answerKey"));
     let answer = answer.ok_or_else(|| ("no answer".into(), "a column answer or answerKey"))?;
+    let labelled = labels.iter().position(|label| *label == name(answer));
+    let are_numbers = labels.iter().any(|label| label.parse::<f64>().is_ok());
     let place = match answer {
+        _ if labelled.is_some() => labelled,
+        // Which of the two a number would be cannot be told.
+        Value::Number(_) if are_numbers => None,
         Value::Number(place) => place.as_u64().map(|place| place as usize),
         Value::String(text) => {
-            let labelled = labels.and_then(|labels| labels.iter().position(|label| label == text));
             let letter = match text.as_bytes() {
                 [letter @ b'A'..=b'Z'] => Some(usize::from(letter - b'A')),
-                _ => text.parse().ok(),
+                _ => text.parse().ok().filter(|_| !are_numbers),
             };
-            let is_text = || all.iter().position(|choice| choice == text);
-            labelled.or_else(is_text).or(letter)
+            let is_text = all.iter().position(|choice| choice == text);
+            is_text.or(letter)
         }
         _ => None,
     };
@@ -314,6 +404,17 @@ mod tests {
             one(arc),
             text("Question: Which?\nAnswer:", &["b"], &["a", "c"])
         );
+        for (label, answer) in [
+            (json!([1, 2, 3]), json!(2)),
+            (json!([1, 2, 3]), json!("2")),
+            (json!(["1", "2", "3"]), json!(2)),
+            (json!(["A", "B", "C"]), json!(1)),
+            (json!(["A", "B", "C"]), json!("B")),
+        ] {
+            let choices = json!({"text": ["a", "b", "c"], "label": label});
+            let found = one(json!({"question": "Which?", "choices": choices, "answerKey": answer}));
+            assert_eq!(found.chosen, ["b"], "{label} {answer}");
+        }
         for answer in [json!(1), json!("B"), json!("b"), json!("1")] {
             let found =
                 one(json!({"question": "Which?", "choices": ["a", "b", "c"], "answer": answer}));
@@ -339,6 +440,52 @@ mod tests {
                 json!({"prompt": prompt, "chosen": said("Because."), "rejected": said("No.")});
             assert_eq!(one(row), expected);
         }
+        let as_text =
+            |answer: &str| json!([say("user", "Why?"), say("assistant", answer)]).to_string();
+        let row = json!({"chosen": as_text("Because."), "rejected": as_text("No.")});
+        assert_eq!(one(row), expected);
+    }
+
+    #[test]
+    fn no_message_of_a_conversation_is_lost_or_said_twice() {
+        let say = |role: &str, content: &str| json!({"role": role, "content": content});
+        let (system, user) = (say("system", "Be brief."), say("user", "Why?"));
+        let turns = [say("assistant", "Which?"), say("user", "That one.")];
+        let of = |prompt: Value, before: &[Value]| {
+            let said = |answer: &str| [before, &[say("assistant", answer)]].concat();
+            let row =
+                json!({"prompt": prompt, "chosen": said("Because."), "rejected": said("No.")});
+            match one(row).prompt {
+                Prompt::Chat(messages) => messages
+                    .into_iter()
+                    .map(|it| it.content)
+                    .collect::<Vec<_>>(),
+                Prompt::Text(text) => panic!("{text}"),
+            }
+        };
+        let prompt = json!([system, user]);
+        let short = ["Be brief.", "Why?"];
+        assert_eq!(of(prompt.clone(), &[]), short);
+        assert_eq!(of(prompt.clone(), std::slice::from_ref(&user)), short);
+        assert_eq!(of(prompt.clone(), &[system.clone(), user.clone()]), short);
+        assert_eq!(of(json!("Why?"), &[system, user]), short);
+        assert_eq!(
+            of(prompt, &turns),
+            ["Be brief.", "Why?", "Which?", "That one."]
+        );
+    }
+
+    #[test]
+    fn a_text_and_the_same_as_a_message_are_one_prompt() {
+        let rows = [
+            json!({"prompt": "Why?", "completion": "Because.", "label": "1.0"}),
+            json!({"prompt": [{"role": "user", "content": "Why?"}], "completion": "No.", "label": "False"}),
+        ];
+        let (found, _) = of(&rows).unwrap();
+        assert_eq!(
+            (found.len(), found[0].chosen.len(), found[0].rejected.len()),
+            (1, 1, 1)
+        );
     }
 
     #[test]
@@ -375,6 +522,22 @@ mod tests {
                 "found a column question; expected the name prompt for it",
             ),
             (
+                json!({"Messages": [1], "chosen": "in a", "rejected": "in b"}),
+                "found a column Messages",
+            ),
+            (
+                json!({"prompt": "x", "chosen": "[{'role': 'user', 'content': 'y'}]", "rejected": "z"}),
+                "not as Python prints them",
+            ),
+            (
+                json!({"prompt": "x", "chosen": [{"role": "user", "content": "y"}, {"role": "assistant", "content": "a"}], "rejected": "z"}),
+                "expected messages that have the prompt",
+            ),
+            (
+                json!({"question": "x", "choices": {"text": ["a", "b"], "label": [1, 2]}, "answerKey": 0}),
+                "found answer 0",
+            ),
+            (
                 json!({"prompt": "x", "completion": "y", "label": "maybe"}),
                 "label \"maybe\"",
             ),
@@ -401,13 +564,5 @@ mod tests {
                 "{error}"
             );
         }
-        let only = json!({"prompt": "x", "completion": "y", "label": true});
-        assert!(
-            of(&[only])
-                .unwrap_err()
-                .to_string()
-                .contains("not one rejected")
-        );
-        assert!(of(&[]).is_err());
     }
 }

@@ -8,7 +8,7 @@ use fs_err as fs;
 use likra_files::{error_at, write_atomically};
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, sha256_kept};
+use crate::{Result, sha256, sha256_kept};
 
 /// What a run was made of. The same run has the same manifest, byte for byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,6 +88,16 @@ impl Input {
             sha256: sha256_kept(path)?,
             bytes: fs::metadata(path)?.len(),
         })
+    }
+
+    /// The file at `path`, of which `bytes` have been read: a pipe is read but once.
+    pub fn of_bytes(path: &Path, bytes: &[u8]) -> Self {
+        let name = path.file_name().unwrap_or_default();
+        Self {
+            name: name.to_string_lossy().into_owned(),
+            sha256: sha256(bytes),
+            bytes: bytes.len() as u64,
+        }
     }
 }
 

@@ -38,9 +38,9 @@ impl App {
     }
 
     /// The prompt as the judge reads it, and whether it is messages.
-    pub(crate) fn context(&self, prompt: &Prompt) -> Refusable<(String, bool)> {
+    pub(crate) fn context(&self, param: &str, prompt: &Prompt) -> Refusable<(String, bool)> {
         let context = block_in_place(|| self.text.context(prompt));
-        context.map_err(|why| Refusal::value("prompt", why))
+        context.map_err(|why| Refusal::value(param, why))
     }
 
     pub(crate) fn check_ids(&self, param: &str, ids: &[u32]) -> Refusable<()> {

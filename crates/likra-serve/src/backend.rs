@@ -47,8 +47,8 @@ pub trait Text: Send + Sync {
     /// The text of token ids, special tokens included.
     fn decode(&self, ids: &[u32]) -> String;
 
-    /// The text of one token as it stands within a text, such as `" ice"`.
-    fn token(&self, id: u32) -> String;
+    /// The text of token ids as they stand within a text, such as `" ice"`.
+    fn within(&self, ids: &[u32]) -> String;
 
     /// What the judge reads of a prompt, and whether that is messages in a chat template. If it is not, a space goes
     /// between the text and an answer where there is none.

@@ -134,7 +134,7 @@ impl Asked {
 
     /// The prompts: a text, texts, token ids, or lists of token ids.
     fn prompts(&self, app: &App) -> Refusable<Vec<Prompt>> {
-        let raw = self.prompt.as_ref().map_or("", |raw| raw.get());
+        let raw = self.prompt.as_ref().map_or("nothing", |raw| raw.get());
         let kind = raw.chars().filter(|it| !it.is_whitespace()).take(2);
         let from_text = |text: String| {
             let ids = app.encode("prompt", &text, true)?;
@@ -171,13 +171,13 @@ impl Asked {
             let found = format!("{} scores of {} tokens", scored.len(), ids.len());
             return Err(Refusal::failed(found));
         }
-        let mut tokens: Vec<String> = ids.iter().map(|id| app.text.token(*id)).collect();
+        let mut tokens: Vec<String> = ids.iter().map(|id| app.text.within(&[*id])).collect();
         let (mut values, mut tops) = (vec![None], vec![Value::Null]);
         for (place, one) in scored.iter().enumerate() {
             let (id, text) = (ids[place + 1], &tokens[place + 1]);
             let (value, best) = (nats(one.log_likelihood)?, nats(one.best.1)?);
             values.push(Some(value));
-            let other = app.text.token(one.best.0);
+            let other = app.text.within(&[one.best.0]);
             tops.push(match other == *text {
                 _ if one.best.0 == id => json!({other: value}),
                 true => json!({other: value.max(best)}),
@@ -190,16 +190,32 @@ impl Asked {
             values.push(None);
             tops.push(Value::Null);
         }
-        let offsets = tokens.iter().scan(0, |end, token| {
-            *end += token.chars().count();
-            Some(*end - token.chars().count())
-        });
-        let offsets: Vec<usize> = offsets.collect();
+        let offsets = offsets(app, ids, tokens.len());
         let tops = (self.logprobs == 1).then_some(tops);
         Ok(json!({
             "tokens": tokens, "token_logprobs": values, "top_logprobs": tops, "text_offset": offsets,
         }))
     }
+}
+
+/// Where each token begins, in characters: a part of a character at that character. Tokens beyond `ids` begin at the end.
+fn offsets(app: &App, ids: &[u32], count: usize) -> Vec<usize> {
+    let (mut offsets, mut end, mut open) = (Vec::new(), 0, 0);
+    for (place, id) in ids.iter().enumerate() {
+        let alone = app.text.within(&[*id]);
+        offsets.push(end);
+        // What is alone no text may be one together with those before it, of which a character has four at most.
+        let text = match place == open {
+            true => alone,
+            false => app.text.within(&ids[open..=place]),
+        };
+        if !text.ends_with('\u{fffd}') || place - open >= 3 {
+            end += text.chars().count();
+            open = place + 1;
+        }
+    }
+    offsets.resize(count, end);
+    offsets
 }
 
 /// A log-likelihood as JSON has it, which knows no infinity. vLLM has the same bound.

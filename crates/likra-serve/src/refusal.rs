@@ -74,6 +74,9 @@ pub(crate) async fn shape(response: Response) -> Response {
     let said = to_bytes(body, 1 << 16).await.unwrap_or_default();
     let message = match parts.status {
         StatusCode::GATEWAY_TIMEOUT => "no answer within the server's deadline".into(),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            "a body larger than the server takes; expected several smaller requests".into()
+        }
         status if said.is_empty() => status.canonical_reason().unwrap_or("refused").into(),
         _ => String::from_utf8_lossy(&said).into_owned(),
     };

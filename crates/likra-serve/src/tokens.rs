@@ -26,7 +26,7 @@ pub(crate) async fn tokenize(State(app): Shared, Json(asked): Json<Tokenize>) ->
     let (count, most) = (ids.len(), app.settings.positions);
     let mut answer = json!({"count": count, "max_model_len": most, "tokens": ids});
     if asked.return_token_strs == Some(true) {
-        answer["token_strs"] = ids.iter().map(|id| app.text.token(*id)).collect();
+        answer["token_strs"] = ids.iter().map(|id| app.text.within(&[*id])).collect();
     }
     Ok(Json(answer))
 }

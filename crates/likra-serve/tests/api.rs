@@ -61,6 +61,25 @@ fn a_prompt_is_answered_as_lm_eval_reads_it() {
     }
 }
 
+/// The mock's tokens are bytes, so a character may have several.
+#[test]
+fn a_token_begins_where_its_character_does() {
+    let server = Server::start();
+    let text = "na\u{ef}ve caf\u{e9} \u{1f600}!";
+    let ids = Mock.encode(text, false).unwrap();
+    let answer = server.post("/v1/completions", scoring("base", json!([ids])));
+    let offsets = answer.json()["choices"][0]["logprobs"]["text_offset"].clone();
+    let offsets: Vec<usize> = serde_json::from_value(offsets).unwrap();
+    let (mut expected, mut bytes) = (Vec::new(), 0);
+    for id in &ids {
+        let before = text.char_indices().take_while(|(at, _)| *at <= bytes);
+        expected.push(before.count() - 1);
+        bytes += mock::bytes(*id).len();
+    }
+    expected.push(text.chars().count());
+    assert_eq!(offsets, expected);
+}
+
 #[test]
 fn prompts_come_in_four_forms() {
     let server = Server::start();

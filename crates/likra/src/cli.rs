@@ -306,7 +306,7 @@ pub(crate) struct TrainArgs {
     pub(crate) kind: Option<Answers>,
     /// Train both heads on feedback, a file of rows or a data set's name on the hub: chosen and rejected answers to
     /// prompts, completions with labels, or questions with choices.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["kind", "questions", "task", "data", "examples"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kind", "questions", "task", "data", "examples", "chat_template", "wrong_answer", "objective", "beta"])]
     pub(crate) feedback: Option<String>,
     /// The share of the prompts that no head learns, to choose the weight and the calibration by.
     #[arg(
@@ -390,7 +390,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub(crate) queue: usize,
     /// How many seconds a request may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = 330)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 330, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) deadline: u64,
 }
 

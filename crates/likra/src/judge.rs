@@ -23,8 +23,11 @@ pub(crate) fn run(arguments: &JudgeArgs) -> Result<()> {
     let (mut input, mut total): (Box<dyn Read>, _) = (Box::new(io::stdin()), 0);
     if path.as_os_str() != "-" {
         let open = || File::open(path).with_context(at);
-        total = BufReader::new(open()?).lines().count();
         input = Box::new(open()?);
+        // What is no plain file, such as a pipe, can be read but once.
+        if path.is_file() {
+            total = BufReader::new(open()?).lines().count();
+        }
     }
     let tell = |event| {
         if total > 0 {
@@ -38,6 +41,7 @@ pub(crate) fn run(arguments: &JudgeArgs) -> Result<()> {
         line: 0,
     };
     let mut judged: Vec<(Judgement, Vec<bool>)> = Vec::new();
+    let mut lone = 0;
     loop {
         let (questions, requests) = reader.next().with_context(at)?;
         if questions.is_empty() {
@@ -48,6 +52,8 @@ pub(crate) fn run(arguments: &JudgeArgs) -> Result<()> {
             return Ok(());
         }
         tell(Event::Advanced(questions.len(), String::new()));
+        let has_one = |one: &&Question| one.label.is_some() && one.answers.len() == 1;
+        lone += questions.iter().filter(has_one).count();
         let known = questions.iter().zip(found);
         judged.extend(known.filter_map(|(question, found)| {
             let (label, places) = (question.label?, 0..question.answers.len());
@@ -55,6 +61,9 @@ pub(crate) fn run(arguments: &JudgeArgs) -> Result<()> {
         }));
     }
     tell(Event::Ended(String::new()));
+    if lone > 0 {
+        say!("{lone} labelled prompts have one answer, which says nothing: they are not counted");
+    }
     if let Some(performance) = Performance::of(&judged) {
         say!("{}", table(&performance));
     }
@@ -112,7 +121,8 @@ impl Lines<'_> {
             self.line += 1;
             if !text.trim().is_empty() {
                 let at = || format!("line {}", self.line);
-                let question: Question = serde_json::from_str(&text).with_context(at)?;
+                let line = text.strip_prefix('\u{feff}').unwrap_or(&text);
+                let question: Question = serde_json::from_str(line).with_context(at)?;
                 let request = self.judge.request(&question).with_context(at)?;
                 let candidates = request.candidates.iter();
                 tokens += candidates

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use likra_experiment::{Format, Judge};
 use likra_judge::{Judgement, Prompt, Question};
 use likra_score::{Reader, Reading};
@@ -30,8 +30,15 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<()> {
     let readers = [None, positive, negative].map(|head| Reader::new(model, head, batch_tokens));
     let (models, vocabulary) = (MODELS.map(String::from).to_vec(), base.config.vocab_size);
     let token = arguments.token.clone();
+    ensure!(
+        token.as_deref() != Some(""),
+        "--token: expected a text that is not empty"
+    );
+    // A variable that is empty is as good as none.
+    let of_variable = std::env::var("LIKRA_TOKEN").ok();
+    let token = token.or(of_variable.filter(|token| !token.is_empty()));
     let settings = Settings {
-        token: token.or(std::env::var("LIKRA_TOKEN").ok()),
+        token,
         queue: arguments.queue.max(1),
         deadline: Duration::from_secs(arguments.deadline),
         batch_tokens,
@@ -131,11 +138,11 @@ impl Text for Tokens {
         self.inner.decode(ids)
     }
 
-    fn token(&self, id: u32) -> String {
+    fn within(&self, ids: &[u32]) -> String {
         let before = self.decode(&self.before);
-        let text = self.decode(&[&self.before[..], &[id]].concat());
+        let text = self.decode(&[&self.before[..], ids].concat());
         let own = text.strip_prefix(&before);
-        own.map_or_else(|| self.decode(&[id]), String::from)
+        own.map_or_else(|| self.decode(ids), String::from)
     }
 
     fn context(&self, prompt: &Prompt) -> Result<(String, bool), String> {

@@ -146,6 +146,13 @@ fn feedback_becomes_a_judge() {
 
 fn answers_line_by_line(dir: &Path, found: &[Judgement]) {
     let path = dir.join("questions.jsonl");
+    // A pipe under a name can be read but once, too; a folder cannot be read at all.
+    let piped = judge(dir, "/dev/stdin")
+        .stdin(fs::File::open(&path).unwrap())
+        .output();
+    assert_eq!(judgements(&piped.unwrap().stdout), found);
+    let folder = judge(dir, &text(dir)).output().unwrap();
+    assert!(!folder.status.success() && folder.stdout.is_empty());
     // From the standard input line by line: an answer comes before the next question is asked.
     let mut child = judge(dir, "-")
         .stdin(Stdio::piped())
@@ -250,23 +257,31 @@ fn every_form_of_feedback_is_learned_and_what_cannot_be_is_named() {
         table.write_record([prompt, right, &wrong[0]]).unwrap();
     }
     table.write_record([&rows[0].0, "", "bad"]).unwrap();
+    // What pandas takes for nothing, and numbers, are answers like any other.
+    table.write_record([&rows[0].0, "None", "7"]).unwrap();
+    table
+        .write_record([&rows[0].0, &"long ".repeat(900), "no"])
+        .unwrap();
     drop(table);
-    let (feedback, out) = (text(&dir.join("feedback.csv")), text(&dir.join("other")));
+    let (table, out) = (text(&dir.join("feedback.csv")), text(&dir.join("other")));
     let model = text(&fixture("tiny"));
-    let words = [
-        "train",
-        "--model",
-        &model,
-        "--device",
-        "cpu",
-        "--feedback",
-        &feedback,
-        "--out",
-        &out,
-    ];
+    let lines = text(&path);
+    let of = |file| {
+        let words = ["train", "--model", &model, "--device", "cpu", "--out", &out];
+        [&words[..], &["--feedback", file]].concat()
+    };
+    let words = of(&table);
+    let error = fail(&words, 1);
+    assert!(
+        error
+            .contains("positions; `--too-long skip` leaves it out; the answer begins with \"long "),
+        "{error}"
+    );
+    let words = [&words[..], &["--too-long", "skip"]].concat();
     let said = String::from_utf8(likra(&words).output().unwrap().stderr).unwrap();
     assert!(
-        said.contains("1 rows have answers that stand before")
+        said.contains("1 answers are too long")
+            && said.contains("1 rows have answers that stand before")
             && said.contains("1 rows have an empty answer"),
         "{said}"
     );
@@ -281,47 +296,15 @@ fn every_form_of_feedback_is_learned_and_what_cannot_be_is_named() {
         ),
     ] {
         write_lines(&path, rows.into_iter());
-        let error = fail(
-            &[
-                "train",
-                "--model",
-                &model,
-                "--feedback",
-                &text(&path),
-                "--out",
-                &out,
-            ],
-            1,
-        );
+        let error = fail(&of(&lines), 1);
         assert!(error.contains(message), "{error}");
     }
     let chat = json!({"chosen": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "a"}],
                       "rejected": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "b"}]});
     write_lines(&path, std::iter::once(chat));
-    let error = fail(
-        &[
-            "train",
-            "--model",
-            &model,
-            "--feedback",
-            &text(&path),
-            "--out",
-            &out,
-        ],
-        1,
-    );
+    let error = fail(&of(&lines), 1);
     assert!(error.contains("chat"), "{error}");
-    let both = [
-        "train",
-        "--model",
-        &model,
-        "--feedback",
-        "x",
-        "--kind",
-        "correct",
-        "--out",
-        &out,
-    ];
+    let both = [&of("x")[..], &["--kind", "correct"]].concat();
     assert!(fail(&both, 2).contains("cannot be used with"));
 }
 

@@ -54,7 +54,13 @@ fn plain(value: &Value) -> Option<Value> {
 
 /// Of what a template printed: a text that has nothing but digits is a number.
 fn printed(key: &str, text: String) -> Result<Value, String> {
-    if text.is_empty() || !text.chars().all(char::is_numeric) {
+    // Python's `isdigit`: fractions, Roman numerals and the like are no digits.
+    let is_digit = |c: char| {
+        let is_other =
+            matches!(c, '\u{bc}'..='\u{be}' | '\u{2150}'..='\u{218f}' | '\u{3000}'..='\u{33ff}');
+        c.is_numeric() && !is_other
+    };
+    if text.is_empty() || !text.chars().all(is_digit) {
         return Ok(text.into());
     }
     let number: Option<i64> = text.parse().ok();

@@ -18,6 +18,9 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
     let mut reader = Reader {
         events: Parser::new_from_str(text),
         line: 0,
+        end: 0,
+        length: text.chars().count(),
+        is_ended: text.ends_with('\n'),
         anchors: HashMap::new(),
     };
     let mut document = None;
@@ -38,8 +41,12 @@ const DEEPEST: usize = 60;
 
 struct Reader<'a> {
     events: Parser<'a, StrInput<'a>>,
-    /// Where the last event begins.
+    /// Where the last event begins, and at which character it ends.
     line: usize,
+    end: usize,
+    /// How many characters the text has, and whether a line break is the last.
+    length: usize,
+    is_ended: bool,
     /// What has an anchor, by its number.
     anchors: HashMap<usize, Value>,
 }
@@ -50,7 +57,7 @@ impl<'a> Reader<'a> {
             return Ok(Event::StreamEnd);
         };
         let (event, span) = event.map_err(|error| error.to_string())?;
-        self.line = span.start.line();
+        (self.line, self.end) = (span.start.line(), span.end.index());
         Ok(event)
     }
 
@@ -68,7 +75,13 @@ impl<'a> Reader<'a> {
             return Err(self.wrong("lists or maps in one another too deep"));
         }
         let (anchor, value) = match event {
-            Event::Scalar(text, style, anchor, tag) => {
+            Event::Scalar(mut text, style, anchor, tag) => {
+                // Where a block is cut off by the file's end, the parser adds a line break that is not there.
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                if is_block && !self.is_ended && self.end >= self.length {
+                    let cut = text.strip_suffix('\n').map(String::from);
+                    text = cut.map_or(text, Into::into);
+                }
                 let tag = tag.as_deref().map(name);
                 let value = scalar(&text, style == ScalarStyle::Plain, tag.as_deref());
                 (anchor, value.map_err(|message| self.wrong(&message))?)
@@ -186,6 +199,18 @@ mod tests {
         let found = parse(text).unwrap();
         let expected = "[False, 'no', True, None, '', 10, 31, 1000, -3, '1e3', 1.5, 1000.0, 0.5, 'A', '1.2.3', 'ab']";
         assert_eq!(found.to_string(), expected);
+        for (text, expected) in [
+            ("a: |\n  x\n  y", "x\ny"),
+            ("a: >\n  x\n  y", "x y"),
+            ("a: |\n  x\n", "x\n"),
+            ("a: |+\n  x\n\n", "x\n\n"),
+            ("a: |\n  x\nb: 1", "x\n"),
+            ("a: |\n  x\n# end", "x\n"),
+            ("a: |-\n  x", "x"),
+        ] {
+            let found = parse(text).unwrap().get_attr("a").unwrap();
+            assert_eq!(found.as_str(), Some(expected), "{text}");
+        }
         assert!(parse("a: 2020-01-01").unwrap_err().contains("date"));
         assert!(parse("a: 12:30").unwrap_err().contains("quotes"));
     }

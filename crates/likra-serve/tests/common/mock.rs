@@ -61,8 +61,8 @@ impl Text for Mock {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    fn token(&self, id: u32) -> String {
-        self.decode(&[id])
+    fn within(&self, ids: &[u32]) -> String {
+        self.decode(ids)
     }
 
     fn context(&self, prompt: &Prompt) -> Result<(String, bool), String> {
@@ -86,7 +86,7 @@ impl Text for Mock {
     }
 }
 
-fn bytes(id: u32) -> Vec<u8> {
+pub(crate) fn bytes(id: u32) -> Vec<u8> {
     match id as usize {
         id @ 0..3 => SPECIAL[id].as_bytes().to_vec(),
         id @ 3..259 => vec![(id - 3) as u8],
