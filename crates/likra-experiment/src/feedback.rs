@@ -85,8 +85,13 @@ fn open(file: &str, listener: &Listener) -> Result<(Vec<Feedback>, Vec<Input>)> 
     Ok((all, inputs))
 }
 
-/// Leaves out the answers that the model has no room for, or refuses them; returns how many.
-fn leave_out_long(format: &Format, all: &mut Vec<Feedback>, rule: LongExample) -> Result<usize> {
+/// Leaves out the answers that the model has no room for, and says how many, or refuses them.
+fn leave_out_long(
+    format: &Format,
+    all: &mut Vec<Feedback>,
+    rule: LongExample,
+    listener: &Listener,
+) -> Result<()> {
     let mut skipped = 0;
     for one in all.iter_mut() {
         for answers in [&mut one.chosen, &mut one.rejected] {
@@ -108,7 +113,11 @@ fn leave_out_long(format: &Format, all: &mut Vec<Feedback>, rule: LongExample) -
         }
     }
     all.retain(|one| !one.chosen.is_empty() || !one.rejected.is_empty());
-    Ok(skipped)
+    if skipped > 0 {
+        let line = "answers are too long for the model, which are left out";
+        listener(Event::Said(format!("Warning: {skipped} {line}")));
+    }
+    Ok(())
 }
 
 /// What is learned and what is held out: of the prompts that have good and bad answers a share, as a shuffle with `seed`
@@ -153,13 +162,8 @@ pub fn train_judge(
     let (mut all, inputs) = open(file, listener)?;
     let has_chat = all.iter().any(|one| matches!(one.prompt, Prompt::Chat(_)));
     let format = Format::open(&base, spec.training.bos, has_chat)?;
-    let skipped = leave_out_long(&format, &mut all, spec.training.too_long)
+    leave_out_long(&format, &mut all, spec.training.too_long, listener)
         .with_context(|| file.to_owned())?;
-    if skipped > 0 {
-        let line =
-            format!("Warning: {skipped} answers are too long for the model, which are left out");
-        listener(Event::Said(line));
-    }
     let [learned, held_out] = parts(all, share, spec.seed).with_context(|| file.to_owned())?;
     let asked = requests(&format, &held_out)?;
     let files: Vec<&str> = inputs.iter().map(|input| &*input.sha256).collect();
@@ -197,14 +201,19 @@ pub fn train_judge(
         training: spec.training.clone(),
         lora: spec.lora.clone(),
     };
-    let text = toml::to_string(&judge)?;
-    // Last of all, and never beside heads of another judge.
-    remove(&out.join("likra.toml"))?;
-    for (name, head) in HEADS.into_iter().zip([&positive, &negative]) {
+    leave(&judge, [&positive, &negative], out)?;
+    Ok(judge)
+}
+
+/// Writes a judge into its folder: what says how to read the heads last of all, and never beside those of another judge.
+fn leave(judge: &JudgeFile, heads: [&Adapter; 2], out: &Path) -> Result<()> {
+    let (text, file) = (toml::to_string(judge)?, out.join("likra.toml"));
+    remove(&file)?;
+    for (name, head) in HEADS.into_iter().zip(heads) {
         head.save(&out.join(name))?;
     }
-    write_atomically(&out.join("likra.toml"), |to| to.write_all(text.as_bytes()))?;
-    Ok(judge)
+    write_atomically(&file, |to| to.write_all(text.as_bytes()))?;
+    Ok(())
 }
 
 /// What is asked of prompts that are held out: all answers to each, the good ones first.

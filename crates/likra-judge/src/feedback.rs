@@ -124,24 +124,26 @@ pub fn feedback(rows: &[(usize, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
             left_out.duplicates.push(line);
         }
     }
-    let gathered = |(prompt, answers): (Prompt, Answers)| {
-        let only = |chosen: usize| {
-            let some = answers.iter();
-            let some = some.filter(|(_, at)| at[chosen].is_some() && at[1 - chosen].is_none());
-            some.map(|(answer, _)| answer.clone()).collect::<Vec<_>>()
-        };
-        Feedback {
-            prompt,
-            chosen: only(1),
-            rejected: only(0),
-        }
-    };
     let mut all: Vec<Feedback> = all.into_iter().map(gathered).collect();
     all.retain(|one| !one.chosen.is_empty() || !one.rejected.is_empty());
     // A row may have several such answers.
     left_out.empty.dedup();
     left_out.contradictions.dedup();
     Ok((all, left_out))
+}
+
+/// What is only chosen, and what is only rejected.
+fn gathered((prompt, answers): (Prompt, Answers)) -> Feedback {
+    let only = |chosen: usize| {
+        let some = answers.iter();
+        let some = some.filter(|(_, at)| at[chosen].is_some() && at[1 - chosen].is_none());
+        some.map(|(answer, _)| answer.clone()).collect::<Vec<_>>()
+    };
+    Feedback {
+        prompt,
+        chosen: only(1),
+        rejected: only(0),
+    }
 }
 
 /// The answers to a prompt, each with the line where it was rejected, and the one where it was chosen.
