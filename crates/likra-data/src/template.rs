@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use chrono::NaiveDateTime;
 use likra_files::PythonJson;
 use minijinja::syntax::{SyntaxConfig, SyntaxConfigBuilder};
-use minijinja::value::{Kwargs, Rest, Serde, ValueKind};
+use minijinja::value::{Kwargs, Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use minijinja_contrib::pycompat;
 use onig::{Captures, Regex, RegexOptions, Syntax};
@@ -41,11 +41,7 @@ fn environment(syntax: &mut SyntaxConfigBuilder) -> Environment<'static> {
     env.add_filter("capitalize", |text: &str| capitalize(text));
     env.add_filter("join", join);
     env.add_filter("int", int);
-    env.add_filter("float", |value: Value, default: Option<f64>| {
-        let truth = (value.kind() == ValueKind::Bool).then(|| f64::from(value.is_true()));
-        let float = truth.or_else(|| python_text::float(&value));
-        float.unwrap_or(default.unwrap_or(0.0))
-    });
+    env.add_filter("float", float);
     env.add_filter("string", |value: &Value| python_text::display(value));
     // To minijinja, None and what is undefined have items, too: none.
     let has_items = |value: &Value| !value.is_none() && value.try_iter().is_ok();
@@ -251,11 +247,19 @@ fn join(items: Value, between: Option<&str>) -> Result<String, Error> {
     Ok(texts.join(between.unwrap_or_default()))
 }
 
+/// Jinja2's filter: what is no number gives `default`.
+fn float(value: Value, given: Option<f64>, named: Kwargs) -> Result<f64, Error> {
+    let truth = (value.kind() == ValueKind::Bool).then(|| f64::from(value.is_true()));
+    let float = truth.or_else(|| python_text::float(&value));
+    let default: Option<f64> = given.or(named.get("default")?);
+    named.assert_all_used()?;
+    Ok(float.unwrap_or(default.unwrap_or(0.0)))
+}
+
 /// Jinja2's filter: a text that is no number gives `default`.
-fn int(value: Value, default: Option<i64>, rest: Rest<Value>) -> Result<i64, Error> {
-    if !rest.is_empty() {
-        return Err(invalid("int with a base is not supported".into()));
-    }
+fn int(value: Value, given: Option<i64>, named: Kwargs) -> Result<i64, Error> {
+    let default: Option<i64> = given.or(named.get("default")?);
+    named.assert_all_used()?;
     let whole = match value.as_str() {
         Some(text) => python_text::integer(text),
         None => value.as_i64(),
@@ -271,7 +275,10 @@ fn regex_replace(
     pattern: &str,
     replacement: &str,
     count: Option<usize>,
+    named: Kwargs,
 ) -> Result<String, Error> {
+    let count = count.or(named.get("count")?);
+    named.assert_all_used()?;
     let regex = Regex::with_options(pattern, RegexOptions::REGEX_OPTION_NONE, Syntax::python());
     let regex = regex.map_err(|error| invalid(format!("{pattern}: {error}")))?;
     let mut wrong = None;
@@ -358,6 +365,8 @@ mod tests {
                 "['a', 'b', 'c', 'd']",
             ),
             ("{{ 1e16|string }} {{ true|float }}", "1e+16 1.0"),
+            ("{{ 'x'|int(default=9) }} {{ 'x'|float(2.5) }}", "9 2.5"),
+            ("{{ 'aa'|regex_replace('a', 'b', count=1) }}", "ba"),
             ("{{ 'x' is sequence }} {{ none is iterable }}", "True False"),
             (
                 "{{ {'b': \"é'<\", 'a': 1e-7}|tojson }}",
