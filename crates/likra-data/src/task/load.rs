@@ -51,12 +51,30 @@ fn carried() -> Result<Vec<Entry>> {
     indexed(paths.collect()).map(entry).collect()
 }
 
-/// Those in the folder of a user's file, likewise. What cannot be read is passed over: it may be anything.
+/// The key of an entry that stands for a file which cannot be read: why.
+const BROKEN: &str = "!broken";
+
+/// Those in the folder of a user's file, likewise. What cannot be read may be anything, and is an error for whoever asks
+/// for it by the name that stands in it.
 fn beside(path: &Path) -> Result<Vec<Entry>> {
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     let mut paths = Vec::new();
     list(folder.unwrap_or(Path::new(".")), &mut paths, 0)?;
-    let entry = |path: PathBuf| load(&path, false, &mut BTreeSet::new()).ok();
+    let entry = |path: PathBuf| {
+        let error = match load(&path, false, &mut BTreeSet::new()) {
+            Ok(entry) => return Some(entry),
+            Err(error) => error.to_string(),
+        };
+        let text = fs_err::read_to_string(&path).ok()?;
+        let mut lines = text.lines();
+        let name =
+            lines.find_map(|line| line.strip_prefix("task:").or(line.strip_prefix("group:")));
+        let name = name?.trim().to_owned();
+        Some(Entry {
+            file: path.display().to_string(),
+            keys: Value::from_pairs([("task", name), (BROKEN, error)]),
+        })
+    };
     Ok(indexed(paths).filter_map(entry).collect())
 }
 
@@ -170,6 +188,9 @@ impl Group {
     /// The task of a file, or those of its group.
     fn tasks(&self, indices: &[Vec<Entry>], entry: &Entry) -> Result<Vec<Task>> {
         let Entry { file, keys } = entry;
+        if let Some(error) = entry.key(BROKEN) {
+            return Err(Error::Refused(error.to_string()));
+        }
         let Some(name) = entry.key("group").map(|name| name.to_string()) else {
             let keys = merged(keys, &self.keys, false);
             return Ok(vec![Task::new(file.clone(), &keys)?]);
@@ -225,4 +246,48 @@ fn merged(map: &Value, over: &Value, deep: bool) -> Value {
         }
     });
     Value::from_pairs(pairs(map).into_iter().chain(over))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{create_dir_all, write};
+
+    use super::*;
+
+    const TASK: &str = "output_type: multiple_choice\ntest_split: test\ndoc_to_text: q\ndoc_to_choice: [x, y]\ndoc_to_target: 0\n";
+
+    /// As lm-evaluation-harness 0.4.13 merges them.
+    #[test]
+    fn a_part_s_keys_count_above_its_group_s_and_copies_are_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: String| {
+            let path = dir.path().join(name);
+            create_dir_all(path.parent().unwrap()).unwrap();
+            write(&path, text).unwrap();
+            path
+        };
+        let outer =
+            "group: outer\ntask: [{task: inner, description: OUTER}, b]\ndescription: LEAST\n";
+        let outer = file("outer.yaml", outer.into());
+        let inner = "group: inner\ntask: [a, {task: b, description: PART}]\ndescription: INNER\n";
+        file("inner.yaml", inner.into());
+        for name in ["a", "b"] {
+            let text = format!("task: {name}\n{TASK}description: OWN\n");
+            file(&format!("tasks/{name}.yaml"), text.clone());
+            file(
+                &format!("__pycache__/{name}.yaml"),
+                text.replace("OWN", "COPY"),
+            );
+        }
+        let descriptions = |path: &Path| {
+            let tasks = open(path.to_str().unwrap()).unwrap().into_iter();
+            tasks
+                .map(|task| task.keys.description.unwrap().to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(descriptions(&outer), ["OUTER", "PART", "LEAST"]);
+        file("tasks/a.yaml", "task: a\noutput_type: [\n".into());
+        let error = open(outer.to_str().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("a.yaml: YAML: "), "{error}");
+    }
 }
