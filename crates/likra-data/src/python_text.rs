@@ -33,8 +33,33 @@ pub(crate) fn display(value: &Value) -> String {
     }
 }
 
+/// Deeper than any value of JSON: a namespace of a template may hold itself.
+const DEEPEST: usize = 200;
+
+/// Whether lists and maps stand in one another without end.
+pub(crate) fn is_endless(value: &Value) -> bool {
+    fn is_deeper(value: &Value, left: usize) -> bool {
+        let inner = |(_, value)| is_deeper(&value, left - 1);
+        left == 0
+            || match value.kind() {
+                ValueKind::Map => pairs(value).into_iter().any(inner),
+                ValueKind::Seq => items(value).any(|item| inner((item.clone(), item))),
+                _ => false,
+            }
+    }
+    is_deeper(value, DEEPEST)
+}
+
 /// `repr(value)`, of values that JSON can hold.
 pub(crate) fn repr(value: &Value) -> String {
+    repr_within(value, DEEPEST)
+}
+
+fn repr_within(value: &Value, left: usize) -> String {
+    if left == 0 {
+        return "...".into();
+    }
+    let repr = |value: &Value| repr_within(value, left - 1);
     let items = || {
         let items = items(value).map(|item| repr(&item));
         items.collect::<Vec<_>>().join(", ")

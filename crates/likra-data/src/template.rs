@@ -91,8 +91,10 @@ fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
         return Err(invalid("tojson with ensure_ascii is not supported".into()));
     }
     options.assert_all_used()?;
-    if value.is_undefined() {
-        return Err(invalid("tojson of what is undefined".into()));
+    if value.is_undefined() || python_text::is_endless(value) {
+        return Err(invalid(
+            "tojson of what is undefined, or holds itself".into(),
+        ));
     }
     let mut json = Vec::new();
     let written = match indent {
@@ -109,6 +111,9 @@ fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
 
 /// Jinja2's own filter: the keys in order, all that is not ASCII escaped, and what HTML has a meaning for.
 fn html_json(value: &Value, options: Kwargs) -> Result<String, Error> {
+    if python_text::is_endless(value) {
+        return Err(invalid("tojson of what holds itself".into()));
+    }
     // Which sorts the keys of maps.
     let sorted = serde_json::to_value(value).map_err(|error| invalid(error.to_string()))?;
     let text = tojson(&Serde(sorted).into(), options)?;
@@ -376,6 +381,17 @@ mod tests {
         ] {
             assert_eq!(render(source, row).unwrap(), expected, "{source}");
         }
+    }
+
+    #[test]
+    fn a_namespace_that_holds_itself_has_an_end() {
+        let itself = "{% set ns = namespace() %}{% set ns.a = ns %}";
+        assert!(
+            render(&format!("{itself}{{{{ ns }}}}."), "{}")
+                .unwrap()
+                .contains("...")
+        );
+        assert!(render(&format!("{itself}{{{{ ns|tojson }}}}."), "{}").is_err());
     }
 
     #[test]
