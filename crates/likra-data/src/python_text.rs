@@ -39,11 +39,12 @@ const DEEPEST: usize = 200;
 /// Whether lists and maps stand in one another without end.
 pub(crate) fn is_endless(value: &Value) -> bool {
     fn is_deeper(value: &Value, left: usize) -> bool {
-        let inner = |(_, value)| is_deeper(&value, left - 1);
         left == 0
             || match value.kind() {
-                ValueKind::Map => pairs(value).into_iter().any(inner),
-                ValueKind::Seq => items(value).any(|item| inner((item.clone(), item))),
+                ValueKind::Map => pairs(value)
+                    .iter()
+                    .any(|(_, value)| is_deeper(value, left - 1)),
+                ValueKind::Seq => items(value).any(|item| is_deeper(&item, left - 1)),
                 _ => false,
             }
     }
@@ -52,16 +53,15 @@ pub(crate) fn is_endless(value: &Value) -> bool {
 
 /// `repr(value)`, of values that JSON can hold.
 pub(crate) fn repr(value: &Value) -> String {
-    repr_within(value, DEEPEST)
+    match is_endless(value) {
+        true => "...".into(),
+        false => printed(value),
+    }
 }
 
-fn repr_within(value: &Value, left: usize) -> String {
-    if left == 0 {
-        return "...".into();
-    }
-    let repr = |value: &Value| repr_within(value, left - 1);
+fn printed(value: &Value) -> String {
     let items = || {
-        let items = items(value).map(|item| repr(&item));
+        let items = items(value).map(|item| printed(&item));
         items.collect::<Vec<_>>().join(", ")
     };
     match value.kind() {
@@ -75,7 +75,7 @@ fn repr_within(value: &Value, left: usize) -> String {
         ValueKind::Seq | ValueKind::Iterable => format!("[{}]", items()),
         ValueKind::Map => {
             let pairs = pairs(value).into_iter();
-            let pairs = pairs.map(|(key, value)| format!("{}: {}", repr(&key), repr(&value)));
+            let pairs = pairs.map(|(key, value)| format!("{}: {}", printed(&key), printed(&value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
         _ => value.to_string(),

@@ -109,10 +109,9 @@ impl Rows {
 /// If the form is not known, or a row is no map of columns; the message names file and line.
 pub fn rows_of(bytes: Vec<u8>, path: &Path) -> Result<Vec<(usize, serde_json::Value)>> {
     let texts = |texts: &[&str]| {
-        let cell = |text: &&str| {
-            (!text.is_empty())
-                .then_some(*text)
-                .map_or(Value::from(()), Value::from)
+        let cell = |text: &&str| match text.is_empty() {
+            true => Value::from(()),
+            false => Value::from(*text),
         };
         texts.iter().map(cell).collect()
     };
@@ -408,9 +407,10 @@ fn cell(field: &Field) -> Value {
         Field::Group(row) => group(row),
         Field::ListInternal(list) => list.elements().iter().map(cell).collect(),
         // A text that is not marked as one: the library would print it in base 64.
-        Field::Bytes(bytes) if std::str::from_utf8(bytes.data()).is_ok() => {
-            Value::from(String::from_utf8_lossy(bytes.data()).into_owned())
-        }
+        Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
+            Ok(text) => Value::from(text),
+            Err(_) => Serde(field.to_json_value()).into(),
+        },
         other => Serde(other.to_json_value()).into(),
     }
 }

@@ -91,11 +91,10 @@ fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
         return Err(invalid("tojson with ensure_ascii is not supported".into()));
     }
     options.assert_all_used()?;
-    if value.is_undefined() || python_text::is_endless(value) {
-        return Err(invalid(
-            "tojson of what is undefined, or holds itself".into(),
-        ));
+    if value.is_undefined() {
+        return Err(invalid("tojson of what is undefined".into()));
     }
+    refuse_endless(value)?;
     let mut json = Vec::new();
     let written = match indent {
         Some(indent) => {
@@ -109,11 +108,16 @@ fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&json).into_owned())
 }
 
+fn refuse_endless(value: &Value) -> Result<(), Error> {
+    match python_text::is_endless(value) {
+        true => Err(invalid("tojson of what holds itself".into())),
+        false => Ok(()),
+    }
+}
+
 /// Jinja2's own filter: the keys in order, all that is not ASCII escaped, and what HTML has a meaning for.
 fn html_json(value: &Value, options: Kwargs) -> Result<String, Error> {
-    if python_text::is_endless(value) {
-        return Err(invalid("tojson of what holds itself".into()));
-    }
+    refuse_endless(value)?;
     // Which sorts the keys of maps.
     let sorted = serde_json::to_value(value).map_err(|error| invalid(error.to_string()))?;
     let text = tojson(&Serde(sorted).into(), options)?;
@@ -385,7 +389,7 @@ mod tests {
 
     #[test]
     fn a_namespace_that_holds_itself_has_an_end() {
-        let itself = "{% set ns = namespace() %}{% set ns.a = ns %}";
+        let itself = "{% set ns = namespace() %}{% set ns.a = ns %}{% set ns.b = [ns] %}";
         assert!(
             render(&format!("{itself}{{{{ ns }}}}."), "{}")
                 .unwrap()

@@ -201,14 +201,10 @@ impl Asked {
 /// Where each token begins, in characters: a part of a character at that character. Tokens beyond `ids` begin at the end.
 fn offsets(app: &App, ids: &[u32], count: usize) -> Vec<usize> {
     let (mut offsets, mut end, mut open) = (Vec::new(), 0, 0);
-    for (place, id) in ids.iter().enumerate() {
-        let alone = app.text.within(&[*id]);
+    for place in 0..ids.len() {
         offsets.push(end);
         // What is alone no text may be one together with those before it, of which a character has four at most.
-        let text = match place == open {
-            true => alone,
-            false => app.text.within(&ids[open..=place]),
-        };
+        let text = app.text.within(&ids[open..=place]);
         if !text.ends_with('\u{fffd}') || place - open >= 3 {
             end += text.chars().count();
             open = place + 1;
