@@ -8,8 +8,6 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m512bh, _mm512_dpbf16_ps, _mm512_set1_epi32, _mm512_setzero_ps};
 
-use crate::packed::halves;
-
 /// How many rows of the left matrix are multiplied at a time. With four vectors of columns they make 24 sums, which 32
 /// registers hold beside what is multiplied.
 pub(crate) const ROWS: usize = 6;
@@ -23,6 +21,15 @@ pub(crate) fn is_there() -> bool {
     return is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
     #[cfg(not(target_arch = "x86_64"))]
     false
+}
+
+/// The two numbers of a pair, as f32.
+#[inline(always)]
+pub(crate) fn halves(pair: u32) -> [f32; 2] {
+    [
+        f32::from_bits(pair << 16),
+        f32::from_bits(pair & 0xffff_0000),
+    ]
 }
 
 /// Adds to the first `columns` numbers of rows, one every `step` of `sums`, the product of rows of pairs of bf16, one

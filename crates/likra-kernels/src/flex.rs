@@ -41,6 +41,12 @@ pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Vec<usize>>) -> FlexTens
 /// How many numbers a thread takes at least.
 const NUMBERS: usize = 8 * 1024;
 
+/// So many zeros, written by all threads: they would wait for one alone.
+pub(crate) fn zeros(count: usize) -> Vec<f32> {
+    let zeros = rayon::iter::repeat_n(0.0, count);
+    zeros.with_min_len(NUMBERS).collect()
+}
+
 /// Tensors in the shape of the first of `inputs`, `[rows, columns]`, that `fill` makes row by row from
 /// the rows of the inputs, on all threads.
 pub(crate) fn by_rows<const OUT: usize, const IN: usize>(
@@ -50,7 +56,7 @@ pub(crate) fn by_rows<const OUT: usize, const IN: usize>(
     let shape = inputs[0].layout().shape().to_vec();
     let (rows, columns) = (shape[0], shape[1]);
     let inputs = inputs.map(floats);
-    let mut outputs = [(); OUT].map(|()| vec![0.0; rows * columns]);
+    let mut outputs = [(); OUT].map(|()| zeros(rows * columns));
     let mut chunks = outputs.each_mut().map(|output| output.chunks_mut(columns));
     let tasks: Vec<_> = (0..rows)
         .map(|_| chunks.each_mut().map(|rows| rows.next().expect("a row")))

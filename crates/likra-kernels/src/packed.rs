@@ -8,7 +8,8 @@ use std::fmt;
 use burn::tensor::bf16;
 use rayon::prelude::*;
 
-use crate::avx512;
+use crate::avx512::{self, halves};
+use crate::flex::zeros;
 use crate::matrix::{self, Matrix, add_packed_product};
 use crate::vectors::vectorised;
 
@@ -107,7 +108,7 @@ impl Packed {
         let threads = rayon::current_num_threads();
         let blocks = rows.div_ceil(ROWS).next_multiple_of(threads);
         let each = rows.div_ceil(blocks).next_multiple_of(matrix::ROWS);
-        let mut sums = vec![0.0; rows * self.rows];
+        let mut sums = zeros(rows * self.rows);
         let blocks = sums.par_chunks_mut(each * self.rows);
         let blocks = blocks.zip(left.par_chunks(each * self.columns));
         blocks.for_each(|(sums, left)| {
@@ -147,7 +148,7 @@ impl Packed {
             sums
         });
         let parts: Vec<Vec<f32>> = parts.collect();
-        let mut sums = vec![0.0; rows * self.columns];
+        let mut sums = zeros(rows * self.columns);
         let by_row = sums.par_chunks_mut(self.columns).enumerate();
         by_row.for_each(|(row, sums)| {
             for (part, sums) in parts.iter().zip(sums.chunks_mut(PANEL)) {
@@ -249,15 +250,6 @@ vectorised! {
             *half = (rounded(*number) >> 16) as u16;
         }
     }
-}
-
-/// The two numbers of a pair, as f32.
-#[inline(always)]
-pub(crate) fn halves(pair: u32) -> [f32; 2] {
-    [
-        f32::from_bits(pair << 16),
-        f32::from_bits(pair & 0xffff_0000),
-    ]
 }
 
 vectorised! {

@@ -11,9 +11,12 @@ use likra_results::{Manifest, TooLong};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::exhibits::Exhibit;
-use crate::{humantime, questions};
+use crate::humantime;
 
 const STYLE: &str = include_str!("style.css");
+
+/// The file of the page of single questions.
+pub(crate) const QUESTIONS: &str = "questions.html";
 
 /// What a report says beside what the scores say.
 #[derive(Debug, Clone)]
@@ -61,7 +64,7 @@ pub(crate) fn render(findings: &Findings, exhibits: &[Exhibit], facts: &Facts) -
             h1 { (facts.title) }
             p.lead { (lead(facts)) }
             (headline(findings))
-            p.note { a href=(questions::FILE) { "Which questions each method gets right, one by one" } }
+            p.note { a href=(QUESTIONS) { "Which questions each method gets right, one by one" } }
         }
         main {
             (claims(&findings.claims))
@@ -210,7 +213,7 @@ fn badge(verdict: Verdict) -> Markup {
 
 fn section(exhibit: &Exhibit) -> Markup {
     let single = matches!(exhibit.name, "rivals" | "comparisons");
-    let single = single.then(|| questions::FILE.to_owned());
+    let single = single.then(|| QUESTIONS.to_owned());
     let files = iter::once(format!("{}.csv", exhibit.name)).chain(exhibit.pictures());
     let files = files.chain(single);
     html! {

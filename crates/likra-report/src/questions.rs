@@ -6,9 +6,6 @@ use serde_json::{Value, json};
 
 use crate::page::document;
 
-/// The name of the page's file.
-pub(crate) const FILE: &str = "questions.html";
-
 /// The page but for its data. Words in braces stand for what [`render`] puts there.
 const TEXT: &str = include_str!("questions.html");
 const SCRIPT: &str = include_str!("questions.js");

@@ -8,7 +8,7 @@ use likra_files::write_atomically;
 
 use crate::Result;
 use crate::exhibits::exhibits;
-use crate::page::{Facts, render};
+use crate::page::{Facts, QUESTIONS, render};
 use crate::questions;
 use crate::table::Table;
 
@@ -33,7 +33,7 @@ pub fn write_report(dir: &Path, findings: &Findings, facts: &Facts) -> Result<Ve
     let parts: Vec<(&Claim, &Part)> = parts.collect();
     files.push(("claims.csv".into(), Table::new(&parts).csv()?));
     let single = questions::render(findings, &facts.title);
-    files.push((questions::FILE.into(), single));
+    files.push((QUESTIONS.into(), single));
     files.push(("index.html".into(), render(findings, &exhibits, facts)));
     let mut written = Vec::new();
     for (name, content) in files {

@@ -6,8 +6,8 @@ use likra_results::RunDir;
 use serde_json::json;
 
 use crate::cli::{ReproduceArgs, RunArgs};
+use crate::command::{command, words};
 use crate::progress::{listener, print, say};
-use crate::reproduce::{command, words};
 
 /// Prints the jobs of a run.
 pub(crate) fn plan(arguments: &RunArgs, json: bool) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod allocator;
 mod cli;
+mod command;
 mod jobs;
 mod judge;
 mod lm_eval;

@@ -8,7 +8,7 @@ use burn_flex::FlexTensor;
 use rayon::prelude::*;
 
 use crate::attention::{Scores, Sight, Visibility};
-use crate::flex::{floats, tensor};
+use crate::flex::{floats, tensor, zeros};
 use crate::graph::{Gradients, Operation};
 use crate::math;
 use crate::matrix::{INNER, Matrix, add_product};
@@ -181,7 +181,7 @@ impl<'a> Heads<'a> {
             starts.map(move |start| (row, start..row.end.min(start + QUERIES), held))
         });
         let tasks: Vec<_> = tasks.collect();
-        let mut output = vec![0.0; self.queries.len()];
+        let mut output = zeros(self.queries.len());
         let ranges = tasks.iter().map(|(_, queries, _)| queries.clone());
         parts(&mut output, self.query_step, ranges)
             .into_par_iter()
@@ -358,7 +358,7 @@ impl Operation<3> for Attention {
         let prefix = heads.of_prefix();
         let output = floats(output);
         let shapes = kept.each_ref().map(|input| input.layout().shape().to_vec());
-        let mut found = shapes.map(|shape| tensor(vec![0.0; shape.iter().product()], shape));
+        let mut found = shapes.map(|shape| tensor(zeros(shape.iter().product()), shape));
         let rows = || self.visibility.rows();
         let [queries, keys, values] = found.each_mut().map(|gradient| {
             let step = gradient.layout().shape()[1];
