@@ -1,4 +1,4 @@
-"""How far bf16 leads from f32: likra in both types and transformers in bf16, on the same questions of three benchmarks; then
+"""How far bf16 is from f32: likra in both types and transformers in bf16, on the same questions of three benchmarks; then
 the same after training. `cargo xtask bf16` runs this.
 
     python bf16.py --likra LIKRA --model DIR --data DATA [--questions N] [--examples N] [--device D] [--out FILE.md]
@@ -175,7 +175,7 @@ def table(titles, rows):
 
 
 def main():
-    arguments = argparse.ArgumentParser(prog="cargo xtask bf16", description="How far bf16 leads from f32.")
+    arguments = argparse.ArgumentParser(prog="cargo xtask bf16", description="How far bf16 is from f32.")
     folder = lambda text: Path(text).resolve(strict=True)
     arguments.add_argument("--likra", type=Path, required=True, help=argparse.SUPPRESS)
     arguments.add_argument("--model", type=folder, required=True, metavar="DIR", help="a checkpoint folder")
@@ -193,11 +193,11 @@ def main():
     how = how if arguments.device == "cpu" else f"on {torch.cuda.get_device_name()}"
     command = f"cargo xtask bf16 --model {arguments.model.name} --data {arguments.data.name} --questions {arguments.questions} --examples {arguments.examples}"
     titles = ["program", "answers", "mean distance, nats", "largest", "accuracy in percent, 95% interval"]
-    page = ["# How far bf16 leads from f32", "", f"The first {arguments.questions} test questions of each benchmark, {SHOTS} fixed shots, {arguments.model.name}; "
+    page = ["# How far bf16 is from f32", "", f"The first {arguments.questions} test questions of each benchmark, {SHOTS} fixed shots, {arguments.model.name}; "
             f"{names}; {how}. Distances are those of log-likelihoods from likra's in f32, over all candidate answers.", "", f"`{command}` made this page.", "",
             *table(["benchmark", *titles], before)]
     if after:
-        page += ["", f"After training on {arguments.examples} examples of ARC a head, each type from the start, asked the same questions of ARC:", "",
+        page += ["", f"After training on {arguments.examples} examples of ARC a head, each type trained from scratch, asked the same questions of ARC:", "",
                  *table(["head", *titles], after)]
     arguments.out.write_text("\n".join(page) + "\n")
     print(f"bf16: {arguments.out}", file=sys.stderr)

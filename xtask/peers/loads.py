@@ -156,7 +156,7 @@ server ended with status {code}.
 ## Beside llama.cpp
 
 {arguments.prompts} texts, questions of ARC with an answer each, over {CONNECTIONS} connections: medians of {arguments.runs} runs in turn. `likra serve`
-shares what texts have in common from 128 tokens on, which these have not; llama.cpp may share shorter beginnings. `likra serve` gives the log-likelihood of every token; llama.cpp
+shares what texts have in common from 128 tokens on, and these texts have none that long; llama.cpp may share shorter beginnings. `likra serve` gives the log-likelihood of every token; llama.cpp
 {llamacpp.VERSION} gives none for a prompt, so that it has less to do. Each begins with an empty cache.
 
 | server | requests a second (of all runs) | p50, ms | p99, ms |

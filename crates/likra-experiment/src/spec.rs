@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Spec {
-    /// One line for people.
+    /// A one-line title.
     pub title: String,
     /// An experiment whose keys apply where this one has none: a name or a path to a TOML file.
     #[serde(default, skip_serializing)]
@@ -60,7 +60,7 @@ pub struct Spec {
     /// The shape of an adapter.
     #[serde(default)]
     pub lora: LoraConfig,
-    /// What is chosen by training questions that are set aside, and not by the test.
+    /// What is chosen on training questions that are set aside, not on the test.
     pub selection: Option<Selection>,
     /// How questions are asked.
     #[serde(default)]
@@ -112,8 +112,8 @@ pub struct HeadSpec {
     /// The share of its answers that are replaced by right ones.
     #[serde(default)]
     pub contamination: f64,
-    /// What it is trained for, if not for what `[training]` says: `likelihood`, `unlikelihood`, `dpo`, `ipo`, `kto`,
-    /// `kto-negatives`, `choice` or `bradley-terry`. All but the first set its answers against right ones.
+    /// Its objective, if not that of `[training]`: `likelihood`, `unlikelihood`, `dpo`, `ipo`, `kto`,
+    /// `kto-negatives`, `choice` or `bradley-terry`. All but the first contrast its answers with right ones.
     pub objective: Option<Objective>,
     /// Another `beta` than that of `[training]`.
     pub beta: Option<f64>,
@@ -169,9 +169,9 @@ pub struct Replicates {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Selection {
-    /// The share of the training questions that is set aside for it.
+    /// The share of the training questions to set aside.
     pub share: f64,
-    /// How many that are at most.
+    /// At most this many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<usize>,
     /// Values of `beta` to choose from, beside that of each head whose objective has one.
@@ -217,12 +217,12 @@ impl Selection {
 pub struct Evaluation {
     /// How many solved questions stand before each question.
     pub num_shots: usize,
-    /// Whether they are the same for all questions: `task` (as the task file says), `fixed`, `per-question`.
+    /// Whether shots are the same for all questions: `task` (as its file says), `fixed`, `per-question`.
     pub shots: ShotRule,
-    /// Which they are, by id and in order, if they are the same for all: the first `num-shots` of these.
+    /// The ids of fixed shots, in order: the first `num-shots` of these are used.
     pub shot_ids: Option<Vec<String>>,
-    /// The seed that they are drawn by, as Python's `random` does. Without one, fixed shots are the
-    /// first of the benchmark's pool, and shots per question are drawn by the harness's own, 1234.
+    /// The seed for drawing shots, as Python's `random` does. Without one, fixed shots are the first of
+    /// the benchmark's pool, and per-question shots use the harness's seed, 1234.
     pub shot_seed: Option<u64>,
     /// How many test questions of each task are asked, from the first; all of them if absent.
     pub questions: Option<usize>,
@@ -232,8 +232,8 @@ pub struct Evaluation {
     pub chat_template: bool,
     /// Whether shots are messages of their own in a chat: by default they are.
     pub fewshot_as_multiturn: Option<bool>,
-    /// What becomes of a question with more tokens than the model has positions: `refuse`, or `truncate`,
-    /// which takes them off its beginning, as lm-evaluation-harness does.
+    /// What to do with a question with more tokens than the model has positions: `refuse`, or `truncate`
+    /// its beginning, as lm-evaluation-harness does.
     pub too_long: LongPrompt,
 }
 

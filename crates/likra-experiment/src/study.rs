@@ -93,7 +93,7 @@ impl Study {
         let text = fs_err::read_to_string(path)?;
         let file: StudyFile = toml::from_str(&text).with_context(|| path.to_owned())?;
         let (mut names, mut runs) = (BTreeSet::new(), Vec::new());
-        let command = format!("cargo xtask reproduce {}", file_name(path));
+        let command = format!("likra reproduce {}", file_name(path));
         for values in product(&file.matrix) {
             let run = StudyRun::new(&values);
             let name = &run.name;

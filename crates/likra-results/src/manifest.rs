@@ -151,7 +151,7 @@ mod tests {
         Manifest {
             likra: "0.1.0".into(),
             device: "CPU (flex)".into(),
-            command: "cargo xtask reproduce tiny".into(),
+            command: "likra reproduce tiny".into(),
             questions: Questions {
                 training: 7,
                 test: 3,

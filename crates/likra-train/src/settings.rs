@@ -11,20 +11,23 @@ use crate::{Error, Objective, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct TrainSettings {
-    /// What a head is trained for, if its own `objective` says nothing else.
+    /// The objective of heads that do not set their own.
     #[serde(skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "likelihood"))]
     pub objective: Objective,
-    /// How far the objectives with a reference lead away from it: the smaller, the farther. Of no use to others.
+    /// How far objectives with a reference model may move from it: smaller is farther. Unused by others.
     #[serde(skip_serializing_if = "is_default_beta")]
+    #[schemars(extend("default" = BETA))]
     pub beta: f64,
     /// The learning rate, at the start.
     pub learning_rate: f64,
-    /// What becomes of the rate: `constant`, or down to 0 at the end, `linear` or as half a `cosine`.
+    /// How the rate changes: `constant`, or down to 0 at the end, `linear` or as half a `cosine`.
     #[serde(skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "constant"))]
     pub schedule: Schedule,
-    /// In how many passes a head sees its examples: as many of the training questions as `examples` divided by it, at most
-    /// 1000.
+    /// How many passes a head makes over its questions, of which there are `examples` divided by it; at most 1000.
     #[serde(skip_serializing_if = "is_one")]
+    #[schemars(extend("default" = 1))]
     pub epochs: usize,
     /// Examples of an optimiser step.
     pub batch_size: usize,
@@ -34,9 +37,10 @@ pub struct TrainSettings {
     pub weight_decay: f64,
     /// What `AdamW` adds to the root of the mean square of a gradient before it divides by it.
     #[serde(skip_serializing_if = "is_default_epsilon")]
+    #[schemars(extend("default" = EPSILON))]
     pub adam_epsilon: f64,
-    /// The first number of examples, after 0, at which an adapter is left, at the end of a batch; each
-    /// next one is double.
+    /// After how many examples the first adapter after 0 is saved, at a batch's end; then at every
+    /// doubling.
     pub first_checkpoint: usize,
     /// What becomes of an example with more tokens than the model has positions: `refuse`, or `skip`, which
     /// counts it as seen and does not learn it.

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Parser)]
 #[command(version, after_help = include_str!("../help/likra.txt"))]
 pub(crate) struct Cli {
-    /// Say more: which checkpoints are left, which tensors of a model are not used.
+    /// Log more: which checkpoints are written, which model tensors are unused.
     #[arg(short, long, global = true, display_order = 100)]
     pub(crate) verbose: bool,
     #[command(subcommand)]
@@ -62,11 +62,11 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Score the candidate answers of questions under the base and any number of adapters.
     Score(ScoreArgs),
-    /// Say how good answers are, by two heads that `train --feedback` has left.
+    /// Judge how good answers are, with the two heads from `train --feedback`.
     Judge(JudgeArgs),
-    /// Answer over HTTP, in the form of `OpenAI`'s completions, what a judge's models think of texts and answers.
+    /// Serve a judge over HTTP: scores of texts in OpenAI's completions format, and judgements of answers.
     Serve(ServeArgs),
-    /// Print what a model would be asked, a JSON object for each candidate answer.
+    /// Print the prompts a model would get, one JSON object per candidate answer.
     Prompts(PromptsArgs),
 }
 
@@ -76,17 +76,17 @@ pub(crate) enum Command {
 /// What is learned or asked.
 #[derive(Debug, Args, Serialize)]
 pub(crate) struct TaskFlags {
-    /// The task: a name such as openbookqa, or a path to a task file in YAML [default: the experiment's,
-    /// else `arc_challenge`].
+    /// The task: a name such as openbookqa, or a path to a task file in YAML
+    /// [default: `arc_challenge` unless an experiment sets it].
     #[arg(long, alias = "benchmark", value_name = "TASK")]
     task: Option<String>,
     /// The folder with the task's rows [default: they are taken from the Hugging Face hub].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// A set of keys that applies where neither a flag nor the experiment says anything.
+    /// A named set of defaults for keys that neither a flag nor the experiment sets.
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(protocols()))]
     protocol: Option<String>,
-    /// Put questions into the model's own chat template.
+    /// Wrap questions in the model's own chat template.
     #[arg(long, num_args = 0, default_missing_value = "true")]
     #[serde(rename = "evaluation.chat-template")]
     chat_template: Option<bool>,
@@ -99,22 +99,22 @@ pub(crate) struct QuestionFlags {
     #[arg(long, value_name = "N")]
     #[serde(rename = "evaluation.questions")]
     limit: Option<NonZero<usize>>,
-    /// How many solved questions stand before each question [default: the experiment's, else 0; of prompts and
-    /// score: as the task's file says, else 0].
+    /// How many few-shot examples precede each question [default: 0 unless an experiment sets it; for prompts and
+    /// score: the task file's, else 0].
     #[arg(long, value_name = "K")]
     #[serde(rename = "evaluation.num-shots")]
     num_shots: Option<usize>,
-    /// Whether they are the same for all questions: task (as its file says: drawn anew for each, or the first
-    /// of the split), fixed, or per-question (drawn as the harness does).
+    /// Which few-shot examples: task (as its file says: drawn per question, or the split's first), fixed
+    /// for all questions, or per-question (as the harness draws them).
     #[arg(long, value_name = "RULE", value_parser = named::<ShotRule>)]
     #[serde(rename = "evaluation.shots")]
     shots: Option<ShotRule>,
-    /// Draw them with this seed [default: fixed ones are the first K of the split; those per question are
-    /// drawn with the harness's seed, 1234].
+    /// The seed that draws few-shot examples [default: fixed ones are the split's first K; per-question
+    /// ones use the harness's seed, 1234].
     #[arg(long, value_name = "S")]
     #[serde(rename = "evaluation.shot-seed")]
     shot_seed: Option<u64>,
-    /// Whether they are messages of their own in a chat [default: true].
+    /// Whether shots are separate messages in a chat [default: true].
     #[arg(long, value_name = "BOOL")]
     #[serde(rename = "evaluation.fewshot-as-multiturn")]
     fewshot_as_multiturn: Option<bool>,
@@ -126,7 +126,7 @@ pub(crate) struct ScoringFlags {
     #[command(flatten)]
     #[serde(flatten)]
     asking: QuestionFlags,
-    /// What becomes of a question that is longer than the model can run: refuse, or truncate as the harness does.
+    /// What to do with a question too long for the model: refuse, or truncate as lm-evaluation-harness does.
     #[arg(long, value_name = "RULE", value_parser = named::<LongPrompt>)]
     #[serde(rename = "evaluation.too-long")]
     too_long: Option<LongPrompt>,
@@ -142,10 +142,10 @@ pub(crate) struct ModelFlags {
     /// Whether texts begin with the BOS token: auto (as the tokenizer does), always or never.
     #[arg(long, value_name = "RULE", value_parser = named::<Bos>)]
     bos: Option<Bos>,
-    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu [default: the experiment's, else auto].
+    /// Where to compute: auto, cpu, cuda, cuda:N or wgpu [default: auto unless an experiment sets it].
     #[arg(long, value_name = "D", value_parser = named::<DeviceName>)]
     device: Option<DeviceName>,
-    /// What the model's weights are held in: f32 or bf16 [default: f32 on a CPU, bf16 on a GPU].
+    /// The type of the model's weights: f32 or bf16 [default: f32 on a CPU, bf16 on a GPU].
     #[arg(long, value_name = "TYPE", value_parser = named::<Dtype>)]
     dtype: Option<Dtype>,
     /// Score N tokens in one pass: fewer take less memory [default: 768 on a CPU, 16384 on a GPU].
@@ -157,34 +157,34 @@ pub(crate) struct ModelFlags {
 #[derive(Debug, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct TrainingFlags {
-    /// Train each head on the first N examples of the shuffled order [default: the experiment's, else all].
+    /// Train each head on the first N examples of the shuffled order [default: all unless an experiment sets it].
     #[arg(long, value_name = "N")]
     examples: Option<usize>,
     /// The seed of the examples' order, the wrong answers and the initial adapters.
     #[arg(long, value_name = "S")]
     seed: Option<u32>,
-    /// What heads are trained for: likelihood; or, to set wrong answers against right ones, unlikelihood, dpo, ipo, kto,
-    /// kto-negatives, choice or bradley-terry [default: the experiment's, else likelihood].
+    /// The training objective: likelihood; or, to contrast wrong answers with right ones, unlikelihood, dpo, ipo, kto,
+    /// kto-negatives, choice or bradley-terry [default: likelihood unless an experiment sets it].
     #[arg(long, value_name = "NAME", value_parser = named::<Objective>)]
     #[serde(rename = "training.objective")]
     objective: Option<Objective>,
-    /// How far dpo, ipo and kto lead away from the base: the smaller, the farther [default: the experiment's, else 0.1].
+    /// How far dpo, ipo and kto may move from the base: smaller is farther [default: 0.1 unless an experiment sets it].
     #[arg(long, value_name = "B")]
     #[serde(rename = "training.beta")]
     beta: Option<f64>,
-    /// The constant learning rate [default: the experiment's, else 0.0001].
+    /// The constant learning rate [default: 0.0001 unless an experiment sets it].
     #[arg(long, value_name = "RATE")]
     #[serde(rename = "training.learning-rate")]
     learning_rate: Option<f64>,
-    /// How many examples an optimiser step takes [default: the experiment's, else 8].
+    /// How many examples an optimiser step takes [default: 8 unless an experiment sets it].
     #[arg(long, value_name = "N")]
     #[serde(rename = "training.batch-size")]
     batch_size: Option<usize>,
-    /// An adapter's rank [default: the experiment's, else 8].
+    /// An adapter's rank [default: 8 unless an experiment sets it].
     #[arg(long, value_name = "R")]
     #[serde(rename = "lora.rank")]
     rank: Option<usize>,
-    /// The numerator of an adapter's scale [default: the experiment's, else 8].
+    /// LoRA's alpha, the scale's numerator [default: 8 unless an experiment sets it].
     #[arg(long, value_name = "ALPHA")]
     #[serde(rename = "lora.alpha")]
     alpha: Option<f64>,
@@ -220,7 +220,7 @@ fn keys(flags: &impl Serialize) -> Result<Vec<Assignment>> {
 /// A run: an experiment, what the command line changes of it, and its folder.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// A built-in experiment (tiny, smollm2-arc, mistral-7b-v0.1-arc, ...) or a path to a TOML file, of a study, too
+    /// A built-in experiment (tiny, smollm2-arc, mistral-7b-v0.1-arc, ...) or an experiment's or study's TOML file
     /// [default: general if --model or --task is given, else tiny].
     spec: Option<String>,
     #[command(flatten)]
@@ -233,7 +233,7 @@ pub(crate) struct RunArgs {
     scoring: ScoringFlags,
     #[command(flatten)]
     training: TrainingFlags,
-    /// Set any key of the experiment, such as training.batch-size=4. May be given many times.
+    /// Set any key of the experiment, such as training.batch-size=4. May be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// The folder for the run's files [default: runs/NAME].
@@ -308,18 +308,18 @@ pub(crate) struct TrainArgs {
     /// prompts, completions with labels, or questions with choices.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["kind", "questions", "task", "data", "examples", "chat_template", "wrong_answer", "objective", "beta"])]
     pub(crate) feedback: Option<String>,
-    /// The share of the prompts that no head learns, to choose the weight and the calibration by.
+    /// The share of prompts held out of training, to choose weight and calibration on.
     #[arg(
         long,
         value_name = "SHARE",
         default_value_t = 0.2,
-        requires = "feedback"
+        conflicts_with = "kind"
     )]
     pub(crate) held_out: f64,
     /// The folder for the head's adapters, or for both heads.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// What becomes of an example that is longer than the model can run: refuse or skip [default: refuse].
+    /// What to do with an example too long for the model: refuse or skip [default: refuse].
     #[arg(long, value_name = "RULE", value_parser = named::<LongExample>)]
     too_long: Option<LongExample>,
     #[command(flatten)]
@@ -335,6 +335,9 @@ impl TrainArgs {
         Spec::of_command(self.kind.unwrap_or(Answers::Correct), &flags.concat())
     }
 }
+
+/// What --model means to a judge.
+const JUDGED: &str = "The base's checkpoint folder, or its name on the Hugging Face hub [default: as likra.toml says]";
 
 /// A judge, and where it computes.
 #[derive(Debug, Args)]
@@ -362,18 +365,18 @@ impl JudgeFlags {
 
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("../help/judge.txt"))]
-#[command(mut_arg("bos", |bos| bos.hide(true)))]
+#[command(mut_arg("bos", |bos| bos.hide(true)), mut_arg("model", |model| model.help(JUDGED)))]
 pub(crate) struct JudgeArgs {
     #[command(flatten)]
     pub(crate) judge: JudgeFlags,
-    /// JSON lines, each with a prompt, its answers, and perhaps the right one's index as a label; `-` is the standard
+    /// JSON lines, each with a prompt, answers and, if known, the right one's index as a label; `-` is standard
     /// input.
     pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("../help/serve.txt"))]
-#[command(mut_arg("bos", |bos| bos.hide(true)))]
+#[command(mut_arg("bos", |bos| bos.hide(true)), mut_arg("model", |model| model.help(JUDGED)))]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) judge: JudgeFlags,
@@ -386,7 +389,7 @@ pub(crate) struct ServeArgs {
     /// The bearer token that clients must send [default: `$LIKRA_TOKEN`, else none is asked for].
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
-    /// How many requests may wait; more are refused.
+    /// How many requests are taken in at once, a few if they are large; more are refused.
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub(crate) queue: usize,
     /// How many seconds a request may take.
@@ -402,24 +405,24 @@ pub(crate) struct ScoreArgs {
     model: ModelFlags,
     #[command(flatten)]
     task: TaskFlags,
-    /// The name of a head and its adapter in PEFT's format. May be given many times.
+    /// A head's name, and its adapter folder in PEFT's format. May be repeated.
     #[arg(long = "adapter", value_name = "NAME=DIR", value_parser = parse_adapter)]
     pub(crate) adapters: Vec<(String, PathBuf)>,
-    /// Two heads by name, of which the first is divided by the second, such as positive/negative or
-    /// base/negative@0.9 with a weight: a line of the table. May be given many times.
+    /// A ratio of two heads as a row of the table: positive/negative, or base/negative@0.9 with
+    /// a weight. May be repeated.
     #[arg(long = "ratio", value_name = "POS/NEG[@WEIGHT]", value_parser = parse_ratio)]
     pub(crate) ratios: Vec<Ratio>,
-    /// A file of questions, in place of the split in the folder of --data that the task is tested on.
+    /// A file of questions, instead of the task's test split in the --data folder.
     #[arg(long, value_name = "FILE")]
     pub(crate) questions: Option<PathBuf>,
-    /// The CSV file to write; compressed if its name ends in .gz. `-` is the standard output. With --format
-    /// lm-eval a folder.
+    /// The CSV file to write, compressed if its name ends in .gz; `-` is standard output. With --format
+    /// lm-eval, a folder.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// What is written: csv, or lm-eval: the files that lm-evaluation-harness writes, for each head.
+    /// What to write: csv, or lm-eval (lm-evaluation-harness's files, for each head).
     #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = named::<Format>)]
     pub(crate) format: Format,
-    /// The file that solved questions come from, in place of a split in the folder of --data.
+    /// The file that few-shot examples come from, instead of a split in --data.
     #[arg(long, value_name = "FILE")]
     pub(crate) shots_from: Option<PathBuf>,
     #[command(flatten)]
@@ -444,12 +447,13 @@ impl ScoreArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("../help/prompts.txt"))]
+#[command(mut_arg("task", |task| task.hide(true)))]
 pub(crate) struct PromptsArgs {
-    /// The task, as --task takes it.
+    /// The task: a name such as openbookqa, or a path to a task file in YAML.
     #[arg(value_name = "TASK")]
     #[arg(required_unless_present = "task", conflicts_with = "task")]
     name: Option<String>,
-    /// Print another split than the one that the task is tested on.
+    /// The split to print, if not the task's test split.
     #[arg(long, value_name = "SPLIT")]
     pub(crate) split: Option<String>,
     /// The model whose chat template is used: its folder, or its name on the Hugging Face hub.

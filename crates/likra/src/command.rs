@@ -10,12 +10,12 @@ pub(crate) fn words() -> impl Iterator<Item = String> {
 
 /// The command that does all of a run again, with names in place of paths; where its files went decides nothing.
 pub(crate) fn command(mut words: impl Iterator<Item = String>) -> String {
-    let mut command = "cargo xtask".to_owned();
+    let mut command = "likra".to_owned();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--out" => drop(words.next()),
             "--fresh" | "--json" => {}
-            "plan" if command == "cargo xtask" => command.push_str(" reproduce"),
+            "plan" if command == "likra" => command.push_str(" reproduce"),
             _ if word.starts_with("--out=") => {}
             _ => command.extend([" ", &without_path(&word)]),
         }
@@ -47,7 +47,7 @@ mod tests {
         words.extend(["--set".into(), "replicates.seeds=[2, 3]".into()]);
         assert_eq!(
             command(words.into_iter()),
-            "cargo xtask reproduce mine.toml --model SmolLM2 --limit 20 --set data=arc --seed=3 \
+            "likra reproduce mine.toml --model SmolLM2 --limit 20 --set data=arc --seed=3 \
              --set 'replicates.seeds=[2, 3]'"
         );
     }

@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
         Ok(table) => say!("{table}"),
         Err(error) => say!("No table of accuracies: {error}"),
     }
-    say!("Scores of {} heads: {}", heads.len(), out.display());
+    say!("Scores: {}", out.display());
     Ok(())
 }
 

@@ -38,10 +38,20 @@ fn help(words: &[&str]) -> String {
 fn the_page_of_commands_is_current() {
     let mut text = String::from(
         "# Commands\n\nThis page is what `likra --help` and `likra COMMAND --help` print. `cargo xtask COMMAND` builds \
-         `likra` with\nthe features that the device needs, and runs it. `cargo install --path crates/likra` installs it.\n\n",
+         `likra` with\nthe features that the device needs, and runs it (but `cargo xtask serve` compares it with lm-eval). `cargo install --path crates/likra` installs it.\n\n",
     );
     writeln!(text, "```text\n{}\n```", help(&["--help"])).unwrap();
-    for command in ["reproduce", "report", "train", "score", "prompts"] {
+    for command in [
+        "reproduce",
+        "report",
+        "plan",
+        "step",
+        "train",
+        "judge",
+        "serve",
+        "score",
+        "prompts",
+    ] {
         let said = help(&[command, "--help"]);
         writeln!(text, "\n## likra {command}\n\n```text\n{said}\n```").unwrap();
     }
