@@ -127,8 +127,8 @@ impl Inputs {
         })
     }
 
-    /// Every file that decides a number, with its hash, and the hash of each group. In a group, the same
-    /// file twice counts once; of a task, its definition counts, too.
+    /// Every file that decides a number, with its hash, and the hash of each group. In a group, the order of the files
+    /// counts, and the same file twice counts once; of a task, its definition counts, too.
     ///
     /// # Errors
     ///
@@ -140,8 +140,9 @@ impl Inputs {
             for path in paths {
                 files.push(Input::of_file(&path)?);
             }
-            let distinct: BTreeSet<&str> = files[start..].iter().map(|f| &*f.sha256).collect();
-            let distinct: Vec<&str> = distinct.into_iter().collect();
+            let mut seen = BTreeSet::new();
+            let distinct = files[start..].iter().map(|file| &*file.sha256);
+            let distinct: Vec<&str> = distinct.filter(|hash| seen.insert(*hash)).collect();
             let mut hash = sha256(distinct.join("\n").as_bytes());
             if let Some(definition) = definition {
                 hash = sha256(format!("{hash}\n{definition}").as_bytes());

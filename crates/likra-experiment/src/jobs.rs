@@ -142,6 +142,10 @@ fn decides(experiment: &Experiment, asked: Asked) -> Result<Value> {
         toml::Value::try_from(evaluation)
     };
     Ok(match asked {
+        // Irrelevant answers are drawn from all test questions.
+        Asked::Test(questions) if questions != experiment.questions => {
+            json!([evaluation(Some(questions))?, experiment.questions])
+        }
         Asked::Test(questions) => json!(evaluation(Some(questions))?),
         Asked::Aside => json!([evaluation(None)?, share(spec)]),
         Asked::AnswerOnly => json!([experiment.questions, spec.evaluation.bos]),
@@ -149,9 +153,13 @@ fn decides(experiment: &Experiment, asked: Asked) -> Result<Value> {
         Asked::Ranking => {
             let ranked = experiment.ranked();
             let seen: Vec<_> = ranked.map(|head| (head.examples, head.seed)).collect();
-            match share(spec) {
-                None => json!([seen, spec.training.bos]),
-                share => json!([seen, spec.training.bos, share]),
+            let epochs = Some(spec.training.epochs).filter(|epochs| *epochs > 1);
+            match (share(spec), epochs) {
+                (None, None) => json!([seen, spec.training.bos]),
+                (share, None) => json!([seen, spec.training.bos, share]),
+                (share, epochs) => {
+                    json!({"seen": seen, "bos": spec.training.bos, "share": share, "epochs": epochs})
+                }
             }
         }
     })

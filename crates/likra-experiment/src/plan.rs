@@ -1,6 +1,7 @@
 //! A plan: the jobs of a run, for an engine that gives them to machines. It is kept in the run's folder, so that it is
 //! read in no time as long as no file that it was made of has changed.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -92,8 +93,17 @@ impl RunPlan {
             return Ok(kept);
         }
         let run = Run::open(spec.clone(), dir.path(), None, listener)?;
+        // Nothing of other settings may lie there, nor come to lie there.
+        let names = run.jobs.iter().map(|job| &*job.name).chain([REPORT]);
+        let claims = names.map(|name| Claim::take(dir.claim(name)));
+        let _claims = claims.collect::<likra_results::Result<Vec<_>>>()?;
+        run.check_keys()?;
         let config = &run.inputs.base.config;
-        let files = run.inputs.paths()?.into_iter();
+        let files = run.inputs.paths()?;
+        // A folder changes when a file comes.
+        let folders = files.iter().filter_map(|path| path.parent());
+        let folders: BTreeSet<PathBuf> = folders.map(Path::to_owned).collect();
+        let files = files.into_iter().chain(folders);
         let plan = Self {
             version: env!("CARGO_PKG_VERSION").into(),
             spec,
@@ -240,10 +250,12 @@ const START: u64 = 2;
 
 /// Paths that lead to the same files from everywhere.
 fn absolute(mut spec: Spec) -> Result<Spec> {
-    for path in spec.paths() {
-        if Path::new(path).exists() {
-            *path = std::path::absolute(&*path)?.display().to_string();
-        }
+    let [folders, tasks] = spec.paths();
+    let folders = folders.into_iter().filter(|path| Path::new(path).exists());
+    // A folder may be called as a task is.
+    let files = tasks.into_iter().filter(|path| Path::new(path).is_file());
+    for path in folders.chain(files) {
+        *path = std::path::absolute(&*path)?.display().to_string();
     }
     Ok(spec)
 }
@@ -268,6 +280,29 @@ fn state(path: &Path) -> String {
 }
 
 impl Run<'_> {
+    /// Refuses a folder with finished work of other settings, which a report would mix with that of these.
+    fn check_keys(&self) -> Result<()> {
+        for job in &self.jobs {
+            let trained = job
+                .head
+                .iter()
+                .map(|(head, key)| (self.dir.trained(&head.name), key));
+            let scored = job
+                .scores
+                .iter()
+                .map(|product| (product.stamp.clone(), &product.key));
+            for (path, key) in trained.chain(scored) {
+                ensure!(
+                    Stamp::read(&path).is_none_or(|stamp| stamp.key == *key),
+                    "{}: made with other settings, files or on another device; name another folder with --out, or remove \
+                     this one",
+                    path.display()
+                );
+            }
+        }
+        Ok(())
+    }
+
     fn planned(&self) -> Result<Vec<PlannedJob>> {
         let base = &self.inputs.base;
         let dir = self.dir.path();

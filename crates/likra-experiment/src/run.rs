@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use likra_data::{Ranking, Source};
 use likra_files::{check_room, sweep};
 use likra_lora::Adapter;
@@ -145,12 +145,22 @@ impl<'a> Run<'a> {
             sweep(&product.stamp)?;
             self.drop_if_damaged::<ScoreRecord>(&product.path, &product.path)?;
         }
-        if let Some((head, _)) = &job.head {
+        if let Some((head, key)) = &job.head {
             let dir = self.dir.head(&head.name);
             sweep(dir.path())?;
             sweep(&self.dir.trained(&head.name))?;
             self.drop_if_damaged::<AnswerRecord>(&dir.answers(), &dir.answers())?;
             let damaged = self.drop_if_damaged::<StepRecord>(&dir.log(), dir.path())?;
+            let (there, name, examples) = (dir.checkpoints()?, &head.name, head.examples);
+            let newest = there.keys().next_back().copied().unwrap_or_default();
+            let same = Stamp::read(&self.dir.trained(name)).is_some_and(|stamp| stamp.key == *key);
+            let is_there = there.contains_key(&examples) || job.missing().is_empty();
+            ensure!(
+                !same || is_there || newest <= examples,
+                "{}: {name} has seen {newest} examples there, and is to see {examples}; name another folder with --out, or \
+                 begin anew with --fresh",
+                dir.path().display()
+            );
             // Only training writes it.
             for product in job.scores.iter().filter(|_| damaged) {
                 remove(&product.path)?;
@@ -225,12 +235,18 @@ impl<'a> Run<'a> {
     pub(crate) fn manifest(&self, command: &str, too_long: TooLong) -> Result<Manifest> {
         let (base, benchmark) = (&self.inputs.base, &self.inputs.benchmark);
         let mut spec = self.inputs.experiment.spec.clone();
-        for path in spec.paths() {
+        for path in spec.paths().into_iter().flatten() {
             *path = file_name(path);
         }
-        let heads = self.heads();
-        let parameters =
-            heads.map(|(_, head)| Ok((head.name.clone(), base.parameters(&head.lora)?)));
+        let parameters = self.heads().map(|(_, head)| {
+            let parameters = base.parameters(&head.lora)?;
+            let targets = &head.lora.target_modules;
+            ensure!(
+                parameters > 0,
+                "lora.target-modules: {targets:?} is no linear layer of this model"
+            );
+            Ok((head.name.clone(), parameters))
+        });
         Ok(Manifest {
             likra: env!("CARGO_PKG_VERSION").into(),
             device: base.placement.name.to_string(),

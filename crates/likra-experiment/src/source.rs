@@ -29,20 +29,29 @@ impl Assignment {
     ///
     /// If there is no `=`, or no key before it.
     pub fn parse(text: &str) -> Result<Self> {
-        let is_key = |key: &str| key.trim().split('.').all(|name| !name.is_empty());
-        let assignment = text.split_once('=').filter(|(key, _)| is_key(key));
-        let (key, value) = assignment.with_context(|| {
-            format!("--set: expected key=value, such as training.batch-size=4; found `{text}`")
-        })?;
-        let parsed = format!("value = {value}").parse::<Table>();
-        let parsed = parsed.ok().and_then(|mut table| table.remove("value"));
-        Ok(Self {
-            key: key.trim().into(),
-            value: parsed.unwrap_or_else(|| Value::String(value.into())),
-        })
+        let expected =
+            || format!("--set: expected key=value, such as training.batch-size=4; found `{text}`");
+        let (key, value) = text.split_once('=').with_context(expected)?;
+        let alone = |text: String| text.parse::<Table>().ok().filter(|table| table.len() == 1);
+        let parsed = alone(format!("value = {value}")).and_then(|mut table| table.remove("value"));
+        let value = parsed.unwrap_or_else(|| Value::String(value.into()));
+        // The names of its tables, of which those in quotes may have dots.
+        let (mut names, mut table) = (Vec::new(), alone(format!("{key} = 0")));
+        while let Some((name, inner)) = table.into_iter().flatten().next() {
+            names.push(name);
+            table = inner.as_table().cloned();
+        }
+        let plain = names.iter().take_while(|name| !name.contains('.')).count();
+        ensure!(plain > 0, expected());
+        let rest = names.split_off(plain).into_iter();
+        let value = rest.rfold(value, |value, name| {
+            Table::from_iter([(name, value)]).into()
+        });
+        let key = names.join(".");
+        Ok(Self { key, value })
     }
 
-    /// Sets the key. Another way to choose shots replaces a list of them.
+    /// Sets the key, of a table the keys that are given. Another way to choose shots replaces a list of them.
     fn apply(&self, to: &mut Table) -> Result<()> {
         let (tables, last) = self.key.rsplit_once('.').unwrap_or(("", &self.key));
         let mut table = to;
@@ -55,7 +64,11 @@ impl Assignment {
         if chooses && self.value.as_str() != Some("fixed") {
             table.remove("shot-ids");
         }
-        table.insert(last.into(), self.value.clone());
+        let mut value = self.value.clone();
+        if let (Value::Table(value), Some(Value::Table(old))) = (&mut value, table.remove(last)) {
+            fill(value, old);
+        }
+        table.insert(last.into(), value);
         Ok(())
     }
 }
@@ -140,6 +153,8 @@ impl Spec {
         extend(&mut table, folder, 0)?;
         read(&table).map_err(with_line)?;
         for assignment in assignments {
+            let by_hand = "extends: only a file says what it extends";
+            ensure!(assignment.key != "extends", by_hand);
             // One by one, so that the one at fault is named.
             let applied = assignment.apply(&mut table);
             let applied = applied.and_then(|()| read(&table).map(drop));

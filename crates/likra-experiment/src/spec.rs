@@ -81,12 +81,15 @@ impl Spec {
         }
     }
 
-    /// What may be paths, for a change in place.
-    pub(crate) fn paths(&mut self) -> impl Iterator<Item = &mut String> {
-        let from = self.unrelated.iter_mut();
-        let from = from.flat_map(|from| once(&mut from.task).chain(&mut from.data));
-        let own = self.model.iter_mut().chain(&mut self.data);
-        own.chain(once(&mut self.task)).chain(from)
+    /// What may be paths, of folders and of task files, for a change in place.
+    pub(crate) fn paths(&mut self) -> [Vec<&mut String>; 2] {
+        let mut folders: Vec<&mut String> = self.model.iter_mut().chain(&mut self.data).collect();
+        let mut tasks = vec![&mut self.task];
+        if let Some(from) = &mut self.unrelated {
+            tasks.push(&mut from.task);
+            folders.extend(&mut from.data);
+        }
+        [folders, tasks]
     }
 }
 

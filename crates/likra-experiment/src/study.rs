@@ -41,15 +41,32 @@ impl StudyFile {
         let keys = shared.chain(values.iter().copied());
         let keys = keys.filter(|(key, _)| *key != "experiment");
         let mut set: Vec<Assignment> = keys.map(assignment).collect();
-        let task = set.iter().rfind(|one| one.key == "task");
-        let data = task.and_then(|task| self.data.get(task.value.as_str()?));
-        set.extend(data.map(|data| assignment(("data", &data.as_str().into()))));
         set.extend_from_slice(assignments);
         let own = values.iter().find(|(key, _)| *key == "experiment");
         let experiment = own.map(|(_, value)| *value).or(self.set.get("experiment"));
         let experiment = experiment.map_or(Some("general"), |value| value.as_str());
         let expected = "experiment: expected names or paths";
-        Spec::open(experiment.context(expected)?, &set)
+        let mut spec = Spec::open(experiment.context(expected)?, &set)?;
+        let data = self.data.get(&spec.task);
+        if let Some(data) = data.filter(|_| assignments.iter().all(|given| given.key != "data")) {
+            spec.data = Some(data.clone());
+        }
+        Ok(spec)
+    }
+
+    /// Refuses a matrix without runs.
+    fn check(&self) -> Result<()> {
+        ensure!(
+            !self.matrix.is_empty(),
+            "matrix: expected a key with values"
+        );
+        for (key, values) in &self.matrix {
+            ensure!(
+                !values.is_empty(),
+                "matrix.{key}: expected at least one value"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -92,18 +109,33 @@ impl Study {
     ) -> Result<Self> {
         let text = fs_err::read_to_string(path)?;
         let file: StudyFile = toml::from_str(&text).with_context(|| path.to_owned())?;
-        let (mut names, mut runs) = (BTreeSet::new(), Vec::new());
+        file.check().with_context(|| path.to_owned())?;
+        let (mut names, mut tasks, mut runs) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         let command = format!("likra reproduce {}", file_name(path));
         for values in product(&file.matrix) {
             let run = StudyRun::new(&values);
             let name = &run.name;
             let is_new = names.insert(name.clone());
             ensure!(is_new, "{path}: matrix: two runs are called {name}");
+            ensure!(
+                !name.starts_with('.') && !["report", "claims", "study.json"].contains(&&**name),
+                "{path}: matrix: a run would be called `{name}`, which means something else in the study's folder"
+            );
             let spec = file.spec(&values, assignments).context(name.clone())?;
-            let plan = RunPlan::open(spec, &command, &run.dir(dir), listener);
-            plan.context(name.clone())?;
-            runs.push(run);
+            tasks.insert(spec.task.clone());
+            runs.push((run, spec));
         }
+        for task in file.data.keys() {
+            ensure!(
+                tasks.contains(task),
+                "{path}: data: no run has the task `{task}`; the tasks are {tasks:?}"
+            );
+        }
+        for (run, spec) in &runs {
+            let plan = RunPlan::open(spec.clone(), &command, &run.dir(dir), listener);
+            plan.context(run.name.clone())?;
+        }
+        let runs = runs.into_iter().map(|(run, _)| run).collect();
         let study = Self {
             title: file.title,
             runs,

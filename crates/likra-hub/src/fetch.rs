@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use hf_hub::api::Progress;
+use hf_hub::api::RepoInfo;
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 use likra_results::sha256_file;
@@ -38,13 +39,14 @@ pub fn fetch(
             "HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE, HF_DATASETS_OFFLINE) forbids to download it";
         let cache = hub.cache.path().display();
         let message = format!("{name}: not in the cache {cache}, and {offline}");
-        return hub.cached()?.ok_or(Error::Refused(message));
+        return hub.cached(wanted)?.ok_or(Error::Refused(message));
     }
-    let error = match hub.download(expected, wanted) {
+    let api = hub.api()?;
+    let error = match retried(|| api.info()).map_err(|error| hub.failed(error)) {
         Err(error @ Error::Transfer(..)) => error,
-        other => return other,
+        info => return hub.download(&api, info?, expected, wanted),
     };
-    let Some((folder, commit)) = hub.cached()? else {
+    let Some((folder, commit)) = hub.cached(wanted)? else {
         return Err(error);
     };
     let message = format!("{error}; the cache's commit {commit} is taken");
@@ -88,8 +90,8 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// The commit that the cache has for the revision.
-    fn cached(&self) -> Result<Option<Snapshot>> {
+    /// The commit that the cache has for the revision, unless a download of it was broken off.
+    fn cached(&self, wanted: &dyn Fn(&str) -> bool) -> Result<Option<Snapshot>> {
         let folder = self.cache.path().join(self.repo.folder_name());
         let reference = folder.join("refs").join(self.repo.revision());
         let commit = match reference.is_file() {
@@ -97,7 +99,24 @@ impl<'a> Hub<'a> {
             // A commit stands for itself.
             false => self.repo.revision().to_owned(),
         };
-        Ok(Some(self.snapshot(commit)).filter(|(folder, _)| folder.is_dir()))
+        let (folder, commit) = self.snapshot(commit);
+        // Other programs leave no list: what they have downloaded counts as all.
+        let list = fs_err::read_to_string(self.list(&commit)).unwrap_or_default();
+        let mut wanted = list.lines().filter(|file| wanted(file));
+        match wanted.find(|file| !folder.join(file).exists()) {
+            Some(file) => Err(Error::Refused(format!(
+                "{}: {file} is not in the cache {} yet; let the hub be reached once more",
+                self.name,
+                self.cache.path().display()
+            ))),
+            None => Ok(Some((folder, commit)).filter(|(folder, _)| folder.is_dir())),
+        }
+    }
+
+    /// The names of all files of a commit.
+    fn list(&self, commit: &str) -> PathBuf {
+        let folder = self.cache.path().join(self.repo.folder_name());
+        folder.join(".likra").join(commit)
     }
 
     fn snapshot(&self, commit: String) -> Snapshot {
@@ -116,23 +135,36 @@ impl<'a> Hub<'a> {
         Some(token.trim().to_owned()).filter(|token| !token.is_empty())
     }
 
-    fn download(&self, expected: &'static str, wanted: &dyn Fn(&str) -> bool) -> Result<Snapshot> {
-        let failed = |error| self.failed(error);
+    fn api(&self) -> Result<ApiRepo> {
         let api = ApiBuilder::from_cache(self.cache.clone())
             .with_endpoint(self.endpoint.clone())
             .with_token(self.token())
             .with_retries(RETRIES)
             .with_progress(false);
-        let api = api.build().map_err(failed)?.repo(self.repo.clone());
-        let info = retried(|| api.info()).map_err(failed)?;
+        let api = api.build().map_err(|error| self.failed(error))?;
+        Ok(api.repo(self.repo.clone()))
+    }
+
+    /// Downloads what is wanted of a commit's files and is not in the cache.
+    fn download(
+        &self,
+        api: &ApiRepo,
+        info: RepoInfo,
+        expected: &'static str,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Snapshot> {
         let files = info.siblings.into_iter().map(|file| file.rfilename);
-        let files: Vec<String> = files.filter(|file| wanted(file)).collect();
-        if files.is_empty() {
+        let files: Vec<String> = files.collect();
+        let (folder, commit) = self.snapshot(info.sha);
+        let list = self.list(&commit);
+        fs_err::create_dir_all(list.with_file_name(""))?;
+        fs_err::write(&list, files.join("\n"))?;
+        let mut wanted = files.iter().filter(|file| wanted(file)).peekable();
+        if wanted.peek().is_none() {
             return Err(Error::Nothing(self.name.to_string(), expected));
         }
-        let (folder, commit) = self.snapshot(info.sha);
-        for file in files.iter().filter(|file| !folder.join(file).exists()) {
-            self.file(&api, file, &folder)?;
+        for file in wanted.filter(|file| !folder.join(file).exists()) {
+            self.file(api, file, &folder)?;
         }
         self.cache.repo(self.repo.clone()).create_ref(&commit)?;
         Ok((folder, commit))

@@ -108,8 +108,10 @@ impl LoraConfig {
     ///
     /// If a rank is 0, an alpha is not a positive number, or a pattern is no regular expression.
     pub fn validate(&self) -> Result<()> {
+        /// More than the width of any layer.
+        const MOST: usize = 1 << 20;
         let mut ranks = self.rank_pattern.values().chain([&self.rank]);
-        if let Some(&found) = ranks.find(|&&rank| rank == 0) {
+        if let Some(&found) = ranks.find(|rank| !(1..=MOST).contains(*rank)) {
             return Err(Error::Rank(found));
         }
         let mut alphas = self.alpha_pattern.values().chain([&self.alpha]);

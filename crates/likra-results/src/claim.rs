@@ -130,14 +130,16 @@ fn host() -> String {
     name.nodename().to_string_lossy().into_owned()
 }
 
-/// Whether the process that made a claim is gone: by its number if it was on this host, else for want of a sign of
-/// life.
+/// Whether the process that made a claim is gone: by its number if it was on this host, or for want of a sign of life,
+/// for another process may have its number now.
 fn is_stale(folder: &Path, owner: &str, host: &str) -> Result<bool> {
     let own = owner.strip_prefix("process ");
     let own = own.and_then(|rest| rest.split_once(" on "));
     let own = own.filter(|(_, rest)| rest.split(' ').next() == Some(host));
-    if let Some(process) = own.and_then(|(process, _)| Pid::from_raw(process.parse().ok()?)) {
-        return Ok(test_kill_process(process) == Err(rustix::io::Errno::SRCH));
+    let process = own.and_then(|(process, _)| Pid::from_raw(process.parse().ok()?));
+    let gone = Err(rustix::io::Errno::SRCH);
+    if process.is_some_and(|process| test_kill_process(process) == gone) {
+        return Ok(true);
     }
     // Both times are those of the file system, whatever the clocks of its machines say.
     let now = tempfile::NamedTempFile::new_in(folder.parent().unwrap_or(folder));

@@ -1,6 +1,7 @@
 //! What is kept of finished work, so that it is not done again.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,8 @@ impl Stamp {
 
     /// Reads a stamp; what cannot be read stands for no work.
     pub fn read(path: &Path) -> Option<Self> {
-        toml::from_str(&fs_err::read_to_string(path).ok()?).ok()
+        let stamp: Self = toml::from_str(&fs_err::read_to_string(path).ok()?).ok()?;
+        let took = Duration::try_from_secs_f64(stamp.seconds);
+        took.is_ok().then_some(stamp)
     }
 }
