@@ -123,7 +123,7 @@ fn without_generation(template: &str) -> String {
     let tag = tag.expect("a regular expression that a test compiles");
     tag.replace_all(&template, |found: &Captures| {
         let at = |group| found.at(group).unwrap_or_default();
-        let inside = if at(2).is_empty() { "if true" } else { "endif" };
+        let inside = if at(2).is_empty() { "with" } else { "endwith" };
         format!("{{%{} {inside} {}%}}", at(1), at(3))
     })
 }

@@ -5,12 +5,14 @@
 //! `float`, how numbers and lists are printed, and the harness's own filter `regex_replace`.
 
 use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::vec::IntoIter;
 
 use chrono::NaiveDateTime;
 use likra_files::PythonJson;
 use minijinja::syntax::{SyntaxConfig, SyntaxConfigBuilder};
-use minijinja::value::{Kwargs, Serde, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
+use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Rest, Serde, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, filters};
 use minijinja_contrib::pycompat;
 use onig::{Captures, Regex, RegexOptions, Syntax};
 use serde::Serialize as _;
@@ -43,6 +45,9 @@ fn environment(syntax: &mut SyntaxConfigBuilder) -> Environment<'static> {
     env.add_filter("int", int);
     env.add_filter("float", float);
     env.add_filter("string", |value: &Value| python_text::display(value));
+    env.add_filter("default", default);
+    env.add_filter("d", default);
+    add_generators(&mut env);
     // To minijinja, None and what is undefined have items, too: none.
     let has_items = |value: &Value| !value.is_none() && value.try_iter().is_ok();
     env.add_test("iterable", has_items);
@@ -58,12 +63,15 @@ pub(crate) fn chat_environment(now: NaiveDateTime) -> Environment<'static> {
     let mut env = environment(syntax.trim_blocks(true).lstrip_blocks(true));
     env.set_formatter(|out, _, value| Ok(out.write_str(&python_text::display(value))?));
     env.add_filter("tojson", tojson);
+    let is_list = |value: &Value| !value.is_none() && value.try_iter().is_ok();
+    env.add_test("sequence", is_list);
     env.add_function("raise_exception", |message: String| {
         Err::<Value, _>(invalid(message.clone()).with_source(Refusal(message)))
     });
     env.add_function("strftime_now", move |format: &str| {
         let mut text = String::new();
-        let written = write!(text, "{}", now.format(format));
+        // Python has microseconds.
+        let written = write!(text, "{}", now.format(&format.replace("%f", "%6f")));
         written.map_err(|_| invalid(format!("{format}: no format of a time")))?;
         Ok::<_, Error>(text)
     });
@@ -80,13 +88,15 @@ impl Refusal {
     pub(crate) fn is(error: &Error) -> bool {
         let source = std::error::Error::source(error);
         let refusal = source.and_then(|source| source.downcast_ref::<Self>());
-        refusal.is_some() || error.kind() != ErrorKind::InvalidOperation
+        // Not what minijinja lacks and jinja2 has: without the system's message, that would go unnoticed.
+        refusal.is_some() || error.kind() == ErrorKind::UndefinedError
     }
 }
 
 /// Python's `json.dumps(value, ensure_ascii=False, indent=indent)`.
 fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
+    let is_sorted = options.get::<Option<bool>>("sort_keys")? == Some(true);
     if options.get::<Option<bool>>("ensure_ascii")? == Some(true) {
         return Err(invalid("tojson with ensure_ascii is not supported".into()));
     }
@@ -95,6 +105,9 @@ fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
         return Err(invalid("tojson of what is undefined".into()));
     }
     refuse_endless(value)?;
+    let sorted = is_sorted.then(|| serde_json::to_value(value)).transpose();
+    let sorted = sorted.map_err(|error| invalid(error.to_string()))?;
+    let value = &sorted.map_or_else(|| value.clone(), |sorted| Serde(sorted).into());
     let mut json = Vec::new();
     let written = match indent {
         Some(indent) => {
@@ -254,6 +267,68 @@ fn join(items: Value, between: Option<&str>) -> Result<String, Error> {
     };
     let texts: Vec<String> = items.try_iter()?.map(text).collect::<Result<_, _>>()?;
     Ok(texts.join(between.unwrap_or_default()))
+}
+
+/// Jinja2's filter, whose last argument has another name here.
+fn default(
+    value: &Value,
+    other: Option<Value>,
+    boolean: Option<bool>,
+    named: Kwargs,
+) -> Result<Value, Error> {
+    let other = other.or(named.get("default_value")?);
+    let boolean = boolean.or(named.get("boolean")?).unwrap_or_default();
+    named.assert_all_used()?;
+    let is_there = !value.is_undefined() && (!boolean || value.is_true());
+    Ok(if is_there {
+        value.clone()
+    } else {
+        other.unwrap_or_else(|| "".into())
+    })
+}
+
+/// What some filters of jinja2 make of a list: true even if nothing is in it, without a length, and empty once it was
+/// gone through.
+#[derive(Debug)]
+struct Generator(Arc<Mutex<IntoIter<Value>>>);
+
+impl Object for Generator {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Iterable
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let items = Arc::clone(&self.0);
+        let next = move || items.lock().unwrap_or_else(PoisonError::into_inner).next();
+        Enumerator::Iter(Box::new(std::iter::from_fn(next)))
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        true
+    }
+}
+
+/// Lets filters that make a list make a [`Generator`].
+fn add_generators(env: &mut Environment) {
+    macro_rules! generators {
+        ($($name:ident)*) => {$(
+            let list = concat!("list of ", stringify!($name));
+            env.add_filter(list, filters::$name);
+            env.add_filter(stringify!($name), move |state: &mut State, mut args: Rest<Value>, named: Kwargs| {
+                    if named.args().next().is_some() {
+                        args.push(named.into());
+                    }
+                let made = state.apply_filter(list, &args)?;
+                if made.kind() == ValueKind::String {
+                    return Ok(made);
+                }
+                let items: Vec<Value> = made.try_iter()?.collect();
+                let items = Arc::new(Mutex::new(items.into_iter()));
+                Ok::<_, Error>(Value::from_object(Generator(items)))
+            });
+        )*};
+    }
+    generators!(map select reject selectattr rejectattr unique batch slice reverse);
 }
 
 /// Jinja2's filter: what is no number gives `default`.

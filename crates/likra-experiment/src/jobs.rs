@@ -153,14 +153,11 @@ fn decides(experiment: &Experiment, asked: Asked) -> Result<Value> {
         Asked::Ranking => {
             let ranked = experiment.ranked();
             let seen: Vec<_> = ranked.map(|head| (head.examples, head.seed)).collect();
+            let mut decides = vec![json!(seen), json!(spec.training.bos)];
+            decides.extend(share(spec));
             let epochs = Some(spec.training.epochs).filter(|epochs| *epochs > 1);
-            match (share(spec), epochs) {
-                (None, None) => json!([seen, spec.training.bos]),
-                (share, None) => json!([seen, spec.training.bos, share]),
-                (share, epochs) => {
-                    json!({"seen": seen, "bos": spec.training.bos, "share": share, "epochs": epochs})
-                }
-            }
+            decides.extend(epochs.map(|epochs| json!({"epochs": epochs})));
+            decides.into()
         }
     })
 }

@@ -144,12 +144,22 @@ impl Spec {
     /// The experiment of `text`; what it extends is looked for in `folder`.
     pub(crate) fn parse(text: &str, folder: &Path, assignments: &[Assignment]) -> Result<Self> {
         // A mistake begins with its key.
+        let mut table: Table = toml::from_str(text)?;
+        // What is not in the text itself may be in what it extends.
+        let exactly = table.contains_key("extends");
         let with_line = |mistake: Error| {
             let said = mistake.to_string();
-            let line = said.split(": ").next().and_then(|key| line(text, key));
+            let key = said.split(": ").next().unwrap_or_default();
+            let is_given = |given: &&Assignment| {
+                let below = key.strip_prefix(given.key.as_str());
+                below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
+            };
+            if let Some(Assignment { key, value }) = assignments.iter().rfind(is_given) {
+                return anyhow!("--set {key}={value}: {said}");
+            }
+            let line = line(text, key, exactly);
             line.map_or(mistake, |line| anyhow!("line {line}: {said}"))
         };
-        let mut table: Table = toml::from_str(text)?;
         extend(&mut table, folder, 0)?;
         read(&table).map_err(with_line)?;
         for assignment in assignments {
@@ -183,7 +193,13 @@ fn text_of(name: &str, folder: &Path) -> Result<String> {
         let known = experiments().join(", ");
         bail!("no experiment `{name}`: expected one of {known}, or a path to a .toml file");
     }
-    Ok(fs_err::read_to_string(path)?)
+    read_text(&path)
+}
+
+/// The text of a TOML file.
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    let bytes = likra_files::read(path)?;
+    Ok(likra_files::decode_text(path, &bytes)?.to_owned())
 }
 
 /// Adds what `table` extends, and what that extends.
@@ -222,8 +238,8 @@ fn read(table: &Table) -> Result<Spec> {
 }
 
 /// The line, from 1, on which a dotted key is set or its table begins. If the key is not there, that of
-/// the nearest table around it.
-fn line(text: &str, key: &str) -> Option<usize> {
+/// the nearest table around it, or with `exactly` none.
+fn line(text: &str, key: &str, exactly: bool) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let mut table = Some(document.get_ref());
     let mut found = None;
@@ -232,6 +248,7 @@ fn line(text: &str, key: &str) -> Option<usize> {
         let name = name.split('[').next();
         let mut keys = table.into_iter().flatten();
         let Some((at, value)) = keys.find(|(at, _)| name == Some(at.get_ref())) else {
+            found.take_if(|_| exactly);
             break;
         };
         found = Some(at.span().start);

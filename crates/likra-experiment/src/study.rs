@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::plan::drawn;
-use crate::source::file_name;
+use crate::source::{file_name, read_text};
 use crate::{Assignment, JobState, Listener, RunPlan, Spec};
 
 /// A study as it is written.
@@ -107,7 +107,7 @@ impl Study {
         dir: &RunDir,
         listener: &Listener,
     ) -> Result<Self> {
-        let text = fs_err::read_to_string(path)?;
+        let text = read_text(path.as_ref())?;
         let file: StudyFile = toml::from_str(&text).with_context(|| path.to_owned())?;
         file.check().with_context(|| path.to_owned())?;
         let (mut names, mut tasks, mut runs) = (BTreeSet::new(), BTreeSet::new(), Vec::new());

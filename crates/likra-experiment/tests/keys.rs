@@ -57,6 +57,19 @@ fn only_what_depends_on_a_key_is_done_again() {
         heads.len() == 11 && !heads.contains(&"base".into()),
         "{heads:?}"
     );
+    // Each pass has an order of its own, so the ranking covers others.
+    assert!(changed(&["training.epochs=2"]).contains(&"base-train".into()));
+    // Irrelevant answers come from all test questions.
+    let few = |all: &str| {
+        keys(&[
+            "replicates.questions=8",
+            &format!("evaluation.questions={all}"),
+        ])
+    };
+    let (few, fewer) = (few("16"), few("12"));
+    let of_replicate = |stamp: &&String| stamp.contains("positive-seed2");
+    let mut stamps = few.keys().filter(of_replicate).peekable();
+    assert!(stamps.peek().is_some() && stamps.all(|stamp| few[stamp] != fewer[stamp]));
     let asked = changed(&["evaluation.num-shots=1"]);
     assert!(
         asked.contains(&"base".into()) && !asked.contains(&"base-train".into()),

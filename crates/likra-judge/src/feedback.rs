@@ -18,6 +18,7 @@ type Read<T> = std::result::Result<T, Refusal>;
 
 /// Who says what in a chat.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
 pub struct Message {
     /// `system`, `user` or `assistant`.
     pub role: String,
@@ -25,11 +26,40 @@ pub struct Message {
     pub content: String,
 }
 
+impl TryFrom<Map<String, Value>> for Message {
+    type Error = String;
+
+    /// Calls of tools and whatever else a message may have do not reach the chat template.
+    fn try_from(mut keys: Map<String, Value>) -> std::result::Result<Self, String> {
+        let mut text = |name: &str| match keys.remove(name) {
+            Some(Value::String(text)) => Ok(text),
+            _ => Err(format!("expected a text as {name} of a message")),
+        };
+        let (role, content) = (text("role")?, text("content")?);
+        match keys.iter().find(|(_, value)| !is_empty(value)) {
+            Some((key, _)) => Err(format!(
+                "a message has {key}; expected role and content alone"
+            )),
+            None => Ok(Self { role, content }),
+        }
+    }
+}
+
+/// Whether a cell or a key says nothing.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(keys) => keys.is_empty(),
+        other => other.is_null(),
+    }
+}
+
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "a text, or a list of messages with role and content"
+    expecting = "a text, or a list of messages with role and content and no other keys"
 )]
 pub enum Prompt {
     /// A text that the answer continues.
@@ -154,6 +184,12 @@ fn read(row: &Value) -> Read<(Prompt, Vec<(String, bool)>)> {
     let forms = "columns chosen and rejected; prompt, completion and label; or question, choices and answer";
     let columns = row.as_object();
     let columns = columns.ok_or_else(|| (kind(row), "an object with columns"))?;
+    for name in ["tools", "documents", "chat_template_kwargs"] {
+        if columns.get(name).is_some_and(|value| !is_empty(value)) {
+            let expected = "no such column: the chat template would not get it";
+            return Err((format!("a column {name}"), expected));
+        }
+    }
     // An empty cell of a table is null. It counts as an empty answer if no other form fits.
     for empty in [false, true] {
         let is_there = |value: &Value| empty || !value.is_null();
@@ -230,11 +266,6 @@ fn pair(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)> {
         (Some(prompt), Some(other)) if prompt == other => Ok((prompt, answers(&chosen, &rejected))),
         (None, None) => {
             // What answers happen to begin with is no prompt where there is one under another name.
-            let is_empty = |value: &Value| match value {
-                Value::String(text) => text.trim().is_empty(),
-                Value::Array(items) => items.is_empty(),
-                other => other.is_null(),
-            };
             let other = columns
                 .iter()
                 .find(|(name, value)| is_one_of(name, PROMPTS) && !is_empty(value));
@@ -279,7 +310,8 @@ fn said(columns: &Map<String, Value>, name: &str) -> Read<(Option<Prompt>, Strin
             return Ok(Some(Prompt::Chat(messages)));
         }
         let found = Option::<Prompt>::deserialize(value);
-        found.map_err(|_| refused("a text, or a list of messages with role and content"))
+        let expected = "a text, or a list of messages with role and content and no other keys";
+        found.map_err(|_| refused(expected))
     };
     let (prompt, value) = (read("prompt")?, &columns[name]);
     let mut said = match read(name)? {

@@ -37,14 +37,14 @@ const ANY: [&str; 9] = [
 const PLAIN: [(&str, &str); 5] = [
     ("peft_type", "\"LORA\""),
     ("task_type", "\"CAUSAL_LM\" or \"SEQ_CLS\" or null"),
-    // The layer of a reward; PEFT adds `classifier` for families that call it so.
-    (
-        "modules_to_save",
-        "null or [] or [\"score\"] or [\"classifier\",\"score\"]",
-    ),
     ("bias", "\"none\""),
     // The others begin with a change of the base's weights, or may do so one day.
-    ("init_lora_weights", "true or false or null or \"gaussian\""),
+    (
+        "init_lora_weights",
+        "true or false or null or \"gaussian\" or \"orthogonal\" or \"eva\"",
+    ),
+    // PEFT undoes it for linear layers.
+    ("fan_in_fan_out", "true or false or null"),
 ];
 const EMPTY: &str = "null or false or []";
 
@@ -72,9 +72,14 @@ impl Adapter {
     /// uses a part of PEFT that is not a plain low-rank update (dropout aside, which only matters
     /// while training).
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
-        let (config, base, has_reward) = read_config(&dir.join(CONFIG))?;
+        let (mut config, base, [has_reward, selects]) = read_config(&dir.join(CONFIG))?;
         let of_config = |error: Error| Error::File(dir.join(CONFIG), error.to_string());
-        let path = dir.join(TENSORS);
+        let (path, other) = (dir.join(TENSORS), dir.join("adapter_model.bin"));
+        if !path.exists() && other.exists() {
+            let message = "this format is not read; expected adapter_model.safetensors beside it, as \
+                           save_pretrained writes it by default";
+            return Err(Error::File(other, message.into()));
+        }
         let refused =
             |name: &str, expected: &str, found: &str| Error::tensor(&path, name, expected, found);
         let pairs = "only pairs of lora_A and lora_B weights, at least one";
@@ -93,7 +98,11 @@ impl Adapter {
             let Some(module) = module.and_then(|name| name.strip_suffix(".lora_A.weight")) else {
                 return Err(refused(&a_name, pairs, "another name"));
             };
-            if !config.targets(module).map_err(of_config)? {
+            if let TargetModules::Names(names) = &mut config.target_modules
+                && selects
+            {
+                names.push(module.to_owned());
+            } else if !config.targets(module).map_err(of_config)? {
                 let expected = "only modules that target_modules of adapter_config.json names";
                 return Err(refused(&a_name, expected, "another one"));
             }
@@ -111,7 +120,12 @@ impl Adapter {
                 let expected = format!("[out, {rank}]");
                 return Err(refused(&b_name, &expected, &format!("{b_shape:?}")));
             }
-            updates.insert(module.to_owned(), LowRank { a, b, scale });
+            // What earlier versions of transformers called it in a model with images.
+            let module = match module.strip_prefix("language_model.model.") {
+                Some(rest) => format!("model.language_model.{rest}"),
+                None => module.to_owned(),
+            };
+            updates.insert(module, LowRank { a, b, scale });
         }
         if updates.is_empty() {
             return Err(refused("*", pairs, "none"));
@@ -157,8 +171,9 @@ fn config_file(adapter: &Adapter) -> Value {
     })
 }
 
-/// The adapter's shape, the name or path of its base if there is one, and whether it gives rewards.
-fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>, bool)> {
+/// The adapter's shape, the name or path of its base if there is one, whether it gives rewards, and whether it leaves
+/// out some of the layers that `target_modules` names: then those of its tensors are meant.
+fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>, [bool; 2])> {
     let parsed = likra_files::parse_json(&likra_files::read(path)?);
     let mut keys: Map<String, Value> =
         parsed.map_err(|error| Error::File(path.into(), error.to_string()))?;
@@ -172,8 +187,25 @@ fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>, bool)> {
         alpha_pattern: take(path, &mut keys, "alpha_pattern")?.unwrap_or_default(),
         ..LoraConfig::default()
     };
-    let saved = keys.get("modules_to_save").and_then(Value::as_array);
-    let has_reward = saved.is_some_and(|modules| !modules.is_empty());
+    let saved: Vec<String> = take(path, &mut keys, "modules_to_save")?.unwrap_or_default();
+    // The layer of a reward; PEFT adds `classifier` for families that call it so.
+    if let Some(other) = saved
+        .iter()
+        .find(|one| !["score", "classifier"].contains(&&***one))
+    {
+        let expected = "null or [] or [\"score\"]";
+        return Err(unsupported(
+            path,
+            "modules_to_save",
+            &json!(other),
+            expected,
+        ));
+    }
+    let mut selects = false;
+    for key in ["layers_to_transform", "layers_pattern", "exclude_modules"] {
+        let value = keys.remove(key).unwrap_or_default();
+        selects |= ![json!(null), json!([]), json!("")].contains(&value);
+    }
     refuse_variants(path, keys)?;
     config.target_modules = targets.ok_or_else(|| {
         let expected = "a list of module names, a regular expression or all-linear";
@@ -181,7 +213,10 @@ fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>, bool)> {
     })?;
     let of_config = |error: Error| Error::File(path.into(), error.to_string());
     config.validate().map_err(of_config)?;
-    Ok((config, base, has_reward))
+    if selects {
+        config.target_modules = TargetModules::Names(Vec::new());
+    }
+    Ok((config, base, [!saved.is_empty(), selects]))
 }
 
 /// Refuses keys that ask for more than a plain update.

@@ -195,6 +195,44 @@ fn a_reward_that_the_settings_do_not_name_is_refused() {
     assert!(error.to_string().contains("score.weight"), "{error}");
 }
 
+/// PEFT opens all of these.
+#[test]
+fn what_leaves_out_layers_is_known_by_its_tensors() {
+    for (from, to) in [
+        ("\"fan_in_fan_out\": false", "\"fan_in_fan_out\": true"),
+        (
+            "\"rank_pattern\": {}",
+            "\"layers_to_transform\": [0, 1], \"layers_pattern\": \"layers\"",
+        ),
+        ("\"rank_pattern\": {}", "\"exclude_modules\": [\"q_proj\"]"),
+        ("\"rank_pattern\": {}", "\"init_lora_weights\": \"eva\""),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fresh(1).save(dir.path()).unwrap();
+        settings(from, to)(dir.path());
+        let loaded = Adapter::load(dir.path(), &Device::flex()).unwrap();
+        assert!(loaded.updates.keys().eq(fresh(1).updates.keys()), "{to}");
+        for module in loaded.updates.keys() {
+            assert!(loaded.config().targets(module).unwrap(), "{to}: {module}");
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut adapter = fresh(1);
+    adapter.reward = Some(Tensor::zeros([1, 8], &Device::flex()));
+    adapter.save(dir.path()).unwrap();
+    // As PEFT writes it for `modules_to_save=["score"]`.
+    settings(
+        "\"modules_to_save\": [\n",
+        "\"modules_to_save\": [ \"score\",\n",
+    )(dir.path());
+    assert!(
+        Adapter::load(dir.path(), &Device::flex())
+            .unwrap()
+            .reward
+            .is_some()
+    );
+}
+
 /// What loading says after `spoil` has been at a good adapter's folder.
 fn refusal(spoil: impl FnOnce(&Path)) -> String {
     let dir = tempfile::tempdir().unwrap();
@@ -255,11 +293,6 @@ fn what_is_not_a_plain_update_is_refused_by_name() {
             "\"modules_to_save\": null",
             "\"modules_to_save\": [\"lm_head\"]",
             "modules_to_save",
-        ),
-        (
-            "\"fan_in_fan_out\": false",
-            "\"fan_in_fan_out\": true",
-            "fan_in_fan_out",
         ),
         ("\"r\": 8", "\"r\": 4", "lora_A"),
         ("\"r\": 8", "\"r\": 0", "rank"),

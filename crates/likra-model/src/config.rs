@@ -239,6 +239,11 @@ impl Config {
                 modules.entry(target.module).or_default()[1] = Some(sizes);
             }
         }
+        if self.base != "model" {
+            // No text of a prompt comes through these.
+            let images = ["model.vision_tower.", "model.multi_modal_projector."];
+            modules.retain(|module, _| !images.iter().any(|part| module.starts_with(part)));
+        }
         let differ = modules.into_iter().filter(|(_, it)| it[0] != it[1]);
         if let Some((module, [found, expected])) = differ.min_by_key(|(_, [_, it])| it.is_none()) {
             let found = found.unwrap_or_else(|| "no tensors".into());
@@ -303,12 +308,22 @@ fn refuse_two_rotations(path: &Path, given: &Object) -> Result<()> {
     let Some(Value::Object(new)) = given.get("rope_parameters") else {
         return Ok(());
     };
-    let theta = new.get("rope_theta");
-    for (key, new) in [("rope_scaling", None), ("rope_theta", theta)] {
-        let agrees = |old: &&Value| new.is_some_and(|new| new.as_f64() == old.as_f64());
+    let local = new.get("sliding_attention");
+    let local = local.and_then(|local| local.get("rope_theta"));
+    let partial = "partial_rotary_factor";
+    let original = "original_max_position_embeddings";
+    // With whether the old one may stand alone.
+    for (key, new, alone) in [
+        ("rope_scaling", None, false),
+        ("rope_theta", new.get("rope_theta"), false),
+        ("rope_local_base_freq", local, true),
+        (partial, new.get(partial), true),
+        (original, new.get(original), true),
+    ] {
+        let agrees = |old: &&Value| new.map_or(alone, |new| new.as_f64() == old.as_f64());
         let old = given.get(key).filter(|old| !old.is_null());
         if let Some(old) = old.filter(|old| !agrees(old)) {
-            let expected = "no such key beside rope_parameters";
+            let expected = "no such key beside rope_parameters, or the same value";
             return Err(invalid(path, key, old, expected));
         }
     }
@@ -420,7 +435,7 @@ mod tests {
             ),
             (
                 json!({"rope_scaling": {"rope_type": "yarn"}}),
-                "missing field `factor`",
+                "a key `factor`",
             ),
             (
                 json!({"rope_scaling": {"rope_type": "linear", "factor": 0}}),
@@ -445,6 +460,15 @@ mod tests {
             (
                 json!({"rope_scaling": {"rope_type": "default"}, "rope_parameters": {"rope_type": "default"}}),
                 "beside rope_parameters",
+            ),
+            (
+                json!({"model_type": "phi3", "partial_rotary_factor": 1.0,
+                       "rope_parameters": {"rope_type": "default", "rope_theta": 500_000.0, "partial_rotary_factor": 0.5}}),
+                "partial_rotary_factor = 1.0",
+            ),
+            (
+                json!({"rope_scaling": {"rope_type": "su", "short_factor": [1.0, 1.0], "long_factor": [1.0, 1.0]}}),
+                "a rope_type",
             ),
             (
                 json!({"transformers_weights": "other.safetensors"}),

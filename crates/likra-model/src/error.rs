@@ -39,7 +39,8 @@ pub enum Error {
 
     /// The checkpoint's folder holds no weights in a format that can be read.
     #[error(
-        "{}: no weights: expected model.safetensors, or model.safetensors.index.json with its shards",
+        "{}: no weights: expected model.safetensors, or model.safetensors.index.json with its shards (pytorch_model.bin is \
+         not read: save the model again with transformers, which writes safetensors)",
         .0.display()
     )]
     NoWeights(PathBuf),

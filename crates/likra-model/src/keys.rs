@@ -22,7 +22,8 @@ impl<'a> Keys<'a> {
     pub(crate) fn new(path: &'a Path, mut defaults: Object, given: Object) -> Result<Self> {
         refuse_unknown_functions(path, &given, &defaults)?;
         let read = |key: &String| {
-            defaults.contains_key(key) || ["n_positions", "rope_parameters"].contains(&&**key)
+            defaults.contains_key(key)
+                || ["model_type", "n_positions", "rope_parameters"].contains(&&**key)
         };
         let given: Vec<_> = given.into_iter().filter(|(key, _)| read(key)).collect();
         defaults.extend(given);

@@ -139,7 +139,9 @@ impl Rope {
         let positions: f64 = keys.get("max_position_embeddings")?;
         let original: Option<f64> = keys.get("original_max_position_embeddings")?;
         let original = original.or(number("original_max_position_embeddings")?);
-        let mut scaling = Scaling::read(parameters, dim).map_err(|expected| invalid(&expected))?;
+        let is_phi3 = keys.value("model_type") == "phi3";
+        let scaling = Scaling::read(parameters, dim, is_phi3);
+        let mut scaling = scaling.map_err(|expected| invalid(&expected))?;
         if let Scaling::Longrope(longrope) = &mut scaling {
             // Where the two are there and differ, transformers 4 takes the one and transformers 5 the other.
             let known = original.map(|original| positions / original);
@@ -241,7 +243,7 @@ impl Rope {
 
 impl Scaling {
     /// `rope_scaling` or `rope_parameters`, for heads of which `dim` numbers are turned.
-    fn read(parameters: &Value, dim: usize) -> Result<Self, String> {
+    fn read(parameters: &Value, dim: usize, is_phi3: bool) -> Result<Self, String> {
         const TYPES: &str = "a rope_type: default, linear, dynamic, llama3, yarn or longrope";
         if parameters.is_null() {
             return Ok(Self::Default);
@@ -251,17 +253,17 @@ impl Scaling {
             [new, old] => new.or(old),
         };
         let mut parameters = parameters.clone();
-        // phi3's first names for it.
-        let long = parameters.get("short_factor").is_some();
         let kind = match kind.and_then(Value::as_str).ok_or(TYPES)? {
-            "su" | "yarn" if long => "longrope",
+            // Its first names for it.
+            "su" | "yarn" if is_phi3 => "longrope",
             kind => kind,
         };
         parameters["rope_type"] = kind.into();
         let parsed = serde_json::from_value(parameters).map_err(|error| error.to_string());
-        let scaling = parsed.map_err(|error| match error.contains("variant") {
-            true => TYPES.to_owned(),
-            false => error,
+        let scaling = parsed.map_err(|error: String| match error.rsplit("expected ").next() {
+            _ if error.contains("variant") => TYPES.to_owned(),
+            Some(expected) => expected.replace("missing field", "a key"),
+            None => error,
         })?;
         let factors: &[f64] = match &scaling {
             Self::Default => &[],

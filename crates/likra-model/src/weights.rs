@@ -55,17 +55,25 @@ pub(crate) const HEAD: &str = "lm_head.weight";
 ///
 /// If there is neither an index nor a single file, or the index cannot be read.
 pub(crate) fn weight_files(dir: &Path) -> Result<Vec<PathBuf>> {
-    let (single, index) = (dir.join(SINGLE), dir.join(INDEX));
-    if single.exists() {
-        return Ok(vec![single]);
+    let Some(index) = weight_map(dir)? else {
+        return Ok(vec![dir.join(SINGLE)]);
+    };
+    let names: BTreeSet<String> = index.into_values().collect();
+    Ok(names.into_iter().map(|name| dir.join(name)).collect())
+}
+
+/// Which file has which tensor, unless there is a single file.
+fn weight_map(dir: &Path) -> Result<Option<BTreeMap<String, String>>> {
+    if dir.join(SINGLE).exists() {
+        return Ok(None);
     }
+    let index = dir.join(INDEX);
     if !index.exists() {
         return Err(Error::NoWeights(dir.into()));
     }
     let parsed = likra_files::parse_json(&likra_files::read(&index)?);
     let Index { weight_map } = parsed.map_err(|source| Error::Json(index, source))?;
-    let names: BTreeSet<String> = weight_map.into_values().collect();
-    Ok(names.into_iter().map(|name| dir.join(name)).collect())
+    Ok(Some(weight_map))
 }
 
 impl<'a> Weights<'a> {
@@ -88,6 +96,10 @@ impl<'a> Weights<'a> {
                     return Err(mismatch(&file.path, &name, "it in one file", found));
                 }
             }
+        }
+        // What the index does not name is not there to transformers.
+        if let Some(index) = weight_map(dir)? {
+            places.retain(|name, _| index.contains_key(name));
         }
         // As transformers decides it, by what the names begin with.
         let some = |start: &str| places.keys().any(|name| name.starts_with(start));

@@ -198,6 +198,14 @@ mod tests {
         file.set_modified(old).unwrap();
         drop(Claim::take(place.clone()).unwrap());
         assert!(!place.exists());
+        // Of this host, where another process has its number now.
+        fs::create_dir_all(&place).unwrap();
+        let owner = format!("process {} on {} (since 1)", std::process::id(), host());
+        fs::write(owner_of(&place), owner).unwrap();
+        assert!(Claim::take(place.clone()).is_err());
+        let file = File::options().write(true).open(owner_of(&place)).unwrap();
+        file.set_modified(old).unwrap();
+        drop(Claim::take(place.clone()).unwrap());
     }
 
     /// As when a process is killed before it has written its name.

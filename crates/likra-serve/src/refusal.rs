@@ -46,6 +46,11 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, code, Some(param), why)
     }
 
+    pub(crate) fn too_large() -> Self {
+        let message = "a body larger than the server takes; expected several smaller requests";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, None, None, message)
+    }
+
     /// What was asked could not be done.
     pub(crate) fn failed(why: impl Display) -> Self {
         let why = format!("the answer could not be computed: {why}");
@@ -74,9 +79,6 @@ pub(crate) async fn shape(response: Response) -> Response {
     let said = to_bytes(body, 1 << 16).await.unwrap_or_default();
     let message = match parts.status {
         StatusCode::GATEWAY_TIMEOUT => "no answer within the server's deadline".into(),
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            "a body larger than the server takes; expected several smaller requests".into()
-        }
         status if said.is_empty() => status.canonical_reason().unwrap_or("refused").into(),
         _ => String::from_utf8_lossy(&said).into_owned(),
     };

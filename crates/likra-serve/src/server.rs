@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use axum::body::to_bytes;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{Method, StatusCode};
@@ -20,8 +21,9 @@ use subtle::ConstantTimeEq as _;
 use tokio::signal::{ctrl_c, unix};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+use tower_http::timeout::TimeoutLayer;
 
 use crate::app::{App, Shared};
 use crate::backend::{Backend, Text};
@@ -121,7 +123,6 @@ fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(health))
         // From the inside out.
         .layer(DefaultBodyLimit::max(app.settings.max_body))
-        .layer(RequestBodyTimeoutLayer::new(app.settings.patience))
         .layer(deadline)
         .layer(CatchPanicLayer::new())
         .layer(map_response(shape))
@@ -139,10 +140,38 @@ async fn observe(State(app): Shared, request: Request, next: Next) -> Response {
     response
 }
 
-/// Lets a request in if it has the token and there is room for it.
+/// Lets a request in if it has the token, there is room for it, and its body comes soon.
 async fn admit(State(app): Shared, request: Request, next: Next) -> Refusable<Response> {
-    let _places = enter(&app, &request)?;
-    Ok(next.run(request).await)
+    let mut places = enter(&app, &request)?;
+    let (parts, body) = request.into_parts();
+    let most = app.settings.max_body;
+    let read = timeout(app.settings.patience, to_bytes(body, most)).await;
+    let late = |_| {
+        let message = "the body did not come in time";
+        Refusal::new(StatusCode::REQUEST_TIMEOUT, None, None, message)
+    };
+    let body = read.map_err(late)?.map_err(|_| Refusal::too_large())?;
+    // Of a body of unknown size it was not known before.
+    let spare = places
+        .num_permits()
+        .saturating_sub(cost(&app.settings, &parts.method, body.len()));
+    drop(places.split(spare));
+    Ok(next.run(Request::from_parts(parts, body.into())).await)
+}
+
+/// How many places of the queue a request takes.
+fn cost(
+    Settings {
+        queue, max_body, ..
+    }: &Settings,
+    method: &Method,
+    size: usize,
+) -> usize {
+    match *method {
+        Method::POST => (size * queue / (8 * max_body)).clamp(1, *queue),
+        // It costs nothing, so that one can look into a server that is full.
+        _ => 0,
+    }
 }
 
 fn enter<'a>(app: &'a App, request: &Request) -> Refusable<SemaphorePermit<'a>> {
@@ -157,14 +186,13 @@ fn enter<'a>(app: &'a App, request: &Request) -> Refusable<SemaphorePermit<'a>> 
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, code, None, message));
         }
     }
-    let (queue, max_body) = (app.settings.queue, app.settings.max_body);
+    let most = app.settings.max_body;
     let size = header(CONTENT_LENGTH).and_then(|size| size.parse().ok());
-    let size = size.unwrap_or(max_body).min(max_body);
-    let places = match *request.method() {
-        Method::POST => (size * queue / (8 * max_body)).clamp(1, queue),
-        // It costs nothing, so that one can look into a server that is full.
-        _ => 0,
-    };
+    let size: usize = size.unwrap_or(most);
+    if size > most {
+        return Err(Refusal::too_large());
+    }
+    let places = cost(&app.settings, request.method(), size);
     app.places.try_acquire_many(places as u32).map_err(|_| {
         let message = "the server has its hands full; ask again";
         let code = Some("overloaded");

@@ -220,6 +220,9 @@ fn merge_special_map(dir: &Path, config: &mut Settings) -> Result<Option<String>
             let token = more.last().map(|last| last.get("content").unwrap_or(last));
             last = token.and_then(Value::as_str).map(String::from);
             if let Some(Value::Array(tokens)) = config.keys.get_mut(key) {
+                let text = |token: &Value| token.get("content").unwrap_or(token).clone();
+                let known: Vec<Value> = tokens.iter().map(text).collect();
+                more.retain(|token| !known.contains(&text(token)));
                 tokens.append(more);
                 continue;
             }

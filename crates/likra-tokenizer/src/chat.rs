@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use likra_data::ChatTemplate;
 use serde_json::Value;
 
-use crate::auto::{CONFIG, open};
+use crate::auto::{CONFIG, TOKENIZER, open};
 use crate::settings::Settings;
 use crate::special::{ADDITIONAL, SpecialToken};
 use crate::{Error, Result, Tokenizer};
@@ -23,7 +23,9 @@ impl Tokenizer {
     ///
     /// If there is none, or the tokenizer cannot be opened.
     pub fn chat_template(dir: &Path) -> Result<ChatTemplate> {
-        let (_, specials, _) = open(dir)?;
+        let opened = likra_files::guarded(|| open(dir));
+        let refused = |message| Error::Tokenizer(dir.join(TOKENIZER), message);
+        let (_, specials, _) = opened.map_err(refused)??;
         let token = |(key, tokens): (String, Vec<SpecialToken>)| {
             let texts = tokens.into_iter().map(|token| Value::from(token.0.content));
             let texts: Vec<Value> = texts.collect();
@@ -49,8 +51,14 @@ fn source(dir: &Path) -> Result<(PathBuf, String)> {
     for file in [dir.join(FOLDER).join("default.jinja"), dir.join(FILE)] {
         if file.exists() {
             let bytes = likra_files::read(&file)?;
-            let text = likra_files::decode_text(&file, &bytes)?.to_owned();
-            return Ok((file, text));
+            let text = likra_files::decode_text(&file, &bytes)?;
+            // Python keeps it.
+            let mark = if bytes.starts_with("\u{feff}".as_bytes()) {
+                "\u{feff}"
+            } else {
+                ""
+            };
+            return Ok((file.clone(), format!("{mark}{text}")));
         }
     }
     if dir.join(FOLDER).exists() {

@@ -27,6 +27,8 @@ enum Fault {
     Cut,
     /// There is no such repository.
     Missing,
+    /// The training rows are not given.
+    Half,
 }
 
 /// The hub: `OpenBookQA`'s made-up rows. Its address, its fault, and the requests so far.
@@ -130,7 +132,10 @@ fn answer(stream: TcpStream, fault: &Mutex<Fault>, requests: &Mutex<Vec<String>>
         let (start, end) = range.split_once('-').unwrap();
         let start: usize = start.parse().unwrap();
         let end = end.parse().map_or(size, |end: usize| end + 1);
-        status = "206 Partial Content";
+        status = match (now, file) {
+            (Fault::Half, "train.jsonl") => "416 Range Not Satisfiable",
+            _ => "206 Partial Content",
+        };
         write!(more, "etag: \"{hash}\"\r\nx-repo-commit: {COMMIT}\r\ncontent-range: bytes {start}-{}/{size}\r\n", end - 1).unwrap();
         body = body[start..end].to_vec();
     }
@@ -198,6 +203,19 @@ fn rows_are_found_by_name_and_stay_in_the_cache() {
 
     let other = tempfile::tempdir().unwrap();
     hub.set(Fault::Cut);
+    assert_eq!(hub.prompts(other.path(), &[]), (true, first.clone()));
+
+    // A part of the files is not taken for all of them.
+    let other = tempfile::tempdir().unwrap();
+    hub.set(Fault::Half);
+    let (found, said) = hub.prompts(other.path(), &[]);
+    assert!(!found && said.contains("416"), "{said}");
+    let (found, said) = hub.prompts(other.path(), &[("HF_HUB_OFFLINE", "1")]);
+    assert!(
+        !found && said.contains("main/train.jsonl is not in the cache"),
+        "{said}"
+    );
+    hub.set(Fault::None);
     assert_eq!(hub.prompts(other.path(), &[]), (true, first));
 }
 

@@ -160,6 +160,32 @@ fn a_job_says_by_its_exit_code_what_an_engine_shall_do() {
         .modified()
         .unwrap();
     assert_eq!(before, after);
+
+    // Other settings would be drawn with the scores of these.
+    let other = ["--set", "evaluation.num-shots=1", "--out", folder];
+    let message = fail(
+        &[&["plan", "tiny", "--device", "cpu"], &other[..]].concat(),
+        1,
+    );
+    assert!(message.contains("made with other settings"), "{message}");
+    // A folder of the task's name is no task file.
+    fs::create_dir_all(dir.path().join("arc_challenge")).unwrap();
+    let words = [
+        "plan",
+        "tiny",
+        "--device",
+        "cpu",
+        "--examples",
+        "32",
+        "--out",
+        "there",
+    ];
+    let done = likra(&words).current_dir(dir.path()).output().unwrap();
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
 }
 
 /// Two seeds of an experiment that is asked in two ways.
@@ -251,6 +277,47 @@ fn a_study_is_planned_done_and_compared() {
     assert!(
         svg.contains("sft-likra") && svg.contains("tiny, num-shots 1"),
         "{svg}"
+    );
+}
+
+/// Tables may be written as tables; what cannot be a study is named.
+#[test]
+fn a_study_is_read_as_it_is_meant() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("out");
+    let folder = folder.to_str().unwrap();
+    let wrong = dir.path().join("wrong.toml");
+    for (from, to, words) in [
+        (
+            "[set]",
+            "[data]\narc_chalenge = \"x\"\n[set]",
+            "no run has the task `arc_chalenge`",
+        ),
+        ("seed = [1, 7]", "seed = []", "at least one value"),
+        ("seed = [1, 7]", "model = [\"..\"]\nseed = [1]", "."),
+    ] {
+        fs::write(&wrong, STUDY.replacen(from, to, 1)).unwrap();
+        let words_of = ["plan", wrong.to_str().unwrap(), "--out", folder];
+        let message = fail(&words_of, 1);
+        assert!(message.contains(words), "{message}");
+    }
+    let merged = STUDY.replacen(
+        "examples = 32",
+        "examples = 32\ntraining.learning-rate = 2e-3",
+        1,
+    );
+    fs::write(&wrong, merged.replacen("[1, 7]", "[1]", 1)).unwrap();
+    let elsewhere = dir.path().join("elsewhere");
+    succeed(&[
+        "plan",
+        wrong.to_str().unwrap(),
+        "--out",
+        elsewhere.to_str().unwrap(),
+    ]);
+    let run = fs::read_to_string(elsewhere.join("tiny-num-shots0-seed1/run.toml")).unwrap();
+    assert!(
+        run.contains("learning-rate = 0.002") && run.contains("bos = \"never\""),
+        "{run}"
     );
 }
 

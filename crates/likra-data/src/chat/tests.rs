@@ -197,3 +197,69 @@ fn prompts_are_the_harness_s() {
     }
     assert_eq!(compared, 100);
 }
+
+fn chat_of(source: &str) -> Chat {
+    let template = ChatTemplate {
+        path: "chat_template.jinja".into(),
+        source: source.into(),
+        tokens: BTreeMap::new(),
+    };
+    let now = chrono::DateTime::UNIX_EPOCH.naive_utc();
+    Chat::new(template, now, true).unwrap()
+}
+
+/// As transformers 4.57.1 renders them.
+#[test]
+fn lists_of_filters_are_generators() {
+    let messages = [("system", "S"), ("user", "U"), ("assistant", "A")];
+    for (source, expected) in [
+        (
+            "{% if messages|selectattr('role', 'equalto', 'tool') %}T{% endif %}",
+            "T",
+        ),
+        (
+            "{% set all = messages|map(attribute='content') %}{{ all|first }}|{{ all|list|length }}",
+            "S|2",
+        ),
+        (
+            "{% set r = 'R' %}{% generation %}{% set r = 'X' %}{{ r }}{% endgeneration %}{{ r }}",
+            "XR",
+        ),
+        (
+            "{{ ''|default('d', boolean=true) }}{{ none|default('d') }}{{ missing|d('e') }}",
+            "dNonee",
+        ),
+        (
+            "{{ {'b': 1, 'a': [2]}|tojson(sort_keys=true) }} {{ missing is sequence }}",
+            "{\"a\": [2], \"b\": 1} True",
+        ),
+        ("{{ 'abc'|reverse }}", "cba"),
+        ("{{ strftime_now('%f') }}", "000000"),
+    ] {
+        assert_eq!(
+            chat_of(source).said(&messages).unwrap(),
+            expected,
+            "{source}"
+        );
+    }
+}
+
+/// Asked again without the system's message, as the harness does, such a template would lose it unnoticed.
+#[test]
+fn what_minijinja_lacks_does_not_cost_the_system_its_message() {
+    let messages = [("system", "S"), ("user", "U")];
+    for (lacking, is_asked_again) in [
+        ("m.content.casefold()", false),
+        ("m.content|wordcount(1)", false),
+        ("m.content|tojson(separators=[','])", false),
+        ("raise_exception('no system')", true),
+        ("m.missing.too", true),
+    ] {
+        let source = format!(
+            "{{% for m in messages %}}{{% if m.role == 'system' %}}{{{{ {lacking} }}}}{{% else %}}{{{{ m.content }}}}\
+             {{% endif %}}{{% endfor %}}"
+        );
+        let said = chat_of(&source).said(&messages);
+        assert_eq!(said.is_ok(), is_asked_again, "{lacking}: {said:?}");
+    }
+}

@@ -217,13 +217,13 @@ fn mistakes_are_named_with_their_place() {
 #[test]
 fn keys_are_found_in_their_tables() {
     let text = "seed = 1\n[a]\nseed = 2\n# seed = 9\n[a.b] # more\n seed = 3\n";
-    assert_eq!(line(text, "seed"), Some(1));
-    assert_eq!(line(text, "a.seed"), Some(3));
-    assert_eq!(line(text, "a.b.seed"), Some(6));
-    assert_eq!(line(text, "a.b"), Some(5));
-    assert_eq!(line(text, "a.b.missing"), Some(5));
-    assert_eq!(line(text, "c.seed"), None);
-    assert_eq!(line(text, "se"), None);
+    assert_eq!(line(text, "seed", false), Some(1));
+    assert_eq!(line(text, "a.seed", false), Some(3));
+    assert_eq!(line(text, "a.b.seed", false), Some(6));
+    assert_eq!(line(text, "a.b", false), Some(5));
+    assert_eq!(line(text, "a.b.missing", false), Some(5));
+    assert_eq!(line(text, "c.seed", false), None);
+    assert_eq!(line(text, "se", false), None);
 }
 
 #[test]
@@ -243,7 +243,15 @@ fn assignments_are_toml_or_text() {
     }
     let expected = "a = 3\nd = \"4\"\ne = true\n[t]\nb = [1, 2]\n[t.u]\nc = \"per-question\"\n";
     assert_eq!(table, expected.parse().unwrap());
-    for text in ["a", "=1", "t..b=1"] {
+    // A name in quotes may have dots; of a table, what is not named stays.
+    for assignment in ["t.u.\"x.y\"=5", "t={f = 6}", "g=1\nh=2"] {
+        let assignment = Assignment::parse(assignment).unwrap();
+        assignment.apply(&mut table).unwrap();
+    }
+    let expected = "a = 3\nd = \"4\"\ne = true\ng = \"1\\nh=2\"\n[t]\nb = [1, 2]\nf = 6\n[t.u]\n\
+                    c = \"per-question\"\n\"x.y\" = 5\n";
+    assert_eq!(table, expected.parse().unwrap());
+    for text in ["a", "=1", "t..b=1", "\"a.b\"=1", "a b=1"] {
         let error = Assignment::parse(text).unwrap_err().to_string();
         assert!(error.contains("expected key=value"), "{error}");
     }
@@ -271,7 +279,8 @@ fn any_key_is_set_on_the_command_line() {
     assert_eq!(found.training.batch_size, 4);
     assert_eq!(found.evaluation.shots, ShotRule::PerQuestion);
     assert_eq!(found.heads["late"].seed, Some(7));
-    let cases: [(&str, &[&str]); 5] = [
+    let cases: [(&str, &[&str]); 6] = [
+        ("extends=authors", &["only a file says what it extends"]),
         (
             "training.batchsize=4",
             &["--set training.batchsize=4", "unknown field `batchsize`"],
