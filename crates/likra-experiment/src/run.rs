@@ -137,6 +137,25 @@ impl<'a> Run<'a> {
         (self.listener)(Event::Said(line));
     }
 
+    /// Refuses to train a head on fewer examples than the same head has seen in this folder.
+    fn check_shorter(&self, job: &Job) -> Result<()> {
+        let Some((head, key)) = &job.head else {
+            return Ok(());
+        };
+        let (dir, name, examples) = (self.dir.head(&head.name), &head.name, head.examples);
+        let there = dir.checkpoints()?;
+        let newest = there.keys().next_back().copied().unwrap_or_default();
+        let same = Stamp::read(&self.dir.trained(name)).is_some_and(|stamp| stamp.key == *key);
+        let is_there = there.contains_key(&examples) || job.missing().is_empty();
+        ensure!(
+            !same || is_there || newest <= examples,
+            "{}: {name} has seen {newest} examples there, and is to see {examples}; name another folder with --out, or \
+             begin anew with --fresh",
+            dir.path().display()
+        );
+        Ok(())
+    }
+
     /// Removes what killed processes have left half-written of a job, finished work that cannot be read any more, and
     /// what was made of other inputs or settings. What belongs to other jobs stays.
     pub(crate) fn prepare(&self, job: &Job) -> Result<()> {
@@ -145,22 +164,12 @@ impl<'a> Run<'a> {
             sweep(&product.stamp)?;
             self.drop_if_damaged::<ScoreRecord>(&product.path, &product.path)?;
         }
-        if let Some((head, key)) = &job.head {
+        if let Some((head, _)) = &job.head {
             let dir = self.dir.head(&head.name);
             sweep(dir.path())?;
             sweep(&self.dir.trained(&head.name))?;
             self.drop_if_damaged::<AnswerRecord>(&dir.answers(), &dir.answers())?;
             let damaged = self.drop_if_damaged::<StepRecord>(&dir.log(), dir.path())?;
-            let (there, name, examples) = (dir.checkpoints()?, &head.name, head.examples);
-            let newest = there.keys().next_back().copied().unwrap_or_default();
-            let same = Stamp::read(&self.dir.trained(name)).is_some_and(|stamp| stamp.key == *key);
-            let is_there = there.contains_key(&examples) || job.missing().is_empty();
-            ensure!(
-                !same || is_there || newest <= examples,
-                "{}: {name} has seen {newest} examples there, and is to see {examples}; name another folder with --out, or \
-                 begin anew with --fresh",
-                dir.path().display()
-            );
             // Only training writes it.
             for product in job.scores.iter().filter(|_| damaged) {
                 remove(&product.path)?;
@@ -211,6 +220,9 @@ impl<'a> Run<'a> {
         if fresh {
             self.dir.clear()?;
         }
+        self.jobs
+            .iter()
+            .try_for_each(|job| self.check_shorter(job))?;
         let left = self.heads().filter(|(job, _)| !job.missing().is_empty());
         let bytes = left.map(|(_, head)| self.room(head)).sum::<Result<_>>()?;
         check_room(&self.dir.manifest(), bytes)?;
@@ -240,10 +252,10 @@ impl<'a> Run<'a> {
         }
         let parameters = self.heads().map(|(_, head)| {
             let parameters = base.parameters(&head.lora)?;
-            let targets = &head.lora.target_modules;
+            let targets = serde_json::to_string(&head.lora.target_modules)?;
             ensure!(
                 parameters > 0,
-                "lora.target-modules: {targets:?} is no linear layer of this model"
+                "lora.target-modules: no linear layer of this model is in {targets}"
             );
             Ok((head.name.clone(), parameters))
         });
@@ -291,6 +303,7 @@ impl<'a> Run<'a> {
     pub(crate) fn step(&self, job: &Job) -> Result<()> {
         let base = &self.inputs.base;
         base.device()?;
+        self.check_shorter(job)?;
         self.prepare(job)?;
         let mut bytes = self.scoring_bytes(job);
         if let Some((head, _)) = &job.head {

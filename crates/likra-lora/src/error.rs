@@ -10,8 +10,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The rank of a low-rank update has to be at least 1.
-    #[error("LoRA rank must be at least 1, found {0}")]
+    /// The rank of a low-rank update has to be at least 1, and below the width of any layer.
+    #[error("LoRA rank must be from 1 to 1048576, found {0}")]
     Rank(usize),
 
     /// The scaling numerator has to be a positive number.

@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 
-use crate::common::{fail, fixture};
+use crate::common::{fail, fixture, succeed};
 
 /// A copy of the tiny model in which one file is spoilt.
 fn spoilt(file: &str, spoil: impl FnOnce(Vec<u8>) -> Vec<u8>) -> tempfile::TempDir {
@@ -173,5 +173,39 @@ fn a_learning_rate_that_is_far_too_high_stops_with_a_message() {
     assert!(
         message.contains("step") && message.contains("learning rate"),
         "{message}"
+    );
+}
+
+#[test]
+fn what_would_lose_work_or_do_none_is_refused_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let small = [
+        "reproduce",
+        "tiny",
+        "--device",
+        "cpu",
+        "--limit",
+        "8",
+        "--out",
+        out.to_str().unwrap(),
+        "--set",
+        "replicates.seeds=[]",
+    ];
+    let with = |more: &[&'static str]| [&small[..], more].concat();
+    let message = fail(&with(&["--set", "lora.target-modules=[\"nonesuch\"]"]), 1);
+    assert!(
+        message.contains("no linear layer of this model is in [\"nonesuch\"]"),
+        "{message}"
+    );
+    assert!(!out.join("scores").exists());
+    succeed(&with(&["--examples", "40"]));
+    // A head that has seen more is not thrown away.
+    let message = fail(&with(&["--examples", "36"]), 1);
+    assert!(message.contains("has seen 40 examples there"), "{message}");
+    let again = succeed(&with(&["--examples", "40", "--dry-run"]));
+    assert!(
+        again.contains("nothing") || !again.contains("train"),
+        "{again}"
     );
 }
