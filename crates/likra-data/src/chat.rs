@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use chrono::NaiveDateTime;
+use chrono::{NaiveDate, NaiveDateTime};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use onig::{Captures, Regex};
@@ -31,6 +31,8 @@ pub struct Chat {
     template: ChatTemplate,
     /// Whether shots are messages of their own.
     multiturn: bool,
+    /// The day that the template is told, if it asks.
+    today: Option<NaiveDate>,
 }
 
 const SYSTEM: &str = "system";
@@ -48,6 +50,7 @@ impl Chat {
     ///
     /// If it is no template.
     pub fn new(template: ChatTemplate, now: NaiveDateTime, multiturn: bool) -> Result<Self> {
+        let asks = template.source.contains("strftime_now");
         let mut environment = template::chat_environment(now);
         let source = without_generation(&template.source);
         let added = environment.add_template_owned(TEMPLATE, source);
@@ -56,13 +59,24 @@ impl Chat {
             environment,
             template,
             multiturn,
+            today: asks.then(|| now.date()),
         })
     }
 
-    /// All that decides its prompts, but for the time.
+    /// Whether its prompts hang on the day.
+    pub fn asks_for_day(&self) -> bool {
+        self.today.is_some()
+    }
+
+    /// All that decides its prompts, but for the time of day.
     pub(crate) fn definition(&self) -> String {
         let ChatTemplate { source, tokens, .. } = &self.template;
-        format!("{source}\n{tokens:?}\n{}", self.multiturn)
+        let day = self.today.map(|day| format!("\n{day}"));
+        format!(
+            "{source}\n{tokens:?}\n{}{}",
+            self.multiturn,
+            day.unwrap_or_default()
+        )
     }
 
     /// What stands before each choice of `question`, or before all of them: the task's description as the

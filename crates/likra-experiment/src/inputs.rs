@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use chrono::Local;
+use chrono::{Local, NaiveDate};
 use likra_data::{
     ANSWER_ONLY, Benchmark, Chat, Draw, Needs, Question, Ranking, Source, TrainingPair,
     other_answers, training_pairs, training_passes,
@@ -75,8 +75,14 @@ pub fn chat(folder: &Path, evaluation: &Evaluation) -> Result<Option<Chat>> {
     }
     let template = Tokenizer::chat_template(folder)?;
     let multiturn = evaluation.fewshot_as_multiturn.unwrap_or(true);
-    let chat = Chat::new(template, Local::now().naive_local(), multiturn);
-    Ok(Some(chat?))
+    let mut now = Local::now().naive_local();
+    if let Some(today) = &evaluation.today {
+        let expected =
+            || format!("evaluation.today: expected a day such as 2026-11-27, found `{today}`");
+        let day: NaiveDate = today.parse().with_context(expected)?;
+        now = day.and_time(now.time());
+    }
+    Ok(Some(Chat::new(template, now, multiturn)?))
 }
 
 impl Inputs {
@@ -110,6 +116,7 @@ impl Inputs {
             aside = Some(benchmark.set_aside(count).with_context(several)?);
         }
         if let Some(chat) = chat(&base.folder, &spec.evaluation)? {
+            spec.evaluation.today.take_if(|_| !chat.asks_for_day());
             let in_chat = |one: Benchmark| one.in_chat(&chat, &spec.evaluation.shots());
             benchmark = in_chat(benchmark)?;
             aside = aside.map(in_chat).transpose()?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use chrono::Local;
 use likra_data::{Ranking, Source};
 use likra_files::{check_room, sweep};
 use likra_lora::Adapter;
@@ -24,6 +25,16 @@ use crate::{
     Asked, Event, Experiment, Finder, Head, Inputs, Job, Listener, Planned, Spec, TrainingSet,
     peak_memory, score, train,
 };
+
+/// The day on which the run in a folder has begun, if it has: else today.
+fn begun(dir: &RunDir) -> String {
+    let known = Manifest::read(&dir.manifest()).ok();
+    let known = known.and_then(|known| {
+        let day = known.experiment.get("evaluation")?.get("today")?;
+        day.as_str().map(String::from)
+    });
+    known.unwrap_or_else(|| Local::now().date_naive().to_string())
+}
 
 /// A run in progress: the folder, the experiment with its files, and its jobs.
 pub struct Run<'a> {
@@ -48,11 +59,14 @@ impl<'a> Run<'a> {
     ///
     /// If a file or the device is missing or refused.
     pub fn open(
-        spec: Spec,
+        mut spec: Spec,
         dir: &Path,
         unpack: Option<&Path>,
         listener: &'a Listener<'a>,
     ) -> Result<Self> {
+        if spec.evaluation.chat_template && spec.evaluation.today.is_none() {
+            spec.evaluation.today = Some(begun(&RunDir::new(dir)));
+        }
         let mut needs = spec.needs();
         needs.train = true;
         let own = dir.join("embedded");

@@ -235,6 +235,9 @@ pub struct Evaluation {
     pub chat_template: bool,
     /// Whether shots are messages of their own in a chat: by default they are.
     pub fewshot_as_multiturn: Option<bool>,
+    /// The day that a chat template is told if it asks for it, such as `2026-11-27`: by default the day on which a run begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub today: Option<String>,
     /// What to do with a question with more tokens than the model has positions: `refuse`, or `truncate`
     /// its beginning, as lm-evaluation-harness does.
     pub too_long: LongPrompt,

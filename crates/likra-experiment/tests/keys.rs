@@ -109,3 +109,50 @@ fn a_training_is_bound_to_its_kind_of_device_and_its_type() {
     // Two devices of one kind give the same numbers.
     assert_eq!(key(&cuda(0)), key(&cuda(1)));
 }
+
+/// A run goes on with the day on which it began, where that decides its prompts.
+#[test]
+fn the_day_counts_where_a_template_asks_for_it() {
+    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny");
+    let dir = tempfile::tempdir().unwrap();
+    for file in [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ] {
+        std::fs::copy(tiny.join(file), dir.path().join(file)).unwrap();
+    }
+    let model = format!("model={}", dir.path().display());
+    let of_day = |day: &str| {
+        keys(&[
+            &model,
+            "evaluation.chat-template=true",
+            &format!("evaluation.today={day}"),
+        ])
+    };
+    for (asked, differ) in [("{{ strftime_now('%d') }}", true), ("", false)] {
+        let template = format!("{asked}{{% for m in messages %}}{{{{ m.content }}}}{{% endfor %}}");
+        std::fs::write(dir.path().join("chat_template.jinja"), template).unwrap();
+        assert_eq!(of_day("2026-11-27") != of_day("2026-11-28"), differ);
+        let assignments = ["device=cpu", "evaluation.chat-template=true", &model];
+        let assignments = assignments.map(|text| Assignment::parse(text).unwrap());
+        let spec = Spec::open("tiny", &assignments).unwrap();
+        let out = dir.path().join(if differ { "run" } else { "other" });
+        std::fs::create_dir(&out).unwrap();
+        let begin = || Run::open(spec.clone(), &out, Some(dir.path()), &drop).unwrap();
+        let run = begin();
+        let day = run.inputs.experiment.spec.evaluation.today.clone();
+        assert_eq!(day.is_some(), differ);
+        let claims = run.begin("likra", false).unwrap();
+        drop(claims);
+        let manifest = run.dir.manifest();
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        let text = text.replace(&day.unwrap_or_default(), "2020-02-02");
+        std::fs::write(&manifest, if differ { text } else { return }).unwrap();
+        assert_eq!(
+            begin().inputs.experiment.spec.evaluation.today.as_deref(),
+            Some("2020-02-02")
+        );
+    }
+}

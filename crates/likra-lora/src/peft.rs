@@ -2,7 +2,7 @@
 //! `adapter_model.safetensors` (checked against PEFT 0.21).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
 use likra_files::write_atomically;
@@ -74,12 +74,7 @@ impl Adapter {
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
         let (mut config, base, [has_reward, selects]) = read_config(&dir.join(CONFIG))?;
         let of_config = |error: Error| Error::File(dir.join(CONFIG), error.to_string());
-        let (path, other) = (dir.join(TENSORS), dir.join("adapter_model.bin"));
-        if !path.exists() && other.exists() {
-            let message = "this format is not read; expected adapter_model.safetensors beside it, as \
-                           save_pretrained writes it by default";
-            return Err(Error::File(other, message.into()));
-        }
+        let path = tensor_file(dir)?;
         let refused =
             |name: &str, expected: &str, found: &str| Error::tensor(&path, name, expected, found);
         let pairs = "only pairs of lora_A and lora_B weights, at least one";
@@ -111,14 +106,14 @@ impl Adapter {
             let b_name = format!("{PREFIX}{module}.lora_B.weight");
             let none = || refused(&b_name, "a tensor", "none of this name");
             let b = halves.remove(&b_name).ok_or_else(none)?;
-            let (a_shape, b_shape) = (a.dims(), b.dims());
-            if a_shape[0] != rank {
-                let expected = format!("[{rank}, in]");
-                return Err(refused(&a_name, &expected, &format!("{a_shape:?}")));
-            }
-            if b_shape[1] != rank {
-                let expected = format!("[out, {rank}]");
-                return Err(refused(&b_name, &expected, &format!("{b_shape:?}")));
+            let both = [
+                (&a_name, a.dims(), format!("[{rank}, in]")),
+                (&b_name, b.dims(), format!("[out, {rank}]")),
+            ];
+            for (place, (name, shape, expected)) in both.into_iter().enumerate() {
+                if shape[place] != rank {
+                    return Err(refused(name, &expected, &format!("{shape:?}")));
+                }
             }
             // What earlier versions of transformers called it in a model with images.
             let module = match module.strip_prefix("language_model.model.") {
@@ -137,6 +132,17 @@ impl Adapter {
             reward,
         })
     }
+}
+
+/// The file of an adapter's tensors.
+fn tensor_file(dir: &Path) -> Result<PathBuf> {
+    let (path, other) = (dir.join(TENSORS), dir.join("adapter_model.bin"));
+    if !path.exists() && other.exists() {
+        let message = "this format is not read; expected adapter_model.safetensors, as save_pretrained writes it by \
+                       default";
+        return Err(Error::File(other, message.into()));
+    }
+    Ok(path)
 }
 
 /// What PEFT would write of an adapter; it has a whole alpha as an integer.
