@@ -1,11 +1,12 @@
 //! Folders of every kind are opened as transformers opens them, or refused: the ids of transformers
-//! 4.57.1 are in `fixtures/tokenizers/cases.json`, made by `make.py` beside it.
+//! 4.57.1 are in `fixtures/tokenizers/cases.json.gz`, made by `make.py` beside it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::Path;
 
+use flate2::read::GzDecoder;
 use likra_tokenizer::{Bos, Tokenizer};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -69,8 +70,8 @@ fn compare(
 
 #[test]
 fn folders_are_opened_as_transformers_opens_them() {
-    let golden = include_str!("../../../fixtures/tokenizers/cases.json");
-    let golden: Golden = serde_json::from_str(golden).unwrap();
+    let golden = include_bytes!("../../../fixtures/tokenizers/cases.json.gz");
+    let golden: Golden = serde_json::from_reader(GzDecoder::new(&golden[..])).unwrap();
     let (mut opened, mut refused, mut different) = (0, Vec::new(), Vec::new());
     for case in &golden.cases {
         let dir = tempfile::tempdir().unwrap();
