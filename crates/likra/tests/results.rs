@@ -99,9 +99,11 @@ fn committed_runs_are_redrawn_with_the_same_numbers() {
             }
             count += 1;
         }
-        assert_eq!(
-            fs::read_dir(&report).unwrap().count(),
-            count,
+        // Of further seeds there are tables alone.
+        let all = fs::read_dir(&report).unwrap().count();
+        let is_whole = run.join("report/index.html").exists();
+        assert!(
+            count == all || (!is_whole && count > 0),
             "{}",
             run.display()
         );
