@@ -156,17 +156,25 @@ impl<'a> Hub<'a> {
         let files = info.siblings.into_iter().map(|file| file.rfilename);
         let files: Vec<String> = files.collect();
         let (folder, commit) = self.snapshot(info.sha);
-        let list = self.list(&commit);
-        fs_err::create_dir_all(list.with_file_name(""))?;
-        fs_err::write(&list, files.join("\n"))?;
-        let mut wanted = files.iter().filter(|file| wanted(file)).peekable();
-        if wanted.peek().is_none() {
+        let wanted: Vec<&String> = files.iter().filter(|file| wanted(file)).collect();
+        if wanted.is_empty() {
             return Err(Error::Nothing(self.name.to_string(), expected));
         }
-        for file in wanted.filter(|file| !folder.join(file).exists()) {
-            self.file(api, file, &folder)?;
+        let missing = wanted.iter().any(|file| !folder.join(file).exists());
+        // A cache that has everything may be one that cannot be written.
+        if missing
+            || self
+                .cached(&|_| false)?
+                .is_none_or(|known| known.1 != commit)
+        {
+            let list = self.list(&commit);
+            fs_err::create_dir_all(list.with_file_name(""))?;
+            fs_err::write(&list, files.join("\n"))?;
+            for file in wanted.iter().filter(|file| !folder.join(file).exists()) {
+                self.file(api, file, &folder)?;
+            }
+            self.cache.repo(self.repo.clone()).create_ref(&commit)?;
         }
-        self.cache.repo(self.repo.clone()).create_ref(&commit)?;
         Ok((folder, commit))
     }
 
