@@ -314,10 +314,10 @@ fn add_generators(env: &mut Environment) {
         ($($name:ident)*) => {$(
             let list = concat!("list of ", stringify!($name));
             env.add_filter(list, filters::$name);
-            env.add_filter(stringify!($name), move |state: &mut State, mut args: Rest<Value>, named: Kwargs| {
-                    if named.args().next().is_some() {
-                        args.push(named.into());
-                    }
+            let once = move |state: &mut State, mut args: Rest<Value>, named: Kwargs| {
+                if named.args().next().is_some() {
+                    args.push(named.into());
+                }
                 let made = state.apply_filter(list, &args)?;
                 if made.kind() == ValueKind::String {
                     return Ok(made);
@@ -325,7 +325,8 @@ fn add_generators(env: &mut Environment) {
                 let items: Vec<Value> = made.try_iter()?.collect();
                 let items = Arc::new(Mutex::new(items.into_iter()));
                 Ok::<_, Error>(Value::from_object(Generator(items)))
-            });
+            };
+            env.add_filter(stringify!($name), once);
         )*};
     }
     generators!(map select reject selectattr rejectattr unique batch slice reverse);

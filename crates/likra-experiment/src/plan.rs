@@ -283,14 +283,10 @@ impl Run<'_> {
     /// Refuses a folder with finished work of other settings, which a report would mix with that of these.
     fn check_keys(&self) -> Result<()> {
         for job in &self.jobs {
-            let trained = job
-                .head
-                .iter()
-                .map(|(head, key)| (self.dir.trained(&head.name), key));
-            let scored = job
-                .scores
-                .iter()
-                .map(|product| (product.stamp.clone(), &product.key));
+            let heads = job.head.iter();
+            let trained = heads.map(|(head, key)| (self.dir.trained(&head.name), key));
+            let scores = job.scores.iter();
+            let scored = scores.map(|product| (product.stamp.clone(), &product.key));
             for (path, key) in trained.chain(scored) {
                 ensure!(
                     Stamp::read(&path).is_none_or(|stamp| stamp.key == *key),

@@ -150,25 +150,22 @@ async fn admit(State(app): Shared, request: Request, next: Next) -> Refusable<Re
         let message = "the body did not come in time";
         Refusal::new(StatusCode::REQUEST_TIMEOUT, None, None, message)
     };
-    let body = read.map_err(late)?.map_err(|_| Refusal::too_large())?;
+    let broken = |error: axum::Error| match error.to_string() {
+        message if message.contains("length limit") => Refusal::too_large(),
+        message => Refusal::new(StatusCode::BAD_REQUEST, None, None, message),
+    };
+    let body = read.map_err(late)?.map_err(broken)?;
     // Of a body of unknown size it was not known before.
-    let spare = places
-        .num_permits()
-        .saturating_sub(cost(&app.settings, &parts.method, body.len()));
-    drop(places.split(spare));
+    let needed = cost(&app.settings, &parts.method, body.len());
+    drop(places.split(places.num_permits().saturating_sub(needed)));
     Ok(next.run(Request::from_parts(parts, body.into())).await)
 }
 
 /// How many places of the queue a request takes.
-fn cost(
-    Settings {
-        queue, max_body, ..
-    }: &Settings,
-    method: &Method,
-    size: usize,
-) -> usize {
+fn cost(settings: &Settings, method: &Method, size: usize) -> usize {
+    let (queue, max_body) = (settings.queue, settings.max_body);
     match *method {
-        Method::POST => (size * queue / (8 * max_body)).clamp(1, *queue),
+        Method::POST => (size * queue / (8 * max_body)).clamp(1, queue),
         // It costs nothing, so that one can look into a server that is full.
         _ => 0,
     }

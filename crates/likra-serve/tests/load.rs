@@ -427,3 +427,21 @@ fn ten_thousand_malformed_bodies_are_refused_or_answered() {
     }
     choices(&server.post(COMPLETIONS, scoring("base", json!([[7, 8]]))));
 }
+
+/// A body of a size that nobody knows, and one that is not what it says.
+#[test]
+fn chunks_are_counted_and_read() {
+    let server = Server::with(|settings| settings.max_body = 64);
+    let sent = |chunks: &str| {
+        let mut client = server.client();
+        let head = format!(
+            "POST /tokenize HTTP/1.1\r\nHost: likra\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n"
+        );
+        client.write(format!("{head}{chunks}").as_bytes()).unwrap();
+        client.read().unwrap().status
+    };
+    let long = format!("60\r\n{}\r\n0\r\n\r\n", " ".repeat(0x60));
+    assert_eq!(sent(&long), 413);
+    assert_eq!(sent("zz\r\n"), 400);
+    assert_eq!(sent("10\r\n{\"prompt\":\"a b\"}\r\n0\r\n\r\n"), 200);
+}
