@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::feedback::Prompt;
+use crate::message::Prompt;
 
 /// A prompt with answers of which a judge is to say how good they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

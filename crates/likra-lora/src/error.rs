@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The rank of a low-rank update has to be at least 1, and below the width of any layer.
+    /// The rank of a low-rank update has to be at least 1, and no more than any layer could use.
     #[error("LoRA rank must be from 1 to 1048576, found {0}")]
     Rank(usize),
 

@@ -93,10 +93,15 @@ impl Adapter {
             let Some(module) = module.and_then(|name| name.strip_suffix(".lora_A.weight")) else {
                 return Err(refused(&a_name, pairs, "another name"));
             };
+            // What earlier versions of transformers called it in a model with images.
+            let name = match module.strip_prefix("language_model.model.") {
+                Some(rest) => format!("model.language_model.{rest}"),
+                None => module.to_owned(),
+            };
             if let TargetModules::Names(names) = &mut config.target_modules
                 && selects
             {
-                names.push(module.to_owned());
+                names.extend([module.to_owned(), name.clone()]);
             } else if !config.targets(module).map_err(of_config)? {
                 let expected = "only modules that target_modules of adapter_config.json names";
                 return Err(refused(&a_name, expected, "another one"));
@@ -115,12 +120,7 @@ impl Adapter {
                     return Err(refused(name, &expected, &format!("{shape:?}")));
                 }
             }
-            // What earlier versions of transformers called it in a model with images.
-            let module = match module.strip_prefix("language_model.model.") {
-                Some(rest) => format!("model.language_model.{rest}"),
-                None => module.to_owned(),
-            };
-            updates.insert(module, LowRank { a, b, scale });
+            updates.insert(name, LowRank { a, b, scale });
         }
         if updates.is_empty() {
             return Err(refused("*", pairs, "none"));

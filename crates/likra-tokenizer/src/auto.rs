@@ -41,6 +41,12 @@ impl crate::Tokenizer {
 /// Opens the tokenizer in `dir` as its class leaves it, with its special tokens and the one that stands for
 /// the gap in a text that is to be filled in, which `CodeLlamaTokenizer` alone has.
 pub(crate) fn open(dir: &Path) -> Result<(Tokenizer, Slots, Option<String>)> {
+    // The library panics on some damaged files (tokenizers 0.22, in its decoders).
+    likra_files::guarded(|| opened(dir))
+        .unwrap_or_else(|message| Err(Error::Tokenizer(dir.join(TOKENIZER), message)))
+}
+
+fn opened(dir: &Path) -> Result<(Tokenizer, Slots, Option<String>)> {
     let path = dir.join(TOKENIZER);
     let refused = |error: tokenizers::Error| Error::Tokenizer(path.clone(), error.to_string());
     let mut inner = Tokenizer::from_bytes(likra_files::read(&path)?).map_err(refused)?;

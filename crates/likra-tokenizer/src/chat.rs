@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use likra_data::ChatTemplate;
 use serde_json::Value;
 
-use crate::auto::{CONFIG, TOKENIZER, open};
+use crate::auto::{CONFIG, open};
 use crate::settings::Settings;
 use crate::special::{ADDITIONAL, SpecialToken};
 use crate::{Error, Result, Tokenizer};
@@ -23,9 +23,7 @@ impl Tokenizer {
     ///
     /// If there is none, or the tokenizer cannot be opened.
     pub fn chat_template(dir: &Path) -> Result<ChatTemplate> {
-        let opened = likra_files::guarded(|| open(dir));
-        let refused = |message| Error::Tokenizer(dir.join(TOKENIZER), message);
-        let (_, specials, _) = opened.map_err(refused)??;
+        let (_, specials, _) = open(dir)?;
         let token = |(key, tokens): (String, Vec<SpecialToken>)| {
             let texts = tokens.into_iter().map(|token| Value::from(token.0.content));
             let texts: Vec<Value> = texts.collect();

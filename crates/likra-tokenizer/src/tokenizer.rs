@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::auto::{TOKENIZER, open};
+use crate::auto::open;
 use crate::special::{BOS, EOS, PAD, named};
 use crate::{Error, Result};
 
@@ -55,9 +55,7 @@ impl Tokenizer {
     /// transformers opens it, it ends each text with a token, or BOS is to be added always and there
     /// is none.
     pub fn open(dir: &Path, bos: Bos) -> Result<Self> {
-        // The library panics on some damaged files (tokenizers 0.22, in its decoders).
-        let (inner, specials, gap) = likra_files::guarded(|| open(dir))
-            .unwrap_or_else(|message| Err(Error::Tokenizer(dir.join(TOKENIZER), message)))?;
+        let (inner, specials, gap) = open(dir)?;
         let begin = named(&specials, BOS);
         if bos == Bos::Always && begin.is_none() {
             return Err(Error::NoSpecialToken("bos = always", "a bos_token"));

@@ -294,13 +294,16 @@ fn a_study_is_read_as_it_is_meant() {
             "no run has the task `arc_chalenge`",
         ),
         ("seed = [1, 7]", "seed = []", "at least one value"),
-        ("seed = [1, 7]", "model = [\"..\"]\nseed = [1]", "."),
     ] {
         fs::write(&wrong, STUDY.replacen(from, to, 1)).unwrap();
         let words_of = ["plan", wrong.to_str().unwrap(), "--out", folder];
         let message = fail(&words_of, 1);
         assert!(message.contains(words), "{message}");
     }
+    let parent = "title = \"Outside\"\n[matrix]\nmodel = [\"..\"]\n[set]\nexperiment = \"tiny\"\n";
+    fs::write(&wrong, parent).unwrap();
+    let message = fail(&["plan", wrong.to_str().unwrap(), "--out", folder], 1);
+    assert!(message.contains("a run would be called `..`"), "{message}");
     let merged = STUDY.replacen(
         "examples = 32",
         "examples = 32\ntraining.learning-rate = 2e-3",
