@@ -93,14 +93,14 @@ class Compare:
             head = self.head(number, dtype)
             [trained], _, peak = self.likra(dtype, "train", "--model", model, "--questions", data / "ARC-Challenge-Train.jsonl",
                                             "--kind", "correct", "--examples", self.examples, "--seed", number, "--out", head)
-            self.add(quantity, f"likra {dtype}", int(trained["tokens"]) / float(trained["seconds"]), "tokens/s")
+            self.add(quantity, f"likra {dtype}", self.examples / float(trained["seconds"]), "examples/s")
             self.add("peak memory of training", f"likra {dtype}", peak, "MiB")
             if not self.asks("transformers", dtype):
                 continue
             losses = [float(row["loss"]) for row in csv.DictReader((head / "log.csv").open())]
             words = ["train", model, data, "--examples", self.examples, "--seed", number, "--adapter", head / "n00000"]
             found, _, peak = self.peer(dtype, *words)
-            self.add(quantity, f"transformers + PEFT {dtype}", found["tokens"] / found["seconds"], "tokens/s")
+            self.add(quantity, f"transformers + PEFT {dtype}", self.examples / found["seconds"], "examples/s")
             self.add("peak memory of training", f"transformers + PEFT {dtype}", peak, "MiB")
             if dtype == "f32":
                 self.check("losses of training", losses, found["values"], 1e-3, True)

@@ -76,7 +76,7 @@ def train(arguments):
         losses.append(value.detach())
     wait(arguments.device)
     seconds = time.perf_counter() - started
-    return {"seconds": seconds, "tokens": sum(len(tokens) for tokens, _ in found), "values": torch.stack(losses).tolist()}
+    return {"seconds": seconds, "values": torch.stack(losses).tolist()}
 
 
 def score(arguments):

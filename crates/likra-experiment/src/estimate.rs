@@ -45,7 +45,8 @@ impl Run<'_> {
                 // From the newest checkpoint on.
                 let checkpoints = self.dir.head(&head.name).checkpoints()?;
                 let newest = checkpoints.keys().next_back().copied().unwrap_or_default();
-                cost[0] = tokens(self.examples(head)?.get(newest..).unwrap_or_default());
+                let examples = self.examples(head)?;
+                cost[0] = tokens(head, examples.get(newest..).unwrap_or_default());
                 let (examples, count) = (head.examples, missing.len());
                 size = format!("{examples} examples, {count} checkpoints of {size}");
             }
@@ -117,7 +118,7 @@ impl Run<'_> {
             for (place, batch) in batches.take(1 + BATCHES).enumerate() {
                 let began = Instant::now();
                 loss_and_gradients(model, &adapter, batch, &head.training)?;
-                let cost = if place > 0 { tokens(batch) } else { 0 };
+                let cost = if place > 0 { tokens(head, batch) } else { 0 };
                 self.pace.borrow_mut().add([cost, 0], began.elapsed());
             }
             done = format!("{BATCHES} batches of training and ");
@@ -137,6 +138,7 @@ impl Run<'_> {
     }
 }
 
-pub(crate) fn tokens(examples: &[Example]) -> usize {
-    examples.iter().map(Example::tokens).sum()
+pub(crate) fn tokens(head: &crate::Head, examples: &[Example]) -> usize {
+    let objective = head.training.objective;
+    examples.iter().map(|one| one.tokens(objective)).sum()
 }

@@ -25,13 +25,15 @@ impl Base {
     /// If the adapter's shape is impossible.
     pub fn training_bytes(&self, head: &Head, examples: &[Example]) -> Result<usize> {
         let settings = &head.training;
-        let largest = |of: fn(&Example) -> usize| {
+        let objective = settings.objective;
+        let largest = |of: &dyn Fn(&Example) -> usize| {
             let batches = examples.chunks(settings.batch_size.max(1));
             let sums = batches.map(|batch| batch.iter().map(of).sum::<usize>());
-            let texts = 1 + usize::from(settings.objective.has_mismatched());
-            sums.max().unwrap_or_default() * texts
+            sums.max().unwrap_or_default()
         };
-        let (tokens, answers) = (largest(Example::tokens), largest(Example::answer_tokens));
+        let tokens = largest(&|example| example.tokens(objective));
+        let texts = 1 + usize::from(objective.has_mismatched());
+        let answers = texts * largest(&Example::answer_tokens);
         let (config, dtype) = (&self.config, self.placement.dtype);
         Ok(config.training_bytes(dtype, tokens, answers, self.parameters(&head.lora)?))
     }

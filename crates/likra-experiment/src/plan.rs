@@ -315,7 +315,7 @@ impl Run<'_> {
                     stamp: below(&self.dir.trained(&head.name)),
                     path: below(self.dir.head(&head.name).path()),
                     key: key.clone(),
-                    cost: [tokens(&examples), 0],
+                    cost: [tokens(head, &examples), 0],
                 });
             }
             products.extend(job.scores.iter().map(|product| PlannedProduct {

@@ -18,6 +18,17 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
+    /// Texts that run together: what all of them begin with is the trunk.
+    pub fn new(texts: &[&'a [u32]]) -> Self {
+        let first = texts.first().copied().unwrap_or_default();
+        let alike = texts.iter().map(|text| common(first, text));
+        let shared = alike.min().unwrap_or_default();
+        Self {
+            trunk: &first[..shared],
+            branches: texts.iter().map(|text| &text[shared..]).collect(),
+        }
+    }
+
     /// A plain sequence.
     pub fn sequence(tokens: &'a [u32]) -> Self {
         Self {
@@ -116,8 +127,8 @@ pub struct Batch {
     pub(crate) ids: Vec<u32>,
     /// The length of each row.
     lengths: Vec<usize>,
-    /// The lengths of each row's texts.
-    texts: Vec<Vec<usize>>,
+    /// The lengths of each row's texts: itself, or those along its branches.
+    pub(crate) texts: Vec<Vec<usize>>,
     places: Vec<Place>,
 }
 
@@ -161,9 +172,14 @@ impl Batch {
         self.ids.len()
     }
 
-    /// Where the token at `offset` of `row` stands in the flat `[tokens, hidden]` of a forward pass.
-    pub fn index(&self, row: usize, offset: usize) -> usize {
-        self.lengths[..row].iter().sum::<usize>() + offset
+    /// Where the token at `place` of a text, the trunk and a branch of `row`, stands in the flat `[tokens, hidden]` of a
+    /// forward pass. A row without branches is one text.
+    pub fn index(&self, row: usize, text: usize, place: usize) -> usize {
+        let start: usize = self.lengths[..row].iter().sum();
+        let trunk = self.places[start].trunk;
+        let before = self.texts[row][..text].iter().map(|text| text - trunk);
+        let branches = if place < trunk { 0 } else { before.sum() };
+        start + branches + place
     }
 
     /// The tokens' positions after a prefix of `prefix` tokens, each with the length of its row's longest
@@ -174,22 +190,18 @@ impl Batch {
         positions.collect()
     }
 
-    /// How many tokens each text has, prefix included: a row's, or those along each of its branches.
-    pub(crate) fn texts(&self, prefix: usize) -> impl Iterator<Item = usize> + Clone {
-        self.texts.iter().flatten().map(move |text| prefix + text)
-    }
-
-    /// Whether some texts share a trunk.
-    pub(crate) fn branches(&self) -> bool {
-        self.texts.iter().any(|texts| texts.len() > 1)
-    }
-
     /// What each token attends to.
     pub(crate) fn visibility(&self, prefix: usize, window: Option<usize>) -> Visibility {
         let window = window.unwrap_or(usize::MAX);
         let sights = self.places.iter().map(|place| place.sight(prefix, window));
         Visibility::new(&self.lengths, sights.collect(), prefix)
     }
+}
+
+/// The length of what both begin with.
+pub fn common(one: &[u32], other: &[u32]) -> usize {
+    let pairs = one.iter().zip(other);
+    pairs.take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]
@@ -237,7 +249,7 @@ mod tests {
                 (12, 14)
             ]
         );
-        assert_eq!(batch.index(1, 1), 4);
+        assert_eq!([0, 1, 2].map(|place| batch.index(1, 1, place)), [3, 4, 7]);
         assert_eq!(seen(&batch, 0, None), ["x..", "xx.", "xxx"]);
         assert_eq!(
             seen(&Batch::new(&rows[1..]), 0, None),
@@ -245,7 +257,7 @@ mod tests {
         );
         let batch = Batch::padded(&rows, 1);
         assert_eq!(batch.ids, [6, 7, 8, 0, 0, 1, 2, 3, 4, 5]);
-        assert_eq!(batch.index(1, 1), 6);
+        assert_eq!([0, 1, 2].map(|place| batch.index(1, 0, place)), [5, 6, 7]);
         assert_eq!(
             seen(&batch, 0, None),
             ["x....", "xx...", "xxx..", "...x.", "....x"]

@@ -16,7 +16,7 @@ mod rope;
 mod tensor_file;
 mod weights;
 
-pub use batch::{Batch, Row};
+pub use batch::{Batch, Row, common};
 pub use config::Config;
 pub use device::{DeviceName, Dtype, Placement, check_threads};
 pub use error::{Error, Result};

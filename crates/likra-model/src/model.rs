@@ -212,19 +212,27 @@ impl Model {
         Ok(x)
     }
 
-    /// What a text shares with others has to be turned as it would be alone.
-    fn check_rotations(&self, batch: &Batch, prefix: Option<&Prefix>) -> Result<()> {
-        let before = prefix.map(Prefix::tokens);
-        let texts: Vec<usize> = batch.texts(before.unwrap_or(0)).chain(before).collect();
+    /// Whether texts of these lengths can share what they begin with: some models turn all tokens of a long text otherwise.
+    pub fn can_share(&self, lengths: &[usize]) -> bool {
         let alike = |rope: &Rope| {
-            let mut pairs = texts.windows(2);
+            let mut pairs = lengths.windows(2);
             pairs.all(|pair| rope.regime(pair[0]) == rope.regime(pair[1]))
         };
-        let share = prefix.is_some() || batch.branches();
-        if share && !self.config.ropes.iter().all(alike) {
-            return Err(Error::Rotations(texts.into_iter().max().unwrap_or(0)));
+        self.config.ropes.iter().all(alike)
+    }
+
+    /// What a text shares with others has to be turned as it would be alone.
+    fn check_rotations(&self, batch: &Batch, prefix: Option<&Prefix>) -> Result<()> {
+        let all = |before: usize| {
+            let texts = batch.texts.iter().flatten().map(|text| before + text);
+            texts.chain([before]).collect()
+        };
+        let together = prefix.map(|prefix| vec![all(prefix.tokens())]);
+        let together = together.as_ref().unwrap_or(&batch.texts);
+        match together.iter().find(|texts| !self.can_share(texts)) {
+            Some(texts) => Err(Error::Rotations(texts.iter().max().copied().unwrap_or(0))),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn check_ids(&self, mut ids: impl Iterator<Item = u32>) -> Result<()> {

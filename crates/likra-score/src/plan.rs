@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use likra_model::{Batch, Model, Row};
+use likra_model::{Batch, Model, Row, common};
 use likra_tokenizer::{Candidate, EncodedPair, Request};
 
 use crate::{Error, Result};
@@ -17,8 +17,6 @@ pub struct Plan {
     pub(crate) requests: Vec<Request>,
     /// How many tokens, from the first, all candidates of all questions have in common.
     prefix: usize,
-    /// For each question the end of its trunk.
-    forks: Vec<usize>,
     /// Questions that run together, by place in `requests`, of about the same length.
     batches: Vec<Vec<usize>>,
     batch_tokens: usize,
@@ -33,12 +31,10 @@ impl Plan {
     /// If a question has no candidates, or a candidate no answer or no question.
     pub fn new(requests: impl Into<Vec<Request>>, batch_tokens: usize) -> Result<Self> {
         let requests = requests.into();
-        let forks = requests.iter().map(fork).collect::<Result<Vec<_>>>()?;
-        let prefix = shared_prefix(&requests, &forks);
+        requests.iter().try_for_each(check)?;
         let mut plan = Self {
+            prefix: shared_prefix(&requests),
             requests,
-            prefix,
-            forks,
             batches: Vec::new(),
             batch_tokens,
         };
@@ -87,14 +83,11 @@ impl Plan {
 
     /// The row of a question: what it adds to the prefix.
     fn row(&self, question: usize) -> Row<'_> {
-        let (candidates, fork) = (&self.requests[question].candidates, self.forks[question]);
-        let tokens = candidates.iter().map(|candidate| &candidate.encoded.tokens);
+        let candidates = self.requests[question].candidates.iter();
+        let tokens = candidates.map(|candidate| &candidate.encoded.tokens);
         // The last token predicts nothing that is asked for.
-        let branches = tokens.map(|tokens| &tokens[fork..(tokens.len() - 1).max(fork)]);
-        Row {
-            trunk: &candidates[0].encoded.tokens[self.prefix..fork],
-            branches: branches.collect(),
-        }
+        let texts = tokens.map(|tokens| &tokens[self.prefix..tokens.len() - 1]);
+        Row::new(&texts.collect::<Vec<_>>())
     }
 
     /// Groups questions of like length, longest first, so that little is padded and a batch that
@@ -123,34 +116,26 @@ impl Plan {
         let rows: Vec<Row> = rows.collect();
         let batch = model.batch(&rows);
         let mut targets = Vec::new();
-        for (number, (row, &question)) in rows.iter().zip(questions).enumerate() {
-            let (fork, trunk) = (self.forks[question], row.trunk.len());
-            let mut branch = trunk;
-            let candidates = &self.requests[question].candidates;
-            for (candidate, own) in candidates.iter().zip(&row.branches) {
-                let EncodedPair { tokens, start } = &candidate.encoded;
-                for (place, &token) in tokens.iter().enumerate().skip(*start) {
-                    // The token before is the trunk's last, or stands on the branch.
-                    let before = match place == fork {
-                        true => trunk - 1,
-                        false => branch + place - 1 - fork,
-                    };
-                    targets.push((batch.index(number, before), token));
-                }
-                branch += own.len();
+        for (row, &question) in questions.iter().enumerate() {
+            let candidates = self.requests[question].candidates.iter().enumerate();
+            for (text, Candidate { encoded, .. }) in candidates {
+                let EncodedPair { tokens, start } = encoded;
+                targets.extend((*start..tokens.len()).map(|place| {
+                    let before = batch.index(row, text, place - 1 - self.prefix);
+                    (before, tokens[place])
+                }));
             }
         }
         (batch, targets)
     }
 }
 
-/// How many tokens the candidates of a question share before the first answer token of any.
-fn fork(request: &Request) -> Result<usize> {
+/// Refuses a question without candidates, and a candidate without an answer or without a token before it.
+fn check(request: &Request) -> Result<()> {
     let question = || request.question_id.clone();
-    let Some(Candidate { encoded: first, .. }) = request.candidates.first() else {
+    if request.candidates.is_empty() {
         return Err(Error::NoCandidates(question()));
-    };
-    let mut fork = first.start;
+    }
     for (candidate, Candidate { encoded, .. }) in request.candidates.iter().enumerate() {
         let (start, tokens) = (encoded.start, encoded.tokens.len());
         if start == 0 || start >= tokens {
@@ -161,26 +146,18 @@ fn fork(request: &Request) -> Result<usize> {
                 tokens,
             });
         }
-        fork = fork.min(start).min(common(&first.tokens, &encoded.tokens));
     }
-    Ok(fork)
+    Ok(())
 }
 
-/// How many tokens all questions share, short of the last token of the shortest trunk: a row needs
-/// a token of its own to predict the first answer token from.
-fn shared_prefix(requests: &[Request], forks: &[usize]) -> usize {
-    let Some(first) = requests.first() else {
+/// How many tokens all candidates share, short of the last one before an answer: a row needs it to predict the answer's
+/// first token from.
+fn shared_prefix(requests: &[Request]) -> usize {
+    let candidates = requests.iter().flat_map(|request| &request.candidates);
+    let mut texts =
+        candidates.map(|Candidate { encoded, .. }| &encoded.tokens[..encoded.start - 1]);
+    let Some(first) = texts.next() else {
         return 0;
     };
-    let first = &first.candidates[0].encoded.tokens;
-    let shared = requests.iter().zip(forks).map(|(request, fork)| {
-        let tokens = &request.candidates[0].encoded.tokens;
-        common(first, &tokens[..fork.saturating_sub(1)])
-    });
-    shared.min().unwrap_or(0)
-}
-
-/// The length of the longest common prefix.
-fn common(a: &[u32], b: &[u32]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    texts.fold(first.len(), |shared, text| shared.min(common(first, text)))
 }

@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
             }
             let after = before + 1..text.len();
             wanted.extend(
-                after.map(|place| (shift + batch.index(row, place - 1 - before), text[place])),
+                after.map(|place| (shift + batch.index(row, 0, place - 1 - before), text[place])),
             );
         }
         let mut readings = self.readings(&hidden, &wanted)?.into_iter();

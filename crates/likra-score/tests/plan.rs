@@ -178,8 +178,8 @@ fn the_prefix_is_what_all_questions_share() {
     // `c` has one token of its own before its answers, which the prefix must leave to it.
     assert_eq!(plan.prefix().len(), 9);
     assert_eq!(plan.requests().len(), 4);
-    // The prefix, then each question's own tokens without its answers' last ones.
-    assert_eq!(plan.tokens(), 9 + (3 + 3) + (2 + 4) + (1 + 2) + 7);
+    // The prefix, then each question's own tokens without its answers' last ones; those of `c` begin alike.
+    assert_eq!(plan.tokens(), 9 + (3 + 3) + (2 + 4) + (1 + 1) + 7);
     assert_eq!(plan.batches().len(), 1);
     // Alone, a question keeps its last token for itself.
     let plan = Plan::new(&requests[..1], 1000).unwrap();

@@ -1,6 +1,9 @@
 //! What a head learns from.
 
+use likra_model::Row;
 use likra_tokenizer::EncodedPair;
+
+use crate::Objective;
 
 /// The answers to one question that a head learns from at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +30,12 @@ impl Example {
         self.chosen.iter().chain(&self.rejected)
     }
 
-    /// How many tokens are run for it, questions included.
-    pub fn tokens(&self) -> usize {
-        self.answers().map(|answer| answer.tokens.len()).sum()
+    /// How many tokens are run for it, those in which its answers and their questions agree once; and for an objective
+    /// that looks at [answers to other questions](Objective::has_mismatched), about as many answers more.
+    pub fn tokens(&self, objective: Objective) -> usize {
+        let texts: Vec<&[u32]> = self.answers().map(|text| objective.run_of(text)).collect();
+        let others = usize::from(objective.has_mismatched()) * self.answer_tokens();
+        Row::new(&texts).len() + others
     }
 
     /// How many tokens its answers have.

@@ -8,7 +8,7 @@ use likra_model::{Model, Row};
 use likra_tokenizer::EncodedPair;
 
 use crate::objective::{Answer, Role};
-use crate::{Error, Example, Result, TrainSettings};
+use crate::{Error, Example, Objective, Result, TrainSettings};
 
 /// The loss of `examples` by the objective of `settings`, `[1]`, in nats, and its gradient with respect to every
 /// tensor of `adapter`, in the order of [`Adapter::tensors`] and unclipped. Nothing waits for the device here.
@@ -31,18 +31,23 @@ pub fn loss_and_gradients(
     let mut texts = texts(examples);
     if objective.has_mismatched() {
         texts.extend(mismatched(&texts));
+        texts.sort_by_key(|(_, example, _)| *example);
     }
-    let rows = texts.iter().map(|(.., text)| Row::sequence(&text.tokens));
-    let batch = model.batch(&rows.collect::<Vec<_>>());
+    let rows = rows(model, &texts, objective);
+    let batch = model.batch(&rows);
     let (mut answers, mut targets) = (Vec::new(), Vec::new());
-    for (row, (role, example, text)) in texts.iter().enumerate() {
+    let branches = rows.iter().enumerate();
+    let branches =
+        branches.flat_map(|(row, found)| (0..found.branches.len()).map(move |text| (row, text)));
+    for ((row, branch), (role, example, text)) in branches.zip(&texts) {
         let first = targets.len();
-        let end = text.tokens.len();
+        let before = |place| batch.index(row, branch, place - 1);
+        let EncodedPair { tokens, start } = &**text;
         match objective.has_reward() {
-            true => targets.push((batch.index(row, end - 1), 0)),
-            false => targets.extend(
-                (text.start..end).map(|place| (batch.index(row, place - 1), text.tokens[place])),
-            ),
+            true => targets.push((before(tokens.len()), 0)),
+            false => {
+                targets.extend((*start..tokens.len()).map(|place| (before(place), tokens[place])));
+            }
         }
         answers.push(Answer {
             role: *role,
@@ -81,6 +86,23 @@ fn texts<'a>(examples: &'a [Example]) -> Vec<Text<'a>> {
         chosen.chain(rejected.map(move |text| (Role::Rejected, place, Cow::Borrowed(text))))
     };
     examples.iter().enumerate().flat_map(of).collect()
+}
+
+/// The answers to a question as branches of one row, so that it runs once for all of them.
+fn rows<'a>(model: &Model, texts: &'a [Text], objective: Objective) -> Vec<Row<'a>> {
+    let mut rows = Vec::new();
+    for texts in texts.chunk_by(|one, other| one.1 == other.1) {
+        let texts = texts.iter().map(|(.., text)| objective.run_of(text));
+        let texts: Vec<&[u32]> = texts.collect();
+        let lengths: Vec<usize> = texts.iter().map(|text| text.len()).collect();
+        let together = if model.can_share(&lengths) {
+            texts.len()
+        } else {
+            1
+        };
+        rows.extend(texts.chunks(together).map(Row::new));
+    }
+    rows
 }
 
 /// Each question with the answer to the one before it, as TRL pairs them; to the first, the last.

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_sigmoid, log_softmax, sigmoid};
+use likra_tokenizer::EncodedPair;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,11 @@ impl Objective {
             Self::KtoNegatives => chosen == 0 && rejected > 0,
             Self::Unlikelihood | Self::Kto => chosen + rejected > 0,
         }
+    }
+
+    /// The tokens of a text that are run. The last one predicts nothing that is asked for; a reward stands at it.
+    pub(crate) fn run_of(self, text: &EncodedPair) -> &[u32] {
+        &text.tokens[..text.tokens.len() - usize::from(!self.has_reward())]
     }
 
     /// Whether it goes by rewards in place of log-likelihoods.

@@ -83,7 +83,7 @@ impl<'a> Trainer<'a> {
             loss,
             grad_norm,
             answer_tokens: batch.iter().map(Example::answer_tokens).sum(),
-            tokens: batch.iter().map(Example::tokens).sum(),
+            tokens: batch.iter().map(|one| one.tokens(settings.objective)).sum(),
         })
     }
 }

@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, FloatDType};
+use burn::tensor::{Device, FloatDType, Tensor};
 use likra_data::{Benchmark, Needs, Source};
-use likra_lora::{Adapter, LoraConfig};
+use likra_lora::{Adapter, LoraConfig, joined};
 use likra_model::Model;
 use likra_results::{HeadDir, StepRecord, read_rows, sha256_file};
 use likra_tokenizer::{Bos, EncodedPair, Tokenizer};
-use likra_train::{Error, Example, LongExample, TrainSettings, loss_and_gradients, train_head};
+use likra_train::{
+    Error, Example, LongExample, Objective, TrainSettings, loss_and_gradients, train_head,
+};
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -295,6 +297,58 @@ fn a_loss_that_is_no_number_stops_with_its_step() {
         step > 1,
         "the first step starts from a head that changes nothing"
     );
+}
+
+/// The second model turns texts of more than 24 tokens otherwise, so that such a one cannot share its question.
+#[test]
+fn answers_to_a_question_run_together_and_teach_what_each_does_alone() {
+    for (name, longest) in [("llama", 5), ("phi3-longrope", 23)] {
+        let dir = fixture("models").join(name);
+        let model = Model::open(&dir, FloatDType::F32, &Device::flex()).unwrap();
+        let adapter = start(&model, 1);
+        let adapter = adapter.with(&(adapter.joined() + 0.02));
+        let text = |length: u32, by: u32| EncodedPair {
+            tokens: (1..=4)
+                .chain((0..length).map(|n| (n * by + by) % 48))
+                .collect(),
+            start: 3,
+        };
+        let [right, wrong, worse] = [text(9, 5), text(7, 11), text(longest, 13)];
+        let settings = TrainSettings {
+            objective: Objective::Unlikelihood,
+            ..settings()
+        };
+        let example = |chosen: &[&EncodedPair], rejected: &[&EncodedPair]| {
+            let all = |texts: &[&EncodedPair]| texts.iter().copied().cloned().collect();
+            Example {
+                chosen: all(chosen),
+                rejected: all(rejected),
+            }
+        };
+        let together = [example(&[&right], &[&wrong, &worse])];
+        let alone = [
+            example(&[&right], &[]),
+            example(&[], &[&wrong]),
+            example(&[], &[&worse]),
+        ];
+        let numbers = |examples: &[Example]| {
+            let (loss, gradients) =
+                loss_and_gradients(&model, &adapter, examples, &settings).unwrap();
+            let all = Tensor::cat(vec![loss, joined(gradients)], 0);
+            all.try_into_vec_as::<f32>().unwrap()
+        };
+        let (one, other) = (numbers(&together), numbers(&alone));
+        let largest = other.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+        let apart = one.iter().zip(&other).map(|(a, b)| (a - b).abs());
+        let apart = apart.fold(0.0, f32::max);
+        assert!(
+            largest > 0.1 && apart < 1e-5,
+            "{name}: {apart} of {largest}"
+        );
+        // The last token of each is not run.
+        let run = 4 + 8 + 6 + longest as usize - 1;
+        assert_eq!(together[0].tokens(settings.objective), run, "{name}");
+    }
 }
 
 #[derive(serde::Deserialize)]

@@ -108,7 +108,7 @@ impl Probe<'_> {
         let hidden = model.forward(&batch, prefix.as_ref(), adapter)?;
         let logits = |(number, row): (usize, &Row)| {
             let kept = job.last.unwrap_or(row.len()).min(row.len());
-            let first = batch.index(number, row.len() - kept);
+            let first = batch.index(number, 0, row.len() - kept);
             let logits = model.logits(hidden.clone().narrow(0, first, kept));
             (format!("{name}/{number}"), logits)
         };
