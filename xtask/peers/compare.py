@@ -27,6 +27,8 @@ PEERS = ("transformers", "llama.cpp", "candle")
 SHOTS = 25
 AFRESH, SHARED, THREE = ("scoring, shots anew for each question", "scoring, the same shots for all", "scoring, base and two heads, the same shots")
 MEMORY = "peak memory of scoring"
+# As objectives.py has it.
+DPO_BETA = 0.5
 
 
 class Compare:
@@ -88,25 +90,32 @@ class Compare:
         self.checks.append((what, len(ours), max(differences), bound, all(d <= bound for d in differences)))
 
     def train(self, number):
-        model, data, quantity = self.arguments.model, self.arguments.data, "LoRA training, batches of 8"
         for dtype in self.arguments.dtypes:
-            head = self.head(number, dtype)
-            [trained], _, peak = self.likra(dtype, "train", "--model", model, "--questions", data / "ARC-Challenge-Train.jsonl",
-                                            "--kind", "correct", "--examples", self.examples, "--seed", number, "--out", head)
-            self.add(quantity, f"likra {dtype}", self.examples / float(trained["seconds"]), "examples/s")
-            self.add("peak memory of training", f"likra {dtype}", peak, "MiB")
-            if not self.asks("transformers", dtype):
-                continue
-            losses = [float(row["loss"]) for row in csv.DictReader((head / "log.csv").open())]
-            words = ["train", model, data, "--examples", self.examples, "--seed", number, "--adapter", head / "n00000"]
-            found, _, peak = self.peer(dtype, *words)
-            self.add(quantity, f"transformers + PEFT {dtype}", self.examples / found["seconds"], "examples/s")
-            self.add("peak memory of training", f"transformers + PEFT {dtype}", peak, "MiB")
-            if dtype == "f32":
-                self.check("losses of training", losses, found["values"], 1e-3, True)
+            self.train_head(number, dtype, "LoRA training", "transformers + PEFT", "likelihood", "--kind", "correct")
+            # TRL's loss is given tensors of the CPU here.
+            if self.arguments.device == "cpu":
+                wrong = ("--kind", "incorrect", "--wrong-answer", "first", "--objective", "dpo", "--beta", DPO_BETA)
+                self.train_head(number, dtype, "DPO training", "transformers + PEFT + TRL", "dpo", *wrong)
 
-    def head(self, number, dtype):
-        return Path(self.scratch.name) / f"head{number}-{dtype}"
+    def train_head(self, number, dtype, title, peer, objective, *flags):
+        model, data, head = self.arguments.model, self.arguments.data, self.head(number, dtype, objective)
+        pace, memory = f"{title}, batches of 8", f"peak memory of {title}"
+        [trained], _, peak = self.likra(dtype, "train", "--model", model, "--questions", data / "ARC-Challenge-Train.jsonl", *flags,
+                                        "--examples", self.examples, "--seed", number, "--out", head)
+        self.add(pace, f"likra {dtype}", self.examples / float(trained["seconds"]), "examples/s")
+        self.add(memory, f"likra {dtype}", peak, "MiB")
+        if not self.asks("transformers", dtype):
+            return
+        losses = [float(row["loss"]) for row in csv.DictReader((head / "log.csv").open())]
+        words = ["train", model, data, "--objective", objective, "--examples", self.examples, "--seed", number, "--adapter", head / "n00000"]
+        found, _, peak = self.peer(dtype, *words)
+        self.add(pace, f"{peer} {dtype}", self.examples / found["seconds"], "examples/s")
+        self.add(memory, f"{peer} {dtype}", peak, "MiB")
+        if dtype == "f32":
+            self.check(f"losses of {title}", losses, found["values"], 1e-3, True)
+
+    def head(self, number, dtype, objective="likelihood"):
+        return Path(self.scratch.name) / f"head{number}-{dtype}-{objective}"
 
     def score_words(self, questions, rule, scores, *more):
         data = self.arguments.data

@@ -1,6 +1,6 @@
 """How long transformers, PEFT and lm-evaluation-harness take for a piece of work; compare.py runs this.
 
-    python peer.py train  MODEL DATA --examples N --seed S --adapter DIR --dtype f32|bf16 --device D
+    python peer.py train  MODEL DATA --examples N --objective likelihood|dpo --seed S --adapter DIR --dtype f32|bf16 --device D
     python peer.py score  MODEL DATA --questions N --shots K --rule fixed|per-question --dtype ... --device D
     python peer.py prompt MODEL DATA --tokens N --runs R --dtype ... --device D
 
@@ -12,6 +12,7 @@ import json
 import random
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 from common import arc_rows, attention
@@ -29,7 +30,8 @@ def wait(device):
 
 
 def examples(arguments):
-    """Questions with their right answers in the order of `likra train`, tokenised as the harness does: whole, then cut."""
+    """Questions with their right answer, for DPO the first wrong one behind it, in the order of `likra train`, tokenised as the
+    harness does: whole, then cut."""
     from transformers import AutoTokenizer
     tokenizer = AutoTokenizer.from_pretrained(arguments.model)
     rows = list(arc_rows(arguments.data / "ARC-Challenge-Train.jsonl"))
@@ -37,11 +39,13 @@ def examples(arguments):
     random.Random(4 * arguments.seed).shuffle(order)
     for row in (rows[place] for place in order[:arguments.examples]):
         context = f"Question: {row['question']}\nAnswer:"
-        answer = row["choices"]["text"][row["choices"]["label"].index(row["answerKey"])]
-        yield tokenizer(f"{context} {answer}").input_ids, len(tokenizer(context).input_ids)
+        texts, right = row["choices"]["text"], row["choices"]["label"].index(row["answerKey"])
+        answers = [texts[right]] + [text for place, text in enumerate(texts) if place != right][:arguments.objective == "dpo"]
+        yield [{"tokens": tokenizer(f"{context} {answer}").input_ids, "answer-start": len(tokenizer(context).input_ids)} for answer in answers]
 
 
 def loss(model, batch, device):
+    batch = [(text["tokens"], text["answer-start"]) for [text] in batch]
     width = max(len(tokens) for tokens, _ in batch)
     ids = torch.zeros(len(batch), width, dtype=torch.long)
     mask, labels = ids.clone(), torch.full_like(ids, -100)
@@ -57,7 +61,10 @@ def train(arguments):
     """The loop that PEFT's documentation shows, with likra's settings."""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
-    found = list(examples(arguments))
+    found, loss_of = list(examples(arguments)), partial(loss, device=arguments.device)
+    if arguments.objective == "dpo":
+        from objectives import dpo
+        loss_of = lambda model, batch: dpo(model, [{"chosen": [right], "rejected": [wrong]} for right, wrong in batch], "sigmoid")
     model = AutoModelForCausalLM.from_pretrained(arguments.model, dtype=DTYPES[arguments.dtype], **attention(arguments.model))
     model.to(arguments.device)
     model.config.use_cache = False
@@ -69,7 +76,7 @@ def train(arguments):
     started = time.perf_counter()
     for at in range(0, len(found), 8):
         optimiser.zero_grad()
-        value = loss(model, found[at:at + 8], arguments.device)
+        value = loss_of(model, found[at:at + 8])
         value.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
@@ -124,6 +131,7 @@ def main():
     arguments.add_argument("model", type=Path)
     arguments.add_argument("data", type=Path)
     arguments.add_argument("--examples", type=int)
+    arguments.add_argument("--objective", choices=["likelihood", "dpo"], default="likelihood")
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--adapter", type=Path)
     arguments.add_argument("--questions", type=int)

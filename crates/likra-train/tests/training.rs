@@ -299,10 +299,19 @@ fn a_loss_that_is_no_number_stops_with_its_step() {
     );
 }
 
-/// The second model turns texts of more than 24 tokens otherwise, so that such a one cannot share its question.
+/// With windows that hide a part of the question, and soft caps. The last model turns texts of more than 24 tokens
+/// otherwise, so that such a one cannot share its question.
 #[test]
 fn answers_to_a_question_run_together_and_teach_what_each_does_alone() {
-    for (name, longest) in [("llama", 5), ("phi3-longrope", 23)] {
+    let cases = [
+        ("llama", 5),
+        ("mistral", 9),
+        ("gemma2", 9),
+        ("gemma3", 9),
+        ("qwen3-yarn", 9),
+        ("phi3-longrope", 23),
+    ];
+    for (name, longest) in cases {
         let dir = fixture("models").join(name);
         let model = Model::open(&dir, FloatDType::F32, &Device::flex()).unwrap();
         let adapter = start(&model, 1);
