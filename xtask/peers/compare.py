@@ -84,6 +84,12 @@ class Compare:
         self.runs.append({"quantity": quantity, "program": program, "value": value, "unit": unit})
         print(f"compare: {quantity}, {program}: {value:.4g} {unit}", file=sys.stderr)
 
+    def add_tokens(self, work, dtype, ours, peer, theirs):
+        """How many tokens are run, for whatever type: what is run once for many saves the rest."""
+        if dtype == self.arguments.dtypes[0]:
+            self.add(f"tokens run, {work}", f"likra {dtype}", ours, "tokens")
+            self.add(f"tokens run, {work}", f"{peer} {dtype}", theirs, "tokens")
+
     def check(self, what, ours, peer, bound, relative):
         """The largest difference; NaN is within no bound."""
         differences = [abs(a - b) / (abs(b) if relative else 1) for a, b in zip(ours, peer, strict=True)]
@@ -91,26 +97,27 @@ class Compare:
 
     def train(self, number):
         for dtype in self.arguments.dtypes:
-            self.train_head(number, dtype, "LoRA training", "transformers + PEFT", "likelihood", "--kind", "correct")
+            self.train_head(number, dtype, "LoRA training", "transformers + PEFT", "likelihood", self.examples, "--kind", "correct")
             # TRL's loss is given tensors of the CPU here.
             if self.arguments.device == "cpu":
                 wrong = ("--kind", "incorrect", "--wrong-answer", "first", "--objective", "dpo", "--beta", DPO_BETA)
-                self.train_head(number, dtype, "DPO training", "transformers + PEFT + TRL", "dpo", *wrong)
+                self.train_head(number, dtype, "DPO training", "transformers + PEFT + TRL", "dpo", self.examples // 2, *wrong)
 
-    def train_head(self, number, dtype, title, peer, objective, *flags):
+    def train_head(self, number, dtype, title, peer, objective, examples, *flags):
         model, data, head = self.arguments.model, self.arguments.data, self.head(number, dtype, objective)
         pace, memory = f"{title}, batches of 8", f"peak memory of {title}"
         [trained], _, peak = self.likra(dtype, "train", "--model", model, "--questions", data / "ARC-Challenge-Train.jsonl", *flags,
-                                        "--examples", self.examples, "--seed", number, "--out", head)
-        self.add(pace, f"likra {dtype}", self.examples / float(trained["seconds"]), "examples/s")
+                                        "--examples", examples, "--seed", number, "--out", head)
+        self.add(pace, f"likra {dtype}", examples / float(trained["seconds"]), "examples/s")
         self.add(memory, f"likra {dtype}", peak, "MiB")
         if not self.asks("transformers", dtype):
             return
         losses = [float(row["loss"]) for row in csv.DictReader((head / "log.csv").open())]
-        words = ["train", model, data, "--objective", objective, "--examples", self.examples, "--seed", number, "--adapter", head / "n00000"]
+        words = ["train", model, data, "--objective", objective, "--examples", examples, "--seed", number, "--adapter", head / "n00000"]
         found, _, peak = self.peer(dtype, *words)
-        self.add(pace, f"{peer} {dtype}", self.examples / found["seconds"], "examples/s")
+        self.add(pace, f"{peer} {dtype}", examples / found["seconds"], "examples/s")
         self.add(memory, f"{peer} {dtype}", peak, "MiB")
+        self.add_tokens(f"{title}, an example", dtype, int(trained["tokens"]) / examples, peer, found["tokens"] / examples)
         if dtype == "f32":
             self.check(f"losses of {title}", losses, found["values"], 1e-3, True)
 
@@ -129,10 +136,11 @@ class Compare:
         seconds, tokens = (sum(float(line[field]) for line in lines) for field in ("seconds", "tokens"))
         return seconds, tokens, peak, [float(row["log_likelihood"]) for row in csv.DictReader(scores.open())]
 
-    def harness_scores(self, dtype, rule, ours):
+    def harness_scores(self, dtype, title, rule, tokens, ours):
         """The harness's pace and memory. It shares nothing between questions: a few tell its pace."""
         words = ["score", self.arguments.model, self.arguments.data, "--questions", self.fresh, "--shots", SHOTS, "--rule", rule]
         found, _, peak = self.peer(dtype, *words)
+        self.add_tokens(f"{title}, a question", dtype, tokens, "lm-eval", found["tokens"] / found["questions"])
         if dtype == "f32":
             self.check(f"log-likelihoods, {rule} shots", ours[:len(found["values"])], found["values"], 1e-3, False)
         return found["questions"] / found["seconds"], peak
@@ -143,7 +151,7 @@ class Compare:
         self.add(self.reading, f"likra {dtype}", tokens / seconds, "tokens/s")
         self.add(MEMORY, f"likra {dtype}", peak, "MiB")
         if self.asks("transformers", dtype):
-            pace, peak = self.harness_scores(dtype, "per-question", ours)
+            pace, peak = self.harness_scores(dtype, AFRESH, "per-question", tokens / self.fresh, ours)
             self.add(AFRESH, f"lm-eval {dtype}", pace, "questions/s")
             self.add(MEMORY, f"lm-eval {dtype}", peak, "MiB")
         if "llama.cpp" in self.peers:
@@ -156,13 +164,13 @@ class Compare:
                 self.check("tokens of llama.cpp's questions", [tokens], [read], 2e-2, True)
 
     def score_shared(self, dtype):
-        seconds, _, _, ours = self.likra_scores(dtype, self.fixed, "fixed")
+        seconds, tokens, _, ours = self.likra_scores(dtype, self.fixed, "fixed")
         self.add(SHARED, f"likra {dtype}", self.fixed / seconds, "questions/s")
         heads = [f"head{place}={self.head(place, dtype) / f'n{self.examples:05}'}" for place in (0, 1)]
         seconds, *_ = self.likra_scores(dtype, self.fixed, "fixed", *(word for head in heads for word in ("--adapter", head)))
         self.add(THREE, f"likra {dtype}", self.fixed / seconds, "questions/s")
         if self.asks("transformers", dtype):
-            pace, _ = self.harness_scores(dtype, "fixed", ours)
+            pace, _ = self.harness_scores(dtype, SHARED, "fixed", tokens / self.fixed, ours)
             self.add(SHARED, f"lm-eval {dtype}", pace, "questions/s")
             # One model at a time: three runs.
             self.add(THREE, f"lm-eval {dtype}", pace / 3, "questions/s")
@@ -295,14 +303,18 @@ class Compare:
             device = f"{self.arguments.device} ({gpu()}; kernels compiled before)"
         lines = ["# Speed", "", f"{likra} beside {names}, on {cpu}, {cores} cores, device {device}, model {self.arguments.model.name}, "
                  "questions of ARC. Each run is a process of its own, likra's and the peers' in turn. Numbers are medians, with the smallest and the "
-                 f"largest in brackets. Training: {self.examples} examples in batches of 8. Scoring: {SHOTS} shots; {self.fresh} questions with shots of "
+                 f"largest in brackets. Training: {self.examples} examples in batches of 8, half as many by DPO. Scoring: {SHOTS} shots; {self.fresh} questions with shots of "
                  f"their own, {self.fixed} with the same shots ({self.fresh} for the harness, which shares nothing between questions). {reading}Opening the "
                  "model is not counted, except in the time to the first score.", "", f"`{command}` made this page.", ""]
         titles = ["quantity", "", "likra's", "peer", "peer's", "times as good"]
         rows = [titles, ["---"] * len(titles), *self.table()]
         lines += ["| " + " | ".join(row) + " |" for row in rows]
         lines += ["", "Both computed the same:", "", "| values | how many | largest difference | bound | verdict |", "| --- | --- | --- | --- | --- |"]
-        lines += [f"| {what} | {count} | {found:.1e} | {bound:.0e} | {'holds' if holds else '**BROKEN**'} |" for what, count, found, bound, holds in self.checks]
+        for what in dict.fromkeys(what for what, *_ in self.checks):
+            counts, found, bounds, holds = zip(*(rest for name, *rest in self.checks if name == what))
+            # NaN is the largest.
+            worst = max(found, key=lambda one: (one != one, one))
+            lines.append(f"| {what} | {sum(counts)} | {worst:.1e} | {bounds[0]:.0e} | {'holds' if all(holds) else '**BROKEN**'} |")
         return "\n".join(lines) + "\n"
 
 

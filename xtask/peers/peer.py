@@ -83,7 +83,8 @@ def train(arguments):
         losses.append(value.detach())
     wait(arguments.device)
     seconds = time.perf_counter() - started
-    return {"seconds": seconds, "values": torch.stack(losses).tolist()}
+    tokens = sum(len(text["tokens"]) for texts in found for text in texts)
+    return {"seconds": seconds, "tokens": tokens, "values": torch.stack(losses).tolist()}
 
 
 def score(arguments):
@@ -99,6 +100,13 @@ def score(arguments):
     task.set_config(key="num_fewshot", value=arguments.shots)
     if arguments.rule == "fixed":
         task.sampler = FirstNSampler(list(task.fewshot_docs()), rnd=None)
+    run, tokens = harness._loglikelihood_tokens, []
+
+    def counted(requests, *words, **names):
+        tokens.extend(len(context) + len(answer) for _, context, answer in requests)
+        return run(requests, *words, **names)
+
+    harness._loglikelihood_tokens = counted
     wait(arguments.device)
     started = time.perf_counter()
     tasks = {"tasks": {"task": task}, "groups": {}, "group_map": {}}
@@ -106,7 +114,7 @@ def score(arguments):
     seconds = time.perf_counter() - started
     samples = sorted(found["samples"]["task"], key=lambda sample: sample["doc_id"])
     values = [response[0] for sample in samples for response in sample["filtered_resps"]]
-    return {"seconds": seconds, "questions": len(samples), "values": values}
+    return {"seconds": seconds, "questions": len(samples), "tokens": sum(tokens), "values": values}
 
 
 def prompt(arguments):

@@ -46,10 +46,26 @@ pub fn accuracy(right: &[bool]) -> Estimate {
 /// The accuracy of one method less that of another over the same questions, resampled in pairs.
 pub(crate) fn gain(right: &[bool], other: &[bool]) -> Estimate {
     let mut counts = [0; 3];
-    for (&right, &other) in right.iter().zip(other) {
-        counts[1 + usize::from(right) - usize::from(other)] += 1;
+    for gained in gains(right, other) {
+        counts[(gained + 1) as usize] += 1;
     }
     mean(&counts, -1)
+}
+
+/// How much larger one gain is than another over the same questions.
+pub(crate) fn difference(gain: [&[bool]; 2], other: [&[bool]; 2]) -> Estimate {
+    let [gain, other] = [gain, other].map(|[right, other]| gains(right, other));
+    let mut counts = [0; 5];
+    for (gained, other) in gain.zip(other) {
+        counts[(gained - other + 2) as usize] += 1;
+    }
+    mean(&counts, -2)
+}
+
+/// Of each question, whether it is won, lost or neither.
+fn gains(right: &[bool], other: &[bool]) -> impl Iterator<Item = i8> {
+    let pairs = right.iter().zip(other);
+    pairs.map(|(&right, &other)| i8::from(right) - i8::from(other))
 }
 
 /// The mean of values `lowest`, `lowest + 1`, ... that occur so many times.
@@ -137,6 +153,16 @@ mod tests {
         // (1 + 8) / 256, more than 2.5%, and one of -4 has less.
         let gain = gain(&[true, false, true, false], &[false, true, true, false]);
         assert_eq!((gain.value, gain.low, gain.high), (0.0, -0.75, 0.75));
+    }
+
+    #[test]
+    fn a_difference_of_gains_is_taken_question_by_question() {
+        let (a, none) = (answers(2, 4), answers(0, 4));
+        let found = difference([&a, &none], [&none, &a]);
+        assert_eq!(found.value, 1.0);
+        // Twice the gain, with twice its interval.
+        let once = gain(&a, &none);
+        assert_eq!((found.low, found.high), (2.0 * once.low, 2.0 * once.high));
     }
 
     #[test]

@@ -12,7 +12,8 @@ use likra_results::AnswerKind;
 use self::parts::{Condition, after, change, difference, mean_of, part, points};
 use crate::comparisons::{gain, right};
 use crate::method::{NEGATIVE, POSITIVE};
-use crate::{Cells, Columns, Estimate, Method, Study, bootstrap, likelihood};
+use crate::rule::highest;
+use crate::{Cells, Columns, Method, Study, bootstrap, likelihood};
 
 pub use self::parts::{Part, Verdict};
 
@@ -81,31 +82,41 @@ fn jump(study: &Study) -> Vec<Part> {
     vec![whole, half, steepest(study), sft_per_doubling(study)]
 }
 
+/// Which questions a method answers right after so many examples.
+type Answered = (usize, Vec<bool>);
+
 /// Whether the steepest of SFT-Likra's steps lies between 64 and 256.
 fn steepest(study: &Study) -> Part {
     let likra = &Method::SFT_LIKRA;
     let examples = likra.examples(&study.table);
-    let step = |pair: &[usize]| {
-        let (from, to) = (pair[0], pair[1]);
-        Some((from, to, gain(study, [(likra, to), (likra, from)])?))
-    };
-    let mut steps: Vec<(usize, usize, Estimate)> = examples.windows(2).filter_map(step).collect();
-    steps.sort_by(|(.., a), (.., b)| a.value.total_cmp(&b.value));
-    let inside = |(from, to, _): &&(usize, usize, Estimate)| *from >= 64 && *to <= 256;
-    let best = steps.last();
-    let within = steps.iter().rfind(inside);
-    let found = best.zip(within).map(|(best, (.., within))| {
-        let (from, to, gain) = *best;
-        let verdict = match inside(&best) {
-            true => Verdict::Yes,
-            // As far as the intervals tell, a step within could be the steepest.
-            false if within.high >= gain.value => Verdict::Open,
-            false => Verdict::No,
-        };
-        (format!("from {from} to {to}: {}", points(gain)), verdict)
+    let answered = examples.iter();
+    let answered = answered.filter_map(|&n| Some((n, right(study, likra, n)?)));
+    let answered: Vec<Answered> = answered.collect();
+    let (within, without): (Vec<_>, Vec<_>) = answered.windows(2).partition(|step| {
+        let [from, to] = [step[0].0, step[1].0];
+        from >= 64 && to <= 256
     });
-    let what = "SFT-Likra's steepest step between two numbers of examples";
-    Part::new(what, "between 64 and 256", found)
+    let both = largest(within).zip(largest(without));
+    let found = both.map(|((place, within), (other, without))| {
+        let more = bootstrap::difference(within, without);
+        let [[from, to], [other_from, other_to]] = [place, other];
+        let value = format!(
+            "from {from} to {to}, by {} more than from {other_from} to {other_to}",
+            points(more)
+        );
+        (value, Condition::Above(0.0).verdict(more))
+    });
+    let what = "SFT-Likra's steepest step between 64 and 256, to its steepest elsewhere";
+    Part::new(what, &Condition::Above(0.0).words(), found)
+}
+
+/// The numbers of examples of the step that gains most, and what is answered right after and before it.
+fn largest(steps: Vec<&[Answered]>) -> Option<([usize; 2], [&[bool]; 2])> {
+    highest(steps.into_iter().map(|step| {
+        let [(from, before), (to, after)] = [&step[0], &step[1]];
+        let gained = bootstrap::gain(after, before).value;
+        (gained, ([*from, *to], [&after[..], &before[..]]))
+    }))
 }
 
 /// What SFT gains with each doubling of its examples, from its first checkpoint to its last.
@@ -175,31 +186,37 @@ fn weight(study: &Study) -> Vec<Part> {
         let rule = likra.rule(&study.table, last?, weight)?;
         Some(rule.right(study.norm))
     };
-    let swept = study.weights.iter().filter_map(|&w| Some((w, right(w)?)));
-    let swept: Vec<(f64, Vec<bool>)> = swept.collect();
-    let count = |(_, right): &&(f64, Vec<bool>)| right.iter().filter(|&&right| right).count();
-    let inside = |(w, _): &&(f64, Vec<bool>)| (0.9 - 1e-9..=1.0 + 1e-9).contains(w);
-    let best = swept.iter().max_by_key(count);
-    let within = swept.iter().filter(inside).max_by_key(count);
-    let peak = best.zip(within).map(|((best, right), (_, within))| {
-        // How much is lost by staying between 0.9 and 1.0.
-        let lost = bootstrap::gain(right, within);
-        let verdict = match () {
-            () if lost.value <= 0.0 => Verdict::Yes,
-            () if lost.low > 0.0 => Verdict::No,
-            () => Verdict::Open,
-        };
-        let lost = points(lost);
-        let found = format!("{best:.2}, {lost} above the best from 0.9 to 1.0");
-        (found, verdict)
-    });
+    let mut swept: Vec<(f64, Vec<bool>)> = Vec::new();
+    swept.extend(study.weights.iter().filter_map(|&w| Some((w, right(w)?))));
+    // Of equally good ones that nearest to 1.
+    swept.sort_by(|(a, _), (b, _)| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()));
+    let (within, without): (Vec<_>, Vec<_>) =
+        (swept.iter()).partition(|(weight, _)| (0.9 - 1e-9..=1.0 + 1e-9).contains(weight));
+    let peak = best(within)
+        .zip(best(without))
+        .map(|((inside, within), (outside, without))| {
+            let lost = bootstrap::gain(without, within);
+            let lost_words = points(lost);
+            let found = format!("{lost_words}, with weights {outside:.2} and {inside:.2}");
+            (found, Condition::Below(0.01).verdict(lost))
+        });
     let rise = right(0.0).zip(right(1.0));
     let rise = rise.map(|(none, whole)| bootstrap::gain(&whole, &none));
     let what = "SFT-Likra at weight 1 minus at weight 0";
     vec![
-        Part::new("the best weight of SFT-Likra", "from 0.9 to 1.0", peak),
+        Part::new(
+            "SFT-Likra at its best other weight minus at its best weight from 0.9 to 1.0",
+            &Condition::Below(0.01).words(),
+            peak,
+        ),
         part(what, rise, Condition::Above(0.0)),
     ]
+}
+
+/// The weight with which most questions are answered right, of equals the first.
+fn best(weights: Vec<&(f64, Vec<bool>)>) -> Option<&(f64, Vec<bool>)> {
+    let count = |right: &[bool]| right.iter().filter(|&&right| right).count();
+    highest(weights.into_iter().map(|one| (count(&one.1), one)))
 }
 
 /// Claim 5, for each pair after the most examples that both have seen.

@@ -73,13 +73,23 @@ fn pairs(study: &Study) -> Vec<(Method, Method)> {
     // Of the controls, SFT-Likra and SFT are the first two.
     let controls = study.controls().into_iter().skip(2);
     pairs.extend(controls.map(|control| (Method::SFT_LIKRA, control)));
-    for rival in study.rivals() {
+    // What was chosen may be what there was, which is tested once, under its own name.
+    let mut rivals = study.rivals();
+    rivals.sort_by_key(Method::is_chosen);
+    for rival in rivals {
         // The base's PMI is a control, too.
         if !Method::TABLE1.contains(&rival) && rival != Method::BASE_PMI {
             pairs.extend(Method::LIKRA.map(|likra| (likra, rival.clone())));
         }
     }
-    pairs
+    let mut distinct: Vec<(Method, Method)> = Vec::new();
+    for (one, other) in pairs {
+        let is_there = |known: &(Method, Method)| known.0.is_same(&one) && known.1.is_same(&other);
+        if !one.is_same(&other) && !distinct.iter().any(is_there) {
+            distinct.push((one, other));
+        }
+    }
+    distinct
 }
 
 /// One comparison; `None` if a method is not defined there.

@@ -25,7 +25,7 @@ pub enum Error {
     },
 
     /// A question has no right answer among its choices.
-    #[error("question `{question}`: expected one right answer among its choices, found 0")]
+    #[error("question `{question}`: expected a right answer among its choices, found none")]
     Gold {
         /// The question's id.
         question: String,

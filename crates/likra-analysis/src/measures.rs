@@ -28,10 +28,11 @@ pub struct MeasureRow {
     /// The expected calibration error (Guo et al. 2017, equation 3): how far the share of right choices is from the
     /// probability that they were given.
     pub calibration: Estimate,
-    /// The Brier score (Brier 1950): the squared distance of the probabilities from 1 for the right choice and 0 for others.
+    /// The Brier score (Brier 1950): the squared distance of the probabilities from 1 for the right choice (of several, an
+    /// equal share for each) and 0 for others.
     pub brier: Estimate,
     /// The area under the curve of risk over coverage (Geifman et al. 2019): the share of wrong choices among the surest,
-    /// over every number of them.
+    /// over every number of them. Of equally sure ones each may come first.
     pub risk: Estimate,
     /// How many questions there are.
     pub questions: usize,
@@ -88,11 +89,13 @@ pub fn trust(questions: &[Vec<(f64, bool)>]) -> [Estimate; 4] {
     let (mut chosen, mut answers) = (Vec::new(), Vec::new());
     for (question, choices) in questions.iter().enumerate() {
         let (mut surest, mut brier) = ((0.0, false), 0.0);
+        let rights = choices.iter().filter(|choice| choice.1).count() as f64;
         for &(probability, right) in choices {
             if probability > surest.0 {
                 surest = (probability, right);
             }
-            brier += (probability - f64::from(right)).powi(2);
+            let truth = if right { rights.recip() } else { 0.0 };
+            brier += (probability - truth).powi(2);
             answers.push((question, probability, right));
         }
         chosen.push((surest.0, surest.1, brier));
@@ -161,11 +164,19 @@ fn calibration(chosen: &[Chosen], times: &[f64]) -> f64 {
 /// With the questions whose choices are the surest first.
 fn risk(chosen: &[Chosen], surest: &[usize], times: &[f64]) -> f64 {
     let (mut seen, mut wrong, mut area) = (0.0, 0.0, 0.0);
-    for &question in surest.iter().filter(|&&question| times[question] > 0.0) {
-        let times = times[question];
-        seen += times;
-        wrong += times * f64::from(!chosen[question].1);
-        area += times * wrong / seen;
+    for equal in surest.chunk_by(|&a, &b| chosen[a].0 == chosen[b].0) {
+        let [mut count, mut missed] = [0.0; 2];
+        for &question in equal {
+            count += times[question];
+            missed += times[question] * f64::from(!chosen[question].1);
+        }
+        // The mean over all orders in which they may come.
+        let steps = (1..=count as usize).map(|step| step as f64);
+        area += steps
+            .map(|step| (wrong + missed * step / count) / (seen + step))
+            .sum::<f64>();
+        seen += count;
+        wrong += missed;
     }
     area
 }
@@ -199,5 +210,22 @@ mod tests {
         near(row.brier, 2.0 * (0.01 + 0.16 + 0.49) / 3.0);
         // No wrong one among the surest, one of two, one of three.
         near(row.risk, (0.0 + 0.5 + 1.0 / 3.0) / 3.0);
+    }
+
+    /// Whichever of equals stands first in the file.
+    #[test]
+    fn equally_sure_choices_may_come_in_any_order() {
+        let question = |right: bool| vec![(0.7, right), (0.3, !right)];
+        for order in [[true, false, true], [false, true, true]] {
+            let [.., risk] = trust(&order.map(question));
+            // A third is wrong among one, two and three of them.
+            assert!((risk.value - 1.0 / 3.0).abs() < 1e-12, "{risk:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_right_answers_each_has_its_share() {
+        let [_, _, brier, _] = trust(&[vec![(0.5, true), (0.5, true), (0.0, false)]]);
+        assert_eq!(brier.value, 0.0);
     }
 }

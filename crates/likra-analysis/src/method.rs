@@ -35,7 +35,9 @@ pub struct Method {
     name: Cow<'static, str>,
     label: Cow<'static, str>,
     terms: Cow<'static, [Term]>,
-    /// Whether its scores are no sums over an answer's tokens, so that an answer's length is no divisor.
+    /// What its scores are multiplied by to be rewards: it decides probabilities, and no choice.
+    beta: Option<f64>,
+    /// Whether its scores are never divided by an answer's length: they are no sums over tokens, or corrected for it.
     whole: bool,
 }
 
@@ -57,10 +59,12 @@ impl Method {
     /// answers but not that they are wrong.
     pub const BASE_SFT: Self = Self::new("base-sft", "base − SFT", &[PLUS_BASE, MINUS_POSITIVE]);
     /// The base minus what it thinks of the answer alone: domain-conditional PMI (Holtzman et al. 2021,
-    /// "Surface form competition", equation 3).
-    pub const BASE_PMI: Self = Self::new("base-pmi", "base PMI", &[PLUS_BASE, MINUS_ANSWER]);
+    /// "Surface form competition", equation 3), which takes the place of a division by length.
+    pub const BASE_PMI: Self =
+        Self::new("base-pmi", "base PMI", &[PLUS_BASE, MINUS_ANSWER]).whole();
     /// The positive head minus what the base thinks of the answer alone.
-    pub const SFT_PMI: Self = Self::new("sft-pmi", "SFT PMI", &[PLUS_POSITIVE, MINUS_ANSWER]);
+    pub const SFT_PMI: Self =
+        Self::new("sft-pmi", "SFT PMI", &[PLUS_POSITIVE, MINUS_ANSWER]).whole();
 
     /// The base plus the positive head minus the negative one (Liu et al. 2021, equation 1, with its alpha of 1).
     pub const DEXPERTS: Self = {
@@ -84,6 +88,7 @@ impl Method {
             name: Cow::Borrowed(name),
             label: Cow::Borrowed(label),
             terms: Cow::Borrowed(terms),
+            beta: None,
             whole: false,
         }
     }
@@ -98,6 +103,8 @@ impl Method {
         let weight_chosen = self.is_ratio().then(|| format!("w = {weight}"));
         let settings = variant.split('-').filter(|setting| !setting.is_empty());
         let settings: Vec<String> = settings.map(String::from).chain(weight_chosen).collect();
+        let mut betas = settings.iter().filter_map(|one| one.strip_prefix("beta"));
+        let beta = betas.find_map(|beta| beta.parse().ok());
         let settings = format!("{} chosen", settings.join(", "));
         let terms = self.terms.iter().map(|(times, head)| {
             let suffix = if seen(head, 1) == 0 { "" } else { variant };
@@ -107,8 +114,20 @@ impl Method {
             name: format!("{}-chosen", self.name).into(),
             label: format!("{}, {}", self.label, settings.trim_start()).into(),
             terms: terms.collect(),
+            beta: self.beta.map(|own| beta.unwrap_or(own)),
             whole: self.whole,
         }
+    }
+
+    /// Whether its settings were chosen.
+    pub(crate) fn is_chosen(&self) -> bool {
+        self.name.ends_with("-chosen")
+    }
+
+    /// Whether both always give the same scores.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let key = |method: &Self| (method.terms.clone(), method.beta, method.whole);
+        key(self) == key(other)
     }
 
     /// Logistic regression on what the positive and the negative head think of an answer, and on its length: how much
@@ -129,10 +148,13 @@ impl Method {
     }
 
     /// A head that was trained to tell right answers from wrong ones: by its log-likelihoods, and by what it has made of
-    /// the base's, which is the reward of DPO (Rafailov et al. 2023, equation 5).
-    pub fn rivals(head: &str) -> [Self; 2] {
+    /// the base's, `beta` times which is the reward of DPO (Rafailov et al. 2023, equation 5).
+    pub fn rivals(head: &str, beta: Option<f64>) -> [Self; 2] {
         let (gained, label) = (format!("{head}-{BASE}"), format!("{head} − {BASE}"));
-        let gained = Self::of(&gained, &label, &[(1.0, head), (-1.0, BASE)]);
+        let gained = Self {
+            beta,
+            ..Self::of(&gained, &label, &[(1.0, head), (-1.0, BASE)])
+        };
         [Self::of(head, head, &[(1.0, head)]), gained]
     }
 
@@ -153,6 +175,7 @@ impl Method {
             name: name.to_owned().into(),
             label: label.to_owned().into(),
             terms: terms.iter().map(term).collect(),
+            beta: None,
             whole: false,
         }
     }
@@ -191,7 +214,7 @@ impl Method {
         }
         let term = |(times, head): &Term| {
             let column = table.log_likelihoods(head, seen(head, examples))?;
-            Some((weighted(*times, weight), column))
+            Some((self.beta.unwrap_or(1.0) * weighted(*times, weight), column))
         };
         let terms = self.terms.iter().map(term).collect::<Option<_>>()?;
         Some(Rule {

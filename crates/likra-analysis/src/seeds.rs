@@ -1,5 +1,7 @@
 //! The same heads from several seeds.
 
+use std::collections::HashSet;
+
 use crate::{Cells, Columns, Estimate, Method, ScoreTable, Study, accuracy, mean};
 
 /// A method's accuracy from every seed after so many examples.
@@ -33,15 +35,22 @@ impl Cells for SeedsRow {
 
 /// SFT, SFT-Likra and Base-Likra from every seed, where all have them; nothing if there is one seed only.
 pub(crate) fn seeds(study: &Study) -> Vec<SeedsRow> {
+    if study.replicates.is_empty() {
+        return Vec::new();
+    }
     let others = study.replicates.iter();
     let others = others.map(|again| (again.seed, &again.table));
-    let fewest = others.clone().map(|(_, table)| table.questions().len());
-    let Some(questions) = fewest.min() else {
-        return Vec::new();
-    };
     let all = [(study.seed, &study.table)].into_iter().chain(others);
-    let first = |(seed, table): (u32, &ScoreTable)| (seed, table.first(questions));
-    let tables: Vec<(u32, ScoreTable)> = all.map(first).collect();
+    let mut tables: Vec<(u32, ScoreTable)> =
+        all.map(|(seed, table)| (seed, table.clone())).collect();
+    for again in &study.replicates {
+        let asked = again.table.questions().iter();
+        let asked: HashSet<&str> = asked.map(|question| &*question.id).collect();
+        for (_, table) in &mut tables {
+            table.keep(&asked);
+        }
+    }
+    let questions = tables[0].1.questions().len();
     let row = |method: &Method, examples| {
         let accuracy = |(seed, table): &(u32, ScoreTable)| {
             let rule = method.rule(table, examples, 1.0)?;

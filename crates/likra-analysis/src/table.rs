@@ -1,6 +1,6 @@
 //! Score records, checked and laid out so that heads can be compared.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use likra_results::{AnswerKind, BASE, P_TRUE, ScoreRecord};
 
@@ -90,21 +90,23 @@ impl ScoreTable {
         self.heads.keys().map(|(_, examples)| *examples).collect()
     }
 
-    /// The same table over the first questions only, as many as asked for or all.
-    pub fn first(&self, questions: usize) -> Self {
-        let cut = |(head, column): (&(String, usize), &Column)| {
-            let column = column.iter().take(questions).cloned();
-            (head.clone(), column.collect())
-        };
-        Self {
-            questions: self.questions.iter().take(questions).cloned().collect(),
-            heads: self.heads.iter().map(cut).collect(),
+    /// Leaves out all questions but those with these ids.
+    pub(crate) fn keep(&mut self, ids: &HashSet<&str>) {
+        let kept = self.questions.iter().map(|one| ids.contains(&*one.id));
+        let kept: Vec<bool> = kept.collect();
+        self.questions.retain(|one| ids.contains(&*one.id));
+        for column in self.heads.values_mut() {
+            let mut kept = kept.iter();
+            column.retain(|_| kept.next() == Some(&true));
         }
     }
 
-    /// The accuracy of a guess: the mean over questions of one over the number of choices.
+    /// The accuracy of a guess: the mean over questions of the share of their choices that are right.
     pub fn chance(&self) -> f64 {
-        let guess = |question: &Question| 1.0 / question.choices().count() as f64;
+        let guess = |question: &Question| {
+            let right = |choice: &&ScoreRecord| choice.kind == AnswerKind::Correct;
+            question.choices().filter(right).count() as f64 / question.choices().count() as f64
+        };
         self.questions.iter().map(guess).sum::<f64>() / self.questions.len() as f64
     }
 }
@@ -232,10 +234,13 @@ mod tests {
         assert_eq!(forward.examples(), BTreeSet::from([0, 64]));
         assert_eq!(forward.chance(), f64::midpoint(1.0 / 2.0, 1.0 / 3.0));
 
-        let first = forward.first(1);
-        assert_eq!(first.questions(), &forward.questions()[..1]);
-        assert_eq!(first.log_likelihoods("positive", 64).unwrap(), &column[..1]);
-        assert_eq!(forward.first(9), forward);
+        let mut second = forward.clone();
+        second.keep(&HashSet::from(["q1", "q9"]));
+        assert_eq!(second.questions(), &forward.questions()[1..]);
+        assert_eq!(
+            second.log_likelihoods("positive", 64).unwrap(),
+            &column[1..]
+        );
 
         let mut shuffled = two_heads();
         shuffled[5..].reverse();
@@ -253,6 +258,13 @@ mod tests {
         assert_eq!(table.questions()[0].candidates.len(), 3);
         assert_eq!(table.questions()[0].choices().count(), 2);
         assert_eq!(table.chance(), 0.5);
+    }
+
+    #[test]
+    fn a_guess_finds_any_of_several_right_answers() {
+        let mut all = records("base", 0, &[&[-1.0, -2.0, -3.0, -4.0]]);
+        all[2].kind = AnswerKind::Correct;
+        assert_eq!(ScoreTable::new(&all).unwrap().chance(), 0.5);
     }
 
     #[test]
@@ -335,8 +347,8 @@ mod tests {
         type Change = fn(&mut Vec<ScoreRecord>);
         let cases: [(Change, &str); 7] = [
             (|all| all.push(all[0].clone()), "scored twice"),
-            (|all| all[0].kind = AnswerKind::Incorrect, "found 0"),
-            (|all| all[0].kind = AnswerKind::Irrelevant, "found 0"),
+            (|all| all[0].kind = AnswerKind::Incorrect, "found none"),
+            (|all| all[0].kind = AnswerKind::Irrelevant, "found none"),
             (|all| all[1].tokens = 0, "at least one token"),
             (|all| all[1].chars = 0, "at least one character"),
             (|all| all[1].bytes = 0, "at least one byte"),

@@ -1,6 +1,7 @@
 //! The report of a run from its scores, without a model.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use likra_analysis::{Method, Negative, POSITIVE, Replicate, ScoreTable, Study, findings, summary};
@@ -23,10 +24,10 @@ pub fn draw(run: &RunDir) -> Result<String> {
     let manifest = Manifest::read(&run.manifest())?;
     let experiment = Experiment::of_run(&manifest);
     let experiment = experiment.with_context(|| run.manifest().display().to_string())?;
-    let (study, missing) = study(run, &experiment)?;
+    let mut files = Files::default();
+    let study = study(run, &experiment, &mut files)?;
     let findings = findings(&study);
     let Experiment { spec, heads, .. } = &experiment;
-    let checkpoints: usize = heads.iter().map(|head| head.checkpoints.len()).sum();
     let own = heads.iter().filter(|head| !head.replicate);
     let evaluation = &spec.evaluation;
     let part = part_of_paper(&spec.task, manifest.questions.training);
@@ -45,16 +46,36 @@ pub fn draw(run: &RunDir) -> Result<String> {
         questions: experiment.questions,
         shots: (evaluation.num_shots, evaluation.shots == ShotRule::Fixed),
         remark: remark.reduce(|one, other| format!("{one} {other}")),
-        scored: (checkpoints - missing, checkpoints),
+        missing: (files.missing, files.all),
         cost: cost.filter(|row| row.seconds > 0.0).collect(),
         manifest,
     };
     write_report(&run.report(), &findings, &facts)?;
-    Ok(summary(&findings))
+    let unfinished = facts.unfinished().map(|sentence| sentence + "\n");
+    Ok(summary(&findings) + &unfinished.unwrap_or_default())
 }
 
-/// The scores of a run, and how many checkpoints are not scored yet.
-fn study(run: &RunDir, experiment: &Experiment) -> Result<(Study, usize)> {
+/// The files of scores that a run's experiment names.
+#[derive(Default)]
+struct Files {
+    all: usize,
+    missing: usize,
+}
+
+impl Files {
+    /// What is in the file; nothing if it is missing.
+    fn read(&mut self, path: &Path) -> Result<Vec<ScoreRecord>> {
+        self.all += 1;
+        if path.exists() {
+            return Ok(read_rows(path)?);
+        }
+        self.missing += 1;
+        Ok(Vec::new())
+    }
+}
+
+/// The scores of a run, as far as they are there.
+fn study(run: &RunDir, experiment: &Experiment, files: &mut Files) -> Result<Study> {
     let Experiment { spec, heads, .. } = experiment;
     let mut base: Vec<ScoreRecord> = read_rows(&run.base_scores())?;
     for path in [run.answer_only_scores(), run.p_true_scores()] {
@@ -63,16 +84,12 @@ fn study(run: &RunDir, experiment: &Experiment) -> Result<(Study, usize)> {
         }
     }
     // Those of replicates by seed, those of others under none.
-    let (mut scores, mut missing) = (BTreeMap::<_, Vec<ScoreRecord>>::new(), 0);
+    let mut scores = BTreeMap::<_, Vec<ScoreRecord>>::new();
     for head in heads {
         let seed = head.replicate.then_some(head.seed);
         let records = scores.entry(seed).or_default();
         for &examples in &head.checkpoints {
-            let path = run.scores(&head.name, examples);
-            match path.exists() {
-                true => records.extend(read_rows::<ScoreRecord>(&path)?),
-                false => missing += 1,
-            }
+            records.extend(files.read(&run.scores(&head.name, examples))?);
         }
     }
     let mut replicates = Vec::new();
@@ -88,14 +105,14 @@ fn study(run: &RunDir, experiment: &Experiment) -> Result<(Study, usize)> {
         replicates.push(Replicate { seed, table });
     }
     let selection = spec.selection.as_ref();
-    let aside = selection.map(|_| aside(run, heads));
+    let aside = selection.map(|_| aside(run, heads, files));
     let own = heads.iter();
     let own = own.filter(|head| !head.replicate && head.variant.is_none());
     let others = own.filter(|head| head.name != POSITIVE);
     let (negatives, rivals): (Vec<&Head>, Vec<&Head>) =
         others.partition(|head| head.training.objective == Objective::Likelihood);
     let variants = heads.iter().filter_map(|head| head.variant.clone());
-    let study = Study {
+    Ok(Study {
         table: ScoreTable::new(base.iter().chain(scores.values().flatten()))?,
         aside: aside.transpose()?.flatten(),
         replicates,
@@ -107,24 +124,20 @@ fn study(run: &RunDir, experiment: &Experiment) -> Result<(Study, usize)> {
         norm: spec.analysis.normalisation,
         benchmark: in_paper(&spec.task).map(|paper| paper.name),
         model: spec.analysis.paper_model.clone(),
-    };
-    Ok((study, missing))
+    })
 }
 
 /// The scores of the questions that are set aside, once the base has them.
-fn aside(run: &RunDir, heads: &[Head]) -> Result<Option<ScoreTable>> {
+fn aside(run: &RunDir, heads: &[Head], files: &mut Files) -> Result<Option<ScoreTable>> {
     let own = heads.iter().filter(|head| !head.replicate);
     let last = own.filter_map(|head| Some((&*head.name, *head.checkpoints.last()?)));
-    let mut records: Vec<ScoreRecord> = Vec::new();
-    for (head, examples) in [(BASE, 0)].into_iter().chain(last) {
-        let path = run.aside_scores(head, examples);
-        match path.exists() {
-            true => records.extend(read_rows::<ScoreRecord>(&path)?),
-            false if head == BASE => return Ok(None),
-            false => {}
-        }
+    let base = files.read(&run.aside_scores(BASE, 0))?;
+    let mut records = base.clone();
+    for (head, examples) in last {
+        records.extend(files.read(&run.aside_scores(head, examples))?);
     }
-    Ok(Some(ScoreTable::new(&records)?))
+    let table = (!base.is_empty()).then(|| ScoreTable::new(&records));
+    Ok(table.transpose()?)
 }
 
 fn negative(head: &Head) -> Negative {
@@ -147,7 +160,11 @@ fn negative(head: &Head) -> Negative {
 fn rival(head: &Head) -> Vec<Method> {
     match head.training.objective.has_reward() {
         true => vec![Method::reward(&head.name)],
-        false => Method::rivals(&head.name).into(),
+        false => {
+            let settings = &head.training;
+            let compares = settings.objective.has_reference();
+            Method::rivals(&head.name, compares.then_some(settings.beta)).into()
+        }
     }
 }
 

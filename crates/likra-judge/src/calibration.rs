@@ -60,6 +60,9 @@ pub type Labelled = Vec<(Scored, bool)>;
 /// The weights that are tried.
 const WEIGHTS: u8 = 15;
 
+/// What keeps few answers from a slope that is too steep, as scikit-learn has it by default.
+const PENALTY: f64 = 1.0;
+
 /// Into how many parts the prompts are cut to measure how well a choice does on others.
 const FOLDS: usize = 5;
 
@@ -94,7 +97,7 @@ impl Calibration {
         let answers = prompts.iter().flat_map(|answers| answers.iter());
         let scored = answers.map(|(scored, good)| ([rule.score(scored)], *good));
         let (scores, good): (Vec<[f64; 1]>, Vec<bool>) = scored.unzip();
-        let ([slope], constant) = logistic_regression(&scores, &good);
+        let ([slope], constant) = logistic_regression(&scores, &good, PENALTY);
         if !scores.is_empty() && slope.is_finite() && constant.is_finite() {
             (rule.slope, rule.constant) = (slope, constant);
         }

@@ -10,7 +10,10 @@ pub fn humantime(time: Duration) -> String {
     match seconds {
         _ if tenths < 600.0 => format!("{:.1} s", tenths / 10.0),
         0..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => {
+            let minutes = (seconds + 30) / 60;
+            format!("{} h {} min", minutes / 60, minutes % 60)
+        }
     }
 }
 

@@ -33,10 +33,23 @@ pub struct Facts {
     pub shots: (usize, bool),
     /// A sentence about the training set, such as that it is a part of the paper's.
     pub remark: Option<String>,
-    /// How many checkpoints are scored, and of how many.
-    pub scored: (usize, usize),
+    /// How many files of scores are missing, and of how many.
+    pub missing: (usize, usize),
     /// What each part of the work took.
     pub cost: Vec<CostRow>,
+}
+
+impl Facts {
+    /// Says that scores are missing, if some are.
+    pub fn unfinished(&self) -> Option<String> {
+        let (missing, all) = self.missing;
+        (missing > 0).then(|| {
+            format!(
+                "The run is not finished: {missing} of its {all} files of scores are missing. What needs them is left out, \
+                 or has fewer examples or settings to choose from."
+            )
+        })
+    }
 }
 
 /// What it took to do a part of the work.
@@ -111,13 +124,7 @@ fn lead(facts: &Facts) -> String {
     sentences.extend(facts.remark.clone());
     sentences.push(format!("Computed on {device} by likra {likra}."));
     sentences.extend(facts.manifest.too_long.iter().flat_map(too_long));
-    let (scored, all) = facts.scored;
-    let left = all - scored;
-    if left > 0 {
-        sentences.push(format!(
-            "The run is not finished: {left} of its {all} checkpoints are not scored yet."
-        ));
-    }
+    sentences.extend(facts.unfinished());
     sentences.join(" ")
 }
 

@@ -68,6 +68,7 @@ fn fixed(cell: &Cell, most: usize) -> String {
     match cell {
         Cell::Text(text) => text.clone(),
         Cell::Count(count) => count.to_string(),
+        Cell::Number(value, _) if value.is_nan() => String::new(),
         // Plus zero, so that nothing is a negative zero.
         Cell::Number(value, decimals) => format!("{:.*}", most.min(*decimals), value + 0.0),
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::Estimate;
 use crate::fixture_tests::{study, table};
 
 fn verdicts(study: &Study) -> Vec<(Verdict, Vec<Verdict>)> {
