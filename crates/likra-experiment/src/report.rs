@@ -158,13 +158,10 @@ fn negative(head: &Head) -> Negative {
 }
 
 fn rival(head: &Head) -> Vec<Method> {
-    match head.training.objective.has_reward() {
+    let (objective, beta) = (head.training.objective, head.training.beta);
+    match objective.has_reward() {
         true => vec![Method::reward(&head.name)],
-        false => {
-            let settings = &head.training;
-            let compares = settings.objective.has_reference();
-            Method::rivals(&head.name, compares.then_some(settings.beta)).into()
-        }
+        false => Method::rivals(&head.name, objective.has_reference().then_some(beta)).into(),
     }
 }
 
