@@ -16,6 +16,12 @@ import json, sys
 for job in json.load(sys.stdin)["jobs"]:
     print(job["name"], job["gpus"], job["memory_mib"], job["minutes"])')
 
+if [[ ${jobs[0]} == */* ]]; then
+  echo "$0: a study; take workflow/Snakefile, or start this for each of its experiments" >&2
+  exit 2
+fi
+quoted=$(printf %q "$out")
+
 # submit AFTER NAME FLAGS...: one job, or an array of some; prints its number. The limits are those of the largest.
 submit() {
   local after=$1 name=$2 gpus=$3 memory=$4 minutes=$5 work=$6
@@ -26,7 +32,7 @@ submit() {
 }
 
 # 75: another process, left by an earlier submission, still does the job.
-step="until $likra step \$job --out $out; do [ \$? = 75 ] || exit 1; sleep 20; done"
+step="until $likra step \$job --out $quoted; do [ \$? = 75 ] || exit 1; sleep 20; done"
 mkdir -p "$out/jobs"
 heads=() gpus=0 memory=0 minutes=0
 for job in "${jobs[@]}"; do

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use likra_results::{AnswerKind, BASE, P_TRUE, ScoreRecord};
+use likra_results::{ANSWER_ONLY, AnswerKind, BASE, P_TRUE, ScoreRecord};
 
 use crate::{Error, Result};
 
@@ -182,7 +182,15 @@ fn column(questions: &[Question], head: (&str, usize), records: &[&ScoreRecord])
 
 /// The log-likelihood of a record, which has to be of the candidate that the base has scored.
 fn value(head: (&str, usize), record: &ScoreRecord, of_base: &ScoreRecord) -> Result<f64> {
-    let shape = |record: &ScoreRecord| (record.kind, record.tokens, record.chars, record.bytes);
+    let shape = |record: &ScoreRecord| {
+        // Without a question, there is no chat that an answer could be a part of.
+        let tokens = if head.0 == ANSWER_ONLY {
+            0
+        } else {
+            record.tokens
+        };
+        (record.kind, tokens, record.chars, record.bytes)
+    };
     let [expected, found] = [of_base, record].map(shape);
     // Whether an answer is true is another answer.
     if found != expected && head.0 != P_TRUE {
@@ -283,6 +291,19 @@ mod tests {
         let table = ScoreTable::new(&all).unwrap();
         let rule = crate::Method::P_TRUE.rule(&table, 0, 1.0).unwrap();
         assert_eq!(rule.right(crate::Norm::Chars), [false]);
+    }
+
+    #[test]
+    fn answers_alone_may_have_other_tokens() {
+        let mut all = records("base", 0, &[&[-1.0, -2.0]]);
+        let alone = records(ANSWER_ONLY, 0, &[&[-4.0, -3.0]]);
+        all.extend(alone.into_iter().map(|record| ScoreRecord {
+            tokens: record.tokens + 1,
+            ..record
+        }));
+        assert!(ScoreTable::new(&all).is_ok());
+        all[3].chars += 1;
+        assert!(ScoreTable::new(&all).is_err());
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl Base {
         Ok(self.model.get_or_init(|| model))
     }
 
+    /// Whether it is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.model.get().is_some()
+    }
+
     /// A head that has learned nothing yet: as PEFT begins one, with a reward of 0 for every text if its objective
     /// goes by rewards.
     ///

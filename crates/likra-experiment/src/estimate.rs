@@ -74,7 +74,7 @@ impl Run<'_> {
         let left = self.left()?;
         let (_, bytes) = self.survey(false)?;
         self.inputs.base.check_memory(bytes)?;
-        let memory = bytes >> 20;
+        let memory = self.inputs.base.beside_held(bytes) >> 20;
         let probe = (!left.is_empty()).then(|| self.probe(&left));
         let probe = probe.transpose()?.unwrap_or_default();
         let pace = self.pace.borrow();

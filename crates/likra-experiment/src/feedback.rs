@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use likra_data::{rows_of, training_order, training_passes};
-use likra_files::{check_room, read, write_atomically};
+use likra_files::{check_room, read, sweep, write_atomically};
 use likra_hub::{Event, Listener, Name, RepoType, fetch};
 use likra_judge::{
     Calibration, Feedback, Labelled, Performance, Prompt, Scored, accuracy_of, feedback,
@@ -61,7 +61,7 @@ fn open(file: &str, listener: &Listener) -> Result<(Vec<Feedback>, Vec<Input>)> 
         rows.extend(rows_of(bytes, &path)?);
     }
     let (all, left_out) = feedback(&rows).with_context(|| file.to_owned())?;
-    let duplicate = "answers that stand before, which are left out";
+    let duplicate = "only answers that the same prompt has had before, which are left out";
     let contradiction = "an answer that is chosen and rejected for one prompt, which is left out";
     for (rows, what) in [
         (left_out.empty, "an empty answer, which is left out"),
@@ -70,7 +70,7 @@ fn open(file: &str, listener: &Listener) -> Result<(Vec<Feedback>, Vec<Input>)> 
     ] {
         if let Some(first) = rows.first() {
             let count = rows.len();
-            let line = format!("Warning: {count} rows have {what}; the first is in line {first}");
+            let line = format!("Warning: rows with {what}: {count}; the first is in line {first}");
             listener(Event::Said(line));
         }
     }
@@ -210,6 +210,7 @@ fn leave(judge: &JudgeFile, heads: [&Adapter; 2], out: &Path) -> Result<()> {
     let (text, file) = (toml::to_string(judge)?, out.join("likra.toml"));
     remove(&file)?;
     for (name, head) in HEADS.into_iter().zip(heads) {
+        sweep(&out.join(name))?;
         head.save(&out.join(name))?;
     }
     write_atomically(&file, |to| to.write_all(text.as_bytes()))?;

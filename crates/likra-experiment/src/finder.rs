@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use include_dir::{Dir, include_dir};
 use likra_data::{Source, datasets};
 use likra_files::write_atomically;
@@ -51,7 +51,10 @@ impl<'a> Finder<'a> {
             (_, None) => return Base::open(text.into(), placement),
             (_, Some(name)) => {
                 let expected = "config.json, safetensors or tokenizer.json";
-                self.fetch(RepoType::Model, &name, expected, &is_of_model)?
+                let found = self.fetch(RepoType::Model, &name, expected, &is_of_model);
+                found.with_context(|| {
+                    format!("{text}: no such folder here, and not found on the hub")
+                })?
             }
         };
         let mut base = Base::open(folder, placement)?;
@@ -68,7 +71,15 @@ impl<'a> Finder<'a> {
     pub fn rows(&mut self, task: &str, folder: Option<&str>) -> Result<Source> {
         match (folder, self.embedded) {
             (Some(TINY), Some(dir)) => return Ok(Source::folder(unpack(dir)?)),
-            (Some(folder), _) => return Ok(Source::folder(folder)),
+            (Some(folder), _) => {
+                let found = std::fs::metadata(folder);
+                let found = found.with_context(|| format!("data: {folder}"))?;
+                ensure!(
+                    found.is_dir(),
+                    "data: {folder} is a file; expected the folder that it is in"
+                );
+                return Ok(Source::folder(folder));
+            }
             (None, _) => {}
         }
         let mut source = Source::default();

@@ -218,6 +218,11 @@ impl Judge {
     /// If it is missing or malformed.
     pub fn read(dir: &Path) -> Result<JudgeFile> {
         let path = dir.join("likra.toml");
+        ensure!(
+            path.exists(),
+            "{}: not found, so that there is no judge in this folder; `likra train --feedback FILE` makes one",
+            path.display()
+        );
         let text = String::from_utf8(read(&path)?).with_context(|| path.display().to_string())?;
         toml::from_str(&text).with_context(|| path.display().to_string())
     }

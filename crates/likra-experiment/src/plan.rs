@@ -97,7 +97,7 @@ impl RunPlan {
         let names = run.jobs.iter().map(|job| &*job.name).chain([REPORT]);
         let claims = names.map(|name| Claim::take(dir.claim(name)));
         let _claims = claims.collect::<likra_results::Result<Vec<_>>>()?;
-        run.check_keys()?;
+        run.check_keys(true)?;
         let config = &run.inputs.base.config;
         let files = run.inputs.paths()?;
         // A folder changes when a file comes.
@@ -280,23 +280,28 @@ fn state(path: &Path) -> String {
 }
 
 impl Run<'_> {
-    /// Refuses a folder with finished work of other settings, which a report would mix with that of these.
-    fn check_keys(&self) -> Result<()> {
-        for job in &self.jobs {
-            let heads = job.head.iter();
-            let trained = heads.map(|(head, key)| (self.dir.trained(&head.name), key));
-            let scores = job.scores.iter();
-            let scored = scores.map(|product| (product.stamp.clone(), &product.key));
-            for (path, key) in trained.chain(scored) {
-                ensure!(
-                    Stamp::read(&path).is_none_or(|stamp| stamp.key == *key),
-                    "{}: made with other settings, files or on another device; name another folder with --out, or remove \
-                     this one",
-                    path.display()
-                );
-            }
+    /// Refuses a folder with finished work of other settings: any with `strict`, for a report would mix it with that of
+    /// these; else if all of it is, for then it is another run's.
+    pub(crate) fn check_keys(&self, strict: bool) -> Result<()> {
+        let trained = self.heads().filter_map(|(job, head)| {
+            let (_, key) = job.head.as_ref()?;
+            Some((self.dir.trained(&head.name), key))
+        });
+        let scores = self.jobs.iter().flat_map(|job| &job.scores);
+        let scored = scores.map(|product| (product.stamp.clone(), &product.key));
+        let there = trained.chain(scored).filter_map(|(path, key)| {
+            let stamp = Stamp::read(&path)?;
+            Some((path, stamp.key == *key))
+        });
+        let (same, other): (Vec<_>, Vec<_>) = there.partition(|(_, is_same)| *is_same);
+        match other.first() {
+            Some((path, _)) if strict || same.is_empty() => bail!(
+                "{}: made with other settings, files or on another device; name another folder with --out, or begin anew \
+                 with `likra reproduce --fresh`",
+                path.display()
+            ),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn planned(&self) -> Result<Vec<PlannedJob>> {
@@ -332,7 +337,7 @@ impl Run<'_> {
                 name: job.name.clone(),
                 needs: job.needs.clone(),
                 gpus,
-                memory_mib: bytes.div_ceil(1 << 20),
+                memory_mib: base.beside_held(bytes).div_ceil(1 << 20),
                 products,
             });
         }

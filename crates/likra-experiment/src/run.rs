@@ -231,8 +231,9 @@ impl<'a> Run<'a> {
         let claims = names.map(|name| Claim::take(self.dir.claim(name)));
         let claims = claims.collect::<likra_results::Result<_>>()?;
         // Nothing is removed before it is known that the run can be done.
-        if fresh {
-            self.dir.clear()?;
+        match fresh {
+            true => self.dir.clear()?,
+            false => self.check_keys(false)?,
         }
         self.jobs
             .iter()

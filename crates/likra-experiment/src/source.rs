@@ -51,8 +51,23 @@ impl Assignment {
         Ok(Self { key, value })
     }
 
-    /// Sets the key, of a table the keys that are given. Another way to choose shots replaces a list of them.
+    /// Whether it sets `key`, a table around it or a key in it.
+    pub(crate) fn touches(&self, key: &str) -> bool {
+        let is_in = |inner: &str, outer: &str| {
+            let below = inner.strip_prefix(outer);
+            below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
+        };
+        is_in(&self.key, key) || is_in(key, &self.key)
+    }
+
+    /// Sets the key, of a table the keys that are given. Another task, or way to choose shots, replaces a list of them.
     fn apply(&self, to: &mut Table) -> Result<()> {
+        if self.key == "task"
+            && to.get("task") != Some(&self.value)
+            && let Some(Value::Table(evaluation)) = to.get_mut("evaluation")
+        {
+            evaluation.remove("shot-ids");
+        }
         let (tables, last) = self.key.rsplit_once('.').unwrap_or(("", &self.key));
         let mut table = to;
         for name in tables.split_terminator('.') {
@@ -150,10 +165,7 @@ impl Spec {
         let with_line = |mistake: Error| {
             let said = mistake.to_string();
             let key = said.split(": ").next().unwrap_or_default();
-            let is_given = |given: &&Assignment| {
-                let below = key.strip_prefix(given.key.as_str());
-                below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
-            };
+            let is_given = |given: &&Assignment| given.touches(key);
             if let Some(Assignment { key, value }) = assignments.iter().rfind(is_given) {
                 return anyhow!("--set {key}={value}: {said}");
             }
@@ -162,14 +174,22 @@ impl Spec {
         };
         extend(&mut table, folder, 0)?;
         read(&table).map_err(with_line)?;
+        let mut changed = table.clone();
+        let named = |one: &Assignment| format!("--set {}={}", one.key, one.value);
         for assignment in assignments {
             let by_hand = "extends: only a file says what it extends";
             ensure!(assignment.key != "extends", by_hand);
-            // One by one, so that the one at fault is named.
-            let applied = assignment.apply(&mut table);
-            let applied = applied.and_then(|()| read(&table).map(drop));
-            applied.with_context(|| format!("--set {}={}", assignment.key, assignment.value))?;
+            let applied = assignment.apply(&mut changed);
+            applied.with_context(|| named(assignment))?;
         }
+        // What some need others may bring. If something is wrong, it is found one by one which is at fault.
+        if read(&changed).is_err() {
+            for assignment in assignments {
+                assignment.apply(&mut table)?;
+                read(&table).with_context(|| named(assignment))?;
+            }
+        }
+        table = changed;
         if let Some(protocol) = table.get("protocol").and_then(Value::as_str) {
             let known = protocols().join("`, `");
             let unknown =
@@ -204,6 +224,11 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
 
 /// Adds what `table` extends, and what that extends.
 fn extend(table: &mut Table, folder: &Path, depth: usize) -> Result<()> {
+    // As it was called before.
+    if let (Some(task), false) = (table.get("benchmark").cloned(), table.contains_key("task")) {
+        table.remove("benchmark");
+        table.insert("task".into(), task);
+    }
     let Some(base) = table.remove("extends") else {
         return Ok(());
     };
@@ -233,8 +258,13 @@ fn fill(own: &mut Table, other: Table) {
 
 /// The keys as a spec; a mistake is named with its key.
 fn read(table: &Table) -> Result<Spec> {
-    serde_path_to_error::deserialize(table.clone())
-        .map_err(|error| anyhow!("{}: {}", error.path(), error.inner().message()))
+    serde_path_to_error::deserialize(table.clone()).map_err(|error| {
+        let (path, message) = (error.path().to_string(), error.inner().message());
+        match path.as_str() {
+            "." => anyhow!("{message}"),
+            path => anyhow!("{path}: {message}"),
+        }
+    })
 }
 
 /// The line, from 1, on which a dotted key is set or its table begins. If the key is not there, that of

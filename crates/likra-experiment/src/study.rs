@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use likra_analysis::Estimate;
 use likra_files::{parse_json, read, write_atomically};
 use likra_report::{ComparisonRow, write_comparison};
@@ -110,6 +110,15 @@ impl Study {
         let text = read_text(path.as_ref())?;
         let file: StudyFile = toml::from_str(&text).with_context(|| path.to_owned())?;
         file.check().with_context(|| path.to_owned())?;
+        for given in assignments {
+            let mut axes = file.matrix.keys();
+            if let Some(axis) = axes.find(|axis| given.touches(axis)) {
+                let (key, value) = (&given.key, &given.value);
+                bail!(
+                    "--set {key}={value}: the matrix of {path} has {axis}, by which runs are named; change it there"
+                );
+            }
+        }
         let (mut names, mut tasks, mut runs) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         let command = format!("likra reproduce {}", file_name(path));
         for values in product(&file.matrix) {

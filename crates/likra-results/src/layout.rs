@@ -21,7 +21,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use fs_err::{self as fs, File};
-use likra_files::error_at;
+use likra_files::{error_at, sweep};
 
 use crate::{Error, Result};
 
@@ -63,8 +63,14 @@ impl RunDir {
     ///
     /// # Errors
     ///
-    /// If a file cannot be removed.
+    /// If the folder is no run's and has folders of such names, or a file cannot be removed.
     pub fn clear(&self) -> Result<()> {
+        let is_run = self.manifest().exists() || self.plan().exists();
+        let mut folders = FOLDERS.iter().map(|name| self.0.join(name));
+        if let Some(found) = folders.find(|path| path.exists() && !is_run) {
+            let message = "stands in a folder without run.toml, so that it is not a run's; name another folder with --out";
+            return Err(error_at(&found, ErrorKind::AlreadyExists, message).into());
+        }
         for name in FOLDERS {
             remove(&self.0.join(name))?;
         }
@@ -158,7 +164,7 @@ impl HeadDir {
     }
 
     /// Keeps other processes out of the folder of a head that is trained alone, which is made if need be, for as long
-    /// as the file is open.
+    /// as the file is open. What killed processes have left half-written there is removed.
     ///
     /// # Errors
     ///
@@ -168,7 +174,10 @@ impl HeadDir {
         fs::create_dir_all(&path)?;
         let file = File::create(path.join(".lock"))?;
         match file.file().try_lock() {
-            Ok(()) => Ok(file),
+            Ok(()) => {
+                sweep(&path)?;
+                Ok(file)
+            }
             Err(TryLockError::WouldBlock) => Err(Error::Busy { path }),
             // Some file systems of clusters have no locks.
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {

@@ -117,6 +117,10 @@ impl Manifest {
     ///
     /// If the file cannot be read, is not TOML, or has missing or unknown keys.
     pub fn read(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            let message = "not found, so that this is not the folder of a run; expected one that `likra reproduce` has made";
+            return Err(error_at(path, ErrorKind::NotFound, message).into());
+        }
         let text = fs::read_to_string(path)?;
         Ok(toml::from_str(&text).map_err(|error| error_at(path, ErrorKind::InvalidData, error))?)
     }

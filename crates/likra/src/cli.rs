@@ -35,6 +35,7 @@ pub(crate) enum Command {
     Reproduce(ReproduceArgs),
     /// List the jobs of an experiment, for machines that share its folder.
     #[command(after_help = include_str!("../help/plan.txt"))]
+    #[command(mut_arg("objective", |objective| objective.hide(true)))]
     Plan {
         #[command(flatten)]
         run: RunArgs,
@@ -172,7 +173,7 @@ pub(crate) struct TrainingFlags {
     #[arg(long, value_name = "B")]
     #[serde(rename = "training.beta")]
     beta: Option<f64>,
-    /// The constant learning rate [default: 0.0001 unless an experiment sets it].
+    /// The learning rate, or with a schedule its largest [default: 0.0001 unless an experiment sets it].
     #[arg(long, value_name = "RATE")]
     #[serde(rename = "training.learning-rate")]
     learning_rate: Option<f64>,
@@ -243,6 +244,8 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = include_str!("../help/reproduce.txt"))]
+// Heads have objectives of their own.
+#[command(mut_arg("objective", |objective| objective.hide(true)))]
 pub(crate) struct ReproduceArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
@@ -308,7 +311,7 @@ pub(crate) struct TrainArgs {
     /// prompts, completions with labels, or questions with choices.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["kind", "questions", "task", "data", "examples", "chat_template", "wrong_answer", "objective", "beta"])]
     pub(crate) feedback: Option<String>,
-    /// The share of prompts held out of training, to choose weight and calibration on.
+    /// The share of prompts held out of training, to choose weight and calibration on: at most 0.5.
     #[arg(
         long,
         value_name = "SHARE",
@@ -390,8 +393,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
     /// How many requests are taken in at once, a few if they are large; more are refused.
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    pub(crate) queue: usize,
+    #[arg(long, value_name = "N", default_value = "256")]
+    pub(crate) queue: NonZero<usize>,
     /// How many seconds a request may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 330, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) deadline: u64,

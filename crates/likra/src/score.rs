@@ -10,7 +10,7 @@ use likra_data::Source;
 use likra_experiment::{Base, Finder, Inputs, score};
 use likra_files::check_room;
 use likra_lora::Adapter;
-use likra_results::{BASE, ScoreRecord, checkpoint_examples, write_rows};
+use likra_results::{BASE, HeadDir, ScoreRecord, checkpoint_examples, write_rows};
 use likra_score::Head;
 
 use crate::cli::{Format, Ratio, ScoreArgs};
@@ -23,6 +23,11 @@ pub(crate) fn run(arguments: &ScoreArgs) -> Result<()> {
     let (spec, out) = (arguments.spec()?, &arguments.out);
     let limit = spec.evaluation.questions;
     let as_harness = arguments.format == Format::LmEval;
+    ensure!(
+        !as_harness || !out.is_file(),
+        "--out {}: a file; expected a folder for the files of --format lm-eval",
+        out.display()
+    );
     let show = listener();
     // What can be wrong is found before the weights are read.
     let own = Source {
@@ -100,6 +105,15 @@ type Scored<'a> = (&'a str, usize, Option<&'a Path>, Option<Adapter>);
 fn heads<'a>(arguments: &'a ScoreArgs, base: &Base) -> Result<Vec<Scored<'a>>> {
     let mut heads = vec![(BASE, 0, None, None)];
     for (name, dir) in &arguments.adapters {
+        if !dir.join("adapter_config.json").exists()
+            && let Some((_, last)) = HeadDir::new(dir).checkpoints()?.pop_last()
+        {
+            bail!(
+                "--adapter {name}={}: a folder of checkpoints; expected one of them, such as {}",
+                dir.display(),
+                last.display()
+            );
+        }
         let adapter = Adapter::load(dir, base.device()?)?;
         let refused = || format!("--adapter {name}={}", dir.display());
         base.config.check_adapter(&adapter).with_context(refused)?;

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<()> {
     let token = token.or(of_variable.filter(|token| !token.is_empty()));
     let settings = Settings {
         token,
-        queue: arguments.queue.max(1),
+        queue: arguments.queue.get(),
         deadline: Duration::from_secs(arguments.deadline),
         batch_tokens,
         ..Settings::new(models, vocabulary as u32, base.config.max_positions)
@@ -78,10 +78,13 @@ impl Models<'_> {
         let negative = self.readers[2].read(prompts)?;
         let mut found = self.readers[1].read(prompts)?;
         let weight = self.judge.file.calibration.weight as f32;
-        for (found, negative) in found.iter_mut().flatten().zip(negative.iter().flatten()) {
+        // Each token but the first of every text.
+        let tokens = prompts.iter().flat_map(|prompt| prompt.iter().skip(1));
+        let both = found.iter_mut().flatten().zip(negative.iter().flatten());
+        for ((found, negative), token) in both.zip(tokens) {
             found.log_likelihood -= weight * negative.log_likelihood;
             // Which token has the highest ratio nobody has looked for.
-            found.likeliest.1 = found.log_likelihood;
+            found.likeliest = (*token, found.log_likelihood);
         }
         Ok(found)
     }

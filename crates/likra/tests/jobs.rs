@@ -300,6 +300,13 @@ fn a_study_is_read_as_it_is_meant() {
         let message = fail(&words_of, 1);
         assert!(message.contains(words), "{message}");
     }
+    // Its runs are named for what their matrix says.
+    fs::write(&wrong, STUDY).unwrap();
+    for given in ["--seed=3", "--set=evaluation.num-shots=2"] {
+        let words = ["plan", wrong.to_str().unwrap(), "--out", folder, given];
+        let message = fail(&words, 1);
+        assert!(message.contains("by which runs are named"), "{message}");
+    }
     let parent = "title = \"Outside\"\n[matrix]\nmodel = [\"..\"]\n[set]\nexperiment = \"tiny\"\n";
     fs::write(&wrong, parent).unwrap();
     let message = fail(&["plan", wrong.to_str().unwrap(), "--out", folder], 1);

@@ -281,8 +281,8 @@ fn every_form_of_feedback_is_learned_and_what_cannot_be_is_named() {
     let said = String::from_utf8(likra(&words).output().unwrap().stderr).unwrap();
     assert!(
         said.contains("1 answers are too long")
-            && said.contains("1 rows have answers that stand before")
-            && said.contains("1 rows have an empty answer"),
+            && said.contains("has had before, which are left out: 1;")
+            && said.contains("an empty answer, which is left out: 1;"),
         "{said}"
     );
     for (rows, message) in [

@@ -161,4 +161,11 @@ fn prompts_are_put_into_the_checkpoint_s_template() {
     let one = first(&["--fewshot-as-multiturn", "false"]);
     assert_eq!(prompt(&one).matches("<user>").count(), 1);
     assert!(prompt(&one).ends_with("\nAnswer:<assistant>"), "{one}");
+
+    // A whole run in the chat: an answer alone has other tokens than in it.
+    let out = model.path().join("run");
+    let run = "reproduce tiny --device cpu --examples 8 --limit 4 --chat-template --set replicates.seeds=[]";
+    let words = run.split(' ').chain(["--model", folder, "--out"]);
+    let words: Vec<&str> = words.chain([out.to_str().unwrap()]).collect();
+    assert!(succeed(&words).contains("SFT-Likra"));
 }

@@ -215,6 +215,38 @@ fn other_settings_redo_what_depends_on_them() {
     assert_eq!(succeed(&["report", out]), shorter);
 }
 
+/// What is left of another run altogether, or of none, is not removed without a word.
+#[test]
+fn another_run_s_work_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let words = |more: &[&'static str]| -> Vec<String> {
+        let line = "reproduce --device cpu --examples 16 --limit 8 --out";
+        let words = line.split(' ').chain([out.to_str().unwrap()]);
+        words
+            .chain(more.iter().copied())
+            .map(String::from)
+            .collect()
+    };
+    let refused = |more: &[&'static str]| {
+        let words = words(more);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        fail(&words, 1)
+    };
+    fs::create_dir_all(out.join("heads")).unwrap();
+    fs::write(out.join("heads/own.txt"), "mine").unwrap();
+    let message = refused(&["--fresh"]);
+    assert!(message.contains("without run.toml"), "{message}");
+    let first = words(&[]);
+    succeed(&first.iter().map(String::as_str).collect::<Vec<_>>());
+    let before = files(&out);
+    let message = refused(&["--dtype", "bf16"]);
+    assert!(message.contains("--fresh"), "{message}");
+    assert!(files(&out) == before);
+    let anew = words(&["--dtype", "bf16", "--fresh"]);
+    succeed(&anew.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
 #[test]
 fn another_normalisation_is_drawn_from_the_same_scores() {
     let dir = tempfile::tempdir().unwrap();

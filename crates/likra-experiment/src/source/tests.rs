@@ -451,6 +451,47 @@ fn the_command_line_changes_shots_as_a_whole() {
     );
 }
 
+/// The ids are those of the other task's questions.
+#[test]
+fn another_task_does_without_the_shots_that_are_named() {
+    let shots = |task: &str| {
+        let found = open("smollm2-arc", &[&format!("task={task}")]).unwrap();
+        (found.evaluation.shot_ids, found.evaluation.shots)
+    };
+    let (own, rule) = shots("arc");
+    assert!(own.is_some());
+    assert_eq!(shots("openbookqa"), (None, rule));
+}
+
+#[test]
+fn assignments_may_need_one_another_in_any_order() {
+    for set in [
+        ["selection.betas=[0.3]", "selection.share=0.1"],
+        ["selection.share=0.1", "selection.betas=[0.3]"],
+    ] {
+        let found = parse(&small(""), &set).unwrap().selection.unwrap();
+        assert_eq!((found.betas, found.share), (vec![0.3], 0.1));
+    }
+    let wrong = ["selection.betas=[0.3]", "selection.share=much"];
+    expect(parse(&small(""), &wrong), &["--set selection.", "share"]);
+    // A table is at fault because of a key in it.
+    let named = parse(&small(""), &["heads.base.answers=incorrect"]);
+    expect(named, &["--set heads.base.answers=", "heads.base:"]);
+}
+
+#[test]
+fn a_task_may_be_called_as_before_in_a_file_that_extends_another() {
+    let text = "extends = \"tiny\"\nbenchmark = \"openbookqa\"\n";
+    assert_eq!(parse(text, &[]).unwrap().task, "openbookqa");
+    expect(
+        parse(
+            "title = \"t\"\n[heads.positive]\nanswers = \"correct\"\n",
+            &[],
+        ),
+        &["my.toml: missing field `task`"],
+    );
+}
+
 #[test]
 fn heads_are_trained_in_the_order_of_their_importance() {
     let tiny = Experiment::new(open("tiny", &[]).unwrap(), 2000, 720);

@@ -91,6 +91,7 @@ impl Probe<'_> {
         if let Some(number) = job.rows.iter().position(Vec::is_empty) {
             bail!("row {number} is empty; expected at least one token");
         }
+        ensure!(job.last != Some(0), "`last` is 0; expected at least 1");
         let adapter = job.adapter.as_ref().map(|dir| self.adapter(dir));
         let adapter = adapter.transpose()?;
         let (model, adapter) = (self.base(job.dtype)?.model()?, adapter.as_ref());
@@ -131,7 +132,7 @@ impl Probe<'_> {
     }
 
     pub(super) fn training(&mut self, name: &str, job: &Training) -> Result<()> {
-        let (start, copy) = (self.adapter(&job.adapter)?, self.copy(name));
+        let (start, copy) = (self.adapter(&job.adapter)?, self.copy(name)?);
         let model = self.base(Dtype::F32)?.model()?;
         let examples = examples(&job.examples);
         let mut trainer = Trainer::new(model, start, examples.len(), &job.settings)?;

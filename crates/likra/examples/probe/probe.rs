@@ -3,7 +3,7 @@
 mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use burn::tensor::{Device, FloatDType, Tensor};
@@ -112,7 +112,7 @@ impl Probe<'_> {
             Job::Training(job) => return self.training(name, job),
             Job::Scores(job) => return self.scores(name, job),
             Job::CopyAdapter { adapter } => {
-                return Ok(self.adapter(adapter)?.save(&self.copy(name))?);
+                return Ok(self.adapter(adapter)?.save(&self.copy(name)?)?);
             }
             Job::Encode { bos, pairs } => self.encode(*bos, pairs)?,
         };
@@ -130,8 +130,16 @@ impl Probe<'_> {
     }
 
     /// Where the adapter that a job makes goes.
-    fn copy(&self, name: &str) -> PathBuf {
-        self.out.join("adapters").join(name)
+    fn copy(&self, name: &str) -> Result<PathBuf> {
+        let plain = Path::new(name).components();
+        let plain = plain
+            .into_iter()
+            .all(|part| matches!(part, Component::Normal(_)));
+        ensure!(
+            plain,
+            "name `{name}`: it leads out of the folder of adapters"
+        );
+        Ok(self.out.join("adapters").join(name))
     }
 
     fn benchmark(&self, task: &str, dir: &Path) -> Result<Benchmark> {
