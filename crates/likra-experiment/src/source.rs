@@ -259,11 +259,26 @@ fn fill(own: &mut Table, other: Table) {
 /// The keys as a spec; a mistake is named with its key.
 fn read(table: &Table) -> Result<Spec> {
     serde_path_to_error::deserialize(table.clone()).map_err(|error| {
-        let (path, message) = (error.path().to_string(), error.inner().message());
+        let (path, message) = (error.path().to_string(), plain(error.inner().message()));
         match path.as_str() {
-            "." => anyhow!("{message}"),
+            "." => anyhow!(message),
             path => anyhow!("{path}: {message}"),
         }
+    })
+}
+
+/// What was found and expected, without the names of Rust's types.
+fn plain(message: &str) -> String {
+    let message = match message.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected a table"),
+        None => message.to_owned(),
+    };
+    let types = [("usize", "a whole number"), ("u64", "a whole number")];
+    let types = types
+        .into_iter()
+        .chain([("u32", "a whole number"), ("f64", "a number")]);
+    types.fold(message, |message, (rust, words)| {
+        message.replace(&format!("expected {rust}"), &format!("expected {words}"))
     })
 }
 

@@ -124,7 +124,12 @@ fn the_files_are_those_of_the_harness() {
 fn prompts_are_put_into_the_checkpoint_s_template() {
     let fixtures = fixtures();
     let model = tempfile::tempdir().unwrap();
-    for file in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+    for file in [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ] {
         std::fs::copy(fixtures.join("tiny").join(file), model.path().join(file)).unwrap();
     }
     let rows = fixtures.join("lm-eval/rows").display().to_string();
