@@ -13,7 +13,8 @@ use crate::{Base, Head};
 impl Base {
     /// The bytes of memory that scoring takes at most.
     pub fn scoring_bytes(&self, plan: &Plan) -> usize {
-        let (prefix, pass) = (plan.prefix().len(), plan.largest_pass());
+        let prefix = plan.prefixes().map(<[u32]>::len).max();
+        let (prefix, pass) = (prefix.unwrap_or_default(), plan.largest_pass());
         let dtype = self.placement.dtype;
         self.config.scoring_bytes(dtype, prefix, pass)
     }

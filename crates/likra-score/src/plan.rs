@@ -1,6 +1,7 @@
-//! What is computed once: the text that all questions share, and each question for its candidates.
+//! What is computed once: the text that many questions share, and each question for its candidates.
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
 use likra_model::{Batch, Model, Row, common};
 use likra_tokenizer::{Candidate, EncodedPair, Request};
@@ -10,16 +11,22 @@ use crate::{Error, Result};
 /// How a set of questions is laid out in forward passes; the same for every head.
 ///
 /// What is shared is found among the token ids, not assumed from the text: few-shot examples that
-/// stand before every question become a prefix that runs once, and the tokens in which a question's
+/// stand before many questions become a prefix that runs once, and the tokens in which a question's
 /// candidates agree become the trunk of one row, with the candidates as its branches.
 #[derive(Debug)]
 pub struct Plan {
     pub(crate) requests: Vec<Request>,
-    /// How many tokens, from the first, all candidates of all questions have in common.
+    pub(crate) groups: Vec<Group>,
+    batch_tokens: usize,
+}
+
+/// Questions that begin alike.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// How many tokens, from the first, all their candidates have in common: these run once.
     prefix: usize,
     /// Questions that run together, by place in `requests`, of about the same length.
-    batches: Vec<Vec<usize>>,
-    batch_tokens: usize,
+    pub(crate) batches: Vec<Vec<usize>>,
 }
 
 impl Plan {
@@ -33,12 +40,16 @@ impl Plan {
         let requests = requests.into();
         requests.iter().try_for_each(check)?;
         let mut plan = Self {
-            prefix: shared_prefix(&requests),
+            groups: Vec::new(),
             requests,
-            batches: Vec::new(),
             batch_tokens,
         };
-        plan.batches = plan.batched(batch_tokens);
+        let groups = alike(&plan.requests, batch_tokens / LEAST).into_iter();
+        let groups = groups.map(|(prefix, questions)| Group {
+            prefix,
+            batches: plan.batched(prefix, questions),
+        });
+        plan.groups = groups.collect();
         Ok(plan)
     }
 
@@ -57,53 +68,73 @@ impl Plan {
         &self.requests
     }
 
-    /// The tokens that stand before every question, to be run once for each head.
-    pub fn prefix(&self) -> &[u32] {
-        self.requests.first().map_or(&[], |request| {
-            &request.candidates[0].encoded.tokens[..self.prefix]
+    /// Of each group of questions the tokens that stand before all of them, to be run once for each head.
+    pub fn prefixes(&self) -> impl Iterator<Item = &[u32]> {
+        self.groups.iter().map(|group| self.prefix(group))
+    }
+
+    /// What stands before the questions of a group.
+    pub(crate) fn prefix(&self, group: &Group) -> &[u32] {
+        let first = group.batches.first().map(|batch| &self.requests[batch[0]]);
+        first.map_or(&[], |first| {
+            &first.candidates[0].encoded.tokens[..group.prefix]
         })
     }
 
     /// Questions in forward passes: for each pass the places of its questions.
-    pub fn batches(&self) -> &[Vec<usize>] {
-        &self.batches
+    pub fn batches(&self) -> impl Iterator<Item = &[usize]> {
+        let batches = self.groups.iter().flat_map(|group| &group.batches);
+        batches.map(Vec::as_slice)
     }
 
-    /// How many tokens the largest pass has, the prefix left out.
+    /// How many tokens the largest pass has, its prefix left out.
     pub fn largest_pass(&self) -> usize {
-        let lengths = |batch: &Vec<usize>| batch.iter().map(|&place| self.row(place).len()).sum();
-        self.batches.iter().map(lengths).max().unwrap_or_default()
+        self.passes().max().unwrap_or_default()
     }
 
     /// How many tokens run for a head, padding left out.
     pub fn tokens(&self) -> usize {
-        let rows = (0..self.requests.len()).map(|question| self.row(question).len());
-        self.prefix + rows.sum::<usize>()
+        let prefixes = self.groups.iter().map(|group| group.prefix);
+        prefixes.sum::<usize>() + self.passes().sum::<usize>()
     }
 
-    /// The row of a question: what it adds to the prefix.
-    fn row(&self, question: usize) -> Row<'_> {
+    /// The tokens of each pass, prefixes left out.
+    fn passes(&self) -> impl Iterator<Item = usize> {
+        self.groups.iter().flat_map(move |group| {
+            let row = |&question: &usize| self.row(group.prefix, question).len();
+            let batches = group.batches.iter();
+            batches.map(move |batch| batch.iter().map(row).sum())
+        })
+    }
+
+    /// The row of a question: what it adds to a prefix of so many tokens.
+    fn row(&self, prefix: usize, question: usize) -> Row<'_> {
         let candidates = self.requests[question].candidates.iter();
         let tokens = candidates.map(|candidate| &candidate.encoded.tokens);
         // The last token predicts nothing that is asked for.
-        let texts = tokens.map(|tokens| &tokens[self.prefix..tokens.len() - 1]);
+        let texts = tokens.map(|tokens| &tokens[prefix..tokens.len() - 1]);
         Row::new(&texts.collect::<Vec<_>>())
     }
 
-    /// Groups questions of like length, longest first, so that little is padded and a batch that
+    /// Puts questions of like length together, longest first, so that little is padded and a batch that
     /// does not fit into memory fails at the start.
-    fn batched(&self, batch_tokens: usize) -> Vec<Vec<usize>> {
-        let mut order: Vec<usize> = (0..self.requests.len()).collect();
-        let lengths = order.iter().map(|&question| self.row(question).len());
-        let lengths: Vec<usize> = lengths.collect();
-        order.sort_by_key(|&question| Reverse(lengths[question]));
-        let mut batches: Vec<Vec<usize>> = Vec::new();
-        for question in order {
+    fn batched(&self, prefix: usize, questions: Vec<usize>) -> Vec<Vec<usize>> {
+        let length = |question| self.row(prefix, question).len();
+        let lengths = questions
+            .into_iter()
+            .map(|question| (length(question), question));
+        let mut order: Vec<(usize, usize)> = lengths.collect();
+        order.sort_by_key(|&(length, question)| (Reverse(length), question));
+        let (mut batches, mut longest) = (Vec::<Vec<usize>>::new(), 0);
+        for (length, question) in order {
             match batches.last_mut() {
-                Some(batch) if (batch.len() + 1) * lengths[batch[0]] <= batch_tokens => {
+                Some(batch) if (batch.len() + 1) * longest <= self.batch_tokens => {
                     batch.push(question);
                 }
-                _ => batches.push(vec![question]),
+                _ => {
+                    longest = length;
+                    batches.push(vec![question]);
+                }
             }
         }
         batches
@@ -111,8 +142,14 @@ impl Plan {
 
     /// One forward pass: its batch, and the answer tokens to be looked up, each after the index of the
     /// token before; question after question, and candidate after candidate.
-    pub(crate) fn pass(&self, model: &Model, questions: &[usize]) -> (Batch, Vec<(usize, u32)>) {
-        let rows = questions.iter().map(|&question| self.row(question));
+    pub(crate) fn pass(
+        &self,
+        model: &Model,
+        group: &Group,
+        questions: &[usize],
+    ) -> (Batch, Vec<(usize, u32)>) {
+        let rows = questions.iter();
+        let rows = rows.map(|&question| self.row(group.prefix, question));
         let rows: Vec<Row> = rows.collect();
         let batch = model.batch(&rows);
         let mut targets = Vec::new();
@@ -121,7 +158,7 @@ impl Plan {
             for (text, Candidate { encoded, .. }) in candidates {
                 let EncodedPair { tokens, start } = encoded;
                 targets.extend((*start..tokens.len()).map(|place| {
-                    let before = batch.index(row, text, place - 1 - self.prefix);
+                    let before = batch.index(row, text, place - 1 - group.prefix);
                     (before, tokens[place])
                 }));
             }
@@ -150,14 +187,71 @@ fn check(request: &Request) -> Result<()> {
     Ok(())
 }
 
-/// How many tokens all candidates share, short of the last one before an answer: a row needs it to predict the answer's
+/// A group of questions of its own has to save this part of a full pass, for its passes are less full.
+const LEAST: usize = 4;
+
+/// Questions that begin alike, with the number of tokens that they share, so that as few tokens as possible are run. A group
+/// counts as `cost` tokens.
+fn alike(requests: &[Request], cost: usize) -> Vec<(usize, Vec<usize>)> {
+    let begins: Vec<&[u32]> = requests.iter().map(beginning).collect();
+    let mut order: Vec<usize> = (0..requests.len()).collect();
+    order.sort_by_key(|&question| begins[question]);
+    // Those that share most are neighbours now.
+    let pairs = order
+        .windows(2)
+        .map(|pair| common(begins[pair[0]], begins[pair[1]]));
+    let shared: Vec<usize> = pairs.collect();
+    let (_, groups) = split(0..order.len(), &shared, cost);
+    let group = |questions: Range<usize>| {
+        let last = questions.end.saturating_sub(1);
+        let least = shared
+            .get(questions.start..last)
+            .into_iter()
+            .flatten()
+            .min();
+        let alone = || {
+            order
+                .get(questions.start)
+                .map_or(0, |one| begins[*one].len())
+        };
+        (
+            least.copied().unwrap_or_else(alone),
+            order[questions].to_vec(),
+        )
+    };
+    groups.into_iter().map(group).collect()
+}
+
+/// Groups of neighbours, and how many tokens they save: where they share least they are set apart, if that saves more.
+fn split(all: Range<usize>, shared: &[usize], cost: usize) -> (usize, Vec<Range<usize>>) {
+    let pairs = all.start..all.end.saturating_sub(1);
+    let Some(&least) = shared[pairs.clone()].iter().min() else {
+        return (0, vec![all]);
+    };
+    let ends = pairs.clone().filter(|&place| shared[place] == least);
+    let ends: Vec<usize> = ends.map(|place| place + 1).chain([all.end]).collect();
+    let (mut saved, mut apart, mut start) = (0, Vec::new(), all.start);
+    for &end in &ends {
+        let (own, groups) = split(start..end, shared, cost);
+        saved += own;
+        apart.extend(groups);
+        start = end;
+    }
+    let saved = saved.saturating_sub(cost * (ends.len() - 1));
+    let together = least * pairs.len();
+    match saved > together {
+        true => (saved, apart),
+        false => (together, vec![all]),
+    }
+}
+
+/// How all candidates of a question begin, short of the last token before an answer: a row needs it to predict the answer's
 /// first token from.
-fn shared_prefix(requests: &[Request]) -> usize {
-    let candidates = requests.iter().flat_map(|request| &request.candidates);
+fn beginning(request: &Request) -> &[u32] {
+    let candidates = request.candidates.iter();
     let mut texts =
         candidates.map(|Candidate { encoded, .. }| &encoded.tokens[..encoded.start - 1]);
-    let Some(first) = texts.next() else {
-        return 0;
-    };
-    texts.fold(first.len(), |shared, text| shared.min(common(first, text)))
+    let first = texts.next().unwrap_or_default();
+    let shared = texts.fold(first.len(), |shared, text| shared.min(common(first, text)));
+    &first[..shared]
 }

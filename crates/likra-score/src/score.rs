@@ -44,15 +44,25 @@ pub fn score(
     let to_ends = reward.map(|_| plan.to_ends()).transpose()?;
     let plan = to_ends.as_ref().unwrap_or(plan);
     let mut sums = vec![Vec::new(); plan.requests.len()];
-    let prefix = match plan.prefix() {
-        [] => None,
-        tokens => Some(model.prefill(tokens, head.adapter)?),
-    };
-    let (questions, batches) = (plan.requests.len(), plan.batches().len());
-    let shared = plan.prefix().len();
-    tracing::info!(head = head.name, questions, batches, shared, "scoring");
-    for questions in plan.batches() {
-        let (batch, targets) = plan.pass(model, questions);
+    let (questions, groups, batches) = (
+        plan.requests.len(),
+        plan.groups.len(),
+        plan.batches().count(),
+    );
+    tracing::info!(head = head.name, questions, groups, batches, "scoring");
+    let passes = plan.groups.iter().flat_map(|group| {
+        let batches = group.batches.iter().enumerate();
+        batches.map(move |(number, questions)| (group, number, questions))
+    });
+    let mut prefix = None;
+    for (group, number, questions) in passes {
+        if number == 0 {
+            prefix = match plan.prefix(group) {
+                [] => None,
+                tokens => Some(model.prefill(tokens, head.adapter)?),
+            };
+        }
+        let (batch, targets) = plan.pass(model, group, questions);
         let hidden = model.forward(&batch, prefix.as_ref(), head.adapter)?;
         let values = values(model, head, &hidden, &targets)?;
         check_threads()?;

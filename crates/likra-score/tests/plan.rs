@@ -144,12 +144,8 @@ fn questions_that_share_nothing_need_no_prefix() {
         request("a", &[1, 2], &[&[3], &[4, 5]]),
         request("b", &[6, 7, 8], &[&[9], &[10]]),
     ];
-    assert!(
-        Plan::new(requests.clone(), 100)
-            .unwrap()
-            .prefix()
-            .is_empty()
-    );
+    let plan = Plan::new(requests.clone(), 100).unwrap();
+    assert_eq!(plan.prefixes().collect::<Vec<_>>(), [&[] as &[u32]]);
     assert_close(
         &through_plan(&model, None, &requests, 100),
         &alone(&model, None, &requests),
@@ -176,25 +172,59 @@ fn the_prefix_is_what_all_questions_share() {
     let requests = requests();
     let plan = Plan::new(requests.clone(), 1000).unwrap();
     // `c` has one token of its own before its answers, which the prefix must leave to it.
-    assert_eq!(plan.prefix().len(), 9);
+    let lengths = |plan: &Plan| plan.prefixes().map(<[u32]>::len).collect::<Vec<_>>();
+    assert_eq!(lengths(&plan), [9]);
     assert_eq!(plan.requests().len(), 4);
     // The prefix, then each question's own tokens without its answers' last ones; those of `c` begin alike.
     assert_eq!(plan.tokens(), 9 + (3 + 3) + (2 + 4) + (1 + 1) + 7);
-    assert_eq!(plan.batches().len(), 1);
+    assert_eq!(plan.batches().count(), 1);
     // Alone, a question keeps its last token for itself.
     let plan = Plan::new(&requests[..1], 1000).unwrap();
-    assert_eq!(plan.prefix().len(), 11);
+    assert_eq!(lengths(&plan), [11]);
+}
+
+/// One question after other shots than the rest, as one has that is among the shots itself; and two subjects with shots
+/// of their own.
+#[test]
+fn questions_after_different_shots_share_what_each_group_can() {
+    let (model, adapter) = open("llama");
+    let after = |shots: u32, question: u32| -> Request {
+        let shots = (0..30).map(|i| (i * shots + 3) % 48);
+        let context: Vec<u32> = shots.chain([question, question + 1]).collect();
+        request("x", &context, &[&[4], &[5, 6]])
+    };
+    let groups = |requests: &[Request]| {
+        let plan = Plan::new(requests, 24).unwrap();
+        let lengths = plan.prefixes().map(<[u32]>::len).collect::<Vec<_>>();
+        assert_close(
+            &through_plan(&model, Some(&adapter), requests, 24),
+            &alone(&model, Some(&adapter), requests),
+            "groups",
+        );
+        (lengths, plan.tokens())
+    };
+    let mut requests: Vec<Request> = (10..16).map(|question| after(7, question)).collect();
+    requests[2] = after(5, 12);
+    // The lone one is a prefix and its question's last token, and a candidate's first.
+    assert_eq!(groups(&requests), (vec![31, 30], 31 + 2 + 30 + 5 * 3));
+    requests[4] = after(5, 14);
+    requests[5] = after(5, 15);
+    assert_eq!(groups(&requests), (vec![30, 30], 2 * (30 + 3 * 3)));
+    // Where a group of its own saves less than its passes cost, there is none.
+    let plan = Plan::new(requests, 4 * 400).unwrap();
+    assert_eq!(plan.prefixes().collect::<Vec<_>>(), [[3]]);
 }
 
 #[test]
 fn batches_hold_their_bound_and_every_question_once() {
     let requests = requests();
     let plan = Plan::new(requests.clone(), 24).unwrap();
-    let mut places: Vec<usize> = plan.batches().concat();
+    let mut places: Vec<usize> = plan.batches().flatten().copied().collect();
     places.sort_unstable();
     assert_eq!(places, [0, 1, 2, 3]);
-    assert!(plan.batches().len() > 1);
-    assert_eq!(Plan::new(requests.clone(), 1).unwrap().batches().len(), 4);
+    assert!(plan.batches().count() > 1);
+    let plan = Plan::new(requests.clone(), 1).unwrap();
+    assert_eq!(plan.batches().count(), 4);
 }
 
 #[test]
