@@ -186,8 +186,8 @@ fn weight(study: &Study) -> Vec<Part> {
         let rule = likra.rule(&study.table, last?, weight)?;
         Some(rule.right(study.norm))
     };
-    let mut swept: Vec<(f64, Vec<bool>)> = Vec::new();
-    swept.extend(study.weights.iter().filter_map(|&w| Some((w, right(w)?))));
+    let swept = study.weights.iter().filter_map(|&w| Some((w, right(w)?)));
+    let mut swept: Vec<(f64, Vec<bool>)> = swept.collect();
     // Of equally good ones that nearest to 1.
     swept.sort_by(|(a, _), (b, _)| (a - 1.0).abs().total_cmp(&(b - 1.0).abs()));
     let (within, without): (Vec<_>, Vec<_>) =
@@ -196,8 +196,8 @@ fn weight(study: &Study) -> Vec<Part> {
         .zip(best(without))
         .map(|((inside, within), (outside, without))| {
             let lost = bootstrap::gain(without, within);
-            let lost_words = points(lost);
-            let found = format!("{lost_words}, with weights {outside:.2} and {inside:.2}");
+            let words = points(lost);
+            let found = format!("{words}, with weights {outside:.2} and {inside:.2}");
             (found, Condition::Below(0.01).verdict(lost))
         });
     let rise = right(0.0).zip(right(1.0));

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use burn::tensor::Tensor;
 use likra_lora::Adapter;
-use likra_model::{BLOCK, Model, Prefix, Reading, Row, check_threads};
+use likra_model::{BLOCK, Model, Prefix, Reading, Row, check_threads, common as shared};
 
 use crate::{Error, Result};
 
@@ -111,9 +111,8 @@ impl<'a> Reader<'a> {
             .iter()
             .filter(|other| !std::ptr::eq(other.as_slice(), text));
         let common = others.chain(&self.seen).map(|other| {
-            let alike = other.iter().zip(text).take_while(|(a, b)| a == b).count();
             // The same text once more has its last tokens read again.
-            alike.min(text.len().saturating_sub(2))
+            shared(other, text).min(text.len().saturating_sub(2))
         });
         // In whole blocks, so that what is shared changes no token's sums.
         let common = common.max().unwrap_or(0) / BLOCK * BLOCK;

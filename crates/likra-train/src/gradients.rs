@@ -36,9 +36,10 @@ pub fn loss_and_gradients(
     let rows = rows(model, &texts, objective);
     let batch = model.batch(&rows);
     let (mut answers, mut targets) = (Vec::new(), Vec::new());
-    let branches = rows.iter().enumerate();
-    let branches =
-        branches.flat_map(|(row, found)| (0..found.branches.len()).map(move |text| (row, text)));
+    let branches = rows.iter().enumerate().flat_map(|(number, row)| {
+        let branches = 0..row.branches.len();
+        branches.map(move |branch| (number, branch))
+    });
     for ((row, branch), (role, example, text)) in branches.zip(&texts) {
         let first = targets.len();
         let before = |place| batch.index(row, branch, place - 1);

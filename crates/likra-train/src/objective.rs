@@ -79,7 +79,8 @@ impl Objective {
 
     /// The tokens of a text that are run. The last one predicts nothing that is asked for; a reward stands at it.
     pub(crate) fn run_of(self, text: &EncodedPair) -> &[u32] {
-        &text.tokens[..text.tokens.len() - usize::from(!self.has_reward())]
+        let last = usize::from(!self.has_reward());
+        &text.tokens[..text.tokens.len().saturating_sub(last)]
     }
 
     /// Whether it goes by rewards in place of log-likelihoods.
