@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 use likra_kernels::{KeyValue, Scores, Visibility, attention};
 use likra_lora::Adapter;
 
@@ -29,6 +29,18 @@ pub(crate) struct Context {
     pub(crate) angles: Vec<Angles>,
     /// What each token may see, in layers that see everything and in layers with a window.
     pub(crate) visibility: [Arc<Visibility>; 2],
+    /// In the last layer the tokens whose hidden states are asked for, if not all are.
+    pub(crate) asked: Option<Tensor<1, Int>>,
+}
+
+impl Context {
+    /// What is left of `[tokens, ...]` once the layer's keys and values are there.
+    pub(crate) fn asked(&self, x: Tensor<2>) -> Tensor<2> {
+        match &self.asked {
+            Some(asked) => x.select(0, asked.clone()),
+            None => x,
+        }
+    }
 }
 
 impl Attention {
@@ -37,7 +49,8 @@ impl Attention {
     ///
     /// # Shapes
     ///
-    /// - `x`, output: `[tokens, hidden]`
+    /// - `x`: `[tokens, hidden]`
+    /// - output: the same, or `[asked, hidden]`
     pub(crate) fn forward(
         &self,
         x: Tensor<2>,
@@ -57,7 +70,7 @@ impl Attention {
         };
         let visibility = &context.visibility[usize::from(self.kind.slides)];
         let attended = attention(queries, &own, prefix, visibility, self.scores);
-        let [output] = self.o_proj.forward(&attended, adapter);
+        let [output] = self.o_proj.forward(&context.asked(attended), adapter);
         (output, own)
     }
 }

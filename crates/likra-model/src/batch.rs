@@ -1,5 +1,6 @@
 //! What runs together in one forward pass: rows of tokens, some of them with branches.
 
+use std::collections::BTreeSet;
 use std::iter;
 
 use likra_kernels::{Sight, Visibility};
@@ -130,6 +131,8 @@ pub struct Batch {
     /// The lengths of each row's texts: itself, or those along its branches.
     pub(crate) texts: Vec<Vec<usize>>,
     places: Vec<Place>,
+    /// The tokens whose hidden states are asked for, in order, if not all are.
+    pub(crate) asked: Option<Vec<usize>>,
 }
 
 impl Batch {
@@ -164,6 +167,21 @@ impl Batch {
             lengths,
             texts: rows.iter().map(Row::texts).collect(),
             places,
+            asked: None,
+        }
+    }
+
+    /// Has a forward pass give the hidden states of the tokens before `targets` alone, each once, and turns their indices
+    /// into those of its result. The last layer leaves out what nothing is read from.
+    pub fn only(self, targets: &mut [(usize, u32)]) -> Self {
+        let asked: BTreeSet<usize> = targets.iter().map(|(index, _)| *index).collect();
+        let asked = Vec::from_iter(asked);
+        for (index, _) in targets {
+            *index = asked.partition_point(|at| at < index);
+        }
+        Self {
+            asked: Some(asked),
+            ..self
         }
     }
 

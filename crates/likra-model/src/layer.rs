@@ -73,7 +73,7 @@ impl Layer {
         })
     }
 
-    /// `[tokens, hidden]` to the same, and the layer's keys and values.
+    /// `[tokens, hidden]` to the same, or in the last layer to what is asked for of it; and the layer's keys and values.
     pub(crate) fn forward(
         &self,
         x: Tensor<2>,
@@ -83,7 +83,7 @@ impl Layer {
     ) -> (Tensor<2>, KeyValue) {
         let input = normed(self.attention_norm.as_ref(), x.clone());
         let (attended, own) = self.self_attn.forward(input, context, prefix, adapter);
-        let x = x + normed(self.attended_norm.as_ref(), attended);
+        let x = context.asked(x) + normed(self.attended_norm.as_ref(), attended);
         let output = self
             .mlp
             .forward(normed(self.mlp_norm.as_ref(), x.clone()), adapter);

@@ -171,8 +171,8 @@ impl Model {
     /// Runs a batch under a head, after a prefix of the same head if there is one.
     ///
     /// Returns the last layer's output before the final norm, `[tokens, hidden]` in the model's
-    /// type; [`Batch::index`] says where each token is. It is part of an autodiff graph if the
-    /// adapter is [tracked](Adapter::tracked).
+    /// type; [`Batch::index`] says where each token is, unless [`Batch::only`] some are asked for. It is part of an
+    /// autodiff graph if the adapter is [tracked](Adapter::tracked).
     ///
     /// # Errors
     ///
@@ -199,11 +199,16 @@ impl Model {
         let places = batch.positions(prefix_tokens);
         let turned = |rope: &Rope| rope.at(&places, self.dtype, &self.device);
         let visibility = |window| Arc::new(batch.visibility(prefix_tokens, window));
-        let context = Context {
+        let mut context = Context {
             angles: self.config.ropes.iter().map(turned).collect(),
             visibility: [None, self.config.sliding_window].map(visibility),
+            asked: None,
         };
         for (number, layer) in self.layers.iter().enumerate() {
+            if number + 1 == self.layers.len() {
+                let asked = batch.asked.as_ref().map(|asked| asked.iter());
+                context.asked = asked.map(|asked| self.indices(asked.map(|&at| at as i32)));
+            }
             let prefix = prefix.map(|prefix| &prefix.layers[number]);
             let (y, own) = layer.forward(x, &context, prefix, adapter);
             keep(own);

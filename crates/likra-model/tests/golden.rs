@@ -259,6 +259,23 @@ fn a_prefix_and_branches_change_nothing() {
 }
 
 #[test]
+fn what_is_not_asked_for_changes_nothing() {
+    for name in NAMES {
+        let Golden {
+            model,
+            adapter,
+            expected,
+        } = golden(name);
+        let mut targets = [(4, 7), (20, 0), (4, 8)];
+        let batch = Batch::new(&[Row::sequence(&expected.ids)]).only(&mut targets);
+        assert_eq!(targets, [(0, 7), (1, 0), (0, 8)]);
+        let hidden = model.forward(&batch, None, Some(&adapter)).unwrap();
+        let wanted = [4, 20].map(|at| expected.adapted[at].clone());
+        assert_close(model.logits(hidden), &wanted, name);
+    }
+}
+
+#[test]
 fn log_likelihoods_are_log_softmax_of_the_logits() {
     let Golden {
         model, expected, ..

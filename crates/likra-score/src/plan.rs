@@ -163,7 +163,7 @@ impl Plan {
                 }));
             }
         }
-        (batch, targets)
+        (batch.only(&mut targets), targets)
     }
 }
 

@@ -56,6 +56,7 @@ pub fn loss_and_gradients(
             tokens: first..targets.len(),
         });
     }
+    let batch = batch.only(&mut targets);
     let log_likelihoods = |adapter: Option<&Adapter>| -> Result<Tensor<1>> {
         let hidden = model.forward(&batch, None, adapter)?;
         match adapter.and_then(|adapter| adapter.reward.as_ref()) {
