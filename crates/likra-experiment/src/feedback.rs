@@ -30,20 +30,28 @@ fn files(text: &str, listener: &Listener) -> Result<Vec<PathBuf>> {
     let Some(name) = name else {
         return Ok(vec![text.into()]);
     };
-    let is_rows = |file: &str| {
-        let endings = [".parquet", ".jsonl", ".json", ".csv"];
-        file.contains("train") && endings.iter().any(|ending| file.ends_with(ending))
-    };
     let expected = "files of rows with `train` in their names";
-    let (folder, _) = fetch(RepoType::Dataset, &name, expected, &is_rows, listener)?;
-    let mut found = Vec::new();
-    let mut folders = vec![folder];
-    while let Some(folder) = folders.pop() {
-        for entry in fs_err::read_dir(folder)? {
+    let (folder, _) = fetch(RepoType::Dataset, &name, expected, &is_training, listener)?;
+    Ok(training_files(&folder)?)
+}
+
+/// Whether a file of a data set has rows for training.
+fn is_training(file: &str) -> bool {
+    let endings = [".parquet", ".jsonl", ".json", ".csv"];
+    file.contains("train") && endings.iter().any(|ending| file.ends_with(ending))
+}
+
+/// Those that are in a folder and below it, in the order of their names.
+fn training_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(inner) = folders.pop() {
+        for entry in fs_err::read_dir(inner)? {
             let path = entry?.path();
+            // The folder's own path may have `train` in it.
+            let name = path.strip_prefix(folder).unwrap_or(&path);
             match path.is_dir() {
                 true => folders.push(path),
-                false if is_rows(&path.to_string_lossy()) => found.push(path),
+                false if is_training(&name.to_string_lossy()) => found.push(path),
                 false => {}
             }
         }
@@ -283,4 +291,21 @@ fn teach(
         &dir.checkpoint(examples.len()),
         base.device()?,
     )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_for_training_are_known_by_their_own_names() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("constrained-train");
+        fs_err::create_dir_all(folder.join("train")).unwrap();
+        for file in ["test.jsonl", "train.jsonl", "train/0.csv", "train.txt"] {
+            fs_err::write(folder.join(file), "").unwrap();
+        }
+        let expected = ["train/0.csv", "train.jsonl"].map(|file| folder.join(file));
+        assert_eq!(training_files(&folder).unwrap(), expected);
+    }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use likra_data::{AnswerKind, Chat};
-use likra_files::read;
 use likra_judge::{Calibration, Interval, Judgement, Performance, Prompt, Question, Scored};
 use likra_lora::{Adapter, LoraConfig};
 use likra_model::Model;
@@ -16,6 +15,7 @@ use likra_tokenizer::{Bos, Candidate, EncodedPair, Request, Tokenizer};
 use likra_train::TrainSettings;
 use serde::{Deserialize, Serialize};
 
+use crate::source::read_text;
 use crate::work::score_alone;
 use crate::{Base, Evaluation, Listener, chat};
 
@@ -223,7 +223,7 @@ impl Judge {
             "{}: not found, so that there is no judge in this folder; `likra train --feedback FILE` makes one",
             path.display()
         );
-        let text = String::from_utf8(read(&path)?).with_context(|| path.display().to_string())?;
+        let text = read_text(&path)?;
         toml::from_str(&text).with_context(|| path.display().to_string())
     }
 
