@@ -27,13 +27,14 @@ PEERS = ("transformers", "llama.cpp", "candle")
 SHOTS = 25
 AFRESH, SHARED, THREE = ("scoring, shots anew for each question", "scoring, the same shots for all", "scoring, base and two heads, the same shots")
 MEMORY = "peak memory of scoring"
+PRODUCTS = "products with the weights of all layers but the last, shots anew"
 # As objectives.py has it.
 DPO_BETA = 0.5
 
 
 class Compare:
     def __init__(self, arguments):
-        self.arguments, self.runs, self.checks = arguments, [], []
+        self.arguments, self.runs, self.checks, self.pace = arguments, [], [], 0
         self.scratch = tempfile.TemporaryDirectory()
         self.asked = Path(self.scratch.name) / "tasks.bin"
         # Of the prompt whose pace is measured: as many tokens as likra scores in one pass on a CPU; a GPU gets more of everything.
@@ -84,11 +85,11 @@ class Compare:
         self.runs.append({"quantity": quantity, "program": program, "value": value, "unit": unit})
         print(f"compare: {quantity}, {program}: {value:.4g} {unit}", file=sys.stderr)
 
-    def add_tokens(self, work, dtype, ours, peer, theirs):
+    def add_tokens(self, work, one, dtype, ours, peer, theirs):
         """How many tokens are run, for whatever type: what is run once for many saves the rest."""
         if dtype == self.arguments.dtypes[0]:
-            self.add(f"tokens run, {work}", f"likra {dtype}", ours, "tokens")
-            self.add(f"tokens run, {work}", f"{peer} {dtype}", theirs, "tokens")
+            self.add(f"{work}, run for {one}", f"likra {dtype}", ours, "tokens")
+            self.add(f"{work}, run for {one}", f"{peer} {dtype}", theirs, "tokens")
 
     def check(self, what, ours, peer, bound, relative):
         """The largest difference; NaN is within no bound."""
@@ -117,7 +118,7 @@ class Compare:
         found, _, peak = self.peer(dtype, *words)
         self.add(pace, f"{peer} {dtype}", examples / found["seconds"], "examples/s")
         self.add(memory, f"{peer} {dtype}", peak, "MiB")
-        self.add_tokens(f"{title}, an example", dtype, int(trained["tokens"]) / examples, peer, found["tokens"] / examples)
+        self.add_tokens(title, "an example", dtype, int(trained["tokens"]) / examples, peer, found["tokens"] / examples)
         if dtype == "f32":
             self.check(f"losses of {title}", losses, found["values"], 1e-3, True)
 
@@ -140,7 +141,7 @@ class Compare:
         """The harness's pace and memory. It shares nothing between questions: a few tell its pace."""
         words = ["score", self.arguments.model, self.arguments.data, "--questions", self.fresh, "--shots", SHOTS, "--rule", rule]
         found, _, peak = self.peer(dtype, *words)
-        self.add_tokens(f"{title}, a question", dtype, tokens, "lm-eval", found["tokens"] / found["questions"])
+        self.add_tokens(title, "a question", dtype, tokens, "lm-eval", found["tokens"] / found["questions"])
         if dtype == "f32":
             self.check(f"log-likelihoods, {rule} shots", ours[:len(found["values"])], found["values"], 1e-3, False)
         return found["questions"] / found["seconds"], peak
@@ -149,6 +150,7 @@ class Compare:
         seconds, tokens, peak, ours = self.likra_scores(dtype, self.fresh, "per-question")
         self.add(AFRESH, f"likra {dtype}", self.fresh / seconds, "questions/s")
         self.add(self.reading, f"likra {dtype}", tokens / seconds, "tokens/s")
+        self.pace = tokens / seconds
         self.add(MEMORY, f"likra {dtype}", peak, "MiB")
         if self.asks("transformers", dtype):
             pace, peak = self.harness_scores(dtype, AFRESH, "per-question", tokens / self.fresh, ours)
@@ -181,6 +183,8 @@ class Compare:
         if self.asks("transformers", dtype):
             found, *_ = self.peer(dtype, "prompt", model, self.arguments.data, "--tokens", self.prompt, "--runs", self.prompts)
             self.add(self.reading, f"transformers {dtype}", found["pace"], "tokens/s")
+            self.add(PRODUCTS, f"likra {dtype}", self.pace * found["flops"] / 1e9, "GFLOP/s")
+            self.add(PRODUCTS, f"torch's product of 4096 by 4096 {dtype}", found["peak"] / 1e9, "GFLOP/s")
         if "llama.cpp" in self.peers:
             printed, *_ = self.process(llamacpp.bench(self.gguf(dtype), self.prompt, self.prompts))
             self.add(self.reading, f"llama.cpp {dtype}", llamacpp.pace(printed), "tokens/s")
@@ -293,7 +297,7 @@ class Compare:
         command += f" --peers {' '.join(self.arguments.peers)}" if self.arguments.peers else ""
         command += f" --device {self.arguments.device}" if self.arguments.device != "cpu" else ""
         reading = (f"The pace of a prompt: the peers read one of {self.prompt} tokens and compute the logits of its last; likra's pace is that of the scoring "
-                   "with shots anew, all of it. ")
+                   "with shots anew, all of it. One large product tells what the machine can do, so that there 1 is as good as it gets. ")
         if "llama.cpp" in self.peers:
             reading += ("llama.cpp and candle were built for this CPU. llama.cpp's scorer is its own `llama-perplexity --multiple-choice`, given the same "
                         "questions. ")

@@ -5,7 +5,7 @@
     python peer.py prompt MODEL DATA --tokens N --runs R --dtype ... --device D
 
 Prints one line of JSON: seconds, tokens or questions, and the values that show whether both computed the same, or the
-pace of a prompt. Imports and opening the model are not in the seconds.
+pace of a prompt and what it is to be held against. Imports and opening the model are not in the seconds.
 """
 import argparse
 import json
@@ -130,7 +130,23 @@ def prompt(arguments):
             model(ids, use_cache=False, logits_to_keep=1)
             wait(arguments.device)
             paces.append(arguments.tokens / (time.perf_counter() - started))
-    return {"pace": statistics.median(paces[1:])}
+        # Of the last layer likra runs less than all.
+        last = f".layers.{model.config.num_hidden_layers - 1}."
+        layers = [weight.numel() for name, weight in model.named_parameters() if ".layers." in name and last not in name and weight.dim() == 2]
+        return {"pace": statistics.median(paces[1:]), "flops": 2 * sum(layers), "peak": peak(arguments)}
+
+
+def peak(arguments, size=4096):
+    """The FLOP/s of one large product: the best of a few."""
+    one, other = (torch.randn(size, size, dtype=DTYPES[arguments.dtype], device=arguments.device) for _ in range(2))
+    paces = []
+    for _ in range(4):
+        wait(arguments.device)
+        started = time.perf_counter()
+        one @ other
+        wait(arguments.device)
+        paces.append(2 * size ** 3 / (time.perf_counter() - started))
+    return max(paces)
 
 
 def main():

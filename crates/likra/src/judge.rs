@@ -115,12 +115,12 @@ impl Lines<'_> {
         let mut text = String::new();
         while tokens < self.judge.base.placement.batch_tokens {
             text.clear();
-            if self.reader.read_line(&mut text)? == 0 {
+            self.line += 1;
+            let at = || format!("line {}", self.line);
+            if self.reader.read_line(&mut text).with_context(at)? == 0 {
                 break;
             }
-            self.line += 1;
             if !text.trim().is_empty() {
-                let at = || format!("line {}", self.line);
                 let line = text.strip_prefix('\u{feff}').unwrap_or(&text);
                 let question: Question = serde_json::from_str(line).with_context(at)?;
                 let request = self.judge.request(&question).with_context(at)?;

@@ -216,12 +216,23 @@ fn mistakes_are_named(dir: &Path) {
             "{error}"
         );
     }
+    let (file, heads) = (dir.join("wrong.jsonl"), text(&dir.join("judge")));
+    fs::write(
+        &file,
+        b"\n{\"prompt\": \"caf\xe9\", \"answers\": [\"y\"]}\n",
+    )
+    .unwrap();
+    let error = fail(&["judge", "--heads", &heads, &text(&file)], 1);
+    assert!(
+        error.contains("line 2") && error.contains("UTF-8"),
+        "{error}"
+    );
     let other = text(&fixture("models/llama"));
     let error = fail(
         &[
             "judge",
             "--heads",
-            &text(&dir.join("judge")),
+            &heads,
             "--model",
             &other,
             &path,
