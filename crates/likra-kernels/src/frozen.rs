@@ -1,5 +1,6 @@
 //! Matrices that never learn.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::backend::Flex;
@@ -31,13 +32,21 @@ impl From<Tensor<2>> for Frozen {
 }
 
 impl Frozen {
-    /// `numbers`, row after row, for a CPU whose activations are in f32.
+    /// A matrix whose rows `read` gives, some at a time, for a CPU whose activations are in f32.
+    ///
+    /// # Errors
+    ///
+    /// Those of `read`.
     ///
     /// # Panics
     ///
-    /// If there are not as many numbers as `[out, in]` says.
-    pub fn packed(numbers: &[bf16], [rows, columns]: [usize; 2]) -> Self {
-        Self(Kind::Packed(Arc::new(Packed::new(numbers, rows, columns))))
+    /// If it does not give as many numbers as the rows of `[out, in]` have.
+    pub fn packed<E>(
+        [rows, columns]: [usize; 2],
+        read: impl FnMut(Range<usize>) -> Result<Vec<bf16>, E>,
+    ) -> Result<Self, E> {
+        let packed = Packed::new(rows, columns, read)?;
+        Ok(Self(Kind::Packed(Arc::new(packed))))
     }
 
     /// `x Wᵀ`.
@@ -136,6 +145,13 @@ mod tests {
     use super::*;
     use crate::tests::matrix;
 
+    fn packed(numbers: &[bf16], shape: [usize; 2]) -> Frozen {
+        let read = |rows: Range<usize>| {
+            Ok::<_, ()>(numbers[rows.start * shape[1]..rows.end * shape[1]].to_vec())
+        };
+        Frozen::packed(shape, read).unwrap()
+    }
+
     fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
         tensor.try_into_vec_as::<f32>().unwrap()
     }
@@ -148,7 +164,7 @@ mod tests {
         let exact: Vec<f32> = numbers.iter().map(|number| number.to_f32()).collect();
         let device = Device::flex();
         let exact = Tensor::<2>::from_data(TensorData::new(exact, [70, 33]), &device);
-        let results = [Frozen::packed(&numbers, [70, 33]), exact.into()].map(|weight| {
+        let results = [packed(&numbers, [70, 33]), exact.into()].map(|weight| {
             let x = Tensor::<2>::ones([5, 33], &device)
                 .autodiff()
                 .require_grad();
@@ -174,11 +190,7 @@ mod tests {
             .map(bf16::from_f32)
             .collect();
         let narrow = || Frozen::from(matrix(40, 700, 3));
-        for weight in [
-            weight.into(),
-            Frozen::packed(&numbers, [576, 192]),
-            narrow(),
-        ] {
+        for weight in [weight.into(), packed(&numbers, [576, 192]), narrow()] {
             let columns = match &weight.0 {
                 Kind::Tensor(weight) => weight.dims()[1],
                 Kind::Packed(packed) => packed.sizes()[1],

@@ -4,6 +4,7 @@
 //! are rounded, as in the instructions that CPUs have for this (AVX-512 BF16, AMX).
 
 use std::fmt;
+use std::ops::Range;
 
 use burn::tensor::bf16;
 use rayon::prelude::*;
@@ -39,22 +40,39 @@ impl fmt::Debug for Packed {
 const ROWS: usize = 192;
 
 impl Packed {
-    /// Packs `numbers`, row after row, on all threads.
+    /// Packs rows as `read` gives them, some at a time, on all threads: a whole copy of a large matrix beside this one would
+    /// be the most memory that a process takes.
+    ///
+    /// # Errors
+    ///
+    /// Those of `read`.
     ///
     /// # Panics
     ///
-    /// If there are not as many as rows and columns say.
-    pub(crate) fn new(numbers: &[bf16], rows: usize, columns: usize) -> Self {
-        assert_eq!(numbers.len(), rows * columns, "numbers of a matrix");
+    /// If it does not give as many numbers as the rows have.
+    pub(crate) fn new<E>(
+        rows: usize,
+        columns: usize,
+        mut read: impl FnMut(Range<usize>) -> Result<Vec<bf16>, E>,
+    ) -> Result<Self, E> {
+        /// How many panels are read at a time.
+        const AT_ONCE: usize = 8;
         let mut packed = Self::empty(rows, columns);
-        let panels = packed.pairs.par_chunks_mut(columns.div_ceil(2).max(1));
-        let numbers = numbers.par_chunks(PANEL * columns.max(1));
-        panels.zip(numbers).for_each(|(panel, numbers)| {
-            pack(panel, numbers.len() / columns, columns, |row, column| {
-                u32::from(numbers[row * columns + column].to_bits())
+        let of_panel = columns.div_ceil(2).max(1);
+        let starts = (0..rows).step_by(AT_ONCE * PANEL);
+        for (panels, start) in packed.pairs.chunks_mut(AT_ONCE * of_panel).zip(starts) {
+            let rows = start..rows.min(start + AT_ONCE * PANEL);
+            let numbers = read(rows.clone())?;
+            assert_eq!(numbers.len(), rows.len() * columns, "numbers of a matrix");
+            let numbers = numbers.par_chunks(PANEL * columns);
+            let panels = panels.par_chunks_mut(of_panel).zip(numbers);
+            panels.for_each(|(panel, numbers)| {
+                pack(panel, numbers.len() / columns, columns, |row, column| {
+                    u32::from(numbers[row * columns + column].to_bits())
+                });
             });
-        });
-        packed
+        }
+        Ok(packed)
     }
 
     /// Packs the numbers of a matrix, rounded to bf16, on this thread.
@@ -296,12 +314,23 @@ mod tests {
     #[test]
     fn products_are_those_of_the_rounded_numbers() {
         // Whole panels and blocks, and parts of them.
-        for (rows, columns, others) in [(64, 128, 6), (130, 257, 7), (1, 1, 1), (70, 300, 400)] {
+        for (rows, columns, others) in [
+            (64, 128, 6),
+            (130, 257, 7),
+            (1, 1, 1),
+            (70, 300, 400),
+            (600, 9, 2),
+        ] {
             let exact: Vec<bf16> = numbers(rows * columns, 1)
                 .iter()
                 .map(|number| bf16::from_f32(*number))
                 .collect();
-            let mut packed = Packed::new(&exact, rows, columns);
+            let read = |at: Range<usize>| {
+                // Never all of a large matrix at once.
+                assert!(at.len() <= 512, "{at:?}");
+                Ok::<_, ()>(exact[at.start * columns..at.end * columns].to_vec())
+            };
+            let mut packed = Packed::new(rows, columns, read).unwrap();
             let number = |row: usize, column: usize| exact[row * columns + column].to_f64();
             let expected = |left: &[f32], row: usize, place: usize, turned: bool| -> [f64; 2] {
                 let inner = if turned { rows } else { columns };

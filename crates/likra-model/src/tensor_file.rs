@@ -4,6 +4,7 @@
 //! made of them.
 
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, TensorData};
@@ -65,8 +66,8 @@ impl TensorFile {
         self.header.info(name).map(|info| info.shape.as_slice())
     }
 
-    /// Reads a tensor of floats.
-    pub(crate) fn read(&self, name: &str) -> Result<TensorData> {
+    /// Reads a tensor of floats, or some of its rows.
+    pub(crate) fn read(&self, name: &str, rows: Option<Range<usize>>) -> Result<TensorData> {
         let refused = |expected: &str, found| {
             Error::Tensor(self.path.clone(), name.into(), expected.into(), found)
         };
@@ -79,11 +80,16 @@ impl TensorFile {
             Dtype::BF16 => DType::BF16,
             other => return Err(refused("f64, f32, f16 or bf16", format!("{other:?}"))),
         };
-        let (begin, end) = info.data_offsets;
-        let mut bytes = vec![0; end - begin];
+        let ((begin, end), mut shape) = (info.data_offsets, info.shape.clone());
+        let (mut first, mut length) = (begin, end - begin);
+        if let (Some(rows), Some(all)) = (rows, shape.first_mut()) {
+            let row = length / (*all).max(1);
+            (first, length, *all) = (begin + rows.start * row, rows.len() * row, rows.len());
+        }
+        let mut bytes = vec![0; length];
         let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::Start(self.begin + begin as u64))?;
+        file.seek(SeekFrom::Start(self.begin + first as u64))?;
         file.read_exact(&mut bytes)?;
-        Ok(TensorData::from_bytes_vec(bytes, info.shape.clone(), dtype))
+        Ok(TensorData::from_bytes_vec(bytes, shape, dtype))
     }
 }

@@ -145,7 +145,7 @@ impl<'a> Weights<'a> {
         let found = self.places.par_iter().filter_map(|(name, &place)| {
             let data = name
                 .starts_with(&path)
-                .then(|| self.files[place].read(name));
+                .then(|| self.files[place].read(name, None));
             Some((name.clone(), data?.ok()?))
         });
         let found: BTreeMap<_, _> = found.collect();
@@ -179,12 +179,12 @@ impl<'a> Weights<'a> {
         if !self.is_rounded() {
             return Ok(self.load(name, shape)?.into());
         }
-        let data = self.read(name, &shape, self.dtype)?;
-        let numbers = data.as_slice::<bf16>().map_err(|error| {
-            let path = self.dir.clone();
-            Error::Tensor(path, name.into(), "bf16".into(), format!("{error:?}"))
-        })?;
-        Ok(Frozen::packed(numbers, shape))
+        let (file, stored) = self.find(name, &shape)?;
+        Frozen::packed(shape, |rows| {
+            let data = finite(file, name, file.read(&stored, Some(rows))?, self.dtype)?;
+            data.try_into_vec::<bf16>()
+                .map_err(|error| mismatch(&file.path, name, "bf16", format!("{error:?}")))
+        })
     }
 
     /// Whether what is multiplied is rounded to a smaller type than that of the activations.
@@ -202,6 +202,16 @@ impl<'a> Weights<'a> {
 
     /// Reads the tensor `name`, which must have `shape`, and converts it.
     fn read(&self, name: &str, shape: &[usize], dtype: FloatDType) -> Result<TensorData> {
+        let (file, stored) = self.find(name, shape)?;
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = ahead.remove(&stored);
+        drop(ahead);
+        let data = read.map_or_else(|| file.read(&stored, None), Ok)?;
+        finite(file, name, data, dtype)
+    }
+
+    /// The file of the tensor `name`, which must have `shape`, and what it is called there.
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(&TensorFile, String)> {
         let wanted = format!("shape {shape:?}");
         let stored = self.stored(name);
         let place = stored.and_then(|name| Some((self.places.get(&name).copied()?, name)));
@@ -217,19 +227,24 @@ impl<'a> Weights<'a> {
             let found = format!("shape {found:?}");
             return Err(mismatch(&file.path, name, wanted, found));
         }
-        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = ahead.remove(&stored);
-        drop(ahead);
-        let dtype = DType::from(dtype);
-        let data = read
-            .map_or_else(|| file.read(&stored), Ok)?
-            .convert_dtype(dtype);
-        if let Some(value) = not_finite(&data) {
-            let expected = format!("finite numbers in {dtype:?}");
-            return Err(mismatch(&file.path, name, expected, value.to_string()));
-        }
-        Ok(data)
+        Ok((file, stored))
     }
+}
+
+/// The numbers in another type, none of which may be infinite or NaN.
+fn finite(
+    file: &TensorFile,
+    name: &str,
+    data: TensorData,
+    dtype: FloatDType,
+) -> Result<TensorData> {
+    let dtype = DType::from(dtype);
+    let data = data.convert_dtype(dtype);
+    if let Some(value) = not_finite(&data) {
+        let expected = format!("finite numbers in {dtype:?}");
+        return Err(mismatch(&file.path, name, expected, value.to_string()));
+    }
+    Ok(data)
 }
 
 /// The first value that is infinite or NaN.

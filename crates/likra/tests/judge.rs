@@ -228,17 +228,7 @@ fn mistakes_are_named(dir: &Path) {
         "{error}"
     );
     let other = text(&fixture("models/llama"));
-    let error = fail(
-        &[
-            "judge",
-            "--heads",
-            &heads,
-            "--model",
-            &other,
-            &path,
-        ],
-        1,
-    );
+    let error = fail(&["judge", "--heads", &heads, "--model", &other, &path], 1);
     assert!(error.contains("not the base of the heads"), "{error}");
 }
 
