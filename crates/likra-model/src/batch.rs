@@ -171,8 +171,8 @@ impl Batch {
         }
     }
 
-    /// Has a forward pass give the hidden states of the tokens before `targets` alone, each once, and turns their indices
-    /// into those of its result. The last layer leaves out what nothing is read from.
+    /// Has a forward pass give the hidden states of the tokens before `targets`, if there are any, alone, each once, and turns
+    /// their indices into those of its result. The last layer leaves out what nothing is read from.
     pub fn only(self, targets: &mut [(usize, u32)]) -> Self {
         let asked: BTreeSet<usize> = targets.iter().map(|(index, _)| *index).collect();
         let asked = Vec::from_iter(asked);
@@ -180,7 +180,7 @@ impl Batch {
             *index = asked.partition_point(|at| at < index);
         }
         Self {
-            asked: Some(asked),
+            asked: Some(asked).filter(|asked| !asked.is_empty()),
             ..self
         }
     }
