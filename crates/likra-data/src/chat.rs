@@ -63,9 +63,9 @@ impl Chat {
         })
     }
 
-    /// Whether its prompts hang on the day.
-    pub fn asks_for_day(&self) -> bool {
-        self.today.is_some()
+    /// The day that its prompts hang on, if they do.
+    pub fn today(&self) -> Option<NaiveDate> {
+        self.today
     }
 
     /// All that decides its prompts, but for the time of day.
@@ -97,27 +97,31 @@ impl Chat {
         }
         let context = |asked: &String| {
             let asked = format!("{before}{asked}");
-            self.said(&[&messages[..], &[(USER, &asked)]].concat())
+            self.said_to_harness(&[&messages[..], &[(USER, &asked)]].concat())
         };
         question.contexts().iter().map(context).collect()
     }
 
-    /// What messages of these roles become, up to where the assistant begins. As the harness does, a template
-    /// that refuses them is given them without the system's.
+    /// What messages of these roles become, up to where the assistant begins.
     ///
     /// # Errors
     ///
     /// If the template refuses them.
     pub fn said(&self, messages: &[(&str, &str)]) -> Result<String> {
-        let prompt = self.rendered(messages).or_else(|error| {
-            let others = messages.iter().filter(|(role, _)| *role != SYSTEM);
-            let others: Vec<(&str, &str)> = others.copied().collect();
-            match others.len() < messages.len() && Refusal::is(&error) {
-                true => self.rendered(&others),
-                false => Err(error),
+        let refused = |error| Error::file(&self.template.path, template::message(&error));
+        self.rendered(messages).map_err(refused)
+    }
+
+    /// The same as the harness has it: a template that refuses the messages is given them without the system's.
+    fn said_to_harness(&self, messages: &[(&str, &str)]) -> Result<String> {
+        let others = messages.iter().filter(|(role, _)| *role != SYSTEM);
+        let others: Vec<(&str, &str)> = others.copied().collect();
+        match self.rendered(messages) {
+            Err(error) if others.len() < messages.len() && Refusal::is(&error) => {
+                self.said(&others)
             }
-        });
-        prompt.map_err(|error| Error::file(&self.template.path, template::message(&error)))
+            _ => self.said(messages),
+        }
     }
 
     fn rendered(&self, messages: &[(&str, &str)]) -> Result<String, minijinja::Error> {

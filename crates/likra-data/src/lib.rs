@@ -27,7 +27,7 @@ pub use pairs::{
 pub use python_random::PythonRandom;
 pub use python_text::is_python_space;
 pub use question::Question;
-pub use rows::rows_of;
+pub use rows::{rows_of, without_compression};
 pub use shots::{HARNESS_SEED, ShotRule, Shots};
 pub use task::{InPaper, Task, open as open_task};
 

@@ -233,7 +233,7 @@ fn parse_any(
 }
 
 /// The name of a file that is compressed, before it was.
-pub(crate) fn without_compression(name: &str) -> &str {
+pub fn without_compression(name: &str) -> &str {
     let mut endings = [".gz", ".xz", ".zst"].iter();
     let plain = endings.find_map(|ending| name.strip_suffix(ending));
     plain.unwrap_or(name)
@@ -350,11 +350,21 @@ fn json_rows(text: &str, path: &Path) -> Result<Found> {
         Err(error) if text.trim_start().starts_with('[') => return wrong(error.to_string()),
         Err(_) => return lines(text, path),
     };
-    let row = |value: Value| {
-        let inner = get(&value, "row").filter(|inner| inner.kind() == ValueKind::Map);
-        inner.unwrap_or(value)
+    let row = |(number, value): (usize, Value)| {
+        let cut = get(&value, "truncated_cells").map(|cut| items(&cut).collect::<Vec<_>>());
+        let Some(inner) = get(&value, "row").filter(|inner| inner.kind() == ValueKind::Map) else {
+            return Ok((number, value));
+        };
+        match cut.unwrap_or_default().as_slice() {
+            [] => Ok((number, inner)),
+            [cell, ..] => {
+                let message =
+                    format!("the hub's viewer has cut the cell `{cell}`; expected whole rows");
+                Err(Error::line(path, number, message))
+            }
+        }
     };
-    Ok((1..).zip(items(&rows).map(row)).collect())
+    (1..).zip(items(&rows)).map(row).collect()
 }
 
 /// An object a line; blank lines are passed over and counted.
@@ -406,10 +416,10 @@ fn cell(field: &Field) -> Value {
     match field {
         Field::Group(row) => group(row),
         Field::ListInternal(list) => list.elements().iter().map(cell).collect(),
-        // A text that is not marked as one: the library would print it in base 64.
+        // A text that is not marked as one, or no text: the library would print either in base 64.
         Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
             Ok(text) => Value::from(text),
-            Err(_) => Serde(field.to_json_value()).into(),
+            Err(_) => Value::from_bytes(bytes.data().to_vec()),
         },
         other => Serde(other.to_json_value()).into(),
     }

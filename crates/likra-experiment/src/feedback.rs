@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use likra_data::{rows_of, training_order, training_passes};
+use likra_data::{rows_of, training_order, training_passes, without_compression};
 use likra_files::{check_room, read, sweep, write_atomically};
 use likra_hub::{Event, Listener, Name, RepoType, fetch};
 use likra_judge::{
@@ -17,9 +17,9 @@ use likra_train::{Example, LongExample};
 use serde_json::json;
 
 use crate::jobs::key;
-use crate::judge::{Beside, FeedbackFile, Format, HEADS, scored};
+use crate::judge::{Beside, FeedbackFile, Format, HEADS, head_hash, scored};
 use crate::work::score_alone;
-use crate::{Base, Finder, Hashes, Head, JudgeFile, Spec, train};
+use crate::{Base, Finder, Hashes, Head, Judge, JudgeFile, Spec, train};
 
 /// How many prompts with good and bad answers must be there to be held out.
 const FEWEST: usize = 10;
@@ -32,13 +32,19 @@ fn files(text: &str, listener: &Listener) -> Result<Vec<PathBuf>> {
     };
     let expected = "files of rows with `train` in their names";
     let (folder, _) = fetch(RepoType::Dataset, &name, expected, &is_training, listener)?;
-    Ok(training_files(&folder)?)
+    let found = training_files(&folder)?;
+    ensure!(
+        !found.is_empty(),
+        "{text}: no files there; expected {expected}"
+    );
+    Ok(found)
 }
 
 /// Whether a file of a data set has rows for training.
 fn is_training(file: &str) -> bool {
     let endings = [".parquet", ".jsonl", ".json", ".csv"];
-    file.contains("train") && endings.iter().any(|ending| file.ends_with(ending))
+    let plain = without_compression(file);
+    file.contains("train") && endings.iter().any(|ending| plain.ends_with(ending))
 }
 
 /// Those that are in a folder and below it, in the order of their names.
@@ -66,9 +72,10 @@ fn open(file: &str, listener: &Listener) -> Result<(Vec<Feedback>, Vec<Input>)> 
     for path in files(file, listener)? {
         let bytes = read(&path)?;
         inputs.push(Input::of_bytes(&path, &bytes));
-        rows.extend(rows_of(bytes, &path)?);
+        let found = rows_of(bytes, &path)?.into_iter();
+        rows.extend(found.map(|(line, row)| (format!("{}: line {line}", path.display()), row)));
     }
-    let (all, left_out) = feedback(&rows).with_context(|| file.to_owned())?;
+    let (all, left_out) = feedback(&rows)?;
     let duplicate = "only answers that the same prompt has had before, which are left out";
     let contradiction = "an answer that is chosen and rejected for one prompt, which is left out";
     for (rows, what) in [
@@ -78,7 +85,7 @@ fn open(file: &str, listener: &Listener) -> Result<(Vec<Feedback>, Vec<Input>)> 
     ] {
         if let Some(first) = rows.first() {
             let count = rows.len();
-            let line = format!("Warning: rows with {what}: {count}; the first is in line {first}");
+            let line = format!("Warning: rows with {what}: {count}; the first is {first}");
             listener(Event::Said(line));
         }
     }
@@ -169,13 +176,18 @@ pub fn train_judge(
     base.device()?;
     let (mut all, inputs) = open(file, listener)?;
     let has_chat = all.iter().any(|one| matches!(one.prompt, Prompt::Chat(_)));
-    let format = Format::open(&base, spec.training.bos, has_chat)?;
+    // Training that goes on another day is still that of the day on which it has begun.
+    let day = || Judge::read(out).ok()?.today;
+    let today = spec.evaluation.today.clone().or_else(day);
+    let format = Format::open(&base, spec.training.bos, has_chat, today)?;
     leave_out_long(&format, &mut all, spec.training.too_long, listener)
         .with_context(|| file.to_owned())?;
     let [learned, held_out] = parts(all, share, spec.seed).with_context(|| file.to_owned())?;
     let asked = requests(&format, &held_out)?;
     let files: Vec<&str> = inputs.iter().map(|input| &*input.sha256).collect();
-    let data = sha256(format!("{} {share}", files.join(" ")).as_bytes());
+    let today = format.today();
+    let day = today.as_deref().unwrap_or_default();
+    let data = sha256(format!("{} {share}{day}", files.join(" ")).as_bytes());
     let model = base.hash(has_chat)?;
     let hashes = [("model", &model), ("tokenizer", &model), ("data", &data)];
     let hashes = hashes.map(|(name, hash)| (name, hash.clone())).into();
@@ -191,36 +203,46 @@ pub fn train_judge(
         answers.into_iter().enumerate().map(label).collect()
     });
     let labelled: Vec<Labelled> = labelled.collect();
-    let judge = JudgeFile {
+    let calibration = Calibration::fit(&labelled.iter().collect::<Vec<_>>());
+    if calibration.slope <= 0.0 {
+        let line = "Warning: of the prompts held out, good answers have no higher scores than bad ones: this is no judge";
+        listener(Event::Said(line.into()));
+    }
+    let mut judge = JudgeFile {
         likra: env!("CARGO_PKG_VERSION").into(),
         model: base.name.clone(),
         model_sha256: model,
         chat_template: has_chat,
+        today,
         seed: spec.seed,
+        heads_sha256: Default::default(),
         feedback: FeedbackFile {
             files: inputs,
             chosen: chosen.len(),
             rejected: rejected.len(),
             held_out: labelled.len(),
         },
-        calibration: Calibration::fit(&labelled.iter().collect::<Vec<_>>()),
+        calibration,
         held_out: Performance::of_others(&labelled).context("no prompts are held out")?,
         beside: beside(&score_alone(&base, BASE, None, &plan, listener)?, &labelled)?,
         training: spec.training.clone(),
         lora: spec.lora.clone(),
     };
-    leave(&judge, [&positive, &negative], out)?;
+    leave(&mut judge, [&positive, &negative], out)?;
     Ok(judge)
 }
 
 /// Writes a judge into its folder: what says how to read the heads last of all, and never beside those of another judge.
-fn leave(judge: &JudgeFile, heads: [&Adapter; 2], out: &Path) -> Result<()> {
-    let (text, file) = (toml::to_string(judge)?, out.join("likra.toml"));
+fn leave(judge: &mut JudgeFile, heads: [&Adapter; 2], out: &Path) -> Result<()> {
+    let file = out.join("likra.toml");
     remove(&file)?;
-    for (name, head) in HEADS.into_iter().zip(heads) {
-        sweep(&out.join(name))?;
-        head.save(&out.join(name))?;
+    for (place, head) in heads.into_iter().enumerate() {
+        let folder = out.join(HEADS[place]);
+        sweep(&folder)?;
+        head.save(&folder)?;
+        judge.heads_sha256[place] = head_hash(&folder)?;
     }
+    let text = toml::to_string(judge)?;
     write_atomically(&file, |to| to.write_all(text.as_bytes()))?;
     Ok(())
 }
@@ -302,10 +324,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("constrained-train");
         fs_err::create_dir_all(folder.join("train")).unwrap();
-        for file in ["test.jsonl", "train.jsonl", "train/0.csv", "train.txt"] {
+        for file in ["test.jsonl", "train.jsonl.gz", "train/0.csv", "train.txt"] {
             fs_err::write(folder.join(file), "").unwrap();
         }
-        let expected = ["train/0.csv", "train.jsonl"].map(|file| folder.join(file));
+        let expected = ["train/0.csv", "train.jsonl.gz"].map(|file| folder.join(file));
         assert_eq!(training_files(&folder).unwrap(), expected);
     }
 }

@@ -116,7 +116,7 @@ impl Inputs {
             aside = Some(benchmark.set_aside(count).with_context(several)?);
         }
         if let Some(chat) = chat(&base.folder, &spec.evaluation)? {
-            spec.evaluation.today.take_if(|_| !chat.asks_for_day());
+            spec.evaluation.today.take_if(|_| chat.today().is_none());
             let in_chat = |one: Benchmark| one.in_chat(&chat, &spec.evaluation.shots());
             benchmark = in_chat(benchmark)?;
             aside = aside.map(in_chat).transpose()?;

@@ -34,8 +34,13 @@ pub struct JudgeFile {
     pub model_sha256: String,
     /// Whether prompts are put into the base's chat template.
     pub chat_template: bool,
+    /// The day that the template is told, if it asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub today: Option<String>,
     /// The seed of the examples' order and of the initial adapters.
     pub seed: u32,
+    /// The hashes of the positive and the negative head.
+    pub heads_sha256: [String; 2],
     /// What was learned.
     pub feedback: FeedbackFile,
     /// From log-likelihoods to probabilities.
@@ -88,9 +93,15 @@ impl Format {
     /// # Errors
     ///
     /// If the tokenizer, or the chat template that is wanted, is refused.
-    pub(crate) fn open(base: &Base, bos: Bos, has_chat: bool) -> Result<Self> {
+    pub(crate) fn open(
+        base: &Base,
+        bos: Bos,
+        has_chat: bool,
+        today: Option<String>,
+    ) -> Result<Self> {
         let evaluation = Evaluation {
             chat_template: has_chat,
+            today,
             ..Evaluation::default()
         };
         Ok(Self {
@@ -103,6 +114,11 @@ impl Format {
     /// Whether prompts are put into a chat template.
     pub fn is_chat(&self) -> bool {
         self.chat.is_some()
+    }
+
+    /// The day that the chat template is told, if it asks for one.
+    pub(crate) fn today(&self) -> Option<String> {
+        Some(self.chat.as_ref()?.today()?.to_string())
     }
 
     /// The prompt as a text. A text is a user's message where there is a chat template.
@@ -120,7 +136,13 @@ impl Format {
             }
         };
         let plain = "messages, but the judge was trained on plain texts";
-        Ok(self.chat.as_ref().context(plain)?.said(&said)?)
+        let begins = || {
+            let first = said.first().map_or("", |(_, content)| *content);
+            let begins: String = first.chars().take(60).collect();
+            format!("messages that begin with {begins:?}")
+        };
+        let chat = self.chat.as_ref().context(plain)?;
+        chat.said(&said).with_context(begins)
     }
 
     /// An answer after its prompt, if the model has room for both.
@@ -224,7 +246,25 @@ impl Judge {
             path.display()
         );
         let text = read_text(&path)?;
-        toml::from_str(&text).with_context(|| path.display().to_string())
+        let file: JudgeFile = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let Calibration {
+            weight,
+            slope,
+            constant,
+            ..
+        } = file.calibration;
+        let at = path.display();
+        ensure!(
+            weight.is_finite() && weight >= 0.0,
+            "{at}: weight = {weight}: expected a number of at least 0"
+        );
+        for (name, value) in [("slope", slope), ("constant", constant)] {
+            ensure!(
+                value.is_finite(),
+                "{at}: {name} = {value}: expected a finite number"
+            );
+        }
+        Ok(file)
     }
 
     /// Opens the judge in `dir` on its base, whose files must be those that it was trained on.
@@ -243,14 +283,24 @@ impl Judge {
             file.model,
             file.model_sha256
         );
-        let open = |name: &str| {
-            let adapter = Adapter::load(&dir.join(name), base.device()?)?;
+        let open = |place: usize| {
+            let folder = dir.join(HEADS[place]);
+            let adapter = Adapter::load(&folder, base.device()?)?;
             base.config.check_adapter(&adapter)?;
-            anyhow::Ok(adapter)
+            let (found, expected) = (head_hash(&folder)?, &file.heads_sha256[place]);
+            ensure!(
+                found == *expected,
+                "{}: not the head that the judge was calibrated with: its files have hash {found}, {} expects \
+                 {expected}; `likra train --feedback` makes both anew",
+                folder.display(),
+                dir.join("likra.toml").display()
+            );
+            Ok(adapter)
         };
+        let (bos, today) = (file.training.bos, file.today.clone());
         Ok(Self {
-            heads: [open(HEADS[0])?, open(HEADS[1])?],
-            format: Format::open(&base, file.training.bos, file.chat_template)?.into(),
+            heads: [open(0)?, open(1)?],
+            format: Format::open(&base, bos, file.chat_template, today)?.into(),
             base,
             file,
         })
@@ -284,6 +334,14 @@ impl Judge {
         let calibration = &self.file.calibration;
         Ok(scored.iter().map(|one| calibration.judge(one)).collect())
     }
+}
+
+/// The hash of a head's files.
+pub(crate) fn head_hash(folder: &Path) -> Result<String> {
+    let of = |file: &str| Ok(Input::of_file(&folder.join(file))?.sha256);
+    let hashes = ["adapter_config.json", "adapter_model.safetensors"].map(of);
+    let hashes: Vec<String> = hashes.into_iter().collect::<Result<_>>()?;
+    Ok(sha256(hashes.join("\n").as_bytes()))
 }
 
 impl Base {

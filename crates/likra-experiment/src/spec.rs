@@ -110,7 +110,7 @@ pub struct UnrelatedSpec {
 pub struct HeadSpec {
     /// Which answers it learns.
     pub answers: Answers,
-    /// How many examples it sees; as many as the experiment says if absent.
+    /// How many examples it sees, at most as many as the experiment says; as many if absent.
     pub examples: Option<usize>,
     /// The share of its answers that are replaced by right ones.
     #[serde(default)]

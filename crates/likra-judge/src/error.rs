@@ -8,6 +8,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[non_exhaustive]
 pub enum Error {
     /// A row has no form that is known.
-    #[error("line {0}: found {1}; expected {2}")]
-    Row(usize, String, &'static str),
+    #[error("{0}: found {1}; expected {2}")]
+    Row(String, String, &'static str),
 }

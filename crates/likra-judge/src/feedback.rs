@@ -28,29 +28,42 @@ pub struct Feedback {
     pub rejected: Vec<String>,
 }
 
-/// What was left out of a file, by line or row, from 1.
+/// What was left out, by the places of rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// Rows with an answer of nothing but white space.
-    pub empty: Vec<usize>,
+    pub empty: Vec<String>,
     /// Rows whose answers all stand before, to the same prompt.
-    pub duplicates: Vec<usize>,
+    pub duplicates: Vec<String>,
     /// Rows with an answer that is both chosen and rejected, which is left out as both.
-    pub contradictions: Vec<usize>,
+    pub contradictions: Vec<String>,
 }
 
-/// The feedback in the rows of a file, each with its line; rows with one prompt are brought together. Where one prompt is
+/// The feedback in rows, each with its place in a file; rows with one prompt are brought together. Where one prompt is
 /// messages, a text is a user's message.
 ///
 /// # Errors
 ///
-/// If a row has none of the forms; the message names the line.
-pub fn feedback(rows: &[(usize, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
-    let read = |(line, row): &(usize, Value)| match read(row) {
-        Ok(read) => Ok((*line, read)),
-        Err((found, expected)) => Err(Error::Row(*line, found, expected)),
+/// If a row has none of the forms, or all answers repeat their prompts; the message names the place.
+pub fn feedback(rows: &[(String, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
+    let has_prompts = rows.iter().any(|(_, row)| !is_empty(&row["prompt"]));
+    let read = |(place, row): &(String, Value)| match read(row, has_prompts) {
+        Ok(read) => Ok((place.clone(), read)),
+        Err((found, expected)) => Err(Error::Row(place.clone(), found, expected)),
     };
     let mut rows: Vec<_> = rows.iter().map(read).collect::<Result<_>>()?;
+    let repeats = |(_, (prompt, answers)): &Row| match prompt {
+        Prompt::Text(prompt) if !prompt.trim().is_empty() => {
+            answers.iter().all(|(answer, _)| answer.starts_with(prompt))
+        }
+        _ => false,
+    };
+    if let [(place, _), _, ..] = rows.as_slice()
+        && rows.iter().all(repeats)
+    {
+        let found = "answers that begin with the prompt, here and in all rows".into();
+        return Err(Error::Row(place.clone(), found, "answers alone"));
+    }
     if rows
         .iter()
         .any(|(_, (prompt, _))| matches!(prompt, Prompt::Chat(_)))
@@ -60,7 +73,7 @@ pub fn feedback(rows: &[(usize, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
         }
     }
     let mut left_out = LeftOut::default();
-    // Of each prompt its place, and of each answer to it whether it was chosen, rejected or both, and the last line.
+    // Of each prompt its place, and of each answer to it whether it was chosen, rejected or both.
     let mut places: BTreeMap<Prompt, usize> = BTreeMap::new();
     let mut all: Vec<(Prompt, Answers)> = Vec::new();
     for (line, (prompt, answers)) in rows {
@@ -71,20 +84,20 @@ pub fn feedback(rows: &[(usize, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
         let (there, mut is_new) = (&mut all[place].1, false);
         for (answer, is_chosen) in answers {
             if answer.trim().is_empty() {
-                left_out.empty.push(line);
+                left_out.empty.push(line.clone());
                 is_new = true;
                 continue;
             }
             let at = there.iter().position(|(known, _)| *known == answer);
             let at = at.unwrap_or_else(|| {
-                there.push((answer, [None; 2]));
+                there.push((answer, [false; 2]));
                 there.len() - 1
             });
             let known = &mut there[at].1;
-            if known[usize::from(!is_chosen)].is_some() {
-                left_out.contradictions.push(line);
+            if known[usize::from(!is_chosen)] {
+                left_out.contradictions.push(line.clone());
             }
-            is_new |= known[usize::from(is_chosen)].replace(line).is_none();
+            is_new |= !std::mem::replace(&mut known[usize::from(is_chosen)], true);
         }
         if !is_new {
             left_out.duplicates.push(line);
@@ -102,7 +115,7 @@ pub fn feedback(rows: &[(usize, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
 fn gathered((prompt, answers): (Prompt, Answers)) -> Feedback {
     let only = |chosen: usize| {
         let some = answers.iter();
-        let some = some.filter(|(_, at)| at[chosen].is_some() && at[1 - chosen].is_none());
+        let some = some.filter(|(_, is)| is[chosen] && !is[1 - chosen]);
         some.map(|(answer, _)| answer.clone()).collect::<Vec<_>>()
     };
     Feedback {
@@ -112,26 +125,52 @@ fn gathered((prompt, answers): (Prompt, Answers)) -> Feedback {
     }
 }
 
-/// The answers to a prompt, each with the line where it was rejected, and the one where it was chosen.
-type Answers = Vec<(String, [Option<usize>; 2])>;
+/// The answers to a prompt, each with whether it was rejected, and whether it was chosen.
+type Answers = Vec<(String, [bool; 2])>;
+
+/// A row's place, its prompt, and its answers, each with whether it was chosen.
+type Row = (String, (Prompt, Vec<(String, bool)>));
 
 /// The prompt of a row and its answers, each with whether it was chosen.
-fn read(row: &Value) -> Read<(Prompt, Vec<(String, bool)>)> {
-    let forms = "columns chosen and rejected; prompt, completion and label; or question, choices and answer";
+fn read(row: &Value, has_prompts: bool) -> Read<(Prompt, Vec<(String, bool)>)> {
     let columns = row.as_object();
     let columns = columns.ok_or_else(|| (kind(row), "an object with columns"))?;
-    for name in ["tools", "documents", "chat_template_kwargs"] {
+    for name in [
+        "tools",
+        "documents",
+        "chat_template_kwargs",
+        "image",
+        "images",
+    ] {
         if columns.get(name).is_some_and(|value| !is_empty(value)) {
-            let expected = "no such column: the chat template would not get it";
+            let expected = "no such column: the model would not get it";
             return Err((format!("a column {name}"), expected));
         }
     }
+    let (prompt, answers) = formed(columns, has_prompts)?;
+    let said = prompt.messages();
+    for name in ["system", "system_prompt", "input"] {
+        let text = columns
+            .get(name)
+            .and_then(Value::as_str)
+            .map_or("", str::trim);
+        if !said.iter().any(|message| message.content.contains(text)) {
+            let expected = "its text in the prompt, where the model gets it";
+            return Err((format!("a column {name}"), expected));
+        }
+    }
+    Ok((prompt, answers))
+}
+
+/// What a row's columns say, by the form that they are in.
+fn formed(columns: &Map<String, Value>, has_prompts: bool) -> Read<(Prompt, Vec<(String, bool)>)> {
+    let forms = "columns chosen and rejected; prompt, completion and label; or question, choices and answer";
     // An empty cell of a table is null. It counts as an empty answer if no other form fits.
     for empty in [false, true] {
         let is_there = |value: &Value| empty || !value.is_null();
         let has = |name: &str| columns.get(name).is_some_and(is_there);
         if has("chosen") && has("rejected") {
-            return pair(columns);
+            return pair(columns, has_prompts);
         }
         if has("completion") && has("label") {
             return labelled(columns);
@@ -191,8 +230,8 @@ const PROMPTS: [&str; 17] = [
     "history",
 ];
 
-/// A chosen answer and a rejected one. Without a prompt of its own, what both begin with is the prompt.
-fn pair(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)> {
+/// A chosen answer and a rejected one. Where no row has a prompt of its own, what both begin with is the prompt.
+fn pair(columns: &Map<String, Value>, has_prompts: bool) -> Read<(Prompt, Vec<(String, bool)>)> {
     let (own, chosen) = said(columns, "chosen")?;
     let (other, rejected) = said(columns, "rejected")?;
     let answers = |chosen: &str, rejected: &str| {
@@ -207,6 +246,9 @@ fn pair(columns: &Map<String, Value>) -> Read<(Prompt, Vec<(String, bool)>)> {
                 .find(|(name, value)| is_one_of(name, PROMPTS) && !is_empty(value));
             if let Some((name, _)) = other {
                 return Err((format!("a column {name}"), "the name prompt for it"));
+            }
+            if has_prompts {
+                return Err(("no prompt".into(), "one, as other rows have it"));
             }
             // As TRL finds it (`extract_prompt`): a space before the answers belongs to them.
             let alike = chosen.char_indices().zip(rejected.chars());
@@ -237,13 +279,20 @@ fn said(columns: &Map<String, Value>, name: &str) -> Read<(Option<Prompt>, Strin
         let refused = |expected| (kind(value), expected);
         // A table has its messages as texts.
         let text = value.as_str().map_or("", str::trim);
+        let inner = text.strip_prefix('[').map_or("", str::trim_start);
         let is_messages =
-            text.starts_with("[{") && text.contains("role") && text.contains("content");
-        if is_messages && text.ends_with("}]") {
+            inner.starts_with('{') && text.contains("role") && text.contains("content");
+        if serde_json::from_str::<Message>(text).is_ok() {
+            return Err(refused("a list of messages, not one alone"));
+        }
+        if is_messages && text.ends_with(']') {
             let messages: Option<Vec<Message>> = serde_json::from_str(text).ok();
             let messages =
                 messages.ok_or_else(|| refused("messages as JSON, not as Python prints them"))?;
             return Ok(Some(Prompt::Chat(messages)));
+        }
+        if value.as_array().is_some_and(Vec::is_empty) && name == "prompt" {
+            return Ok(None);
         }
         let found = Option::<Prompt>::deserialize(value);
         let expected = "a text, or a list of messages with role and content and no other keys";
@@ -279,9 +328,17 @@ fn joined(prompt: Prompt, said: Vec<Message>) -> Read<Vec<Message>> {
             .then_some(said)
             .ok_or_else(|| (kind(&text.into()), expected));
     }
+    if all.is_empty() || said.windows(all.len()).any(|some| some == all) {
+        return Ok(said);
+    }
     let again = |count: &usize| all.ends_with(&said[..*count]);
     let count = (0..=said.len().min(all.len())).rev().find(again);
-    all.extend(said.into_iter().skip(count.unwrap_or_default()));
+    let count = count.unwrap_or_default();
+    if count == 0 && said.first().is_some_and(|first| first.role == "system") {
+        let expected = "messages that have the prompt, or begin after it";
+        return Err(("a system message after the prompt".into(), expected));
+    }
+    all.extend(said.into_iter().skip(count));
     Ok(all)
 }
 
@@ -337,7 +394,10 @@ mod tests {
     use super::*;
 
     fn of(rows: &[Value]) -> Result<(Vec<Feedback>, LeftOut)> {
-        let rows: Vec<(usize, Value)> = (1..).zip(rows.iter().cloned()).collect();
+        let rows = (1..)
+            .zip(rows)
+            .map(|(line, row)| (format!("line {line}"), row.clone()));
+        let rows: Vec<(String, Value)> = rows.collect();
         feedback(&rows)
     }
 
@@ -438,7 +498,8 @@ mod tests {
         assert_eq!(of(prompt.clone(), &[]), short);
         assert_eq!(of(prompt.clone(), std::slice::from_ref(&user)), short);
         assert_eq!(of(prompt.clone(), &[system.clone(), user.clone()]), short);
-        assert_eq!(of(json!("Why?"), &[system, user]), short);
+        assert_eq!(of(json!("Why?"), &[system.clone(), user.clone()]), short);
+        assert_eq!(of(json!([user]), &[system, user]), short);
         assert_eq!(
             of(prompt, &turns),
             ["Be brief.", "Why?", "Which?", "That one."]
@@ -470,12 +531,13 @@ mod tests {
             row("Perhaps.", json!(false)),
             json!({"prompt": "Why?", "chosen": null, "rejected": "No."}),
         ];
+        let lines = |lines: &[usize]| lines.iter().map(|line| format!("line {line}")).collect();
         let (found, left_out) = of(&rows).unwrap();
         assert_eq!(found, [text("Why?", &["Because."], &["No."])]);
         let expected = LeftOut {
-            empty: vec![4, 7],
-            duplicates: vec![3],
-            contradictions: vec![6],
+            empty: lines(&[4, 7]),
+            duplicates: lines(&[3]),
+            contradictions: lines(&[6]),
         };
         assert_eq!(left_out, expected);
     }
@@ -486,7 +548,30 @@ mod tests {
         for (row, named) in [
             (json!({"text": "x"}), "columns text"),
             (json!([1]), "[1]"),
-            (json!({"chosen": "a", "rejected": "b"}), "no prompt"),
+            (
+                json!({"chosen": "in a", "rejected": "in b"}),
+                "as other rows have it",
+            ),
+            (
+                json!({"prompt": [], "chosen": "in a", "rejected": "in b"}),
+                "no prompt",
+            ),
+            (
+                json!({"prompt": "x", "system": "y", "chosen": "a", "rejected": "b"}),
+                "a column system",
+            ),
+            (
+                json!({"prompt": "x", "chosen": "{\"role\": \"assistant\", \"content\": \"y\"}", "rejected": "z"}),
+                "not one alone",
+            ),
+            (
+                json!({"prompt": "x", "chosen": "[ {'role': 'user', 'content': 'y'} ]", "rejected": "z"}),
+                "not as Python prints them",
+            ),
+            (
+                json!({"prompt": [{"role": "user", "content": "x"}], "chosen": [{"role": "system", "content": "y"}, {"role": "assistant", "content": "a"}], "rejected": "z"}),
+                "a system message after the prompt",
+            ),
             (
                 json!({"question": "x", "chosen": "in a", "rejected": "in b"}),
                 "found a column question; expected the name prompt for it",

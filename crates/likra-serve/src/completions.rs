@@ -22,6 +22,8 @@ use crate::worker;
 pub(crate) struct Asked {
     model: Option<String>,
     prompt: Option<Box<RawValue>>,
+    /// As vLLM has it.
+    add_special_tokens: Option<bool>,
     echo: Option<bool>,
     logprobs: Value,
     max_tokens: Value,
@@ -137,7 +139,7 @@ impl Asked {
         let raw = self.prompt.as_ref().map_or("nothing", |raw| raw.get());
         let kind = raw.chars().filter(|it| !it.is_whitespace()).take(2);
         let from_text = |text: String| {
-            let ids = app.encode("prompt", &text, true)?;
+            let ids = app.encode("prompt", &text, self.add_special_tokens != Some(false))?;
             Ok((Some(text), ids))
         };
         let from_ids = |ids| Ok((None, ids));

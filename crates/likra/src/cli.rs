@@ -393,8 +393,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "TOKEN")]
     pub(crate) token: Option<String>,
     /// How many requests are taken in at once, a few if they are large; more are refused.
-    #[arg(long, value_name = "N", default_value = "256")]
-    pub(crate) queue: NonZero<usize>,
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) queue: u32,
     /// How many seconds a request may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 330, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) deadline: u64,

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> Result<()> {
     let token = token.or(of_variable.filter(|token| !token.is_empty()));
     let settings = Settings {
         token,
-        queue: arguments.queue.get(),
+        queue: arguments.queue as usize,
         deadline: Duration::from_secs(arguments.deadline),
         batch_tokens,
         ..Settings::new(models, vocabulary as u32, base.config.max_positions)

@@ -230,6 +230,40 @@ fn mistakes_are_named(dir: &Path) {
     let other = text(&fixture("models/llama"));
     let error = fail(&["judge", "--heads", &heads, "--model", &other, &path], 1);
     assert!(error.contains("not the base of the heads"), "{error}");
+    // The heads and the numbers that are read with them belong together.
+    let (judge, other) = (dir.join("judge"), dir.join("other"));
+    fs::create_dir(&other).unwrap();
+    let said = fs::read_to_string(judge.join("likra.toml")).unwrap();
+    let weight = said
+        .lines()
+        .find(|line| line.starts_with("weight"))
+        .unwrap();
+    for (text, is_swapped, message) in [
+        (
+            said.replace(weight, "weight = nan"),
+            false,
+            "weight = NaN: expected a number",
+        ),
+        (
+            said.clone(),
+            true,
+            "not the head that the judge was calibrated with",
+        ),
+    ] {
+        fs::write(other.join("likra.toml"), text).unwrap();
+        for (from, to) in [("positive", "negative"), ("negative", "positive")] {
+            let (from, to) = (
+                judge.join(from),
+                other.join(if is_swapped { to } else { from }),
+            );
+            fs::create_dir_all(&to).unwrap();
+            for file in ["adapter_config.json", "adapter_model.safetensors"] {
+                fs::copy(from.join(file), to.join(file)).unwrap();
+            }
+        }
+        let error = fail(&["judge", "--heads", &other.to_string_lossy(), &path], 1);
+        assert!(error.contains(message), "{error}");
+    }
 }
 
 #[test]
@@ -321,7 +355,7 @@ fn messages_are_learned_and_judged_in_the_chat_template() {
             fs_err::copy(&path, model.join(path.file_name().unwrap())).unwrap();
         }
     }
-    let template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
+    let template = "{{ strftime_now('%d %B %Y') }}{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
     fs_err::write(model.join("chat_template.jinja"), template).unwrap();
     let rows: Vec<_> = questions("train.jsonl").into_iter().take(40).collect();
     let say = |role: &str, content: &str| json!({"role": role, "content": content});
@@ -361,6 +395,12 @@ fn messages_are_learned_and_judged_in_the_chat_template() {
     let found = ask(vec![plain, short, long]);
     assert_eq!(found[0], found[1]);
     assert_ne!(found[1].scores, found[2].scores);
+    // The template is told the day of the training, whatever day it is.
+    let file = dir.join("judge/likra.toml");
+    let said = fs_err::read_to_string(&file).unwrap();
+    let day = said.lines().find(|line| line.starts_with("today")).unwrap();
+    fs_err::write(&file, said.replace(day, "today = \"1999-12-31\"")).unwrap();
+    assert_ne!(found[0].scores, ask(vec![json!("Where?")])[0].scores);
 }
 
 /// The five commands of `docs/judge.md`, as they stand there.

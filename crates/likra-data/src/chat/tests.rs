@@ -259,7 +259,9 @@ fn what_minijinja_lacks_does_not_cost_the_system_its_message() {
             "{{% for m in messages %}}{{% if m.role == 'system' %}}{{{{ {lacking} }}}}{{% else %}}{{{{ m.content }}}}\
              {{% endif %}}{{% endfor %}}"
         );
-        let said = chat_of(&source).said(&messages);
+        let chat = chat_of(&source);
+        let said = chat.said_to_harness(&messages);
         assert_eq!(said.is_ok(), is_asked_again, "{lacking}: {said:?}");
+        assert!(chat.said(&messages).is_err() || lacking == "m.missing.too");
     }
 }
