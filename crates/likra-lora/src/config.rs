@@ -91,14 +91,10 @@ impl LoraConfig {
     /// If the pattern is no regular expression.
     pub fn targets(&self, module: &str) -> Result<bool> {
         match &self.target_modules {
-            TargetModules::Names(names) => Ok(names.iter().any(|name| {
-                let rest = module.strip_suffix(name.as_str());
-                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            })),
             TargetModules::Pattern(all) if all.eq_ignore_ascii_case("all-linear") => {
                 Ok(!OUTSIDE.contains(&module))
             }
-            TargetModules::Pattern(pattern) => full_match("target_modules", pattern, module),
+            targets => targets.name("target_modules", module),
         }
     }
 
@@ -119,6 +115,19 @@ impl LoraConfig {
             return Err(Error::Alpha(found));
         }
         self.targets("").and(self.scale_of("")).map(drop)
+    }
+}
+
+impl TargetModules {
+    /// Whether these, the value of `key`, name a module: by the end of its path, or by a pattern of all of it.
+    pub(crate) fn name(&self, key: &'static str, module: &str) -> Result<bool> {
+        match self {
+            Self::Names(names) => Ok(names.iter().any(|name| {
+                let rest = module.strip_suffix(name.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            })),
+            Self::Pattern(pattern) => full_match(key, pattern, module),
+        }
     }
 }
 

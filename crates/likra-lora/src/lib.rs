@@ -5,6 +5,7 @@ mod config;
 mod error;
 mod linear;
 mod peft;
+mod selection;
 mod tensors;
 
 pub use adapter::{Adapter, LowRank, Target, joined};

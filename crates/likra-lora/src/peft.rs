@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::adapter::SCORE;
+use crate::selection::Selection;
 use crate::tensors::{load_tensors, save_tensors};
 use crate::{Adapter, Error, LoraConfig, LowRank, Result, TargetModules};
 
@@ -72,7 +73,7 @@ impl Adapter {
     /// uses a part of PEFT that is not a plain low-rank update (dropout aside, which only matters
     /// while training).
     pub fn load(dir: &Path, device: &Device) -> Result<Self> {
-        let (mut config, base, [has_reward, selects]) = read_config(&dir.join(CONFIG))?;
+        let (mut config, base, has_reward, selection) = read_config(&dir.join(CONFIG))?;
         let of_config = |error: Error| Error::File(dir.join(CONFIG), error.to_string());
         let path = tensor_file(dir)?;
         let refused =
@@ -98,13 +99,19 @@ impl Adapter {
                 Some(rest) => format!("model.language_model.{rest}"),
                 None => module.to_owned(),
             };
+            let is_meant = match &selection {
+                Some(selection) => selection.keeps(module),
+                None => config.targets(module),
+            };
+            if !is_meant.map_err(of_config)? {
+                let expected = "only modules that target_modules of adapter_config.json names, less what \
+                                layers_to_transform and exclude_modules leave out";
+                return Err(refused(&a_name, expected, "another one"));
+            }
             if let TargetModules::Names(names) = &mut config.target_modules
-                && selects
+                && selection.is_some()
             {
                 names.extend([module.to_owned(), name.clone()]);
-            } else if !config.targets(module).map_err(of_config)? {
-                let expected = "only modules that target_modules of adapter_config.json names";
-                return Err(refused(&a_name, expected, "another one"));
             }
             let rank = config.rank_of(module).map_err(of_config)?;
             let scale = config.scale_of(module).map_err(of_config)?;
@@ -177,9 +184,9 @@ fn config_file(adapter: &Adapter) -> Value {
     })
 }
 
-/// The adapter's shape, the name or path of its base if there is one, whether it gives rewards, and whether it leaves
-/// out some of the layers that `target_modules` names: then those of its tensors are meant.
-fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>, [bool; 2])> {
+/// The adapter's shape, the name or path of its base if there is one, whether it gives rewards, and what it selects if it
+/// leaves out some of the layers that `target_modules` names: then its shape names none.
+fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>, bool, Option<Selection>)> {
     let parsed = likra_files::parse_json(&likra_files::read(path)?);
     let mut keys: Map<String, Value> =
         parsed.map_err(|error| Error::File(path.into(), error.to_string()))?;
@@ -207,11 +214,9 @@ fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>, [bool; 2])> {
             expected,
         ));
     }
-    let mut selects = false;
-    for key in ["layers_to_transform", "layers_pattern", "exclude_modules"] {
-        let value = keys.remove(key).unwrap_or_default();
-        selects |= ![json!(null), json!([]), json!("")].contains(&value);
-    }
+    let layers = take(path, &mut keys, "layers_to_transform")?;
+    let patterns = take(path, &mut keys, "layers_pattern")?;
+    let excluded = take(path, &mut keys, "exclude_modules")?;
     refuse_variants(path, keys)?;
     config.target_modules = targets.ok_or_else(|| {
         let expected = "a list of module names, a regular expression or all-linear";
@@ -219,10 +224,17 @@ fn read_config(path: &Path) -> Result<(LoraConfig, Option<String>, [bool; 2])> {
     })?;
     let of_config = |error: Error| Error::File(path.into(), error.to_string());
     config.validate().map_err(of_config)?;
-    if selects {
+    let selection = Selection {
+        config: config.clone(),
+        layers,
+        patterns,
+        excluded,
+    };
+    let selection = selection.selects().then_some(selection);
+    if selection.is_some() {
         config.target_modules = TargetModules::Names(Vec::new());
     }
-    Ok((config, base, [!saved.is_empty(), selects]))
+    Ok((config, base, !saved.is_empty(), selection))
 }
 
 /// Refuses keys that ask for more than a plain update.

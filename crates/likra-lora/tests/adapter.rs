@@ -294,6 +294,26 @@ fn what_is_not_a_plain_update_is_refused_by_name() {
             "\"modules_to_save\": [\"lm_head\"]",
             "modules_to_save",
         ),
+        (
+            "\"rank_pattern\": {}",
+            "\"layers_to_transform\": 0",
+            "layers.1.",
+        ),
+        (
+            "\"rank_pattern\": {}",
+            "\"layers_to_transform\": [0, 1], \"layers_pattern\": [\"h\"]",
+            "layers_to_transform",
+        ),
+        (
+            "\"rank_pattern\": {}",
+            "\"exclude_modules\": \".*down_proj\"",
+            "down_proj",
+        ),
+        (
+            "\"rank_pattern\": {}",
+            "\"layers_to_transform\": [\"0\"]",
+            "layers_to_transform",
+        ),
         ("\"r\": 8", "\"r\": 4", "lora_A"),
         ("\"r\": 8", "\"r\": 0", "rank"),
         ("\"r\": 8", "\"r\": \"eight\"", "adapter_config.json"),

@@ -73,14 +73,14 @@ impl<'a> Row<'a> {
         let (trunk, longest) = (self.trunk.len(), self.longest());
         let parts = iter::once(trunk).chain(self.branches.iter().map(|branch| branch.len()));
         let mut end = 0;
-        parts.flat_map(move |length| {
-            let branch = end;
+        parts.enumerate().flat_map(move |(part, length)| {
+            let start = end;
             end += length;
-            (branch..end).map(move |offset| Place {
-                position: offset - branch + if branch == 0 { 0 } else { trunk },
+            (start..end).map(move |offset| Place {
+                position: offset - start + if part == 0 { 0 } else { trunk },
                 longest,
                 trunk,
-                branch,
+                branch: (part > 0).then_some(start),
                 offset,
             })
         })
@@ -96,8 +96,8 @@ struct Place {
     longest: usize,
     /// How many tokens the row's trunk has.
     trunk: usize,
-    /// Where its branch begins in the row; 0 on the trunk.
-    branch: usize,
+    /// Where its branch begins in the row, if it is not on the trunk.
+    branch: Option<usize>,
     /// Where itself is in the row.
     offset: usize,
 }
@@ -111,8 +111,8 @@ impl Place {
         let first = (prefix + self.position + 1).saturating_sub(window);
         let own = first.saturating_sub(prefix);
         let (trunk_end, branch) = match self.branch {
-            0 => (self.offset + 1, self.offset + 1),
-            branch => (self.trunk, branch),
+            None => (self.offset + 1, self.offset + 1),
+            Some(branch) => (self.trunk, branch),
         };
         Sight {
             prefix_from: first.min(prefix),
@@ -156,7 +156,7 @@ impl Batch {
             let longest = row.longest();
             let padding = padding.map(|offset| Place {
                 longest,
-                branch: offset,
+                branch: Some(offset),
                 offset,
                 ..Place::default()
             });
@@ -304,5 +304,11 @@ mod tests {
             branches: vec![&[2], &[3, 4, 5]],
         }]);
         assert_eq!(seen(&batch, 0, Some(2))[4], "...xx");
+        // Texts that share nothing.
+        let batch = Batch::new(&[Row::new(&[&[1, 2, 3], &[4, 5]])]);
+        assert_eq!(
+            seen(&batch, 0, Some(2)),
+            ["x....", "xx...", ".xx..", "...x.", "...xx"]
+        );
     }
 }
