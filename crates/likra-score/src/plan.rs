@@ -63,6 +63,39 @@ impl Plan {
         Self::new(requests, self.batch_tokens)
     }
 
+    /// The same with each candidate for itself, if the model turns what some of them share with others otherwise than in
+    /// themselves.
+    pub(crate) fn apart(&self, model: &Model) -> Option<Self> {
+        let can_share = |group: &Group, question: usize| {
+            let candidates = self.requests[question].candidates.iter();
+            let texts = candidates.map(|candidate| candidate.encoded.tokens.len() - 1);
+            let prefix = Some(group.prefix).filter(|tokens| *tokens > 0);
+            model.can_share(&texts.chain(prefix).collect::<Vec<_>>())
+        };
+        let is_alike = |group: &Group| {
+            let mut questions = group.batches.iter().flatten();
+            questions.all(|&question| can_share(group, question))
+        };
+        if self.groups.iter().all(is_alike) {
+            return None;
+        }
+        let alone = self.requests.iter().flat_map(|request| {
+            let candidates = request.candidates.iter().cloned();
+            candidates.map(|candidate| Request {
+                question_id: request.question_id.clone(),
+                candidates: vec![candidate],
+            })
+        });
+        let mut plan = Self {
+            requests: alone.collect(),
+            groups: Vec::new(),
+            batch_tokens: self.batch_tokens,
+        };
+        let batches = plan.batched(0, (0..plan.requests.len()).collect());
+        plan.groups = vec![Group { prefix: 0, batches }];
+        Some(plan)
+    }
+
     /// The questions, in order.
     pub fn requests(&self) -> &[Request] {
         &self.requests

@@ -98,7 +98,9 @@ impl<'a> Reader<'a> {
     fn beginning(&self, text: &[u32]) -> Option<usize> {
         let fits = |kept: &Beginning| {
             let length = kept.tokens.len();
-            length + 2 <= text.len() && text.starts_with(&kept.tokens)
+            length + 2 <= text.len()
+                && text.starts_with(&kept.tokens)
+                && self.model.can_share(&[length, text.len()])
         };
         let fitting = self.kept.iter().enumerate().filter(|(_, kept)| fits(kept));
         let longest = fitting.max_by_key(|(_, kept)| kept.tokens.len());
@@ -118,7 +120,7 @@ impl<'a> Reader<'a> {
         let common = common.max().unwrap_or(0) / BLOCK * BLOCK;
         let known = self.beginning(text);
         let there = known.map_or(0, |place| self.kept[place].tokens.len());
-        if common <= there {
+        if common <= there || !self.model.can_share(&[common, text.len()]) {
             // It was needed now.
             if let Some(kept) = known.and_then(|place| self.kept.remove(place)) {
                 self.kept.push_back(kept);

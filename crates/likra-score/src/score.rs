@@ -43,6 +43,8 @@ pub fn score(
     let reward = adapter.and_then(|adapter| adapter.reward.as_ref());
     let to_ends = reward.map(|_| plan.to_ends()).transpose()?;
     let plan = to_ends.as_ref().unwrap_or(plan);
+    let apart = plan.apart(model);
+    let plan = apart.as_ref().unwrap_or(plan);
     let mut sums = vec![Vec::new(); plan.requests.len()];
     let (questions, groups, batches) = (
         plan.requests.len(),
@@ -54,7 +56,7 @@ pub fn score(
         let batches = group.batches.iter().enumerate();
         batches.map(move |(number, questions)| (group, number, questions))
     });
-    let mut prefix = None;
+    let (mut prefix, mut done) = (None, 0);
     for (group, number, questions) in passes {
         if number == 0 {
             prefix = match plan.prefix(group) {
@@ -81,9 +83,14 @@ pub fn score(
             });
             sums[question] = found.collect();
         }
-        progress(questions.len());
+        // Of the questions that were asked.
+        let told = |done: usize| done * asked.requests.len() / plan.requests.len();
+        progress(told(done + questions.len()) - told(done));
+        done += questions.len();
     }
-    records(head, &asked.requests, &sums)
+    let (mut all, requests) = (sums.into_iter().flatten(), asked.requests.iter());
+    let sums = requests.map(|request| all.by_ref().take(request.candidates.len()).collect());
+    records(head, &asked.requests, &sums.collect::<Vec<_>>())
 }
 
 /// What stands at each of `targets`: its log-likelihood or reward, and whether it is the likeliest, if that is asked for.

@@ -153,6 +153,36 @@ fn questions_that_share_nothing_need_no_prefix() {
     );
 }
 
+/// Texts on both sides of the length from which the model turns all tokens otherwise; and in a window, texts that share
+/// no token.
+#[test]
+fn what_cannot_be_shared_is_not() {
+    let (model, adapter) = open("phi3-longrope");
+    let after = |tokens: u32| -> Vec<u32> { (0..tokens).map(|i| (i * 7 + 3) % 48).collect() };
+    let long: Vec<u32> = after(20);
+    for before in [[3, 6], [4, 14], [18, 19], [30, 31]] {
+        let [one, other] = before.map(|tokens| request("x", &after(tokens), &[&[4, 2], &long]));
+        let requests = [one, other];
+        assert_close(
+            &through_plan(&model, Some(&adapter), &requests, 100),
+            &alone(&model, Some(&adapter), &requests),
+            &format!("after {before:?}"),
+        );
+    }
+    let (model, adapter) = open("mistral");
+    let mut request = request("x", &after(20), &[&[4], &[5, 6], &long]);
+    for (place, candidate) in request.candidates.iter_mut().enumerate() {
+        candidate.encoded.tokens.drain(..place);
+        candidate.encoded.start -= place;
+    }
+    let requests = [request];
+    assert_close(
+        &through_plan(&model, Some(&adapter), &requests, 100),
+        &alone(&model, Some(&adapter), &requests),
+        "cut at the beginning",
+    );
+}
+
 #[test]
 fn candidates_may_differ_before_their_answers() {
     let (model, _) = open("llama");
