@@ -80,7 +80,7 @@ pub enum Error {
     /// differently.
     #[error(
         "a text of {0} tokens: from some length on this model's rope_type turns all tokens of a text otherwise, \
-         so that it cannot share them with shorter texts; use fewer examples in the prompt"
+         so that it cannot share them with shorter texts; expected each of them in a row of its own"
     )]
     Rotations(usize),
 }
