@@ -197,17 +197,7 @@ pub fn train_judge(
     let negative = teach(&base, spec, &hashes, HEADS[1], &rejected, out, listener)?;
     let plan = Plan::new(asked, base.placement.batch_tokens)?;
     let scored = scored(&base, [&positive, &negative], &plan, listener)?;
-    // Of each prompt the good answers are the first.
-    let labelled = held_out.iter().zip(scored).map(|(one, answers)| {
-        let label = |(place, answer)| (answer, place < one.chosen.len());
-        answers.into_iter().enumerate().map(label).collect()
-    });
-    let labelled: Vec<Labelled> = labelled.collect();
-    let calibration = Calibration::fit(&labelled.iter().collect::<Vec<_>>());
-    if calibration.slope <= 0.0 {
-        let line = "Warning: of the prompts held out, good answers have no higher scores than bad ones: this is no judge";
-        listener(Event::Said(line.into()));
-    }
+    let labelled = labelled(&held_out, scored);
     let mut judge = JudgeFile {
         likra: env!("CARGO_PKG_VERSION").into(),
         model: base.name.clone(),
@@ -222,7 +212,7 @@ pub fn train_judge(
             rejected: rejected.len(),
             held_out: labelled.len(),
         },
-        calibration,
+        calibration: calibrated(&labelled, listener),
         held_out: Performance::of_others(&labelled).context("no prompts are held out")?,
         beside: beside(&score_alone(&base, BASE, None, &plan, listener)?, &labelled)?,
         training: spec.training.clone(),
@@ -230,6 +220,26 @@ pub fn train_judge(
     };
     leave(&mut judge, [&positive, &negative], out)?;
     Ok(judge)
+}
+
+/// What the heads think of the answers to prompts, each with whether it is good: of each prompt those are the first.
+fn labelled(held_out: &[Feedback], scored: Vec<Vec<Scored>>) -> Vec<Labelled> {
+    let both = held_out.iter().zip(scored);
+    both.map(|(one, answers)| {
+        let label = |(place, answer)| (answer, place < one.chosen.len());
+        answers.into_iter().enumerate().map(label).collect()
+    })
+    .collect()
+}
+
+/// How scores are to be read; says so if they are worth nothing.
+fn calibrated(labelled: &[Labelled], listener: &Listener) -> Calibration {
+    let calibration = Calibration::fit(&labelled.iter().collect::<Vec<_>>());
+    if calibration.slope <= 0.0 {
+        let line = "Warning: of the prompts held out, good answers have no higher scores than bad ones: this is no judge";
+        listener(Event::Said(line.into()));
+    }
+    calibration
 }
 
 /// Writes a judge into its folder: what says how to read the heads last of all, and never beside those of another judge.

@@ -52,18 +52,7 @@ pub fn feedback(rows: &[(String, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
         Err((found, expected)) => Err(Error::Row(place.clone(), found, expected)),
     };
     let mut rows: Vec<_> = rows.iter().map(read).collect::<Result<_>>()?;
-    let repeats = |(_, (prompt, answers)): &Row| match prompt {
-        Prompt::Text(prompt) if !prompt.trim().is_empty() => {
-            answers.iter().all(|(answer, _)| answer.starts_with(prompt))
-        }
-        _ => false,
-    };
-    if let [(place, _), _, ..] = rows.as_slice()
-        && rows.iter().all(repeats)
-    {
-        let found = "answers that begin with the prompt, here and in all rows".into();
-        return Err(Error::Row(place.clone(), found, "answers alone"));
-    }
+    refuse_repeats(&rows)?;
     if rows
         .iter()
         .any(|(_, (prompt, _))| matches!(prompt, Prompt::Chat(_)))
@@ -109,6 +98,23 @@ pub fn feedback(rows: &[(String, Value)]) -> Result<(Vec<Feedback>, LeftOut)> {
     left_out.empty.dedup();
     left_out.contradictions.dedup();
     Ok((all, left_out))
+}
+
+/// Refuses rows of which all have their prompt once more in their answers. A few may be right.
+fn refuse_repeats(rows: &[Row]) -> Result<()> {
+    let repeats = |(_, (prompt, answers)): &Row| match prompt {
+        Prompt::Text(prompt) if !prompt.trim().is_empty() => {
+            answers.iter().all(|(answer, _)| answer.starts_with(prompt))
+        }
+        _ => false,
+    };
+    match rows {
+        [(place, _), _, ..] if rows.iter().all(repeats) => {
+            let found = "answers that begin with the prompt, here and in all rows".into();
+            Err(Error::Row(place.clone(), found, "answers alone"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What is only chosen, and what is only rejected.
@@ -543,6 +549,20 @@ mod tests {
     }
 
     #[test]
+    fn answers_that_all_repeat_their_prompts_are_refused() {
+        let row =
+            |chosen: &str| json!({"prompt": "Why?", "chosen": chosen, "rejected": "Why? No."});
+        let error = of(&[row("Why? Because."), row("Why? So.")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("line 1: found answers that begin with the prompt"),
+            "{error}"
+        );
+        assert!(of(&[row("Why? Because."), row("So.")]).is_ok());
+    }
+
+    #[test]
     fn what_cannot_be_used_is_named_with_its_line() {
         let good = json!({"prompt": "Why?", "chosen": "Because.", "rejected": "No."});
         for (row, named) in [
@@ -555,6 +575,10 @@ mod tests {
             (
                 json!({"prompt": [], "chosen": "in a", "rejected": "in b"}),
                 "no prompt",
+            ),
+            (
+                json!({"prompt": "x", "images": ["y"], "chosen": "a", "rejected": "b"}),
+                "a column images",
             ),
             (
                 json!({"prompt": "x", "system": "y", "chosen": "a", "rejected": "b"}),

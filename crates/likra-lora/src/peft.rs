@@ -81,13 +81,7 @@ impl Adapter {
         let pairs = "only pairs of lora_A and lora_B weights, at least one";
         let mut updates = BTreeMap::new();
         let mut halves = load_tensors(&path, device)?;
-        let name = format!("{PREFIX}{SCORE}");
-        let reward = has_reward.then(|| halves.remove(&name)).flatten();
-        let shape = reward.as_ref().map(Tensor::dims);
-        if has_reward && shape.is_none_or(|[labels, _]| labels != 1) {
-            let found = shape.map_or("none".into(), |shape| format!("{shape:?}"));
-            return Err(refused(&name, "[1, hidden]: one label", &found));
-        }
+        let reward = has_reward.then(|| reward(&path, &mut halves)).transpose()?;
         // Of the two halves of a pair, A is the first.
         while let Some((a_name, a)) = halves.pop_first() {
             let module = a_name.strip_prefix(PREFIX);
@@ -99,10 +93,10 @@ impl Adapter {
                 Some(rest) => format!("model.language_model.{rest}"),
                 None => module.to_owned(),
             };
-            let is_meant = match &selection {
-                Some(selection) => selection.keeps(module),
-                None => config.targets(module),
-            };
+            let keeps = |some: &Selection| some.keeps(module);
+            let is_meant = selection
+                .as_ref()
+                .map_or_else(|| config.targets(module), keeps);
             if !is_meant.map_err(of_config)? {
                 let expected = "only modules that target_modules of adapter_config.json names, less what \
                                 layers_to_transform and exclude_modules leave out";
@@ -139,6 +133,18 @@ impl Adapter {
             reward,
         })
     }
+}
+
+/// Takes out the layer that gives a reward, `[1, hidden]`.
+fn reward(path: &Path, tensors: &mut BTreeMap<String, Tensor<2>>) -> Result<Tensor<2>> {
+    let name = format!("{PREFIX}{SCORE}");
+    let found = tensors.remove(&name);
+    let shape = found.as_ref().map(Tensor::dims);
+    let is_one = found.filter(|found| found.dims()[0] == 1);
+    is_one.ok_or_else(|| {
+        let found = shape.map_or("none".into(), |shape| format!("{shape:?}"));
+        Error::tensor(path, &name, "[1, hidden]: one label", &found)
+    })
 }
 
 /// The file of an adapter's tensors.
