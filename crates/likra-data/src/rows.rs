@@ -341,7 +341,9 @@ fn cells(texts: &[&str]) -> Vec<Value> {
 fn json_rows(text: &str, path: &Path) -> Result<Found> {
     let wrong = |message: String| Err(malformed(path, "an array of rows in JSON", message));
     let rows = match serde_json::from_str::<Value>(text) {
-        Ok(value) if value.kind() == ValueKind::Seq => value,
+        Ok(value) if value.kind() == ValueKind::Seq => {
+            return Ok((1..).zip(items(&value)).collect());
+        }
         Ok(value) => match get(&value, "rows") {
             Some(rows) if rows.kind() == ValueKind::Seq => rows,
             Some(_) => return wrong("an object whose `rows` is no array".into()),

@@ -191,9 +191,13 @@ fn add<D: Serialize>(
     // The task's file, with what was asked.
     config["num_fewshot"] = results["n-shot"][name].clone();
     config["metric_list"] = metrics.iter().map(entry).collect();
-    let arguments = results["config"]["model_args"].as_object();
-    for (key, value) in arguments.into_iter().flatten() {
-        config["metadata"][key] = value.clone();
+    // A file may have a version alone there.
+    let metadata = &mut config["metadata"];
+    if metadata.is_null() || metadata.is_object() {
+        let arguments = results["config"]["model_args"].as_object();
+        for (key, value) in arguments.into_iter().flatten() {
+            metadata[key] = value.clone();
+        }
     }
     results["configs"][name] = config;
 }
