@@ -326,7 +326,7 @@ fn cells(texts: &[&str]) -> Vec<Value> {
     };
     let text = |text: &str| Some(Value::from(text));
     let kinds: &[fn(&str) -> Option<Value>] = match texts.iter().any(is_nothing) {
-        true => &[float, text],
+        true => &[float, truth, text],
         false => &[integer, float, truth, text],
     };
     let all = |read: &fn(&str) -> Option<Value>| {
@@ -430,6 +430,20 @@ fn cell(field: &Field) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Printed by pandas, of the same columns.
+    #[test]
+    fn a_column_s_cells_are_of_one_kind() {
+        for (texts, expected) in [
+            (["TRUE", "", "false"], "[True, None, False]"),
+            (["1", "", "2"], "[1.0, None, 2.0]"),
+            (["1", "x", "2"], "['1', 'x', '2']"),
+            (["True", "x", ""], "['True', 'x', None]"),
+        ] {
+            let found: Value = cells(&texts).into();
+            assert_eq!(python_text::display(&found), expected);
+        }
+    }
 
     /// Printed by datasets 5.0.1, of the same lines.
     #[test]
