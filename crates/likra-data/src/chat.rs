@@ -108,8 +108,8 @@ impl Chat {
     ///
     /// If the template refuses them.
     pub fn said(&self, messages: &[(&str, &str)]) -> Result<String> {
-        let refused = |error| Error::file(&self.template.path, template::message(&error));
-        self.rendered(messages).map_err(refused)
+        self.rendered(messages)
+            .map_err(|error| self.refused(&error))
     }
 
     /// The same as the harness has it: a template that refuses the messages is given them without the system's.
@@ -120,8 +120,12 @@ impl Chat {
             Err(error) if others.len() < messages.len() && Refusal::is(&error) => {
                 self.said(&others)
             }
-            _ => self.said(messages),
+            prompt => prompt.map_err(|error| self.refused(&error)),
         }
+    }
+
+    fn refused(&self, error: &minijinja::Error) -> Error {
+        Error::file(&self.template.path, template::message(error))
     }
 
     fn rendered(&self, messages: &[(&str, &str)]) -> Result<String, minijinja::Error> {

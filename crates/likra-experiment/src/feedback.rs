@@ -176,7 +176,7 @@ pub fn train_judge(
     base.device()?;
     let (mut all, inputs) = open(file, listener)?;
     let has_chat = all.iter().any(|one| matches!(one.prompt, Prompt::Chat(_)));
-    // Training that goes on another day is still that of the day on which it has begun.
+    // A judge that is made once more keeps its day, and with it what it has learned.
     let day = || Judge::read(out).ok()?.today;
     let today = spec.evaluation.today.clone().or_else(day);
     let format = Format::open(&base, spec.training.bos, has_chat, today)?;

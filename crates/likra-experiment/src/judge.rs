@@ -1,7 +1,7 @@
 //! A judge: two heads on one base, and how their log-likelihoods become a probability. Its folder has the heads as PEFT
 //! writes them, `positive/` and `negative/`, and `likra.toml`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
@@ -338,9 +338,11 @@ impl Judge {
 
 /// The hash of a head's files.
 pub(crate) fn head_hash(folder: &Path) -> Result<String> {
-    let of = |file: &str| Ok(Input::of_file(&folder.join(file))?.sha256);
-    let hashes = ["adapter_config.json", "adapter_model.safetensors"].map(of);
-    let hashes: Vec<String> = hashes.into_iter().collect::<Result<_>>()?;
+    let of = |path: &PathBuf| Ok(Input::of_file(path)?.sha256);
+    let hashes: Vec<String> = Adapter::files(folder)
+        .iter()
+        .map(of)
+        .collect::<Result<_>>()?;
     Ok(sha256(hashes.join("\n").as_bytes()))
 }
 

@@ -50,6 +50,11 @@ const PLAIN: [(&str, &str); 5] = [
 const EMPTY: &str = "null or false or []";
 
 impl Adapter {
+    /// The files that an adapter in the folder `dir` is read from.
+    pub fn files(dir: &Path) -> [PathBuf; 2] {
+        [CONFIG, TENSORS].map(|file| dir.join(file))
+    }
+
     /// Writes the adapter into the folder `dir`, which is made if need be. Each file is written
     /// beside its place and renamed, so that it is whole or absent.
     ///

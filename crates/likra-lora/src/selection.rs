@@ -34,15 +34,14 @@ impl<T> OneOrMore<T> {
 impl Selection {
     /// Whether any of its keys says something.
     pub(crate) fn selects(&self) -> bool {
-        let is_set = |set: usize| set > 0;
-        let layers = self.layers.as_ref().map_or(0, |all| all.all().len());
-        let patterns = self.patterns.iter().flat_map(OneOrMore::all);
-        let excluded = match &self.excluded {
-            None => 0,
-            Some(TargetModules::Names(names)) => names.len(),
-            Some(TargetModules::Pattern(pattern)) => pattern.len(),
+        let has_layers = self.layers.iter().any(|all| !all.all().is_empty());
+        let mut patterns = self.patterns.iter().flat_map(OneOrMore::all);
+        let excludes = match &self.excluded {
+            None => false,
+            Some(TargetModules::Names(names)) => !names.is_empty(),
+            Some(TargetModules::Pattern(pattern)) => !pattern.is_empty(),
         };
-        is_set(layers) || patterns.into_iter().any(|one| !one.is_empty()) || is_set(excluded)
+        has_layers || excludes || patterns.any(|one| !one.is_empty())
     }
 
     /// Whether PEFT gives the module an update (`check_target_module_exists`).
