@@ -24,8 +24,16 @@ impl HarnessMetric {
             return vec![Self::Probability];
         }
         let listed = definition.get("metric_list").and_then(Value::as_array);
+        let is_mean = |entry: &Value| {
+            matches!(entry["aggregation"].as_str(), Some("mean")) || entry["aggregation"].is_null()
+        };
         let is_listed = |metric: &Self| match listed {
-            Some(listed) => listed.iter().any(|entry| entry["metric"] == metric.name()),
+            Some(listed) => {
+                let mut named = listed
+                    .iter()
+                    .filter(|entry| entry["metric"] == metric.name());
+                named.any(is_mean)
+            }
             None => ["acc", "acc_norm"].contains(&metric.name()),
         };
         let by = [Norm::None, Norm::Chars, Norm::Bytes].map(Self::Accuracy);
@@ -117,5 +125,15 @@ mod tests {
             ["acc", "acc_norm", "exact_match"]
         );
         assert_eq!(HarnessMetric::of_task(&json!({}), false).len(), 2);
+        let by = |by| json!({"metric": "acc", "aggregation": by});
+        for (aggregation, count) in [
+            (json!("mean"), 1),
+            (json!("f1"), 0),
+            (json!({"!function": "utils.f1"}), 0),
+        ] {
+            let definition = json!({"metric_list": [by(aggregation)]});
+            let metrics = HarnessMetric::of_task(&definition, false);
+            assert_eq!(metrics.len(), count, "{definition}");
+        }
     }
 }

@@ -10,9 +10,11 @@ mod python_random;
 mod python_text;
 mod question;
 mod rows;
+mod shape;
 mod shots;
 mod task;
 mod template;
+mod time;
 mod values;
 
 pub use benchmark::{Benchmark, Needs};

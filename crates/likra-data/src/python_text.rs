@@ -7,6 +7,7 @@ use likra_files::python_float;
 use minijinja::value::{Value, ValueKind};
 use unicode_titlecase::TitleCase as _;
 
+use crate::time::Time;
 use crate::values::{items, pairs};
 
 /// What Python's `str.strip` takes off: Unicode's white space and four separators of ASCII.
@@ -29,6 +30,7 @@ pub(crate) fn capitalize(text: &str) -> String {
 pub(crate) fn display(value: &Value) -> String {
     match value.as_str() {
         Some(text) => text.to_owned(),
+        None if value.downcast_object_ref::<Time>().is_some() => value.to_string(),
         None => repr(value),
     }
 }
@@ -78,7 +80,10 @@ fn printed(value: &Value) -> String {
             let pairs = pairs.map(|(key, value)| format!("{}: {}", printed(&key), printed(&value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
         }
-        _ => value.to_string(),
+        _ => match value.downcast_object_ref::<Time>() {
+            Some(time) => time.repr(),
+            None => value.to_string(),
+        },
     }
 }
 

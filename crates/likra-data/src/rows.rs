@@ -7,15 +7,20 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, NaiveDate, Utc};
 use csv::{ReaderBuilder, StringRecord};
 use flate2::read::MultiGzDecoder;
 use liblzma::read::XzDecoder;
 use likra_files::decode_text;
 use minijinja::value::{Serde, Value, ValueKind};
+use parquet::basic::{LogicalType, TimeUnit};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::Field;
+use parquet::schema::types::ColumnDescPtr;
 use rayon::prelude::*;
 
+use crate::shape::Columns;
+use crate::time::Time;
 use crate::values::{get, items, pairs};
 use crate::{Error, Result, python_text};
 
@@ -62,12 +67,23 @@ impl Rows {
     ///
     /// If one cannot be read, or a row is no map of columns; the message names file and line.
     pub(crate) fn read(files: &[PathBuf], header: Option<&[String]>) -> Result<Self> {
-        let mut rows = Vec::new();
+        let (mut rows, mut columns) = (Vec::new(), Columns::default());
         for path in files {
-            let found = parse(likra_files::read(path)?, path, header, cells)?;
-            rows.extend(Self::of(path, found));
+            let (found, is_json) = parse(likra_files::read(path)?, path, header, cells)?;
+            let found = Self::of(path, found);
+            if is_json {
+                found.iter().for_each(|row| columns.add(&row.doc));
+            }
+            rows.extend(found.into_iter().map(|row| (row, is_json)));
         }
-        Ok(Self::new(files, rows))
+        let shaped = |(mut row, is_json): (Row, bool)| {
+            if is_json {
+                row.doc = columns.of(&row.doc);
+                row.value = row.doc.clone();
+            }
+            row
+        };
+        Ok(Self::new(files, rows.into_par_iter().map(shaped).collect()))
     }
 
     /// Rows that stand in one file.
@@ -82,20 +98,12 @@ impl Rows {
         found.into_iter().map(row).collect()
     }
 
-    pub(crate) fn new(files: &[PathBuf], mut rows: Vec<Row>) -> Self {
-        let names = rows.iter().flat_map(|row| items(&row.value));
-        let columns: BTreeSet<String> = names.map(|name| name.to_string()).collect();
-        let [mut docs, mut values] = [Shape::default(), Shape::default()];
-        for row in &rows {
-            docs.add(&row.doc);
-            values.add(&row.value);
-        }
-        rows.par_iter_mut().for_each(|row| {
-            (row.doc, row.value) = (docs.of(&row.doc), values.of(&row.value));
-        });
+    pub(crate) fn new(files: &[PathBuf], all: Vec<Row>) -> Self {
+        let names = all.iter().flat_map(|row| items(&row.value));
+        let columns = names.map(|name| name.to_string()).collect();
         Self {
             files: files.to_vec(),
-            all: rows,
+            all,
             columns,
         }
     }
@@ -119,68 +127,8 @@ pub fn rows_of(bytes: Vec<u8>, path: &Path) -> Result<Vec<(usize, serde_json::Va
         Ok(value) => Ok((line, value)),
         Err(error) => Err(Error::file(path, error)),
     };
-    parse(bytes, path, None, texts)?
-        .into_iter()
-        .map(row)
-        .collect()
-}
-
-/// What a column holds in all rows, as the harness's library for data sets has it: a map has the keys of all rows, in the
-/// order in which they come first, and where there is one float all integers are floats.
-#[derive(Debug, Default)]
-struct Shape {
-    keys: Vec<(Value, Shape)>,
-    items: Option<Box<Shape>>,
-    has_integers: bool,
-    has_floats: bool,
-}
-
-impl Shape {
-    fn add(&mut self, value: &Value) {
-        match value.kind() {
-            ValueKind::Map => {
-                for (key, value) in pairs(value) {
-                    let known = self.keys.iter().position(|(known, _)| *known == key);
-                    let place = known.unwrap_or_else(|| {
-                        self.keys.push((key, Self::default()));
-                        self.keys.len() - 1
-                    });
-                    self.keys[place].1.add(&value);
-                }
-            }
-            ValueKind::Seq => {
-                let shape = self.items.get_or_insert_default();
-                items(value).for_each(|item| shape.add(&item));
-            }
-            ValueKind::Number => match value.is_integer() {
-                true => self.has_integers = true,
-                false => self.has_floats = true,
-            },
-            _ => {}
-        }
-    }
-
-    /// A value in this shape.
-    fn of(&self, value: &Value) -> Value {
-        match (value.kind(), &self.items) {
-            (ValueKind::Map, _) => Value::from_pairs(self.keys.iter().map(|(key, shape)| {
-                let found = value
-                    .get_item(key)
-                    .ok()
-                    .filter(|found| !found.is_undefined());
-                (
-                    key.clone(),
-                    shape.of(&found.unwrap_or_else(|| Value::from(()))),
-                )
-            })),
-            (ValueKind::Seq, Some(shape)) => items(value).map(|item| shape.of(&item)).collect(),
-            (ValueKind::Number, _) if self.has_integers && self.has_floats => {
-                let float = python_text::float(value);
-                float.map_or_else(|| value.clone(), Value::from)
-            }
-            _ => value.clone(),
-        }
-    }
+    let (found, _) = parse(bytes, path, None, texts)?;
+    found.into_iter().map(row).collect()
 }
 
 const UNKNOWN: &str = "neither JSON nor parquet, and the name does not end in .csv";
@@ -189,15 +137,20 @@ const UNKNOWN: &str = "neither JSON nor parquet, and the name does not end in .c
 ///
 /// The content decides, for endings are often wrong: parquet begins with its name, JSON is an array, the
 /// object around it that the hub's viewer gives, or an object a line. A table is known by its ending
-/// alone.
-fn parse(bytes: Vec<u8>, path: &Path, header: Option<&[String]>, cells: Cells) -> Result<Found> {
-    let found = parse_any(bytes, path, header, cells)?;
+/// alone. Returns whether it is JSON, too.
+fn parse(
+    bytes: Vec<u8>,
+    path: &Path,
+    header: Option<&[String]>,
+    cells: Cells,
+) -> Result<(Found, bool)> {
+    let (found, is_json) = parse_any(bytes, path, header, cells)?;
     let no_map = |(_, value): &&(usize, Value)| value.kind() != ValueKind::Map;
     if let Some((line, value)) = found.iter().find(no_map) {
         let message = format!("the row `{value}` is not an object");
         return Err(Error::line(path, *line, message));
     }
-    Ok(found)
+    Ok((found, is_json))
 }
 
 /// How the texts of a table's column become values.
@@ -208,7 +161,7 @@ fn parse_any(
     path: &Path,
     header: Option<&[String]>,
     cells: Cells,
-) -> Result<Found> {
+) -> Result<(Found, bool)> {
     let archives: [(&[u8], &str); 2] = [(b"PK\x03\x04", "a zip archive"), (b"BZh", "bzip2")];
     if let Some((_, what)) = archives.iter().find(|(start, _)| bytes.starts_with(start)) {
         let message = format!("{what}, which is not read; expected gzip, xz or Zstandard");
@@ -219,14 +172,14 @@ fn parse_any(
     let name = path.to_string_lossy().to_lowercase();
     let ending = Path::new(without_compression(&name)).extension();
     if bytes.starts_with(b"PAR1") || ending == Some(OsStr::new("parquet")) {
-        return parquet_rows(bytes, path);
+        return Ok((parquet_rows(bytes, path)?, false));
     }
     let text = decode_text(path, &bytes)?;
     if ending == Some(OsStr::new("csv")) {
-        return table(text, path, header, cells);
+        return Ok((table(text, path, header, cells)?, false));
     }
     match text.trim_start().chars().next() {
-        Some('[' | '{') => json_rows(text, path),
+        Some('[' | '{') => Ok((json_rows(text, path)?, true)),
         Some(_) => Err(Error::file(path, UNKNOWN)),
         None => Err(Error::file(path, "no rows found, expected at least one")),
     }
@@ -397,8 +350,22 @@ fn parquet_rows(bytes: Vec<u8>, path: &Path) -> Result<Found> {
     // The library panics on some damaged files (parquet 60.1, in its decoders).
     let read = likra_files::guarded(|| {
         let reader = SerializedFileReader::new(bytes::Bytes::from(bytes))?;
-        let rows = reader.get_row_iter(None)?;
-        let rows = rows.map(|row| row.map(|row| group(&row)));
+        let schema = reader.metadata().file_metadata().schema_descr_ptr();
+        let unread = schema.columns().iter().filter(|column| is_unread(column));
+        let unread: Vec<&str> = unread.map(|column| &*column.path().parts()[0]).collect();
+        let row = |row: parquet::record::Row| {
+            let cells = row.get_column_iter().map(|(name, field)| {
+                let is_unread = unread.contains(&&**name) && !matches!(field, Field::Null);
+                let cell = if is_unread {
+                    Time::Unread.into()
+                } else {
+                    cell(field)
+                };
+                (name.clone(), cell)
+            });
+            Value::from_pairs(cells)
+        };
+        let rows = reader.get_row_iter(None)?.map(|found| found.map(row));
         rows.collect::<Result<Vec<_>, parquet::errors::ParquetError>>()
     });
     let rows = read.map_err(|message| malformed(path, "a parquet file", message))?;
@@ -406,17 +373,30 @@ fn parquet_rows(bytes: Vec<u8>, path: &Path) -> Result<Found> {
     Ok((1..).zip(rows).collect())
 }
 
-/// A row or a struct, with its fields in their order.
-fn group(row: &parquet::record::Row) -> Value {
-    Value::from_pairs(
-        row.get_column_iter()
-            .map(|(name, field)| (name.clone(), cell(field))),
-    )
+/// Whether it holds times whose zone or nanoseconds the library's rows do not have.
+fn is_unread(column: &ColumnDescPtr) -> bool {
+    let kind = column.logical_type_ref();
+    matches!(kind, Some(LogicalType::Timestamp(kind)) if kind.is_adjusted_to_u_t_c || kind.unit == TimeUnit::NANOS)
 }
 
 fn cell(field: &Field) -> Value {
+    let moment = |time: Option<DateTime<Utc>>| {
+        time.map_or(Time::Unread, |time| Time::Moment(time.naive_utc()))
+    };
     match field {
-        Field::Group(row) => group(row),
+        Field::Group(row) => {
+            let cells = row.get_column_iter();
+            Value::from_pairs(cells.map(|(name, field)| (name.clone(), cell(field))))
+        }
+        // In JSON, a number that is none would be null.
+        Field::Float(float) => f64::from(*float).into(),
+        Field::Double(float) => (*float).into(),
+        Field::Date(days) => {
+            let day = NaiveDate::from_epoch_days(*days);
+            day.map_or(Time::Unread, Time::Day).into()
+        }
+        Field::TimestampMillis(millis) => moment(DateTime::from_timestamp_millis(*millis)).into(),
+        Field::TimestampMicros(micros) => moment(DateTime::from_timestamp_micros(*micros)).into(),
         Field::ListInternal(list) => list.elements().iter().map(cell).collect(),
         // A text that is not marked as one, or no text: the library would print either in base 64.
         Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
@@ -443,26 +423,5 @@ mod tests {
             let found: Value = cells(&texts).into();
             assert_eq!(python_text::display(&found), expected);
         }
-    }
-
-    /// Printed by datasets 5.0.1, of the same lines.
-    #[test]
-    fn rows_have_one_shape() {
-        let text = r#"{"o": {"A": 1, "B": [1]}, "l": [{"k": 1, "v": 2}]}
-            {"o": {"B": [2, 2.5], "A": 3}, "h": "x", "l": [{"v": 3, "k": 4}]}"#;
-        let path = Path::new("rows.jsonl");
-        let found = parse(text.into(), path, None, cells).unwrap();
-        let rows = Rows::new(&[], Rows::of(path, found)).all;
-        let printed: Vec<String> = rows
-            .iter()
-            .map(|row| python_text::display(&row.value))
-            .collect();
-        assert_eq!(
-            printed,
-            [
-                "{'o': {'A': 1, 'B': [1.0]}, 'l': [{'k': 1, 'v': 2}], 'h': None}",
-                "{'o': {'A': 3, 'B': [2.0, 2.5]}, 'l': [{'k': 4, 'v': 3}], 'h': 'x'}",
-            ]
-        );
     }
 }

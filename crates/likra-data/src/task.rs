@@ -19,6 +19,26 @@ use crate::{Error, Result};
 pub(crate) use fields::questions;
 pub use load::open;
 
+/// Options of the harness's library for data sets that change what it finds in a file.
+const READING: [&str; 16] = [
+    "field",
+    "index_col",
+    "usecols",
+    "dtype",
+    "converters",
+    "true_values",
+    "false_values",
+    "skiprows",
+    "nrows",
+    "na_values",
+    "keep_default_na",
+    "na_filter",
+    "quotechar",
+    "escapechar",
+    "comment",
+    "columns",
+];
+
 /// A multiple-choice task, with all that its file includes.
 #[derive(Debug, Clone)]
 pub struct Task {
@@ -173,6 +193,20 @@ impl Task {
             return Err(refused("fewshot_config.sampler", &message));
         }
         let mut own = keys.likra.take().unwrap_or_default();
+        let options = keys.dataset_kwargs.iter().flatten();
+        let is_reading = |(name, value): &(&String, &Value)| match name.as_str() {
+            "names" | "column_names" | "header" => own.header.is_none(),
+            "sep" | "delimiter" => value.as_str() != Some(","),
+            "encoding" => !value
+                .as_str()
+                .is_some_and(|name| name.to_lowercase() == "utf-8"),
+            name => READING.contains(&name),
+        };
+        if let Some((name, _)) = options.into_iter().find(is_reading) {
+            let message = "changes how files are read, which is not supported; write the rows as JSON lines, or \
+                           name a table's columns in the key likra.header";
+            return Err(refused(&format!("dataset_kwargs.{name}"), message));
+        }
         let split = keys.training_split.clone();
         let usual = split.map(|split| vec![Part { task: None, split }]);
         own.training = own.training.or(usual);

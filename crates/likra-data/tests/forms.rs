@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -215,7 +216,7 @@ const MISTAKES: &[(&str, &str, &[u8], &str)] = &[
         "arc_challenge",
         "a.jsonl",
         b"{\"id\": \"q\", \"choices\": {\"text\": [\"a\"]}}",
-        ":1: likra.columns.question: undefined value",
+        ":1: likra.columns.question: undefined value: `question` is undefined",
     ),
 ];
 
@@ -234,6 +235,31 @@ fn mistakes_are_named_with_file_and_row() {
     for (task, name, text, message) in MISTAKES {
         let found = error(task, name, text);
         assert!(found.starts_with(message), "{name}: {found}");
+    }
+}
+
+/// Printed by the harness's library for data sets, of the same file.
+#[test]
+fn parquet_s_times_and_numbers_print_as_in_python() {
+    let golden = std::fs::read_to_string(fixture("hub/kinds.json")).unwrap();
+    let golden: BTreeMap<String, String> = serde_json::from_str(&golden).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let task = dir.path().join("kinds.yaml");
+    assert_eq!(golden.len(), 6);
+    for (column, expected) in golden {
+        let text = format!(
+            "task: kinds\noutput_type: multiple_choice\ntest_split: test\n\
+             doc_to_text: '{{{{{column}}}}}'\ndoc_to_choice: [x, y]\ndoc_to_target: 0\n"
+        );
+        std::fs::write(&task, text).unwrap();
+        let found = read_questions(task.to_str().unwrap(), &fixture("hub/kinds.parquet"));
+        match column.as_str() {
+            "zone" | "nanos" => {
+                let error = found.unwrap_err().to_string();
+                assert!(error.contains("a time with a zone"), "{error}");
+            }
+            _ => assert_eq!(found.unwrap()[0].context(0), expected, "{column}"),
+        }
     }
 }
 

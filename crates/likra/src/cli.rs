@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use likra_analysis::Norm;
@@ -362,7 +362,9 @@ impl JudgeFlags {
         let mut spec = Spec::of_command(Answers::Correct, &keys(&self.model)?)?;
         let model = Judge::read(&self.heads)?.model;
         spec.model.get_or_insert(model);
-        Judge::open(&self.heads, Finder::new(None, listener).base(&spec)?)
+        let base = Finder::new(None, listener).base(&spec);
+        let moved = "the base of these heads; --model DIR says where it is now";
+        Judge::open(&self.heads, base.context(moved)?)
     }
 }
 

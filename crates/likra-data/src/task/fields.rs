@@ -10,6 +10,7 @@ use super::target::{self, from_either_end};
 use crate::question::{Doc, Question};
 use crate::rows::{Row, Rows};
 use crate::template::Templates;
+use crate::time::Time;
 use crate::values::{get, items, pairs};
 use crate::{Error, Result, literal, python_text};
 
@@ -175,7 +176,11 @@ impl<'a> Fields<'a> {
     fn value(&self, key: &'static str, row: &Value) -> Result<Value, String> {
         match self.sources.get(key) {
             // Where a row lacks a column that others have, the harness has None.
-            Some(Source::Column(name)) => Ok(get(row, name).unwrap_or(Value::from(()))),
+            Some(Source::Column(name)) => {
+                let value = get(row, name).unwrap_or(Value::from(()));
+                Time::check(&value).map_err(|message| format!("column {name}: {message}"))?;
+                Ok(value)
+            }
             Some(Source::Template) => self.templates.value(key, row),
             Some(Source::Constant(value)) => Ok(value.clone()),
             None => Ok(Value::from(())),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use minijinja::Value;
+use minijinja::value::{Value, ValueKind};
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
 /// The key of the map that stands for `!function NAME`.
@@ -22,6 +22,7 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
         length: text.chars().count(),
         is_ended: text.ends_with('\n'),
         anchors: HashMap::new(),
+        count: 0,
     };
     let mut document = None;
     loop {
@@ -36,6 +37,9 @@ pub(crate) fn parse(text: &str) -> Result<Value, String> {
     }
 }
 
+/// So many values no task file has. One whose aliases stand for aliases may.
+const MOST: usize = 1 << 20;
+
 /// How deep lists and maps may stand in one another.
 const DEEPEST: usize = 60;
 
@@ -47,8 +51,10 @@ struct Reader<'a> {
     /// How many characters the text has, and whether a line break is the last.
     length: usize,
     is_ended: bool,
-    /// What has an anchor, by its number.
-    anchors: HashMap<usize, Value>,
+    /// What has an anchor and how many values that is, by its number.
+    anchors: HashMap<usize, (Value, usize)>,
+    /// How many values there are so far, those of aliases included.
+    count: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -74,6 +80,8 @@ impl<'a> Reader<'a> {
         if depth > DEEPEST {
             return Err(self.wrong("lists or maps in one another too deep"));
         }
+        let before = self.count;
+        self.count += 1;
         let (anchor, value) = match event {
             Event::Scalar(mut text, style, anchor, tag) => {
                 // Where a block is cut off by the file's end, the parser adds a line break that is not there.
@@ -99,14 +107,24 @@ impl<'a> Reader<'a> {
                     if key.as_str() == Some("<<") {
                         return Err(self.wrong("a merge key `<<`; write the keys out"));
                     }
+                    if matches!(key.kind(), ValueKind::Map | ValueKind::Seq) {
+                        return Err(
+                            self.wrong("a list or map as a key; put a template into quotes")
+                        );
+                    }
                     pairs.push((key, self.value(depth + 1)?.unwrap_or_default()));
                 }
                 (anchor, Value::from_pairs(pairs))
             }
             Event::Alias(anchor) => {
-                let found = self.anchors.get(&anchor).cloned();
-                let unknown = || self.wrong("an alias of what is not yet complete");
-                return found.map(Some).ok_or_else(unknown);
+                let Some((value, count)) = self.anchors.get(&anchor).cloned() else {
+                    return Err(self.wrong("an alias of what is not yet complete"));
+                };
+                self.count += count;
+                if self.count > MOST {
+                    return Err(self.wrong("aliases that make more than a million values"));
+                }
+                return Ok(Some(value));
             }
             Event::SequenceStart(_, Some(tag)) | Event::MappingStart(_, Some(tag)) => {
                 return Err(self.wrong(&format!("the tag {}", name(&tag))));
@@ -114,7 +132,8 @@ impl<'a> Reader<'a> {
             _ => return Err(self.wrong("the file ends too early")),
         };
         if anchor > 0 {
-            self.anchors.insert(anchor, value.clone());
+            let count = self.count - before;
+            self.anchors.insert(anchor, (value.clone(), count));
         }
         Ok(Some(value))
     }
@@ -224,5 +243,17 @@ mod tests {
         );
         assert!(parse("a: !other 1").unwrap_err().contains("!other"));
         assert!(parse("a: *b").is_err());
+        assert!(parse("a: {{q}}").unwrap_err().contains("quotes"));
+    }
+
+    #[test]
+    fn aliases_of_aliases_have_an_end() {
+        let mut text = "a0: &a0 [x, x]\n".to_owned();
+        for level in 1..40 {
+            let last = level - 1;
+            text += &format!("a{level}: &a{level} [*a{last}, *a{last}]\n");
+        }
+        let error = parse(&text).unwrap_err();
+        assert!(error.contains("million"), "{error}");
     }
 }
