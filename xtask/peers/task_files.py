@@ -511,8 +511,10 @@ def ask(likra, task, file, folder, shots):
 OWN = "with the question's own answer in the harness, and so different"
 
 
-def own_shot(alone, harness):
+def own_shot(alone, answer, harness):
     """Does the harness show the question, which `alone` ends with, solved among its shots? Likra takes another one."""
+    if not alone:
+        return answer in harness
     size = next((size for size, (a, b) in enumerate(zip(alone[::-1], harness[::-1])) if a != b), min(len(alone), len(harness)))
     text = harness[len(harness) - size:].lstrip()
     return bool(text) and text in harness[: len(harness) - size]
@@ -527,7 +529,7 @@ def difference(theirs, found, others, said, alone):
     for theirs_one, ours in zip(theirs, found):
         for name, a, b in zip(("doc", "candidate", "context", "continuation", "gold"), theirs_one, ours):
             if a != b or type(a) is not type(b):
-                if name == "context" and own_shot(alone[tuple(theirs_one[:2])], a):
+                if name == "context" and own_shot(*alone[tuple(theirs_one[:2])], a):
                     continue
                 return {"what": name, "doc": theirs_one[0], "candidate": theirs_one[1], "harness": a, "ours": b}
     if len(theirs) != len(found):
@@ -545,8 +547,10 @@ def compare(likra, entry, asked, nothing):
         if asked and not wrong:
             theirs = json.loads((folder / f"{shots}.json").read_text())
             pairs["own" if shots is None else shots] += len(theirs)
-            alone = {(doc, candidate): context for doc, candidate, context, *_ in json.loads((folder / "0.json").read_text())}
-            own = sum(one[2] != other[2] and own_shot(alone[one[0], one[1]], one[2]) for one, other in zip(theirs, found or []))
+            zero = json.loads((folder / "0.json").read_text())
+            answers = {doc: continuation for doc, _, _, continuation, right in zero if right}
+            alone = {(doc, candidate): (context, answers.get(doc, "")) for doc, candidate, context, *_ in zero}
+            own = sum(one[2] != other[2] and own_shot(*alone[one[0], one[1]], one[2]) for one, other in zip(theirs, found or []))
             pairs[OWN] += own
             if wrong := difference(theirs, found, others, said, alone):
                 wrong = {"task": entry.name, "rows": folder.name, "shots": shots, **wrong}

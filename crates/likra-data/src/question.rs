@@ -182,9 +182,9 @@ mod tests {
         /// A question that stands as `context` before its choices, of which `choices[gold]` is right.
         pub(crate) fn new(id: String, context: String, choices: Vec<String>, gold: usize) -> Self {
             Self {
-                id,
                 description: String::new(),
-                doc: Doc::default(),
+                doc: Doc(Value::from(&*id)),
+                id,
                 target: gold.to_string(),
                 solved: Some((context.clone(), choices[gold].clone())),
                 prompts: Vec::new(),

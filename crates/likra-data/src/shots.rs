@@ -59,9 +59,10 @@ pub(crate) fn fixed(pool: &[Question], count: usize, seed: Option<u64>) -> Resul
         return Ok(pool.iter().collect());
     };
     let mut rng = PythonRandom::new(seed);
-    let mut shots = draw(pool, count, &mut rng);
+    let pool: Vec<&Question> = pool.iter().collect();
+    let mut shots = draw(&pool, count, &mut rng);
     if count > 0 {
-        shots.extend(draw(pool, pool.len(), &mut rng));
+        shots.extend(draw(&pool, pool.len(), &mut rng));
     }
     Ok(shots)
 }
@@ -128,21 +129,21 @@ pub(crate) fn per_question<'a>(
     // Without shots, the harness draws nothing.
     let spare = spare && count > 0;
     check(pool, count, spare)?;
-    let mut rng = PythonRandom::new(seed);
+    let (all, mut rng) = (pool.iter().collect::<Vec<_>>(), PythonRandom::new(seed));
     let shots = |question: &Question| {
         let is_other = |shot: &&Question| !shot.is_same(question);
-        let mut drawn = draw(pool, count + usize::from(spare), &mut rng);
+        let mut drawn = draw(&all, count + usize::from(spare), &mut rng);
+        let is_other_row = |shot: &&Question| shot.doc.0 != question.doc.0;
+        if spare && drawn.iter().copied().filter(is_other_row).count() < count {
+            // The harness draws anew from the rows that are not this one.
+            let others: Vec<&Question> = pool.iter().filter(is_other_row).collect();
+            drawn = draw(&others, count, &mut rng);
+        }
         if drawn.iter().copied().filter(is_other).count() < count {
-            // The harness draws anew from the others. Where it does not look for the question at all, what
-            // stands in is drawn aside, so that the next questions' shots stay the harness's.
-            let others = pool.iter().filter(is_other).collect::<Vec<_>>();
-            let mut aside = rng.clone();
-            let anew = aside.sample(others.len(), count.min(others.len()));
-            if spare {
-                rng = aside;
-                drawn.clear();
-            }
-            drawn.extend(anew.into_iter().map(|place| others[place]));
+            // It may show this question from another row. What stands in is drawn aside, so that the next questions'
+            // shots stay the harness's.
+            let others: Vec<&Question> = pool.iter().filter(is_other).collect();
+            drawn.extend(draw(&others, count, &mut rng.clone()));
         }
         without(question, &drawn, count)
     };
@@ -162,9 +163,10 @@ fn check(pool: &[Question], count: usize, spare: bool) -> Result<()> {
     Err(Error::Refused(message))
 }
 
-fn draw<'a>(pool: &'a [Question], count: usize, rng: &mut PythonRandom) -> Vec<&'a Question> {
-    let places = rng.sample(pool.len(), count).into_iter();
-    places.map(|place| &pool[place]).collect()
+/// So many of the pool, or all.
+fn draw<'a>(pool: &[&'a Question], count: usize, rng: &mut PythonRandom) -> Vec<&'a Question> {
+    let places = rng.sample(pool.len(), count.min(pool.len())).into_iter();
+    places.map(|place| pool[place]).collect()
 }
 
 #[cfg(test)]
@@ -172,6 +174,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::question::Doc;
 
     #[derive(Deserialize)]
     struct Golden {
@@ -260,6 +263,25 @@ mod tests {
         assert_eq!(found.len(), 5);
         assert!(!found.contains(&first[2]), "{found:?}");
         assert_eq!(places(&shots[1]), rng.sample(6, 5));
+    }
+
+    /// To the harness, a question in another row is another one: it does not draw anew, though two of five are copies.
+    #[test]
+    fn copies_in_other_rows_move_nothing_where_one_is_spare() {
+        let mut pool = pool(6);
+        let mut rng = PythonRandom::new(7);
+        let [first, second] = [(); 2].map(|()| rng.sample(6, 5));
+        pool[first[1]].context = pool[first[0]].context.clone();
+        pool[first[1]].choices = pool[first[0]].choices.clone();
+        let copy = Question {
+            id: "x".into(),
+            doc: Doc("x".into()),
+            ..pool[first[0]].clone()
+        };
+        let asked = [copy, question("y", "another")];
+        let shots = per_question(&asked, &pool, 4, 7, true).unwrap();
+        assert!(shots[0].iter().all(|shot| !shot.is_same(&asked[0])));
+        assert_eq!(places(&shots[1]), second[..4]);
     }
 
     #[test]

@@ -28,10 +28,15 @@ pub(crate) struct Templates(Environment<'static>);
 /// The variable that holds the value of a template that is one expression.
 const VALUE: &str = "likra_value";
 
+/// How many steps a template may take, or pieces of 64 bytes make: more than one for the longest chat, and too few to take
+/// all memory.
+const FUEL: u64 = 10_000_000;
+
 /// What the two kinds of templates share.
 fn environment(syntax: &mut SyntaxConfigBuilder) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    env.set_fuel(Some(FUEL));
     if let Ok(syntax) = syntax.build() {
         env.set_syntax(syntax);
     }
@@ -97,6 +102,9 @@ impl Refusal {
 /// Python's `json.dumps(value, ensure_ascii=False, indent=indent)`.
 fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
+    if indent.is_some_and(|indent| indent > 100) {
+        return Err(invalid("tojson: an indent of more than 100".into()));
+    }
     let is_sorted = options.get::<Option<bool>>("sort_keys")? == Some(true);
     if options.get::<Option<bool>>("ensure_ascii")? == Some(true) {
         return Err(invalid("tojson with ensure_ascii is not supported".into()));
@@ -253,6 +261,12 @@ fn method(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Res
             let message = format!("{method}() of a text beyond ASCII is not supported");
             return Err(invalid(message));
         }
+        // Which minijinja does not count.
+        ("format", _) if value.as_str().is_some_and(|text| is_wide(text, args)) => {
+            return Err(invalid(
+                "format: a field of more than 9999 characters".into(),
+            ));
+        }
         ("index", None) if value.kind() == ValueKind::Seq && args.len() == 1 => {
             let place = value.try_iter()?.position(|item| item == args[0]);
             let missing = || invalid(format!("{} is not in list", python_text::repr(&args[0])));
@@ -260,6 +274,17 @@ fn method(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Res
         }
         _ => return pycompat::unknown_method_callback(state, value, method, args),
     })
+}
+
+/// Whether a field of Python's `str.format` may be wide: its width has many digits, or is an argument that does.
+fn is_wide(text: &str, args: &[Value]) -> bool {
+    let fields = text
+        .split('{')
+        .skip(1)
+        .filter_map(|field| field.split('}').next());
+    let mut numbers = fields.flat_map(|field| field.split(|c: char| !c.is_ascii_digit()));
+    let is_large = |value: &Value| value.as_i64().is_some_and(|number| number > 9999);
+    numbers.any(|digits| digits.len() > 4) || (text.contains(":{") && args.iter().any(is_large))
 }
 
 fn invalid(message: String) -> Error {
@@ -541,6 +566,14 @@ mod tests {
             "{{q|nofilter}}",
             "{{",
             "{{c.other + ''}}",
+            "{{ '%0999999999999d'|format(n) }}",
+            "{{ '{:>9999999999}'.format(q) }}",
+            "{{ '{:{}}'.format(q, 9999999999) }}",
+            "{{ q|indent(99999999999, true) }}",
+            "{{ q|tojson(indent=99999999999) }}",
+            "{{ c.label|batch(9999999999, 1)|list }}",
+            "{{ c.label|slice(9999999999)|list }}",
+            "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}",
             "{{ 'u\u{308} m\u{b2}'|regex_replace('\\\\w', 'x') }}",
             "{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'|regex_replace('(a+)+$', 'x') }}",
         ] {
