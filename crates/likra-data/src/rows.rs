@@ -72,7 +72,9 @@ impl Rows {
             let (found, is_json) = parse(likra_files::read(path)?, path, header, cells)?;
             let found = Self::of(path, found);
             if is_json {
-                found.iter().for_each(|row| columns.add(&row.doc));
+                for row in &found {
+                    columns.add(&row.doc);
+                }
             }
             rows.extend(found.into_iter().map(|row| (row, is_json)));
         }

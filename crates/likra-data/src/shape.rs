@@ -177,7 +177,9 @@ mod tests {
         ] {
             let rows: Vec<Value> = serde_json::from_str(rows).unwrap();
             let mut columns = Columns::default();
-            rows.iter().for_each(|row| columns.add(row));
+            for row in &rows {
+                columns.add(row);
+            }
             let found: Value = rows.iter().map(|row| columns.of(row)).collect();
             assert_eq!(python_text::display(&found), expected);
         }

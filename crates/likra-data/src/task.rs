@@ -197,9 +197,9 @@ impl Task {
         let is_reading = |(name, value): &(&String, &Value)| match name.as_str() {
             "names" | "column_names" | "header" => own.header.is_none(),
             "sep" | "delimiter" => value.as_str() != Some(","),
-            "encoding" => !value
+            "encoding" => value
                 .as_str()
-                .is_some_and(|name| name.to_lowercase() == "utf-8"),
+                .is_none_or(|name| !name.eq_ignore_ascii_case("utf-8")),
             name => READING.contains(&name),
         };
         if let Some((name, _)) = options.into_iter().find(is_reading) {

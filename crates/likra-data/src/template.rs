@@ -162,12 +162,12 @@ impl Templates {
         let mut env = environment(SyntaxConfig::builder().keep_trailing_newline(true));
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         // What is undefined is refused before it comes here, but for an `if` that is false and has no `else`: nothing.
-        env.set_formatter(|out, _, value| match value.is_undefined() {
-            true => Ok(()),
-            false => {
-                Time::check(value).map_err(|message| invalid(message.into()))?;
-                Ok(out.write_str(&python_text::display(value))?)
+        env.set_formatter(|out, _, value| {
+            if value.is_undefined() {
+                return Ok(());
             }
+            Time::check(value).map_err(|message| invalid(message.into()))?;
+            Ok(out.write_str(&python_text::display(value))?)
         });
         env.add_filter("regex_replace", regex_replace);
         env.add_filter("tojson", html_json);

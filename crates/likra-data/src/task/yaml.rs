@@ -248,11 +248,11 @@ mod tests {
 
     #[test]
     fn aliases_of_aliases_have_an_end() {
-        let mut text = "a0: &a0 [x, x]\n".to_owned();
-        for level in 1..40 {
-            let last = level - 1;
-            text += &format!("a{level}: &a{level} [*a{last}, *a{last}]\n");
-        }
+        let line = |level: usize| match level.checked_sub(1) {
+            Some(last) => format!("a{level}: &a{level} [*a{last}, *a{last}]\n"),
+            None => "a0: &a0 [x, x]\n".into(),
+        };
+        let text: String = (0..40).map(line).collect();
         let error = parse(&text).unwrap_err();
         assert!(error.contains("million"), "{error}");
     }
