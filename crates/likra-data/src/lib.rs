@@ -7,6 +7,7 @@ mod files;
 mod literal;
 mod pairs;
 mod python_random;
+mod python_regex;
 mod python_text;
 mod question;
 mod rows;

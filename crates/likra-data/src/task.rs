@@ -96,6 +96,22 @@ pub(crate) struct Keys {
     unsafe_code: Option<IgnoredAny>,
 }
 
+impl Keys {
+    /// An option that changes what is found in a file.
+    fn reading(&self, own: &Own) -> Option<&String> {
+        let is_reading = |(name, value): &(&String, &Value)| match name.as_str() {
+            "names" | "column_names" | "header" => own.header.is_none(),
+            "sep" | "delimiter" => value.as_str() != Some(","),
+            "encoding" => value
+                .as_str()
+                .is_none_or(|name| !name.eq_ignore_ascii_case("utf-8")),
+            name => READING.contains(&name),
+        };
+        let mut options = self.dataset_kwargs.iter().flatten();
+        options.find(is_reading).map(|(name, _)| name)
+    }
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FewShot {
@@ -193,16 +209,7 @@ impl Task {
             return Err(refused("fewshot_config.sampler", &message));
         }
         let mut own = keys.likra.take().unwrap_or_default();
-        let options = keys.dataset_kwargs.iter().flatten();
-        let is_reading = |(name, value): &(&String, &Value)| match name.as_str() {
-            "names" | "column_names" | "header" => own.header.is_none(),
-            "sep" | "delimiter" => value.as_str() != Some(","),
-            "encoding" => value
-                .as_str()
-                .is_none_or(|name| !name.eq_ignore_ascii_case("utf-8")),
-            name => READING.contains(&name),
-        };
-        if let Some((name, _)) = options.into_iter().find(is_reading) {
+        if let Some(name) = keys.reading(&own) {
             let message = "changes how files are read, which is not supported; write the rows as JSON lines, or \
                            name a table's columns in the key likra.header";
             return Err(refused(&format!("dataset_kwargs.{name}"), message));

@@ -116,16 +116,7 @@ impl<'a> Reader<'a> {
                 }
                 (anchor, Value::from_pairs(pairs))
             }
-            Event::Alias(anchor) => {
-                let Some((value, count)) = self.anchors.get(&anchor).cloned() else {
-                    return Err(self.wrong("an alias of what is not yet complete"));
-                };
-                self.count += count;
-                if self.count > MOST {
-                    return Err(self.wrong("aliases that make more than a million values"));
-                }
-                return Ok(Some(value));
-            }
+            Event::Alias(anchor) => return self.alias(anchor).map(Some),
             Event::SequenceStart(_, Some(tag)) | Event::MappingStart(_, Some(tag)) => {
                 return Err(self.wrong(&format!("the tag {}", name(&tag))));
             }
@@ -136,6 +127,18 @@ impl<'a> Reader<'a> {
             self.anchors.insert(anchor, (value.clone(), count));
         }
         Ok(Some(value))
+    }
+
+    /// What has this anchor.
+    fn alias(&mut self, anchor: usize) -> Result<Value, String> {
+        let Some((value, count)) = self.anchors.get(&anchor).cloned() else {
+            return Err(self.wrong("an alias of what is not yet complete"));
+        };
+        self.count += count;
+        match self.count > MOST {
+            true => Err(self.wrong("aliases that make more than a million values")),
+            false => Ok(value),
+        }
     }
 }
 
