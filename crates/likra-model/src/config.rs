@@ -312,13 +312,15 @@ fn refuse_two_rotations(path: &Path, given: &Object) -> Result<()> {
     let local = local.and_then(|local| local.get("rope_theta"));
     let partial = "partial_rotary_factor";
     let original = "original_max_position_embeddings";
+    let kind = new.get("rope_type").and_then(Value::as_str);
+    let is_original_used = matches!(kind, Some("yarn" | "llama3"));
     // With whether the old one may stand alone.
     for (key, new, alone) in [
         ("rope_scaling", None, false),
         ("rope_theta", new.get("rope_theta"), false),
         ("rope_local_base_freq", local, true),
         (partial, new.get(partial), true),
-        (original, new.get(original), true),
+        (original, new.get(original), !is_original_used),
     ] {
         let agrees = |old: &&Value| new.map_or(alone, |new| new.as_f64() == old.as_f64());
         let old = given.get(key).filter(|old| !old.is_null());
@@ -465,6 +467,11 @@ mod tests {
                 json!({"model_type": "phi3", "partial_rotary_factor": 1.0,
                        "rope_parameters": {"rope_type": "default", "rope_theta": 500_000.0, "partial_rotary_factor": 0.5}}),
                 "partial_rotary_factor = 1.0",
+            ),
+            (
+                json!({"rope_theta": null, "original_max_position_embeddings": 2048,
+                       "rope_parameters": {"rope_type": "yarn", "rope_theta": 500_000.0, "factor": 4.0}}),
+                "original_max_position_embeddings = 2048",
             ),
             (
                 json!({"rope_scaling": {"rope_type": "su", "short_factor": [1.0, 1.0], "long_factor": [1.0, 1.0]}}),
