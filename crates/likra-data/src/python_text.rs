@@ -30,7 +30,7 @@ pub(crate) fn capitalize(text: &str) -> String {
 pub(crate) fn display(value: &Value) -> String {
     match value.as_str() {
         Some(text) => text.to_owned(),
-        None if value.downcast_object_ref::<Time>().is_some() => value.to_string(),
+        None if Time::is_one(value) => value.to_string(),
         None => repr(value),
     }
 }

@@ -47,6 +47,10 @@ impl Time {
         format!("{start}{rest})")
     }
 
+    pub(crate) fn is_one(value: &Value) -> bool {
+        value.downcast_object_ref::<Self>().is_some()
+    }
+
     /// Refuses one that is not read.
     pub(crate) fn check(value: &Value) -> Result<(), &'static str> {
         match value.downcast_object_ref() {

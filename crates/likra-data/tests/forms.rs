@@ -215,6 +215,13 @@ const MISTAKES: &[(&str, &str, &[u8], &str)] = &[
     (
         "arc_challenge",
         "a.jsonl",
+        b"{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"2020-01-01\", \"2020-01-02\"], \
+          \"label\": [\"A\", \"B\"]}, \"answerKey\": \"A\"}",
+        ":1: doc_to_choice: the time 2020-01-01 00:00:00: expected a text",
+    ),
+    (
+        "arc_challenge",
+        "a.jsonl",
         b"{\"id\": \"q\", \"choices\": {\"text\": [\"a\"]}}",
         ":1: likra.columns.question: undefined value: `question` is undefined",
     ),

@@ -47,12 +47,18 @@ impl ComparisonRow {
         (count > 1.0).then(|| (squares.sum::<f64>() / (count - 1.0)).sqrt())
     }
 
-    fn group(&self) -> String {
+    /// What tells its group from those of `all`; of the only one, everything.
+    fn group(&self, all: &[Self]) -> String {
         let part = |(key, value): &(String, String)| match key.as_str() {
             "experiment" | "model" | "task" => value.clone(),
             key => format!("{} {value}", key.rsplit('.').next().unwrap_or(key)),
         };
-        self.axes.iter().map(part).collect::<Vec<_>>().join(", ")
+        let is_only = all.iter().all(|row| row.axes == self.axes);
+        let axes = self
+            .axes
+            .iter()
+            .filter(|axis| is_only || !all.iter().all(|row| row.axes.contains(axis)));
+        axes.map(part).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -95,7 +101,7 @@ pub fn write_comparison(
             };
             (&*row.method, colour, row.mean().percent())
         });
-        (group[0].group(), estimates.collect())
+        (group[0].group(rows), estimates.collect())
     });
     let ends = rows.iter().map(|row| row.mean().percent());
     let ends = ends.flat_map(|estimate| [estimate.low, estimate.high]);

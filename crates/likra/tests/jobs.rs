@@ -275,7 +275,7 @@ fn a_study_is_planned_done_and_compared() {
     assert!(rows.iter().any(|row| of(row, "spread") != "0.00000"));
     let svg = fs::read_to_string(out.join("report/comparison.svg")).unwrap();
     assert!(
-        svg.contains("sft-likra") && svg.contains("tiny, num-shots 1"),
+        svg.contains("sft-likra") && svg.contains("num-shots 1") && !svg.contains("tiny, num"),
         "{svg}"
     );
 }

@@ -239,9 +239,15 @@ impl<'a> Fields<'a> {
                 return Err(refused(format!("{found}: expected a list of texts")));
             }
         };
-        match texts.iter().any(Value::is_undefined) {
-            true => Err(refused("one of the list is undefined".into())),
-            false => Ok(texts.iter().map(python_text::display).collect()),
+        if texts.iter().any(Value::is_undefined) {
+            return Err(refused("one of the list is undefined".into()));
         }
+        // Of which the harness makes no choices.
+        if let Some(time) = texts.iter().find(|text| Time::is_one(text)) {
+            return Err(refused(format!(
+                "the time {time}: expected a text; all texts of the column are dates"
+            )));
+        }
+        Ok(texts.iter().map(python_text::display).collect())
     }
 }

@@ -37,10 +37,14 @@ impl Forest<'_> {
     fn draw(&self, svg: &mut String) -> Drawn {
         let names = self.groups.iter().map(|(name, _)| name.chars().count());
         let left = 24 + 8 * names.fold(16, usize::max) as i32;
+        let names = self.groups.iter().flat_map(|(_, all)| all);
+        let names = names.map(|(name, ..)| name.chars().count());
+        // A letter takes about 8 pixels.
+        let right = 18 + 8 * names.fold(14, usize::max) as i32;
         let sizes = self.groups.iter().map(|(_, all)| all.len() as i32);
         let heights = sizes.map(|size| size * ROW + GAP);
         let bottom = TOP + heights.sum::<i32>();
-        let size = (left + WIDTH + 130, bottom + 64);
+        let size = (left + WIDTH + right, bottom + 64);
         let page = page(svg, size, 24, [self.title, self.note])?;
         let middle = (left + WIDTH / 2, bottom + 46);
         page.draw_text(&self.x.label, &text(14.0, INK, HPos::Center), middle)?;
