@@ -20,24 +20,8 @@ pub(crate) use fields::questions;
 pub use load::open;
 
 /// Options of the harness's library for data sets that change what it finds in a file.
-const READING: [&str; 16] = [
-    "field",
-    "index_col",
-    "usecols",
-    "dtype",
-    "converters",
-    "true_values",
-    "false_values",
-    "skiprows",
-    "nrows",
-    "na_values",
-    "keep_default_na",
-    "na_filter",
-    "quotechar",
-    "escapechar",
-    "comment",
-    "columns",
-];
+const READING: &str = "field index_col usecols columns dtype converters true_values false_values skiprows nrows na_values \
+                       keep_default_na na_filter quotechar escapechar comment";
 
 /// A multiple-choice task, with all that its file includes.
 #[derive(Debug, Clone)]
@@ -105,7 +89,7 @@ impl Keys {
             "encoding" => value
                 .as_str()
                 .is_none_or(|name| !name.eq_ignore_ascii_case("utf-8")),
-            name => READING.contains(&name),
+            name => READING.split(' ').any(|option| option == name),
         };
         let mut options = self.dataset_kwargs.iter().flatten();
         options.find(is_reading).map(|(name, _)| name)

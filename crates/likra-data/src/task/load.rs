@@ -290,4 +290,35 @@ mod tests {
         let error = open(outer.to_str().unwrap()).unwrap_err().to_string();
         assert!(error.contains("a.yaml: YAML: "), "{error}");
     }
+
+    #[test]
+    fn options_of_reading_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.yaml");
+        for (options, refused) in [
+            ("{field: data}", Some("dataset_kwargs.field")),
+            (
+                "{keep_default_na: no}",
+                Some("dataset_kwargs.keep_default_na"),
+            ),
+            ("{sep: ';'}", Some("dataset_kwargs.sep")),
+            ("{column_names: [q]}", Some("dataset_kwargs.column_names")),
+            ("{column_names: [q]}\nlikra: {header: [q]}", None),
+            (
+                "{sep: ',', encoding: UTF-8, data_files: {test: a.csv}, revision: x}",
+                None,
+            ),
+        ] {
+            write(&path, format!("task: a\n{TASK}dataset_kwargs: {options}\n")).unwrap();
+            let error = open(path.to_str().unwrap())
+                .err()
+                .map(|error| error.to_string());
+            let found = error.as_deref().unwrap_or_default();
+            assert!(
+                found.contains(refused.unwrap_or_default()),
+                "{options}: {found}"
+            );
+            assert_eq!(error.is_some(), refused.is_some(), "{options}: {found}");
+        }
+    }
 }
