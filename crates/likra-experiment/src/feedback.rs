@@ -176,8 +176,10 @@ pub fn train_judge(
     base.device()?;
     let (mut all, inputs) = open(file, listener)?;
     let has_chat = all.iter().any(|one| matches!(one.prompt, Prompt::Chat(_)));
-    // A judge that is made once more keeps its day, and with it what it has learned.
-    let day = || Judge::read(out).ok()?.today;
+    // A judge that is made once more, or goes on, keeps its day, and with it what it has learned.
+    let begun = out.join("training/today");
+    let made = || Judge::read(out).ok()?.today;
+    let day = || made().or_else(|| fs_err::read_to_string(&begun).ok());
     let today = spec.evaluation.today.clone().or_else(day);
     let format = Format::open(&base, spec.training.bos, has_chat, today)?;
     leave_out_long(&format, &mut all, spec.training.too_long, listener)
@@ -187,6 +189,9 @@ pub fn train_judge(
     let files: Vec<&str> = inputs.iter().map(|input| &*input.sha256).collect();
     let today = format.today();
     let day = today.as_deref().unwrap_or_default();
+    if today.is_some() {
+        write_atomically(&begun, |to| to.write_all(day.as_bytes()))?;
+    }
     let data = sha256(format!("{} {share}{day}", files.join(" ")).as_bytes());
     let model = base.hash(has_chat)?;
     let hashes = [("model", &model), ("tokenizer", &model), ("data", &data)];

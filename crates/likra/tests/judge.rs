@@ -401,6 +401,16 @@ fn messages_are_learned_and_judged_in_the_chat_template() {
     let day = said.lines().find(|line| line.starts_with("today")).unwrap();
     fs_err::write(&file, said.replace(day, "today = \"1999-12-31\"")).unwrap();
     assert_ne!(found[0].scores, ask(vec![json!("Where?")])[0].scores);
+    // Training that was killed goes on with the day on which it had begun.
+    fs_err::remove_file(&file).unwrap();
+    let training = dir.join("judge/training");
+    assert!(day.contains(&fs_err::read_to_string(training.join("today")).unwrap()));
+    fs_err::remove_dir_all(&training).unwrap();
+    fs_err::create_dir(&training).unwrap();
+    fs_err::write(training.join("today"), "1999-12-31").unwrap();
+    assert!(likra(&words).status().unwrap().success());
+    let said = fs_err::read_to_string(&file).unwrap();
+    assert!(said.contains("today = \"1999-12-31\""), "{said}");
 }
 
 /// The five commands of `docs/judge.md`, as they stand there.
