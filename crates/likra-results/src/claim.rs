@@ -4,7 +4,7 @@
 //! bytes. It is a folder, as making one either succeeds or fails on any file system, with a file that says who has made
 //! it. That file is written again every few seconds, so that a claim can be told from what a killed process has left.
 
-use std::io::ErrorKind::AlreadyExists;
+use std::io::ErrorKind::{AlreadyExists, NotFound};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{JoinHandle, sleep, spawn};
@@ -42,15 +42,12 @@ impl Claim {
     ///
     /// [`Error::Claimed`] if another process has done so and is alive, or if the folder cannot be made.
     pub fn take(folder: PathBuf) -> Result<Self> {
-        if let Some(parent) = folder.parent() {
-            fs::create_dir_all(parent)?;
-        }
         let (host, process) = (host(), std::process::id());
         let started = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let started = started.as_nanos();
         // Made, or freed by this process and then made, or made by another that was faster.
         for _ in 0..4 {
-            match std::fs::create_dir(&folder) {
+            match make(&folder) {
                 Ok(()) => {
                     let owner = format!("process {process} on {host} (since {started})");
                     fs::write(owner_of(&folder), &owner)?;
@@ -117,6 +114,20 @@ impl Drop for Claim {
     }
 }
 
+/// Makes a claim's folder in that of all claims, which goes with the last of them: it may have gone in between.
+fn make(folder: &Path) -> std::io::Result<()> {
+    let parent = folder.parent().unwrap_or(Path::new(""));
+    let mut made = Err(NotFound.into());
+    for _ in 0..100 {
+        fs::create_dir_all(parent)?;
+        made = std::fs::create_dir(folder);
+        if !matches!(&made, Err(error) if error.kind() == NotFound) {
+            break;
+        }
+    }
+    made
+}
+
 fn owner_of(folder: &Path) -> PathBuf {
     folder.join("owner")
 }
@@ -172,6 +183,22 @@ mod tests {
         drop(Claim::take(place).unwrap());
         drop(other);
         assert!(!root.path().join("claims").exists());
+    }
+
+    /// The folder of all claims comes and goes under those who make theirs in it.
+    #[test]
+    fn claims_of_other_jobs_are_in_nobody_s_way() {
+        let root = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for job in 0..4 {
+                let place = root.path().join(format!("claims/{job}"));
+                scope.spawn(move || {
+                    for _ in 0..300 {
+                        drop(Claim::take(place.clone()).unwrap());
+                    }
+                });
+            }
+        });
     }
 
     #[test]
