@@ -217,7 +217,13 @@ const MISTAKES: &[(&str, &str, &[u8], &str)] = &[
         "a.jsonl",
         b"{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [\"2020-01-01\", \"2020-01-02\"], \
           \"label\": [\"A\", \"B\"]}, \"answerKey\": \"A\"}",
-        ":1: doc_to_choice: the time 2020-01-01 00:00:00: expected a text",
+        ":1: doc_to_choice: datetime.datetime(2020, 1, 1, 0, 0) is one of the list; expected texts",
+    ),
+    (
+        "arc_challenge",
+        "a.jsonl",
+        b"{\"id\": \"q\", \"question\": \"?\", \"choices\": {\"text\": [1, 2], \"label\": [\"A\", \"B\"]}, \"answerKey\": \"A\"}",
+        ":1: doc_to_choice: 1 is one of the list; expected texts",
     ),
     (
         "arc_challenge",

@@ -206,7 +206,7 @@ fn a_group_is_its_tasks_one_after_the_other() {
 #[test]
 fn columns_that_are_made_decide_which_rows_are_kept() {
     let dir = tempfile::tempdir().unwrap();
-    let task = "output_type: multiple_choice\nvalidation_split: all\ndoc_to_text: q\ndoc_to_choice: [yes, no]\n\
+    let task = "output_type: multiple_choice\nvalidation_split: all\ndoc_to_text: q\ndoc_to_choice: ['yes', 'no']\n\
                 doc_to_target: 0\nlikra:\n  columns: {half: '{{ q|length % 2 }}'}\n";
     let odd = "task: odd\ninclude: even.yaml\nlikra: {keep: {half: 1}}\n";
     std::fs::write(
@@ -237,4 +237,51 @@ fn columns_that_are_made_decide_which_rows_are_kept() {
     };
     assert_eq!(asked("even.yaml"), ["bb", "cc"]);
     assert_eq!(asked("odd.yaml"), ["a", "ddd"]);
+}
+
+/// The harness takes the keys of a column's map, and asks for the length of whatever a choice is.
+#[test]
+fn choices_are_texts() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |choices: &str, column: &str| {
+        let file = dir.path().join("t.yaml");
+        let keys = "task: t\noutput_type: multiple_choice\ntest_split: all\ndoc_to_text: q\ndoc_to_target: 0\n";
+        std::fs::write(&file, format!("{keys}doc_to_choice: {choices}\n")).unwrap();
+        let row = format!("{{\"q\": \"?\", \"c\": {column}}}");
+        std::fs::write(dir.path().join("all.jsonl"), row).unwrap();
+        let needs = Needs {
+            test: true,
+            ..Needs::default()
+        };
+        let (file, source) = (file.display().to_string(), Source::folder(dir.path()));
+        let found = Benchmark::open(&file, &source, &needs);
+        let found = found.map(|benchmark| benchmark.test()[0].choices.clone());
+        found.map_err(|error| error.to_string())
+    };
+    for (choices, column) in [
+        ("c", "[\"x\", \"y\"]"),
+        ("{A: x, B: y}", "0"),
+        ("'{{[c, \"y\"]}}'", "\"x\""),
+    ] {
+        assert_eq!(
+            open(choices, column),
+            Ok(vec!["x".into(), "y".into()]),
+            "{choices}"
+        );
+    }
+    for (choices, column, wanted) in [
+        ("[yes, no]", "0", "True is one of the list"),
+        ("[a, ~]", "0", "None is one of the list"),
+        ("c", "[1.5, 2.0]", "1.5 is one of the list"),
+        ("c", "[[\"a\"], [\"b\"]]", "['a'] is one of the list"),
+        (
+            "c",
+            "{\"A\": \"x\", \"B\": \"y\"}",
+            "{'A': 'x', 'B': 'y'}: expected a list",
+        ),
+        ("'{{[c, d]}}'", "\"x\"", "doc_to_choice"),
+    ] {
+        let found = open(choices, column).unwrap_err();
+        assert!(found.contains(wanted), "{choices} {column}: {found}");
+    }
 }

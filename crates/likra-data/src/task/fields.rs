@@ -225,28 +225,28 @@ impl<'a> Fields<'a> {
     fn list(&self, key: &'static str, row: &Value) -> Result<Vec<String>, String> {
         let refused = |message: String| format!("{key}: {message}");
         let is_template = self.is_template(key);
+        let is_constant = matches!(self.sources.get(key), Some(Source::Constant(_)));
         let mut value = self.value(key, row)?;
         if let (true, Some(text)) = (is_template, value.as_str()) {
             value = literal::parse(text).map_err(|found| refused(found.reason))?;
         }
         let texts: Vec<Value> = match value.kind() {
-            ValueKind::Map if !is_template => {
-                pairs(&value).into_iter().map(|(_, text)| text).collect()
-            }
+            ValueKind::Map if is_constant => pairs(&value).into_iter().map(|pair| pair.1).collect(),
             ValueKind::Seq | ValueKind::Iterable => items(&value).collect(),
             _ => {
                 let found = python_text::repr(&value);
                 return Err(refused(format!("{found}: expected a list of texts")));
             }
         };
-        if texts.iter().any(Value::is_undefined) {
-            return Err(refused("one of the list is undefined".into()));
-        }
-        // Of which the harness makes no choices.
-        if let Some(time) = texts.iter().find(|text| Time::is_one(text)) {
-            return Err(refused(format!(
-                "the time {time}: expected a text; all texts of the column are dates"
-            )));
+        // The harness measures its choices' lengths, which other values do not have, or not in characters.
+        let is_label = |value: &Value| value.is_number() || value.kind() == ValueKind::Bool;
+        let is_read =
+            |value: &Value| value.as_str().is_some() || key == "likra.labels" && is_label(value);
+        if let Some(other) = texts.iter().find(|value| !is_read(value)) {
+            let found = python_text::repr(other);
+            let quotes =
+                "expected texts alone, and quotes around what YAML would take for another value";
+            return Err(refused(format!("{found} is one of the list; {quotes}")));
         }
         Ok(texts.iter().map(python_text::display).collect())
     }
