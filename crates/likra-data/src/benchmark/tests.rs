@@ -239,49 +239,98 @@ fn columns_that_are_made_decide_which_rows_are_kept() {
     assert_eq!(asked("odd.yaml"), ["a", "ddd"]);
 }
 
-/// The harness takes the keys of a column's map, and asks for the length of whatever a choice is.
+/// What `lm_eval` 0.4.13 fails at when it opens a task, or when it counts answers, is refused.
 #[test]
-fn choices_are_texts() {
+fn what_the_harness_cannot_count_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let open = |choices: &str, column: &str| {
+    // Keys of a task file in place of the usual ones, and its rows, each with the columns c and t.
+    let open = |keys: &str, rows: &[(&str, &str)]| {
         let file = dir.path().join("t.yaml");
-        let keys = "task: t\noutput_type: multiple_choice\ntest_split: all\ndoc_to_text: q\ndoc_to_target: 0\n";
-        std::fs::write(&file, format!("{keys}doc_to_choice: {choices}\n")).unwrap();
-        let row = format!("{{\"q\": \"?\", \"c\": {column}}}");
-        std::fs::write(dir.path().join("all.jsonl"), row).unwrap();
+        let usual = ["doc_to_text: q", "doc_to_choice: c", "doc_to_target: t"];
+        let usual = usual.map(
+            |line| match keys.starts_with(line.split(' ').next().unwrap()) {
+                true => keys,
+                false => line,
+            },
+        );
+        let usual = usual.join("\n");
+        let text = format!("task: t\noutput_type: multiple_choice\ntest_split: all\n{usual}\n");
+        std::fs::write(&file, text).unwrap();
+        let rows = rows
+            .iter()
+            .map(|(c, t)| format!("{{\"q\": \"?\", \"c\": {c}, \"t\": {t}}}"));
+        let rows = rows.collect::<Vec<_>>().join("\n");
+        std::fs::write(dir.path().join("all.jsonl"), rows).unwrap();
         let needs = Needs {
             test: true,
             ..Needs::default()
         };
         let (file, source) = (file.display().to_string(), Source::folder(dir.path()));
         let found = Benchmark::open(&file, &source, &needs);
-        let found = found.map(|benchmark| benchmark.test()[0].choices.clone());
-        found.map_err(|error| error.to_string())
+        found.map_or_else(|error| error.to_string(), |_| "read".into())
     };
-    for (choices, column) in [
-        ("c", "[\"x\", \"y\"]"),
-        ("{A: x, B: y}", "0"),
-        ("'{{[c, \"y\"]}}'", "\"x\""),
-    ] {
-        assert_eq!(
-            open(choices, column),
-            Ok(vec!["x".into(), "y".into()]),
-            "{choices}"
-        );
-    }
-    for (choices, column, wanted) in [
-        ("[yes, no]", "0", "True is one of the list"),
-        ("[a, ~]", "0", "None is one of the list"),
-        ("c", "[1.5, 2.0]", "1.5 is one of the list"),
-        ("c", "[[\"a\"], [\"b\"]]", "['a'] is one of the list"),
+    let (two, a_map) = (r#"["a", "b"]"#, r#"{"A": "x", "B": "y"}"#);
+    let printed = "doc_to_target: '{{t}}'";
+    for (keys, rows, expected) in [
+        ("doc_to_choice: {A: x, B: y}", &[("0", "0")][..], "read"),
+        ("doc_to_choice: '{{[c, \"y\"]}}'", &[("\"x\"", "0")], "read"),
         (
-            "c",
-            "{\"A\": \"x\", \"B\": \"y\"}",
-            "{'A': 'x', 'B': 'y'}: expected a list",
+            "doc_to_choice: [yes, no]",
+            &[("0", "0")],
+            "doc_to_choice: True is one of the list",
         ),
-        ("'{{[c, d]}}'", "\"x\"", "doc_to_choice"),
+        (
+            "doc_to_choice: [a, ~]",
+            &[("0", "0")],
+            "doc_to_choice: None is one of the list",
+        ),
+        (
+            "",
+            &[("[1.5, 2.0]", "0")],
+            "doc_to_choice: 1.5 is one of the list",
+        ),
+        (
+            "",
+            &[("[[\"a\"], [\"b\"]]", "0")],
+            "doc_to_choice: ['a'] is one of the list",
+        ),
+        (
+            "",
+            &[(a_map, "0")],
+            "doc_to_choice: {'A': 'x', 'B': 'y'}: expected a list",
+        ),
+        ("", &[(r#"["a", ""]"#, "0")], "doc_to_choice: an empty text"),
+        ("", &[(two, "0"), (r#"["a", ""]"#, "0")], "read"),
+        (
+            "",
+            &[(two, "2")],
+            "doc_to_target `2` is not one of 2 choices",
+        ),
+        ("", &[(two, "-1"), (two, "2")], "read"),
+        ("", &[(two, "\"z\"")], "read"),
+        (
+            "",
+            &[(two, "[]"), (two, "[1]")],
+            "doc_to_target is an empty list",
+        ),
+        ("", &[(two, "[1]"), (two, "[]")], "read"),
+        (
+            "",
+            &[(two, r#"["a"]"#)],
+            "doc_to_target `['a']` is not a list of numbers",
+        ),
+        (
+            printed,
+            &[(two, "0"), (two, "[0]")],
+            "doc_to_target `[0]` is not a number or a text",
+        ),
+        (
+            printed,
+            &[(two, "[0]"), (two, "0")],
+            "doc_to_target `0` is not a list",
+        ),
     ] {
-        let found = open(choices, column).unwrap_err();
-        assert!(found.contains(wanted), "{choices} {column}: {found}");
+        let found = open(keys, rows);
+        assert!(found.contains(expected), "{keys} {rows:?}: {found}");
     }
 }

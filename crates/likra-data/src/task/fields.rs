@@ -31,6 +31,14 @@ enum Source {
     Constant(Value),
 }
 
+/// What the harness takes from the first row for all.
+struct Rule {
+    /// Whether choices are contexts: `doc_to_text` is a number.
+    multiple: bool,
+    /// Whether `doc_to_target` is a list; nothing for rows that the harness does not ask.
+    listed: Option<bool>,
+}
+
 /// The questions of a split's rows, those that the task keeps.
 pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Question>> {
     let rows = prepare(task, rows)?;
@@ -38,12 +46,10 @@ pub(crate) fn questions(task: &Task, split: &str, rows: &Rows) -> Result<Vec<Que
     let path = rows.files.first().cloned().unwrap_or_default();
     let nothing = || Error::file(&path, "no questions found, expected at least one");
     let first = rows.all.first().ok_or_else(nothing)?;
-    // What the first row gives holds for all.
-    let text = fields.text(&first.value);
-    let text = text.map_err(|source| first.refused(source))?;
-    let multiple = text.as_str().is_none();
+    let rule = fields.rule(&first.value, split);
+    let rule = rule.map_err(|source| first.refused(source))?;
     let question = |(number, row): (usize, &Row)| {
-        let question = fields.question(&row.value, multiple, format!("{split}#{number}"));
+        let question = fields.question(&row.value, &rule, format!("{split}#{number}"));
         let mut question = question.map_err(|source| row.refused(source))?;
         question.doc = Doc(row.doc.clone());
         Ok(question)
@@ -127,12 +133,25 @@ impl<'a> Fields<'a> {
         })
     }
 
-    fn question(&self, row: &Value, multiple: bool, number: String) -> Result<Question, String> {
+    fn rule(&self, first: &Value, split: &str) -> Result<Rule, String> {
+        let multiple = self.text(first)?.as_str().is_none();
+        let is_asked = split == self.task.evaluated && !self.sources.contains_key("likra.labels");
+        let mut listed = None;
+        if is_asked {
+            let target = self.target(first)?;
+            target::check_first(&target, &self.list("doc_to_choice", first)?)?;
+            listed = Some(target.kind() == ValueKind::Seq);
+        }
+        Ok(Rule { multiple, listed })
+    }
+
+    fn question(&self, row: &Value, rule: &Rule, number: String) -> Result<Question, String> {
         let choices = self.list("doc_to_choice", row)?;
         let count = choices.len();
-        let text = self.text(row)?;
-        let target = self.value("doc_to_target", row)?;
-        let target = target::target(target, self.is_template("doc_to_target"))?;
+        let (text, target, multiple) = (self.text(row)?, self.target(row)?, rule.multiple);
+        if let Some(listed) = rule.listed {
+            target::check(&target, listed)?;
+        }
         let wrong = |expected: &str| Err(format!("doc_to_text `{text}` is not {expected}"));
         let (context, continuation, shown) = match (text.as_str(), multiple) {
             (Some(text), false) => (text.to_owned(), None, text.to_owned()),
@@ -202,6 +221,12 @@ impl<'a> Fields<'a> {
     fn text(&self, row: &Value) -> Result<Value, String> {
         let value = self.value("doc_to_text", row)?;
         target::text(&value, self.is_template("doc_to_text"))
+    }
+
+    /// `doc_to_target`.
+    fn target(&self, row: &Value) -> Result<Value, String> {
+        let value = self.value("doc_to_target", row)?;
+        target::target(value, self.is_template("doc_to_target"))
     }
 
     /// A list with a text for each choice, if the task has such a field.

@@ -69,6 +69,36 @@ fn printed(key: &str, text: String) -> Result<Value, String> {
     number.ok_or_else(|| format!("{key} `{text}` is not a number as Python writes it"))
 }
 
+/// Refuses what the harness fails at in the first row that it asks.
+pub(super) fn check_first(target: &Value, choices: &[String]) -> Result<(), String> {
+    let (shown, count) = (python_text::repr(target), choices.len());
+    if target.is_integer() && from_either_end(target, choices).is_none() {
+        return Err(format!(
+            "doc_to_target `{shown}` is not one of {count} choices"
+        ));
+    }
+    if target.len() == Some(0) && target.kind() == ValueKind::Seq {
+        return Err("doc_to_target is an empty list".into());
+    }
+    match choices.iter().any(String::is_empty) {
+        true => Err("doc_to_choice: an empty text".into()),
+        false => Ok(()),
+    }
+}
+
+/// Refuses what the harness cannot compare with its choice, where `doc_to_target` is a list in the first row, or is none.
+pub(super) fn check(target: &Value, listed: bool) -> Result<(), String> {
+    let is_list = target.kind() == ValueKind::Seq;
+    let expected = match listed {
+        true if !is_list => "a list, as in the first row",
+        true if items(target).any(|one| one.as_str().is_some()) => "a list of numbers",
+        false if is_list => "a number or a text, as in the first row",
+        _ => return Ok(()),
+    };
+    let found = python_text::repr(target);
+    Err(format!("doc_to_target `{found}` is not {expected}"))
+}
+
 /// What continues every choice, where they are contexts.
 pub(super) fn continuation(target: &Value) -> Result<String, String> {
     match target.kind() {
