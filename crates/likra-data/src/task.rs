@@ -62,7 +62,7 @@ pub(crate) struct Keys {
     doc_to_text: Value,
     doc_to_target: Value,
     doc_to_choice: Value,
-    description: Option<Value>,
+    description: Option<String>,
     target_delimiter: Option<String>,
     fewshot_delimiter: Option<String>,
     num_fewshot: Option<usize>,

@@ -109,7 +109,7 @@ impl<'a> Fields<'a> {
             ("doc_to_text", Some(keys.doc_to_text.clone())),
             ("doc_to_target", Some(keys.doc_to_target.clone())),
             ("doc_to_choice", Some(keys.doc_to_choice.clone())),
-            ("description", keys.description.clone()),
+            ("description", keys.description.clone().map(Value::from)),
             ("likra.id", own.id.clone().map(Value::from)),
             ("likra.answers", own.answers.clone().map(Value::from)),
             ("likra.labels", own.labels.clone().map(Value::from)),
