@@ -30,7 +30,7 @@ pub(crate) fn capitalize(text: &str) -> String {
 pub(crate) fn display(value: &Value) -> String {
     match value.as_str() {
         Some(text) => text.to_owned(),
-        None if Time::is_one(value) => value.to_string(),
+        None if Time::is_one(value) || value.is_undefined() => value.to_string(),
         None => repr(value),
     }
 }
@@ -67,6 +67,7 @@ fn printed(value: &Value) -> String {
         items.collect::<Vec<_>>().join(", ")
     };
     match value.kind() {
+        ValueKind::Undefined => "Undefined".into(),
         ValueKind::String => quoted(value.as_str().unwrap_or_default()),
         ValueKind::Number if !value.is_integer() => match f64::try_from(value.clone()) {
             Ok(float) => python_float(float),

@@ -54,6 +54,30 @@ fn environment(syntax: &mut SyntaxConfigBuilder) -> Environment<'static> {
     env.add_filter("default", default);
     env.add_filter("d", default);
     add_generators(&mut env);
+    add_comparisons(&mut env);
+    env.add_filter("plain format", filters::format);
+    env.add_filter(
+        "format",
+        |state: &mut State, text: &str, args: Rest<Value>, named: Kwargs| match pads(
+            text, '%', &args,
+        ) {
+            true => Err(invalid(PADDED.into())),
+            false => apply(
+                state,
+                "plain format",
+                &[&[text.into()], &args[..]].concat(),
+                named,
+            ),
+        },
+    );
+    env.add_filter("title", |text: String| match text.contains('Σ') {
+        true => Err(invalid("title of a text with Σ is not supported".into())),
+        false => Ok(filters::title(text.into())),
+    });
+    env.add_filter("indent", indent);
+    env.add_filter("replace", replace);
+    // It prints otherwise than Python's.
+    env.remove_filter("pprint");
     // To minijinja, None and what is undefined have items, too: none.
     let has_items = |value: &Value| !value.is_none() && value.try_iter().is_ok();
     env.add_test("iterable", has_items);
@@ -110,10 +134,7 @@ fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
         return Err(invalid("tojson with ensure_ascii is not supported".into()));
     }
     options.assert_all_used()?;
-    if value.is_undefined() {
-        return Err(invalid("tojson of what is undefined".into()));
-    }
-    refuse_endless(value)?;
+    check_json(value)?;
     let sorted = is_sorted.then(|| serde_json::to_value(value)).transpose();
     let sorted = sorted.map_err(|error| invalid(error.to_string()))?;
     let value = &sorted.map_or_else(|| value.clone(), |sorted| Serde(sorted).into());
@@ -130,8 +151,9 @@ fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&json).into_owned())
 }
 
-fn refuse_endless(value: &Value) -> Result<(), Error> {
+fn check_json(value: &Value) -> Result<(), Error> {
     match python_text::is_endless(value) {
+        _ if value.is_undefined() => Err(invalid("tojson of what is undefined".into())),
         true => Err(invalid("tojson of what holds itself".into())),
         false => Ok(()),
     }
@@ -139,7 +161,7 @@ fn refuse_endless(value: &Value) -> Result<(), Error> {
 
 /// Jinja2's own filter: the keys in order, all that is not ASCII escaped, and what HTML has a meaning for.
 fn html_json(value: &Value, options: Kwargs) -> Result<String, Error> {
-    refuse_endless(value)?;
+    check_json(value)?;
     // Which sorts the keys of maps.
     let sorted = serde_json::to_value(value).map_err(|error| invalid(error.to_string()))?;
     let text = tojson(&Serde(sorted).into(), options)?;
@@ -170,6 +192,10 @@ impl Templates {
             Ok(out.write_str(&python_text::display(value))?)
         });
         env.add_filter("regex_replace", regex_replace);
+        // What jinja2 joins with such a text is escaped.
+        for name in ["safe", "e", "escape"] {
+            env.remove_filter(name);
+        }
         env.add_filter("tojson", html_json);
         Self(env)
     }
@@ -261,11 +287,17 @@ fn method(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Res
             let message = format!("{method}() of a text beyond ASCII is not supported");
             return Err(invalid(message));
         }
-        // Which minijinja does not count.
+        // What minijinja does not count, and what it counts in bytes.
         ("format", _) if value.as_str().is_some_and(|text| is_wide(text, args)) => {
             return Err(invalid(
                 "format: a field of more than 9999 characters".into(),
             ));
+        }
+        ("format", _) if value.as_str().is_some_and(|text| pads(text, '{', args)) => {
+            return Err(invalid(PADDED.into()));
+        }
+        ("split" | "rsplit", _) if args.first().and_then(Value::as_str) == Some("") => {
+            return Err(invalid("split: an empty separator".into()));
         }
         ("index", None) if value.kind() == ValueKind::Seq && args.len() == 1 => {
             let place = value.try_iter()?.position(|item| item == args[0]);
@@ -285,6 +317,61 @@ fn is_wide(text: &str, args: &[Value]) -> bool {
     let mut numbers = fields.flat_map(|field| field.split(|c: char| !c.is_ascii_digit()));
     let is_large = |value: &Value| value.as_i64().is_some_and(|number| number > 9999);
     numbers.any(|digits| digits.len() > 4) || (text.contains(":{") && args.iter().any(is_large))
+}
+
+fn replace(text: &Value, old: &Value, new: &Value, count: Option<usize>) -> String {
+    let [text, old, new] = [text, old, new].map(python_text::display);
+    text.replacen(&old, &new, count.unwrap_or(usize::MAX))
+}
+
+/// minijinja drops a break at the end.
+fn indent(
+    text: &str,
+    width: Option<usize>,
+    first: Option<bool>,
+    blank: Option<bool>,
+    named: Kwargs,
+) -> Result<String, Error> {
+    let width = width.or(named.get("width")?).unwrap_or(4);
+    let first = first.or(named.get("first")?).unwrap_or_default();
+    let blank = blank.or(named.get("blank")?).unwrap_or_default();
+    named.assert_all_used()?;
+    // Python knows more breaks.
+    let is_other =
+        |c| matches!(c, '\x0b'..='\r' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    if width > 9999 || text.contains(is_other) {
+        return Err(invalid(
+            "indent by more than 9999, or of lines that do not end in \\n".into(),
+        ));
+    }
+    let lines = text.split('\n').enumerate().map(|(place, line)| {
+        let is_indented = if place == 0 {
+            first
+        } else {
+            blank || !line.is_empty()
+        };
+        [&" ".repeat(if is_indented { width } else { 0 }), line].concat()
+    });
+    Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+const PADDED: &str = "format: a width for a text beyond ASCII is not supported";
+
+/// Whether a text beyond ASCII may be padded: fields begin with `mark`, and one has a number.
+fn pads(text: &str, mark: char, args: &[Value]) -> bool {
+    let mut fields = text.split(mark).skip(1);
+    let has_width = |field: &str| {
+        let end = if mark == '{' {
+            field.find('}')
+        } else {
+            field.find(char::is_alphabetic)
+        };
+        field[..end.unwrap_or(field.len())].contains(|c: char| c.is_ascii_digit())
+    };
+    fields.any(has_width)
+        && args
+            .iter()
+            .any(|value| !python_text::repr(value).is_ascii())
 }
 
 fn invalid(message: String) -> Error {
@@ -340,17 +427,59 @@ impl Object for Generator {
     }
 }
 
+/// Lets filters that compare refuse what Python would put into another order, or not at all.
+fn add_comparisons(env: &mut Environment) {
+    macro_rules! comparisons {
+        ($($name:ident)*) => {$(
+            let plain = concat!("plain ", stringify!($name));
+            env.add_filter(plain, filters::$name);
+            let checked = move |state: &mut State, value: Value, args: Rest<Value>, named: Kwargs| {
+                let value = match value.kind() {
+                    ValueKind::Iterable => value.try_iter()?.collect(),
+                    _ => value,
+                };
+                check_order(&value)?;
+                apply(state, plain, &[&[value], &args[..]].concat(), named)
+            };
+            env.add_filter(stringify!($name), checked);
+        )*};
+    }
+    comparisons!(sort dictsort groupby min max);
+}
+
+fn check_order(value: &Value) -> Result<(), Error> {
+    // minijinja folds cases where Python makes letters small.
+    if !python_text::repr(value).is_ascii() {
+        return Err(invalid(
+            "an order of texts beyond ASCII is not supported".into(),
+        ));
+    }
+    let kinds = value.try_iter()?.map(|item| match item.kind() {
+        ValueKind::Bool => ValueKind::Number,
+        kind => kind,
+    });
+    let kinds: Vec<ValueKind> = kinds.collect();
+    let is_mixed = |pair: &[ValueKind]| pair[0] != pair[1] || pair[0] == ValueKind::None;
+    match kinds.windows(2).any(is_mixed) {
+        true => Err(invalid("an order of values of different types".into())),
+        false => Ok(()),
+    }
+}
+
+fn apply(state: &mut State, filter: &str, args: &[Value], named: Kwargs) -> Result<Value, Error> {
+    let has_named = named.args().next().is_some();
+    let named = has_named.then(|| named.into());
+    state.apply_filter(filter, &[args, named.as_slice()].concat())
+}
+
 /// Lets filters that make a list make a [`Generator`].
 fn add_generators(env: &mut Environment) {
     macro_rules! generators {
         ($($name:ident)*) => {$(
             let list = concat!("list of ", stringify!($name));
             env.add_filter(list, filters::$name);
-            let once = move |state: &mut State, mut args: Rest<Value>, named: Kwargs| {
-                if named.args().next().is_some() {
-                    args.push(named.into());
-                }
-                let made = state.apply_filter(list, &args)?;
+            let once = move |state: &mut State, args: Rest<Value>, named: Kwargs| {
+                let made = apply(state, list, &args, named)?;
                 if made.kind() == ValueKind::String {
                     return Ok(made);
                 }
@@ -370,13 +499,24 @@ fn float(value: Value, given: Option<f64>, named: Kwargs) -> Result<f64, Error> 
     let float = truth.or_else(|| python_text::float(&value));
     let default: Option<f64> = given.or(named.get("default")?);
     named.assert_all_used()?;
+    check_digits(&value)?;
     Ok(float.unwrap_or(default.unwrap_or(0.0)))
+}
+
+/// Python reads `1_000` and the digits of other scripts, too.
+fn check_digits(value: &Value) -> Result<(), Error> {
+    let is_other = |c: char| c == '_' || c.is_numeric() && !c.is_ascii();
+    match value.as_str().is_some_and(|text| text.contains(is_other)) {
+        true => Err(invalid("a number with other characters than 0 to 9".into())),
+        false => Ok(()),
+    }
 }
 
 /// Jinja2's filter: a text that is no number gives `default`.
 fn int(value: Value, given: Option<i64>, named: Kwargs) -> Result<i64, Error> {
     let default: Option<i64> = given.or(named.get("default")?);
     named.assert_all_used()?;
+    check_digits(&value)?;
     let whole = match value.as_str() {
         Some(text) => python_text::integer(text),
         None => value.as_i64(),
@@ -435,6 +575,14 @@ mod tests {
             ),
             ("{{ 'x' if false }}", ""),
             (
+                "{{ [nothing] }} {{ ['b', 'A']|sort }} {{ [2, true]|max }}",
+                "[Undefined] ['A', 'b'] 2",
+            ),
+            (
+                "{{ '%5s|'|format('a') }}{{ '{:>3}'.format(n) }}",
+                "    a|  3",
+            ),
+            (
                 "{{ \"don't stop 3rd U.S.A x1y\".title() }}",
                 "Don'T Stop 3Rd U.S.A X1Y",
             ),
@@ -477,6 +625,20 @@ mod tests {
             "{{",
             "{{c.other + ''}}",
             "{{ '%0999999999999d'|format(n) }}",
+            // Where minijinja has another answer than Python, or one where Python has none.
+            "{{ '%5s'|format('é') }}",
+            "{{ '{0:>5}'.format('é') }}",
+            "{{ ['ß', 'x']|sort }}",
+            "{{ ['ß', 'x']|map('lower')|max }}",
+            "{{ [1, 'a']|sort }}",
+            "{{ [none, 1]|max }}",
+            "{{ 'abc'.split('') }}",
+            "{{ '5_0'|int }}",
+            "{{ '٣'|float }}",
+            "{{ [1]|pprint }}",
+            "{{ 'a\\rb'|indent }}",
+            "{{ []|first|tojson }}",
+            "{{ 'ΑΣ'|title }}",
             "{{ '{:>9999999999}'.format(q) }}",
             "{{ '{:{}}'.format(q, 9999999999) }}",
             "{{ q|indent(99999999999, true) }}",

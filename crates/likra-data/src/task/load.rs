@@ -282,7 +282,7 @@ mod tests {
         let descriptions = |path: &Path| {
             let tasks = open(path.to_str().unwrap()).unwrap().into_iter();
             tasks
-                .map(|task| task.keys.description.unwrap().to_string())
+                .map(|task| task.keys.description.unwrap())
                 .collect::<Vec<_>>()
         };
         assert_eq!(descriptions(&outer), ["OUTER", "PART", "LEAST"]);
