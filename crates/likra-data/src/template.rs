@@ -4,20 +4,19 @@
 //! Where minijinja is not Python, it is made so: white space, capitals, `list.index`, the filters `int` and
 //! `float`, how numbers and lists are printed, and the harness's own filter `regex_replace`.
 
+mod filters;
+
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::vec::IntoIter;
 
 use chrono::NaiveDateTime;
 use likra_files::PythonJson;
 use minijinja::syntax::{SyntaxConfig, SyntaxConfigBuilder};
-use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Rest, Serde, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value, filters};
+use minijinja::value::{Kwargs, Serde, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use minijinja_contrib::pycompat;
 use serde::Serialize as _;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
-use crate::python_regex;
 use crate::python_text::{self, capitalize, is_python_space};
 use crate::time::Time;
 
@@ -41,43 +40,7 @@ fn environment(syntax: &mut SyntaxConfigBuilder) -> Environment<'static> {
         env.set_syntax(syntax);
     }
     env.set_unknown_method_callback(method);
-    env.add_filter("trim", |value: &Value, characters: Option<&str>| {
-        let is_taken_off = |c| characters.map_or(is_python_space(c), |all| all.contains(c));
-        let text = python_text::display(value);
-        text.trim_matches(is_taken_off).to_owned()
-    });
-    env.add_filter("capitalize", |text: &str| capitalize(text));
-    env.add_filter("join", join);
-    env.add_filter("int", int);
-    env.add_filter("float", float);
-    env.add_filter("string", |value: &Value| python_text::display(value));
-    env.add_filter("default", default);
-    env.add_filter("d", default);
-    add_generators(&mut env);
-    add_comparisons(&mut env);
-    env.add_filter("plain format", filters::format);
-    env.add_filter(
-        "format",
-        |state: &mut State, text: &str, args: Rest<Value>, named: Kwargs| match pads(
-            text, '%', &args,
-        ) {
-            true => Err(invalid(PADDED.into())),
-            false => apply(
-                state,
-                "plain format",
-                &[&[text.into()], &args[..]].concat(),
-                named,
-            ),
-        },
-    );
-    env.add_filter("title", |text: String| match text.contains('Σ') {
-        true => Err(invalid("title of a text with Σ is not supported".into())),
-        false => Ok(filters::title(text.into())),
-    });
-    env.add_filter("indent", indent);
-    env.add_filter("replace", replace);
-    // It prints otherwise than Python's.
-    env.remove_filter("pprint");
+    filters::add(&mut env);
     // To minijinja, None and what is undefined have items, too: none.
     let has_items = |value: &Value| !value.is_none() && value.try_iter().is_ok();
     env.add_test("iterable", has_items);
@@ -191,7 +154,7 @@ impl Templates {
             Time::check(value).map_err(|message| invalid(message.into()))?;
             Ok(out.write_str(&python_text::display(value))?)
         });
-        env.add_filter("regex_replace", regex_replace);
+        env.add_filter("regex_replace", filters::regex_replace);
         // What jinja2 joins with such a text is escaped.
         for name in ["safe", "e", "escape"] {
             env.remove_filter(name);
@@ -253,6 +216,9 @@ pub(crate) fn message(error: &Error) -> String {
 
 /// Python's methods that minijinja-contrib lacks or has otherwise, before its own.
 fn method(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+    if let ("format", Some(text)) = (method, value.as_str()) {
+        filters::check_widths(text, '{', args)?;
+    }
     let is_bare = args.len() < 2 && args.iter().all(Value::is_none);
     Ok(match (method, value.as_str().filter(|_| is_bare)) {
         ("strip", Some(text)) => text.trim_matches(is_python_space).into(),
@@ -287,14 +253,11 @@ fn method(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Res
             let message = format!("{method}() of a text beyond ASCII is not supported");
             return Err(invalid(message));
         }
-        // What minijinja does not count, and what it counts in bytes.
+        // What minijinja does not count.
         ("format", _) if value.as_str().is_some_and(|text| is_wide(text, args)) => {
             return Err(invalid(
                 "format: a field of more than 9999 characters".into(),
             ));
-        }
-        ("format", _) if value.as_str().is_some_and(|text| pads(text, '{', args)) => {
-            return Err(invalid(PADDED.into()));
         }
         ("split" | "rsplit", _) if args.first().and_then(Value::as_str) == Some("") => {
             return Err(invalid("split: an empty separator".into()));
@@ -319,225 +282,8 @@ fn is_wide(text: &str, args: &[Value]) -> bool {
     numbers.any(|digits| digits.len() > 4) || (text.contains(":{") && args.iter().any(is_large))
 }
 
-fn replace(text: &Value, old: &Value, new: &Value, count: Option<usize>) -> String {
-    let [text, old, new] = [text, old, new].map(python_text::display);
-    text.replacen(&old, &new, count.unwrap_or(usize::MAX))
-}
-
-/// minijinja drops a break at the end.
-fn indent(
-    text: &str,
-    width: Option<usize>,
-    first: Option<bool>,
-    blank: Option<bool>,
-    named: Kwargs,
-) -> Result<String, Error> {
-    let width = width.or(named.get("width")?).unwrap_or(4);
-    let first = first.or(named.get("first")?).unwrap_or_default();
-    let blank = blank.or(named.get("blank")?).unwrap_or_default();
-    named.assert_all_used()?;
-    // Python knows more breaks.
-    let is_other =
-        |c| matches!(c, '\x0b'..='\r' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}');
-    if width > 9999 || text.contains(is_other) {
-        return Err(invalid(
-            "indent by more than 9999, or of lines that do not end in \\n".into(),
-        ));
-    }
-    let lines = text.split('\n').enumerate().map(|(place, line)| {
-        let is_indented = if place == 0 {
-            first
-        } else {
-            blank || !line.is_empty()
-        };
-        [&" ".repeat(if is_indented { width } else { 0 }), line].concat()
-    });
-    Ok(lines.collect::<Vec<_>>().join("\n"))
-}
-
-const PADDED: &str = "format: a width for a text beyond ASCII is not supported";
-
-/// Whether a text beyond ASCII may be padded: fields begin with `mark`, and one has a number.
-fn pads(text: &str, mark: char, args: &[Value]) -> bool {
-    let mut fields = text.split(mark).skip(1);
-    let has_width = |field: &str| {
-        let end = if mark == '{' {
-            field.find('}')
-        } else {
-            field.find(char::is_alphabetic)
-        };
-        field[..end.unwrap_or(field.len())].contains(|c: char| c.is_ascii_digit())
-    };
-    fields.any(has_width)
-        && args
-            .iter()
-            .any(|value| !python_text::repr(value).is_ascii())
-}
-
 fn invalid(message: String) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
-}
-
-/// Jinja2's filter, whose items are printed as Python does.
-fn join(items: Value, between: Option<&str>) -> Result<String, Error> {
-    let text = |item: Value| match item.is_undefined() {
-        true => Err(Error::from(ErrorKind::UndefinedError)),
-        false => Ok(python_text::display(&item)),
-    };
-    let texts: Vec<String> = items.try_iter()?.map(text).collect::<Result<_, _>>()?;
-    Ok(texts.join(between.unwrap_or_default()))
-}
-
-/// Jinja2's filter, whose last argument has another name here.
-fn default(
-    value: &Value,
-    other: Option<Value>,
-    boolean: Option<bool>,
-    named: Kwargs,
-) -> Result<Value, Error> {
-    let other = other.or(named.get("default_value")?);
-    let boolean = boolean.or(named.get("boolean")?).unwrap_or_default();
-    named.assert_all_used()?;
-    let is_there = !value.is_undefined() && (!boolean || value.is_true());
-    Ok(if is_there {
-        value.clone()
-    } else {
-        other.unwrap_or_else(|| "".into())
-    })
-}
-
-/// What some filters of jinja2 make of a list: true even if nothing is in it, without a length, and empty once it was
-/// gone through.
-#[derive(Debug)]
-struct Generator(Arc<Mutex<IntoIter<Value>>>);
-
-impl Object for Generator {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Iterable
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let items = Arc::clone(&self.0);
-        let next = move || items.lock().unwrap_or_else(PoisonError::into_inner).next();
-        Enumerator::Iter(Box::new(std::iter::from_fn(next)))
-    }
-
-    fn is_true(self: &Arc<Self>) -> bool {
-        true
-    }
-}
-
-/// Lets filters that compare refuse what Python would put into another order, or not at all.
-fn add_comparisons(env: &mut Environment) {
-    macro_rules! comparisons {
-        ($($name:ident)*) => {$(
-            let plain = concat!("plain ", stringify!($name));
-            env.add_filter(plain, filters::$name);
-            let checked = move |state: &mut State, value: Value, args: Rest<Value>, named: Kwargs| {
-                let value = match value.kind() {
-                    ValueKind::Iterable => value.try_iter()?.collect(),
-                    _ => value,
-                };
-                check_order(&value)?;
-                apply(state, plain, &[&[value], &args[..]].concat(), named)
-            };
-            env.add_filter(stringify!($name), checked);
-        )*};
-    }
-    comparisons!(sort dictsort groupby min max);
-}
-
-fn check_order(value: &Value) -> Result<(), Error> {
-    // minijinja folds cases where Python makes letters small.
-    if !python_text::repr(value).is_ascii() {
-        return Err(invalid(
-            "an order of texts beyond ASCII is not supported".into(),
-        ));
-    }
-    let kinds = value.try_iter()?.map(|item| match item.kind() {
-        ValueKind::Bool => ValueKind::Number,
-        kind => kind,
-    });
-    let kinds: Vec<ValueKind> = kinds.collect();
-    let is_mixed = |pair: &[ValueKind]| pair[0] != pair[1] || pair[0] == ValueKind::None;
-    match kinds.windows(2).any(is_mixed) {
-        true => Err(invalid("an order of values of different types".into())),
-        false => Ok(()),
-    }
-}
-
-fn apply(state: &mut State, filter: &str, args: &[Value], named: Kwargs) -> Result<Value, Error> {
-    let has_named = named.args().next().is_some();
-    let named = has_named.then(|| named.into());
-    state.apply_filter(filter, &[args, named.as_slice()].concat())
-}
-
-/// Lets filters that make a list make a [`Generator`].
-fn add_generators(env: &mut Environment) {
-    macro_rules! generators {
-        ($($name:ident)*) => {$(
-            let list = concat!("list of ", stringify!($name));
-            env.add_filter(list, filters::$name);
-            let once = move |state: &mut State, args: Rest<Value>, named: Kwargs| {
-                let made = apply(state, list, &args, named)?;
-                if made.kind() == ValueKind::String {
-                    return Ok(made);
-                }
-                let items: Vec<Value> = made.try_iter()?.collect();
-                let items = Arc::new(Mutex::new(items.into_iter()));
-                Ok::<_, Error>(Value::from_object(Generator(items)))
-            };
-            env.add_filter(stringify!($name), once);
-        )*};
-    }
-    generators!(map select reject selectattr rejectattr unique batch slice reverse);
-}
-
-/// Jinja2's filter: what is no number gives `default`.
-fn float(value: Value, given: Option<f64>, named: Kwargs) -> Result<f64, Error> {
-    let truth = (value.kind() == ValueKind::Bool).then(|| f64::from(value.is_true()));
-    let float = truth.or_else(|| python_text::float(&value));
-    let default: Option<f64> = given.or(named.get("default")?);
-    named.assert_all_used()?;
-    check_digits(&value)?;
-    Ok(float.unwrap_or(default.unwrap_or(0.0)))
-}
-
-/// Python reads `1_000` and the digits of other scripts, too.
-fn check_digits(value: &Value) -> Result<(), Error> {
-    let is_other = |c: char| c == '_' || c.is_numeric() && !c.is_ascii();
-    match value.as_str().is_some_and(|text| text.contains(is_other)) {
-        true => Err(invalid("a number with other characters than 0 to 9".into())),
-        false => Ok(()),
-    }
-}
-
-/// Jinja2's filter: a text that is no number gives `default`.
-fn int(value: Value, given: Option<i64>, named: Kwargs) -> Result<i64, Error> {
-    let default: Option<i64> = given.or(named.get("default")?);
-    named.assert_all_used()?;
-    check_digits(&value)?;
-    let whole = match value.as_str() {
-        Some(text) => python_text::integer(text),
-        None => value.as_i64(),
-    };
-    let float = python_text::float(&value).filter(|float| float.is_finite());
-    let whole = whole.or(float.map(|float| float.trunc() as i64));
-    Ok(whole.unwrap_or(default.unwrap_or(0)))
-}
-
-/// The harness's filter.
-fn regex_replace(
-    text: &str,
-    pattern: &str,
-    replacement: &str,
-    count: Option<usize>,
-    named: Kwargs,
-) -> Result<String, Error> {
-    let count = count.or(named.get("count")?);
-    named.assert_all_used()?;
-    let count = count.filter(|count| *count > 0);
-    python_regex::sub(pattern, replacement, text, count).map_err(invalid)
 }
 
 #[cfg(test)]
