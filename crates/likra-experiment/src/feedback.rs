@@ -155,6 +155,15 @@ fn parts(all: Vec<Feedback>, share: f64, seed: u32) -> Result<[Vec<Feedback>; 2]
     Ok([learned, held_out])
 }
 
+/// Has the day on which training began, if the chat template asks for one.
+const BEGUN: &str = "training/today";
+
+/// The day of the judge in `out`, or of its training that was stopped.
+fn begun(out: &Path) -> Option<String> {
+    let made = Judge::read(out).ok().and_then(|made| made.today);
+    made.or_else(|| fs_err::read_to_string(out.join(BEGUN)).ok())
+}
+
 /// Trains both heads on feedback, chooses how to read them, and leaves the judge in `out`; returns what it has come to.
 /// Training that was stopped goes on.
 ///
@@ -177,20 +186,17 @@ pub fn train_judge(
     let (mut all, inputs) = open(file, listener)?;
     let has_chat = all.iter().any(|one| matches!(one.prompt, Prompt::Chat(_)));
     // A judge that is made once more, or goes on, keeps its day, and with it what it has learned.
-    let begun = out.join("training/today");
-    let made = || Judge::read(out).ok()?.today;
-    let day = || made().or_else(|| fs_err::read_to_string(&begun).ok());
-    let today = spec.evaluation.today.clone().or_else(day);
+    let today = spec.evaluation.today.clone().or_else(|| begun(out));
     let format = Format::open(&base, spec.training.bos, has_chat, today)?;
     leave_out_long(&format, &mut all, spec.training.too_long, listener)
         .with_context(|| file.to_owned())?;
     let [learned, held_out] = parts(all, share, spec.seed).with_context(|| file.to_owned())?;
-    let asked = requests(&format, &held_out)?;
+    let plan = Plan::new(requests(&format, &held_out)?, base.placement.batch_tokens)?;
     let files: Vec<&str> = inputs.iter().map(|input| &*input.sha256).collect();
     let today = format.today();
     let day = today.as_deref().unwrap_or_default();
     if today.is_some() {
-        write_atomically(&begun, |to| to.write_all(day.as_bytes()))?;
+        write_atomically(&out.join(BEGUN), |to| to.write_all(day.as_bytes()))?;
     }
     let data = sha256(format!("{} {share}{day}", files.join(" ")).as_bytes());
     let model = base.hash(has_chat)?;
@@ -200,7 +206,6 @@ pub fn train_judge(
     let rejected = pairs(&format, &learned, |one| &one.rejected)?;
     let positive = teach(&base, spec, &hashes, HEADS[0], &chosen, out, listener)?;
     let negative = teach(&base, spec, &hashes, HEADS[1], &rejected, out, listener)?;
-    let plan = Plan::new(asked, base.placement.batch_tokens)?;
     let scored = scored(&base, [&positive, &negative], &plan, listener)?;
     let labelled = labelled(&held_out, scored);
     let mut judge = JudgeFile {
