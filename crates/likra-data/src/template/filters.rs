@@ -49,9 +49,22 @@ pub(super) fn add(env: &mut Environment) {
     env.remove_filter("pprint");
 }
 
-fn replace(text: &Value, old: &Value, new: &Value, count: Option<usize>) -> String {
+/// The most bytes that a filter may add.
+const MOST: usize = 1 << 26;
+
+fn replace(text: &Value, old: &Value, new: &Value, count: Option<usize>) -> Result<String, Error> {
     let [text, old, new] = [text, old, new].map(python_text::display);
-    text.replacen(&old, &new, count.unwrap_or(usize::MAX))
+    let count = count.unwrap_or(usize::MAX);
+    match text
+        .matches(&*old)
+        .take(count)
+        .count()
+        .saturating_mul(new.len())
+        > MOST
+    {
+        true => Err(invalid("replace: a text of more than 64 MiB".into())),
+        false => Ok(text.replacen(&old, &new, count)),
+    }
 }
 
 /// minijinja drops a break at the end.
@@ -69,10 +82,11 @@ fn indent(
     // Python knows more breaks.
     let is_other =
         |c| matches!(c, '\x0b'..='\r' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}');
-    if width > 9999 || text.contains(is_other) {
-        return Err(invalid(
-            "indent by more than 9999, or of lines that do not end in \\n".into(),
-        ));
+    if text.contains(is_other) {
+        return Err(invalid("indent: expected lines that end in \\n".into()));
+    }
+    if text.split('\n').count().saturating_mul(width) > MOST {
+        return Err(invalid("indent: a text of more than 64 MiB".into()));
     }
     let lines = text.split('\n').enumerate().map(|(place, line)| {
         let is_indented = if place == 0 {
