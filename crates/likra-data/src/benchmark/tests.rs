@@ -299,8 +299,6 @@ fn what_the_harness_cannot_count_is_refused() {
             &[(a_map, "0")],
             "doc_to_choice: {'A': 'x', 'B': 'y'}: expected a list",
         ),
-        ("", &[(r#"["a", ""]"#, "0")], "doc_to_choice: an empty text"),
-        ("", &[(two, "0"), (r#"["a", ""]"#, "0")], "read"),
         (
             "",
             &[(two, "2")],

@@ -77,11 +77,8 @@ pub(super) fn check_first(target: &Value, choices: &[String]) -> Result<(), Stri
             "doc_to_target `{shown}` is not one of {count} choices"
         ));
     }
-    if target.len() == Some(0) && target.kind() == ValueKind::Seq {
-        return Err("doc_to_target is an empty list".into());
-    }
-    match choices.iter().any(String::is_empty) {
-        true => Err("doc_to_choice: an empty text".into()),
+    match target.kind() == ValueKind::Seq && target.len() == Some(0) {
+        true => Err("doc_to_target is an empty list".into()),
         false => Ok(()),
     }
 }
