@@ -259,7 +259,7 @@ fn method(state: &mut State, value: &Value, method: &str, args: &[Value]) -> Res
                 "format: a field of more than 9999 characters".into(),
             ));
         }
-        ("split" | "rsplit", _) if args.first().and_then(Value::as_str) == Some("") => {
+        ("split", _) if args.first().and_then(Value::as_str) == Some("") => {
             return Err(invalid("split: an empty separator".into()));
         }
         ("index", None) if value.kind() == ValueKind::Seq && args.len() == 1 => {
